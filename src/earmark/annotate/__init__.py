@@ -1,0 +1,1 @@
+"""Audio to manifest: scan, caption, tag, vocabulary, manifest."""

@@ -1,0 +1,90 @@
+"""A crash-safe journal of finished rows; what is not in it is what is left to do.
+
+One JSON object a line, appended in groups and flushed to the disk before `append` returns. After a
+kill the last line may be torn: opening cuts it off, so that the row is simply done again. Nothing
+is ever rewritten in place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from earmark.records import Row
+
+R = TypeVar("R", bound=Row)
+
+
+class Journal(Generic[R]):
+    """An open journal of rows of one kind, at most one for each key.
+
+    Args:
+        path: the file; it is created where it does not exist.
+        kind: the row type.
+        key: names a row; a second row of one key is a bug and raises.
+
+    Raises:
+        ValueError: a line before the last is not a row of `kind`.
+        OSError: the folder cannot be written or the disk is full; nothing written before is lost.
+    """
+
+    def __init__(self, path: Path, kind: type[R], key: Callable[[R], str]) -> None:
+        self.path = path
+        self._key = key
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(kind)
+        _cut_torn_line(path)
+        self._seen = {key(row) for row in self.rows()} if path.exists() else set[str]()
+        self._stream = open(path, "ab")  # noqa: SIM115 - closed by close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._seen
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def append(self, rows: Sequence[R]) -> None:
+        """Add rows; when this returns they are on the disk."""
+        if not rows:
+            return
+        keys = [self._key(row) for row in rows]
+        assert not self._seen.intersection(keys), f"{self.path} already holds one of {keys}"
+        self._stream.write(b"".join(self._encoder.encode(row) + b"\n" for row in rows))
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._seen.update(keys)
+
+    def rows(self) -> Iterator[R]:
+        """Yield every row, oldest first."""
+        with open(self.path, "rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    yield self._decoder.decode(line)
+                except msgspec.DecodeError as error:
+                    raise ValueError(f"{self.path}:{number} is damaged: {error}") from None
+
+    def close(self) -> None:
+        """Close the file; the journal can be opened again."""
+        self._stream.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Drop what follows the last newline: a row that a crash cut short."""
+    if not path.exists():
+        return
+    with open(path, "rb+") as stream:
+        end = size = stream.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(end - 65536, 0)
+            stream.seek(start)
+            newline = stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            stream.truncate(end)

@@ -1,0 +1,1 @@
+"""Where clips come from: a folder of files, a table with labels, the synthetic corpus."""

@@ -1,0 +1,31 @@
+"""The contract of a corpus: where clips come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from earmark.records import Rejected, Source
+
+
+class Corpus(ABC):
+    """A pile of audio files with whatever is truly known of them.
+
+    A corpus never opens the audio: it lists files. `scan` listens.
+    """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a digest that changes when a file is added, removed or changed."""
+
+    @abstractmethod
+    def rows(self, folder: Path) -> Iterator[Source | Rejected]:
+        """Yield one row for each file or table line, in a stable order.
+
+        `folder` is the corpus's own room in the workspace; only a corpus that makes its audio
+        writes there, each file whole or not at all, so that a killed run goes on.
+
+        What cannot even be listed (a loop of links, a table row without a path) is Rejected
+        with stage "corpus".
+        """

@@ -1,0 +1,84 @@
+"""Progress of long work: a bar with rate and time left on a terminal, a plain log elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Generator
+
+LOG_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts finished units of work; `on_advance` is called after each change."""
+
+    def __init__(
+        self, title: str, total: int | None, unit: str, on_advance: Callable[[Progress], None]
+    ) -> None:
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self.note = ""
+        self._started_s = time.monotonic()
+        self._on_advance = on_advance
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Say that `count` more units are done; `note` is shown beside them."""
+        self.done += count
+        self.note = note or self.note
+        self._on_advance(self)
+
+    def line(self) -> str:
+        """Return the state as one line of plain text."""
+        elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
+        rate = self.done / elapsed_s
+        total = f"/{self.total}" if self.total is not None else ""
+        left = ""
+        if self.total is not None and self.done:
+            left = f", {max(self.total - self.done, 0) / rate:.0f} s left"
+        note = f", {self.note}" if self.note else ""
+        return f"{self.title}: {self.done}{total} {self.unit}, {rate:.1f}/s{left}{note}"
+
+
+@contextlib.contextmanager
+def track(title: str, *, total: int | None, unit: str = "clips") -> Generator[Progress]:
+    """Show the progress of the work inside the block; `total` is None where it is unknown."""
+    if sys.stderr.isatty():
+        progress = Progress(title, total, unit, lambda _: None)
+        with _bar(progress):
+            yield progress
+        return
+    progress = Progress(title, total, unit, _Log())
+    yield progress
+    print(progress.line(), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _bar(progress: Progress) -> Generator[None]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    def render() -> Text:
+        width = 24
+        share = progress.done / progress.total if progress.total else 0.0
+        filled = round(width * min(share, 1.0))
+        bar = Text("━" * filled, style="cyan")
+        return bar.append("─" * (width - filled) + "  " + progress.line(), style="default")
+
+    with Live(get_renderable=render, console=Console(stderr=True), refresh_per_second=4):
+        yield
+
+
+class _Log:
+    """Prints a line now and then, for logs and batch jobs."""
+
+    def __init__(self) -> None:
+        self._last_s = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last_s >= LOG_EVERY_S:
+            self._last_s = time.monotonic()
+            print(progress.line(), file=sys.stderr, flush=True)

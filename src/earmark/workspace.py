@@ -1,0 +1,151 @@
+"""A workspace: one folder for each (stage, fingerprint), so that equal work is done once.
+
+    workspace/
+      scan-3f9a0c11b2de/     clips.parquet, rejected.parquet, provenance.json, done
+      caption-77b1.../       answers.jsonl until sealed, then answers.parquet, ...
+      run.json               which folder each stage of the latest run used
+
+A stage's fingerprint covers its settings and the fingerprints of what it reads. A folder with a
+`done` mark is never written again; one without is a stage that was cut off and goes on from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+import socket
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .config import ConfigError, fingerprint
+
+
+class Stage:
+    """The folder of one stage at one fingerprint."""
+
+    def __init__(self, name: str, digest: str, folder: Path) -> None:
+        self.name = name
+        self.fingerprint = digest
+        self.folder = folder
+
+    @property
+    def done(self) -> bool:
+        """Whether the stage has finished; then its files will not change any more."""
+        return (self.folder / "done").exists()
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of the stage's files."""
+        return self.folder / name
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[None]:
+        """Hold the stage's folder for writing.
+
+        Raises:
+            ConfigError: another process holds it, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.folder / "lock", "a+")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise ConfigError(f"cannot write to {self.folder}: {error.strerror}") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+                raise ConfigError(f"{self.folder} is being written by {holder}.") from None
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+            lock.flush()
+            yield
+
+    def seal(self, *, settings: Any, inputs: Mapping[str, str], counts: Mapping[str, int]) -> None:
+        """Write provenance.json and the done mark; the stage's files must be complete by now.
+
+        `settings` is the config that made the stage, `inputs` the fingerprints it read, `counts`
+        rows by outcome ("in", "out", "stage: reason").
+        """
+        provenance = {
+            "stage": self.name,
+            "fingerprint": self.fingerprint,
+            "settings": msgspec.to_builtins(settings),
+            "inputs": dict(inputs),
+            "counts": dict(counts),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+        }
+        write_text(self.file("provenance.json"), _pretty(provenance))
+        write_text(self.file("done"), "")
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what `seal` wrote."""
+        return msgspec.json.decode(self.file("provenance.json").read_bytes())
+
+
+class Workspace:
+    """A folder of stages."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def stage(self, name: str, *parts: Any) -> Stage:
+        """Return the stage `name` whose fingerprint covers `parts`; nothing is written yet."""
+        digest = fingerprint(name, *parts)
+        return Stage(name, digest, self.root / f"{name}-{digest}")
+
+    def record_run(self, recipe: Any, stages: Mapping[str, Stage]) -> None:
+        """Remember the resolved recipe and the folder of each of its stages as the latest run."""
+        run = {
+            "recipe": recipe,
+            "stages": {name: stage.folder.name for name, stage in stages.items()},
+        }
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.root / "run.json", _pretty(run))
+
+    def latest_run(self) -> tuple[dict[str, Any], dict[str, Stage]]:
+        """Return the recipe and the stages of the latest run.
+
+        Raises:
+            ConfigError: nothing has been run here.
+        """
+        path = self.root / "run.json"
+        if not path.exists():
+            raise ConfigError(
+                f"{self.root} holds no run yet. Start one: earmark run RECIPE -w {self.root}"
+            )
+        run: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        folders: dict[str, str] = run["stages"]
+        stages = {n: Stage(n, f.rpartition("-")[2], self.root / f) for n, f in folders.items()}
+        return run["recipe"], stages
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file so that a crash leaves either the old or the new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that can change a result."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("earmark", "numpy", "soundfile", "soxr", "torch", "scikit-learn", "spacy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def _pretty(data: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
