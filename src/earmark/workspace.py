@@ -27,6 +27,10 @@ import msgspec
 from .config import ConfigError, fingerprint
 
 
+class StageError(RuntimeError):
+    """A stage left no usable result, through no mistake in the recipe. The CLI exits with 1."""
+
+
 class Stage:
     """The folder of one stage at one fingerprint."""
 
@@ -68,11 +72,18 @@ class Stage:
             lock.flush()
             yield
 
-    def seal(self, *, settings: Any, inputs: Mapping[str, str], counts: Mapping[str, int]) -> None:
+    def seal(
+        self,
+        *,
+        settings: Any,
+        inputs: Mapping[str, str],
+        counts: Mapping[str, int],
+        duration_s: float,
+    ) -> None:
         """Write provenance.json and the done mark; the stage's files must be complete by now.
 
         `settings` is the config that made the stage, `inputs` the fingerprints it read, `counts`
-        rows by outcome ("in", "out", "stage: reason").
+        rows by outcome ("in", "out", "stage: reason"), `duration_s` the time of the last attempt.
         """
         provenance = {
             "stage": self.name,
@@ -80,6 +91,7 @@ class Stage:
             "settings": msgspec.to_builtins(settings),
             "inputs": dict(inputs),
             "counts": dict(counts),
+            "duration_s": round(duration_s, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
         }
@@ -103,13 +115,16 @@ class Workspace:
         return Stage(name, digest, self.root / f"{name}-{digest}")
 
     def record_run(self, recipe: Any, stages: Mapping[str, Stage]) -> None:
-        """Remember the resolved recipe and the folder of each of its stages as the latest run."""
-        run = {
-            "recipe": recipe,
-            "stages": {name: stage.folder.name for name, stage in stages.items()},
-        }
+        """Remember the resolved recipe and the folder of each of its stages as the latest run.
+
+        Stages further on are kept where they were run with this same recipe.
+        """
+        folders = {name: stage.folder.name for name, stage in stages.items()}
+        path = self.root / "run.json"
+        if path.exists() and (before := msgspec.json.decode(path.read_bytes()))["recipe"] == recipe:
+            folders = {**before["stages"], **folders}
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self.root / "run.json", _pretty(run))
+        write_text(path, _pretty({"recipe": recipe, "stages": folders}))
 
     def latest_run(self) -> tuple[dict[str, Any], dict[str, Stage]]:
         """Return the recipe and the stages of the latest run.

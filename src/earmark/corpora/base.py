@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from earmark.records import Rejected, Source
+from earmark.records import Rejected, Source, count_reasons, write_parquet
 
 
 class Corpus(ABC):
@@ -29,3 +29,13 @@ class Corpus(ABC):
         What cannot even be listed (a loop of links, a table row without a path) is Rejected
         with stage "corpus".
         """
+
+
+def list_corpus(corpus: Corpus, folder: Path) -> dict[str, int]:
+    """Write sources.parquet and rejected.parquet into `folder`; returns counts."""
+    rows = list(corpus.rows(folder))
+    sources = [row for row in rows if isinstance(row, Source)]
+    rejected = [row for row in rows if isinstance(row, Rejected)]
+    write_parquet(folder / "sources.parquet", sources, Source)
+    write_parquet(folder / "rejected.parquet", rejected, Rejected)
+    return {"in": len(rows), "out": len(sources), **count_reasons(rejected)}

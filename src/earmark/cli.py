@@ -1,0 +1,202 @@
+"""The command line: one verb, one function, no logic.
+
+Exit codes: 0 done, 1 the work failed or too much was rejected, 2 the user's mistake.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from .workspace import Workspace
+
+app = typer.Typer(
+    name="earmark",
+    help="Turn any pile of audio into strong supervision, pre-train audio encoders on it, and "
+    "measure what that bought.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A TOML file, or a shipped recipe by name.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Set recipe values: pretrain.steps=200"),
+]
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", help="The folder where everything is kept.")
+]
+CheckpointOption = Annotated[
+    Path,
+    typer.Option(
+        "--checkpoint", "-c", help="A checkpoint folder, or a workspace (its latest run)."
+    ),
+]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")]
+DEFAULT_WORKSPACE = Path("workspace")
+
+
+@app.command(epilog="Example: earmark demo -w demo")
+def demo(workspace: WorkspaceOption = Path("demo"), overrides: Overrides = None) -> None:
+    """Run the whole way on the embedded synthetic corpus; nothing is downloaded."""
+    _run_and_report("demo", overrides, workspace)
+
+
+@app.command(epilog="Example: earmark run folder corpus.path=~/sounds -w workspace")
+def run(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Run a recipe from audio to scores and write the report."""
+    _run_and_report(recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark scan folder corpus.path=~/sounds")
+def scan(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """List the corpus and look at each file: hash, duration, loudness, faults."""
+    _run_until("scan", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark caption folder corpus.path=~/sounds")
+def caption(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as captions: what the captioner writes of each clip."""
+    _run_until("caption", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark tag folder corpus.path=~/sounds tagger.max_tags=8")
+def tag(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as tags: the words that the tagger reads from each caption."""
+    _run_until("tag", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800")
+def vocabulary(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as the vocabulary: the tags that the corpus supports, scored and locked."""
+    _run_until("vocabulary", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark manifest folder corpus.path=~/sounds manifest.test=0.1")
+def manifest(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as the manifest: Parquet and Lhotse rows, split without leaks."""
+    _run_until("manifest", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark pretrain folder corpus.path=~/sounds pretrain.steps=2000")
+def pretrain(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as a trained encoder."""
+    _run_until("pretrain", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark evaluate folder corpus.path=~/sounds")
+def evaluate(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Go as far as scores: probes on frozen features, against baselines."""
+    _run_until("evaluate", recipe, overrides, workspace)
+
+
+@app.command(epilog="Example: earmark report -w workspace")
+def report(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
+    """Write the report page of a workspace's latest run."""
+    from .report.write import write_report
+    from .workspace import Workspace
+
+    print(write_report(Workspace(workspace)))
+
+
+@app.command(epilog="Example: earmark label -c workspace dog.wav song.mp3")
+def label(
+    files: Files,
+    checkpoint: CheckpointOption = DEFAULT_WORKSPACE,
+    top: Annotated[int, typer.Option(help="Tags a file.")] = 10,
+) -> None:
+    """Print the tags that a trained model hears in audio files, with scores."""
+    from .pretrain.inference import load_tagger
+
+    for file, tags in zip(files, load_tagger(checkpoint).label(files, top=top), strict=True):
+        print(f"{file}\t" + "\t".join(f"{name} {score:.3f}" for name, score in tags))
+
+
+@app.command(epilog="Example: earmark embed -c workspace --out vectors.npy dog.wav song.mp3")
+def embed(
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .npy file to write.")],
+    checkpoint: CheckpointOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Write one vector for each audio file into a .npy array [files, dim]."""
+    import numpy as np
+
+    from .pretrain.inference import load_encoder
+
+    vectors = load_encoder(checkpoint).embed(files)
+    with open(out, "wb") as stream:
+        np.save(stream, vectors)
+    print(f"{out}: {vectors.shape[0]} files x {vectors.shape[1]}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one plain message, not a traceback."""
+    from .workspace import StageError
+
+    try:
+        app()
+    except StageError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ValueError as error:
+        print(f"earmark: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _run_until(stage: str, recipe: str, overrides: list[str] | None, workspace: Path) -> Workspace:
+    from .pipeline import load_recipe
+    from .pipeline import run as run_pipeline
+
+    try:
+        done = run_pipeline(load_recipe(recipe, overrides or []), workspace, until=stage)
+    except KeyboardInterrupt:
+        print("earmark: stopped. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(done.latest_run()[1][stage].folder)
+    return done
+
+
+def _run_and_report(recipe: str, overrides: list[str] | None, workspace: Path) -> None:
+    from .report.write import write_report
+
+    print(write_report(_run_until("evaluate", recipe, overrides, workspace)))
