@@ -38,7 +38,7 @@ class Recipe(Config, frozen=True, kw_only=True):
 
     Args:
         seed: of the split, the weights, the batches and the probes.
-        max_rejected: the share of rows that a stage may reject before the run stops, 0 to 1.
+        max_rejected: the share of its clips that a stage may reject before the run stops, 0 to 1.
     """
 
     corpus: FolderConfig | TableConfig | SyntheticConfig
@@ -60,13 +60,15 @@ class Step:
     """One stage of the way.
 
     `settings` returns all of the recipe that can change the result; `work` gets the folders of
-    the steps in `reads` and its own, and returns its counts.
+    the steps in `reads` and its own, and returns its counts. `passes_clips` says that its rows are
+    clips, of which the recipe may bound how many are lost.
     """
 
     name: str
     reads: tuple[str, ...]
     settings: Callable[[Recipe], Any]
     work: Callable[[Recipe, Mapping[str, Path], Path], Counts]
+    passes_clips: bool = True
 
 
 def load_recipe(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:
@@ -123,7 +125,8 @@ def _do(
             stage.seal(settings=settings, inputs=inputs, counts=counts, duration_s=duration_s)
     counts = stage.provenance()["counts"]
     _say(f"{step.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    _check(step.name, counts, recipe.max_rejected)
+    if step.passes_clips:
+        _check(step.name, counts, recipe.max_rejected)
 
 
 def _check(name: str, counts: Counts, max_rejected: float) -> None:
@@ -224,7 +227,13 @@ STEPS = (
     Step("scan", ("corpus",), lambda recipe: recipe.scan, _scan),
     Step("caption", ("scan",), lambda recipe: _backend(recipe.captioner), _caption),
     Step("tag", ("caption",), lambda recipe: _backend(recipe.tagger), _tag),
-    Step("vocabulary", ("tag",), lambda recipe: recipe.vocabulary, _vocabulary),
+    Step(
+        "vocabulary",
+        ("tag",),
+        lambda recipe: recipe.vocabulary,
+        _vocabulary,
+        passes_clips=False,
+    ),
     Step(
         "manifest",
         ("scan", "caption", "tag", "vocabulary"),
@@ -236,12 +245,14 @@ STEPS = (
         ("manifest", "vocabulary"),
         lambda recipe: (recipe.encoder, recipe.objective, recipe.pretrain, recipe.seed),
         _pretrain,
+        passes_clips=False,
     ),
     Step(
         "evaluate",
         ("manifest", "pretrain"),
         lambda recipe: (recipe.evaluate, recipe.seed),
         _evaluate,
+        passes_clips=False,
     ),
 )
 STAGES = tuple(step.name for step in STEPS)

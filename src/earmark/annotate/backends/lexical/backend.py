@@ -1,0 +1,86 @@
+"""The lexical tagger as a backend: settings, processes and fingerprint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.pool import WorkerPool
+from earmark.config import Config, ConfigError, fingerprint
+
+from .model import check_installed, load_model, parse
+from .tagging import tags_of
+from .words import contents
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+RULES = 1
+"""Raised whenever the rules (not the word lists) change what a caption is answered with."""
+LONGEST_CHARACTERS = 100_000
+"""A 388-word caption has about 2,500; beyond this it is no caption but a mistake."""
+
+
+class LexicalConfig(Config, frozen=True, kw_only=True, tag="lexical", tag_field="kind"):
+    """Tags by part of speech: the nouns, adjectives and -ing verbs of a caption.
+
+    Args:
+        max_tags: how many tags a caption gets at most; the paper's taggers give 5 to 10.
+        workers: processes; 0 means one for each core.
+    """
+
+    max_tags: int = 10
+    workers: int = 0
+
+    def build(self) -> LexicalBackend:
+        """Return the backend; its processes start with the first prompt.
+
+        Raises:
+            ConfigError: spaCy or its model is missing or of another version, or a setting is
+                out of range.
+        """
+        if self.max_tags < 1:
+            raise ConfigError(f"lexical tagger: max_tags = {self.max_tags}, but must be at least 1")
+        if self.workers < 0:
+            raise ConfigError(
+                f"lexical tagger: workers = {self.workers}; 0 means one for each core"
+            )
+        return LexicalBackend(self, check_installed())
+
+
+class LexicalBackend(Backend):
+    """Answers a caption (`prompt.text`) with a JSON list of its tags, most useful first."""
+
+    def __init__(self, config: LexicalConfig, versions: dict[str, str]) -> None:
+        self.fingerprint = fingerprint("lexical", RULES, contents(), config.max_tags, versions)
+        self._pool = WorkerPool(config.workers, _start, config.max_tags)
+        self.concurrency = 4 * self._pool.workers
+
+    async def generate(self, prompt: Prompt) -> Completion | Refusal:
+        """Tag one caption; one without a usable word gets an empty list."""
+        assert prompt.text is not None, f"the prompt {prompt.id} has no text to tag"
+        if len(prompt.text) > LONGEST_CHARACTERS:
+            detail = f"{len(prompt.text)} characters, at most {LONGEST_CHARACTERS} are read"
+            return Refusal(reason="caption too long", detail=detail)
+        return Completion(text=await self._pool.run(_answer, prompt.text))
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
+
+
+_worker: tuple[Language, int] | None = None
+"""In a worker process: the model and `max_tags`."""
+
+
+def _start(max_tags: int) -> None:
+    global _worker
+    _worker = load_model(), max_tags
+
+
+def _answer(text: str) -> str:
+    assert _worker is not None, "_start runs before the first answer"
+    model, max_tags = _worker
+    return msgspec.json.encode(tags_of(parse(model, text), max_tags)).decode()

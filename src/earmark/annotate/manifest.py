@@ -1,0 +1,177 @@
+"""Clips, captions and tags to the manifest: join, encode, split, check for leaks, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from earmark.config import Config, ConfigError
+from earmark.records import (
+    Caption,
+    Clip,
+    Example,
+    Rejected,
+    TagSet,
+    count_reasons,
+    write_jsonl,
+    write_parquet,
+)
+from earmark.workspace import write_text
+
+from .groups import Tie, find_leaks
+from .lhotse_form import mono_cut
+from .splits import SPLITS, Deal, deal
+from .vocabulary import Vocabulary
+
+K = TypeVar("K", Clip, Caption, TagSet)
+
+
+class ManifestConfig(Config, frozen=True, kw_only=True):
+    """How clips are dealt to train, validation and test where the corpus does not say it.
+
+    Args:
+        validation: the share of clips that pre-training is watched on.
+        test: the share of clips that only evaluation reads; train gets the rest.
+        keep_apart: which of "recording" and "speaker" never cross splits. Equal content never
+            does.
+        stratify_by: label fields whose values should be spread over the splits as the clips are;
+            without it, all fields. This is the only use of labels before evaluation: they balance
+            the splits and never reach a captioner or tagger.
+    """
+
+    validation: float = 0.1
+    test: float = 0.2
+    keep_apart: tuple[Tie, ...] = ("recording", "speaker")
+    stratify_by: tuple[str, ...] | None = None
+
+
+def assemble(
+    clips: Sequence[Clip],
+    captions: Sequence[Caption],
+    tag_sets: Sequence[TagSet],
+    vocabulary: Vocabulary,
+    config: ManifestConfig,
+    folder: Path,
+    *,
+    seed: int,
+) -> dict[str, int]:
+    """Write the manifest into `folder`; returns counts.
+
+    What comes in are the tag sets: clips that lost their caption or tags before were counted
+    there. A clip goes out with those of its tags that the vocabulary has, or is rejected for
+    having none. Splits are dealt over all clips, before any is dropped: studies that differ in
+    captioner, tagger or vocabulary share them.
+
+    Files: manifest.parquet (Example rows in the order of `clips`; metadata "vocabulary" is the
+    vocabulary's fingerprint), manifest.jsonl.gz (Lhotse MonoCut), rejected.parquet, splits.json.
+
+    Raises:
+        ConfigError: the shares leave nothing to train on, or as `splits.deal`.
+        ValueError: a clip id is there twice in one table, or a tag set's clip or caption is not.
+    """
+    by_id = _by_id(clips, "clips")
+    texts = _by_id(captions, "captions")
+    tags = _by_id(tag_sets, "tags")
+    _check_join(tags, by_id, texts)
+    dealt = deal(
+        clips,
+        _shares(config),
+        keep_apart=config.keep_apart,
+        stratify_by=config.stratify_by,
+        seed=seed,
+    )
+    rows = [
+        _example(clip, texts[clip.id], tags[clip.id], vocabulary, dealt.splits[clip.id])
+        for clip in clips
+        if clip.id in tags
+    ]
+    examples = [row for row in rows if isinstance(row, Example)]
+    rejected = [row for row in rows if isinstance(row, Rejected)]
+    leaks = find_leaks(examples, config.keep_apart)
+    if leaks:
+        raise AssertionError(f"the splits leak, which `deal` should prevent: {leaks[:3]}")
+    metadata = {"vocabulary": vocabulary.fingerprint}
+    write_parquet(folder / "rejected.parquet", rejected, Rejected)
+    write_jsonl(folder / "manifest.jsonl.gz", (mono_cut(e, by_id[e.id]) for e in examples))
+    write_text(folder / "splits.json", _describe(dealt, examples))
+    write_parquet(folder / "manifest.parquet", examples, Example, metadata=metadata)
+    return {"in": len(tag_sets), "out": len(examples), **count_reasons(rejected)}
+
+
+def _shares(config: ManifestConfig) -> dict[str, float]:
+    for name, share in (("validation", config.validation), ("test", config.test)):
+        if not 0 <= share < 1:
+            raise ConfigError(f"manifest: {name} = {share}, but a share is from 0 to below 1")
+    train = 1 - config.validation - config.test
+    if train <= 0:
+        held_out = f"validation = {config.validation} and test = {config.test}"
+        raise ConfigError(f"manifest: {held_out} leave nothing to train on")
+    shares = {"train": train, "validation": config.validation, "test": config.test}
+    return {split: share for split, share in shares.items() if share > 0}
+
+
+def _example(
+    clip: Clip, caption: Caption, tag_set: TagSet, vocabulary: Vocabulary, split: str
+) -> Example | Rejected:
+    tags, tag_ids = vocabulary.encode(tag_set.tags)
+    if not tags:
+        detail = f"its tags: {', '.join(tag_set.tags)}"
+        return Rejected(id=clip.id, stage="manifest", reason="no tags in vocabulary", detail=detail)
+    return Example(
+        id=clip.id,
+        path=clip.path,
+        name=clip.name,
+        duration_s=clip.duration_s,
+        split=split,
+        recording=clip.recording,
+        speaker=clip.speaker,
+        tags=tags,
+        tag_ids=tag_ids,
+        caption=caption.text,
+        summary=caption.summary,
+        labels=clip.labels,
+    )
+
+
+def _by_id(rows: Sequence[K], table: str) -> dict[str, K]:
+    found = {row.id: row for row in rows}
+    if len(found) < len(rows):
+        twice = Counter(row.id for row in rows).most_common(1)[0][0]
+        raise ValueError(f"manifest: clip {twice} is in {table} more than once")
+    return found
+
+
+def _check_join(
+    tags: Mapping[str, TagSet], clips: Mapping[str, Clip], captions: Mapping[str, Caption]
+) -> None:
+    for table, rows in (("clips", clips), ("captions", captions)):
+        if lost := [key for key in tags if key not in rows]:
+            raise ValueError(
+                f"manifest: {len(lost)} tag sets have no row in {table}, the first is {lost[0]}: "
+                "the tables come from different runs"
+            )
+
+
+def _describe(dealt: Deal, examples: Sequence[Example]) -> str:
+    """Return splits.json: clips by split, by label value and split, and what was decided."""
+    labels: dict[str, dict[str, Counter[str]]] = {}
+    for example in examples:
+        for field, values in example.labels.items():
+            for value in values:
+                table = labels.setdefault(field, {}).setdefault(value, Counter())
+                table[example.split] += 1
+    totals = Counter(example.split for example in examples)
+    described = {
+        "clips": {split: totals[split] for split in SPLITS},
+        "groups": dealt.groups,
+        "groups_with_conflicting_splits": dealt.conflicts,
+        "clips_moved_by_conflicts": dealt.moved,
+        "clips_carved_from_train": dealt.carved,
+        "labels": labels,
+    }
+    encoded = msgspec.json.encode(described, order="sorted")
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"

@@ -1,0 +1,183 @@
+"""Dealing clips to train, validation and test so that nothing can be known from both sides.
+
+Tied clips go together. Groups are placed one after the other, large ones and those of rare labels
+first, each where it is most wanted: iterative stratification (Sechidis, Tsoumakas and Vlahavas,
+"On the stratification of multi-label data", 2011) with groups in place of single examples, and
+Pearson's chi-square against the wanted shares as the measure of want.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from earmark.config import ConfigError, fingerprint, nearest
+from earmark.records import Clip
+
+from .groups import Tie, groups_of
+
+SPLITS = ("train", "validation", "test")
+"""From what a model sees most of to what it never sees."""
+FEWEST_GROUPS = 3
+"""A label value in fewer groups cannot be in every split, and is left out of the balance."""
+
+Stratum = tuple[str, str]
+"""A label field and value, or `ALL`."""
+ALL: Stratum = ("", "")
+
+
+class Deal(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: the split of each clip id, and what had to be decided on the way.
+
+    `groups` counts the groups of tied clips, `conflicts` those that the corpus had torn over
+    several splits, `moved` the clips which these cost the split they came with. `carved` counts
+    clips of train that became validation, for want of any other.
+    """
+
+    splits: Mapping[str, str]
+    groups: int
+    conflicts: int
+    moved: int
+    carved: int
+
+
+def deal(
+    clips: Sequence[Clip],
+    shares: Mapping[str, float],
+    *,
+    keep_apart: Sequence[Tie],
+    stratify_by: Sequence[str] | None,
+    seed: int,
+) -> Deal:
+    """Give each clip its split; the order of `clips` has no influence.
+
+    A split that the corpus gives is kept, unless the clip is tied to one further held out: then
+    the whole group goes there. Where the corpus gives train but no validation at all, validation
+    is carved out of train.
+
+    Args:
+        clips: what to deal.
+        shares: the wanted share of each split, positive and 1 in sum; one may be missing.
+        keep_apart: what else than content ties clips together.
+        stratify_by: the label fields whose values are spread as evenly as can be; None for all.
+        seed: decides between groups that are alike.
+
+    Raises:
+        ConfigError: a clip comes with an unknown split, or no clip has a field of `stratify_by`.
+    """
+    _check(clips, stratify_by or ())
+    groups = groups_of(clips, keep_apart)
+    given = {clip.split for clip in clips}
+    carve = "validation" in shares and "train" in given and "validation" not in given
+    balance = _Balance(groups, shares, stratify_by)
+    splits: dict[str, str] = {}
+    for group in _ordered(groups, balance, seed):
+        chosen = balance.place(group, _allowed(group, shares, carve=carve))
+        splits.update((clip.id, chosen) for clip in group)
+    torn = [group for group in groups if len({clip.split for clip in group} - {None}) > 1]
+    moved = sum(_is_changed(clip, splits) for group in torn for clip in group)
+    changed = sum(_is_changed(clip, splits) for clip in clips)
+    return Deal(
+        splits=splits,
+        groups=len(groups),
+        conflicts=len(torn),
+        moved=moved,
+        carved=changed - moved,
+    )
+
+
+def _check(clips: Sequence[Clip], stratify_by: Sequence[str]) -> None:
+    fields = {field for clip in clips for field in clip.labels}
+    for field in stratify_by:
+        if field not in fields:
+            raise ConfigError(
+                f"manifest: stratify_by names {field!r}, which no clip is labelled with."
+                f"{nearest(field, fields)}"
+            )
+    for clip in clips:
+        if clip.split is not None and clip.split not in SPLITS:
+            raise ConfigError(
+                f"the corpus puts {clip.name} into a split {clip.split!r}."
+                f"{nearest(clip.split, SPLITS)}"
+            )
+
+
+def _is_changed(clip: Clip, splits: Mapping[str, str]) -> bool:
+    return clip.split is not None and clip.split != splits[clip.id]
+
+
+def _allowed(group: Sequence[Clip], shares: Mapping[str, float], *, carve: bool) -> list[str]:
+    """Return the splits a group may go to: the most held out of those given, or any."""
+    given = [SPLITS.index(clip.split) for clip in group if clip.split is not None]
+    if not given:
+        return list(shares)
+    held_out = SPLITS[max(given)]
+    return ["train", "validation"] if carve and held_out == "train" else [held_out]
+
+
+def _ordered(groups: Sequence[list[Clip]], balance: _Balance, seed: int) -> list[list[Clip]]:
+    """Return groups as they are placed: given ones, then large, then rare, then by seeded hash."""
+
+    def key(group: list[Clip]) -> tuple[bool, int, int, str]:
+        free = all(clip.split is None for clip in group)
+        return free, -len(group), balance.rarity(group), fingerprint(seed, group[0].id)
+
+    return sorted(groups, key=key)
+
+
+class _Balance:
+    """How many clips of each stratum (all clips; each label value) are in each split so far."""
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Clip]],
+        shares: Mapping[str, float],
+        stratify_by: Sequence[str] | None,
+    ) -> None:
+        self._stratify_by = stratify_by
+        self._shares = shares
+        self._placed: Counter[tuple[Stratum, str]] = Counter()
+        self._total: Counter[Stratum] = Counter()
+        spread: Counter[Stratum] = Counter()
+        for group in groups:
+            strata = self._all_strata(group)
+            self._total.update(strata)
+            spread.update(strata.keys())
+        self._ignored = {s for s, n in spread.items() if n < FEWEST_GROUPS and s != ALL}
+
+    def rarity(self, group: Sequence[Clip]) -> int:
+        """Return how many clips the rarest stratum of a group has."""
+        return min(self._total[stratum] for stratum in self._strata(group))
+
+    def place(self, group: Sequence[Clip], allowed: Sequence[str]) -> str:
+        """Choose the split of `allowed` that a group is most wanted in, and count it there."""
+        strata = self._strata(group)
+        chosen = allowed[0]
+        if len(allowed) > 1:
+            chosen = min(allowed, key=lambda split: self._cost(strata, split))
+        for stratum, number in strata.items():
+            self._placed[stratum, chosen] += number
+        return chosen
+
+    def _cost(self, strata: Mapping[Stratum, int], split: str) -> float:
+        """Return by how much chi-square grows: the sum of ((o + a - e)^2 - (o - e)^2) / e."""
+        cost = 0.0
+        for stratum, added in strata.items():
+            expected = self._shares[split] * self._total[stratum]
+            excess = self._placed[stratum, split] - expected
+            cost += added * (2 * excess + added) / expected
+        return cost
+
+    def _strata(self, group: Sequence[Clip]) -> dict[Stratum, int]:
+        counted = self._all_strata(group)
+        return {stratum: n for stratum, n in counted.items() if stratum not in self._ignored}
+
+    def _all_strata(self, group: Sequence[Clip]) -> Counter[Stratum]:
+        """Count the clips of a group in each stratum."""
+        strata: Counter[Stratum] = Counter({ALL: len(group)})
+        for clip in group:
+            fields = clip.labels if self._stratify_by is None else self._stratify_by
+            strata.update((field, v) for field in fields for v in clip.labels.get(field, ()))
+        return strata
