@@ -133,7 +133,7 @@ def evaluate(
 @app.command(epilog="Example: earmark report -w workspace")
 def report(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
     """Write the report page of a workspace's latest run."""
-    from .report.write import write_report
+    from .report.page import write_report
     from .workspace import Workspace
 
     print(write_report(Workspace(workspace)))
@@ -197,6 +197,6 @@ def _run_until(stage: str, recipe: str, overrides: list[str] | None, workspace: 
 
 
 def _run_and_report(recipe: str, overrides: list[str] | None, workspace: Path) -> None:
-    from .report.write import write_report
+    from .report.page import write_report
 
     print(write_report(_run_until("evaluate", recipe, overrides, workspace)))

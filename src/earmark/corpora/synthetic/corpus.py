@@ -1,0 +1,168 @@
+"""The synthetic corpus: its settings, its rows, and the processes that make its files."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from earmark.config import Config, ConfigError, fingerprint
+from earmark.corpora.base import Corpus
+from earmark.progress import Progress, track
+from earmark.records import Rejected, Source
+
+if TYPE_CHECKING:
+    from .plan import ClipPlan
+
+GENERATOR_VERSION = 1
+"""Raised by every change that alters a single sample or label of any clip."""
+LICENCE = "CC0-1.0 (synthetic)"
+ATTRIBUTION = "made by earmark"
+SPEECH_ATTRIBUTION = "made by earmark with espeak-ng (GPL-3.0 software; its output is not covered)"
+LARGEST_SEED = 2**32 - 1
+
+
+class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_field="kind"):
+    """Speech, music, sounds and mixes, made on the spot with true labels.
+
+    About 35 % of the clips are speech, 30 % music, 20 % sounds and 15 % mixes; half of all clips
+    have a production trait (reverberation, telephone, noise, clipping, quiet).
+
+    Args:
+        clips: how many to make. Clip i is the same whatever the number.
+        seed: 0 to 2**32 - 1; another seed gives another corpus.
+        shortest_s, longest_s: bounds of a clip's duration, 2 to 60 seconds.
+        workers: processes that make clips; 0 is one for each processor. The result is the same.
+    """
+
+    clips: int = 720
+    seed: int = 0
+    shortest_s: float = 3.0
+    longest_s: float = 8.0
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: one is out of its range.
+        """
+        if self.clips < 1:
+            raise ConfigError(f"clips = {self.clips}: a corpus needs at least one clip")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed = {self.seed} should lie between 0 and {LARGEST_SEED}")
+        if not 2.0 <= self.shortest_s < self.longest_s <= 60.0:
+            raise ConfigError(
+                f"shortest_s = {self.shortest_s} and longest_s = {self.longest_s}: "
+                "2 <= shortest_s < longest_s <= 60 should hold"
+            )
+        if self.workers < 0:
+            raise ConfigError(f"workers = {self.workers} should be 0 (all processors) or more")
+
+    def build(self) -> Corpus:
+        """Return the corpus; nothing is made yet.
+
+        Raises:
+            ConfigError: the extra `synthetic` is not installed.
+        """
+        from . import espeak
+
+        espeak.require()
+        return SyntheticCorpus(self)
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus(Corpus):
+    """Clips that are made when their rows are first asked for, and kept in the folder."""
+
+    config: SyntheticConfig
+
+    def fingerprint(self) -> str:
+        """Return a digest of what decides the samples: the settings and the generator."""
+        config = self.config
+        return fingerprint(
+            "synthetic",
+            GENERATOR_VERSION,
+            config.clips,
+            config.seed,
+            config.shortest_s,
+            config.longest_s,
+        )
+
+    def rows(self, folder: Path) -> Iterator[Source | Rejected]:
+        """Make the clips that are not yet in `folder`/audio, then yield all rows by index."""
+        config = self.config
+        plans = [_plan(config, index) for index in range(config.clips)]
+        missing = [plan.index for plan in plans if not (folder / plan.name).exists()]
+        if missing:
+            (folder / "audio").mkdir(parents=True, exist_ok=True)
+            with track("corpus", total=len(missing)) as progress:
+                _make(config, missing, folder, progress)
+        for plan in plans:
+            yield _source(plan, folder)
+
+
+def _make(
+    config: SyntheticConfig, indices: Sequence[int], folder: Path, progress: Progress
+) -> None:
+    workers = min(config.workers or os.cpu_count() or 1, len(indices))
+    if workers == 1:
+        for index in indices:
+            _make_clip(config, index, folder)
+            progress.advance()
+        return
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
+        futures = [pool.submit(_make_clip, config, index, folder) for index in indices]
+        try:
+            for future in futures:
+                future.result()
+                progress.advance()
+        except BaseException:
+            # Without this, Ctrl-C would wait for every clip that is still in the queue.
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _end_with_parent() -> None:
+    """Make a worker stop when its parent is killed; it would wait for work for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _make_clip(config: SyntheticConfig, index: int, folder: Path) -> None:
+    from .render import write_clip
+
+    plan = _plan(config, index)
+    write_clip(plan, config.seed, config.shortest_s, config.longest_s, folder / plan.name)
+
+
+def _plan(config: SyntheticConfig, index: int) -> ClipPlan:
+    from .plan import plan_clip
+
+    return plan_clip(config.seed, index, config.shortest_s, config.longest_s)
+
+
+def _source(plan: ClipPlan, folder: Path) -> Source:
+    return Source(
+        path=str(folder / plan.name),
+        name=plan.name,
+        labels=plan.labels(),
+        recording=plan.recording,
+        speaker=plan.speaker,
+        licence=LICENCE,
+        attribution=SPEECH_ATTRIBUTION if plan.speaker else ATTRIBUTION,
+    )

@@ -1,0 +1,116 @@
+"""The journal keeps what it was given, once, whatever kills it."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from earmark.annotate.ledger import Journal
+from earmark.records import TagSet
+
+
+def opened(path: Path) -> Journal[TagSet]:
+    return Journal(path, TagSet, lambda row: row.id)
+
+
+def row(name: str) -> TagSet:
+    return TagSet(id=name, tags=("dog", "caf\u00e9"), backend="b")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of the rows a and b."""
+    with closing(opened(tmp_path / "journal.jsonl")) as journal:
+        journal.append([row("a"), row("b")])
+    return tmp_path / "journal.jsonl"
+
+
+def test_rows_are_there_when_it_is_opened_again(path: Path) -> None:
+    with closing(opened(path)) as journal:
+        assert list(journal.rows()) == [row("a"), row("b")]
+        assert "a" in journal
+        assert "c" not in journal
+        journal.append([])
+        journal.append([row("c")])
+        assert len(journal) == 3
+    with closing(opened(path)) as journal:
+        assert [found.id for found in journal.rows()] == ["a", "b", "c"]
+
+
+def test_rows_are_on_the_disk_before_close(path: Path) -> None:
+    with closing(opened(path)) as journal:
+        journal.append([row("c")])
+        assert path.read_bytes().count(b"\n") == 3
+
+
+def test_a_row_cut_short_at_any_byte_is_done_again(path: Path) -> None:
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with closing(opened(path)) as journal:
+            assert [found.id for found in journal.rows()] == (["a"] if size >= first else [])
+            journal.append([row("c")])
+        assert path.read_bytes().endswith(b"}\n")
+        with closing(opened(path)) as journal:
+            assert "c" in journal
+
+
+def test_a_long_torn_line_is_cut_off_whole(path: Path) -> None:
+    """Longer than the block in which the last newline is looked for."""
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"id":"' + b"x" * 200_000)
+    with closing(opened(path)) as journal:
+        assert len(journal) == 2
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("damage", [b"{}", b"", b"\0\0\0", b'{"id":"\xff"}', b'{"id":3}'])
+def test_damage_before_the_end_is_told_with_its_line(path: Path, damage: bytes) -> None:
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, damage, second, b""]))
+    with pytest.raises(ValueError, match=r"journal.jsonl:2 is damaged"):
+        opened(path)
+
+
+def test_a_key_can_be_there_once_only(path: Path) -> None:
+    with closing(opened(path)) as journal:
+        with pytest.raises(AssertionError, match="already holds"):
+            journal.append([row("a")])
+        with pytest.raises(AssertionError, match="twice"):
+            journal.append([row("c"), row("c")])
+        assert "c" not in journal
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(ValueError, match="two rows for 'a'"):
+        opened(path)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[int]:
+    """No file may grow past 4096 bytes; a write that would is cut short, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield 4096
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_takes_no_half_row(path: Path, small_disk: int) -> None:
+    before = path.read_bytes()
+    with closing(opened(path)) as journal:
+        big = TagSet(id="big", tags=("x" * small_disk,), backend="b")
+        with pytest.raises(OSError, match="File too large"):
+            journal.append([row("c"), big])
+        assert path.read_bytes() == before
+        assert "c" not in journal
+        journal.append([row("c")])
+    with closing(opened(path)) as journal:
+        assert [found.id for found in journal.rows()] == ["a", "b", "c"]
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        opened(tmp_path / "nowhere" / "journal.jsonl")

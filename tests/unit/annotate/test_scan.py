@@ -1,0 +1,193 @@
+"""Scan: right measures, a reason for each file that is not passed on, the same on every way."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.annotate.ledger import Journal
+from earmark.annotate.scan import Finding, ScanConfig, decide, hash_file, listen, scan
+from earmark.config import Config, ConfigError, decode
+from earmark.records import Clip, Rejected, Source, read_parquet
+
+RATE = 16000
+
+
+def sound(path: Path, seconds: float = 0.5, level: float = 0.5, *, seed: int = 0) -> Source:
+    """Write noise, a new one for each name unless the seed says otherwise."""
+    draw = np.random.default_rng((seed, *path.name.encode()))
+    soundfile.write(path, draw.uniform(-level, level, round(seconds * RATE)), RATE)
+    return Source(path=str(path), name=path.name)
+
+
+def result(folder: Path) -> tuple[list[Clip], list[Rejected]]:
+    clips = read_parquet(folder / "clips.parquet", Clip)
+    return clips, read_parquet(folder / "rejected.parquet", Rejected)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder to scan into."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def test_a_clip_has_its_measures_and_keeps_what_the_corpus_knew(tmp_path: Path, out: Path) -> None:
+    rate = 48000
+    wave = 0.5 * np.sin(2 * np.pi * 997 * np.arange(2 * rate) / rate)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([wave, wave], axis=1), rate, subtype="PCM_24")
+    source = Source(
+        path=str(path), name="a", labels={"domain": ("music",)}, recording="r", speaker="s",
+        split="test", licence="CC0", attribution="Ada",
+    )  # fmt: skip
+    assert scan([source], ScanConfig(), out) == {"in": 1, "out": 1}
+    (clip,), rejected = result(out)
+    assert rejected == []
+    assert clip.id == hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    assert (clip.duration_s, clip.sample_rate, clip.channels) == (2.0, rate, 2)
+    assert clip.peak_dbfs == pytest.approx(-6.02, abs=0.01)
+    assert clip.loudness_lufs == pytest.approx(-6.02, abs=0.02)
+    for field in Source.__struct_fields__:
+        assert getattr(clip, field) == getattr(source, field)
+
+
+def test_bounds_are_inclusive_and_told(tmp_path: Path, out: Path) -> None:
+    seconds = {"short": 0.0999, "shortest": 0.1, "longest": 2.0, "long": 2.001}
+    sources = [sound(tmp_path / f"{name}.wav", length) for name, length in seconds.items()]
+    counts = scan(sources, ScanConfig(min_duration_s=0.1, max_duration_s=2.0), out)
+    assert counts == {"in": 4, "out": 2, "scan: too short": 1, "scan: too long": 1}
+    clips, rejected = result(out)
+    assert [clip.name for clip in clips] == ["shortest.wav", "longest.wav"]
+    assert {row.id: row.detail for row in rejected} == {
+        "short.wav": "0.0999 s; min_duration_s is 0.1",
+        "long.wav": "2.0010 s; max_duration_s is 2.0",
+    }
+
+
+def test_silence_is_told_by_the_peak(tmp_path: Path) -> None:
+    quiet, silent = 10 ** (-59 / 20), 10 ** (-61 / 20)
+    assert listen(sound(tmp_path / "a.wav", level=quiet), ScanConfig()).reason == ""
+    finding = listen(sound(tmp_path / "b.wav", level=silent), ScanConfig())
+    assert finding.reason == "silent"
+    assert finding.detail == "peak -60.8 dBFS; silence_dbfs is -60.0"
+    assert listen(sound(tmp_path / "c.wav", level=0), ScanConfig()).reason == "silent"
+    assert listen(sound(tmp_path / "b.wav", level=silent), ScanConfig(silence_dbfs=-80)).id
+
+
+def test_the_first_of_equal_files_is_the_clip_whatever_the_threads_do(
+    tmp_path: Path, out: Path
+) -> None:
+    # The first is the slowest to decode.
+    sources = [sound(tmp_path / f"{index:02}.wav", 0.2) for index in range(20)]
+    long = sound(tmp_path / "long.wav", 30.0)
+    copies = [Source(path=long.path, name=f"copy{index}") for index in range(5)]
+    counts = scan([long, *copies, *sources], ScanConfig(workers=4), out)
+    assert counts == {"in": 26, "out": 21, "scan: duplicate": 5}
+    clips, rejected = result(out)
+    assert [clip.name for clip in clips] == ["long.wav", *(source.name for source in sources)]
+    assert [row.id for row in rejected] == [copy.name for copy in copies]
+    assert {row.detail for row in rejected} == {"same bytes as long.wav"}
+
+
+def test_a_rejected_file_is_nobodys_original(tmp_path: Path) -> None:
+    sources = [Source(path="x", name=name) for name in ("bad", "good", "same")]
+    findings = {
+        "bad": Finding(name="bad", reason="truncated"),
+        "good": Finding(name="good", id="7"),
+        "same": Finding(name="same", id="7"),
+    }
+    clips, rejected = decide(sources, findings)
+    assert [clip.name for clip in clips] == ["good"]
+    assert [(row.id, row.reason) for row in rejected] == [
+        ("bad", "truncated"),
+        ("same", "duplicate"),
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_the_tables_are_the_same_for_any_number_of_threads(tmp_path: Path, workers: int) -> None:
+    sources = [sound(tmp_path / f"{index}.wav", 0.05 * index) for index in range(1, 12)]
+    outcomes = []
+    for name, config in {"a": ScanConfig(workers=workers), "b": ScanConfig(workers=2)}.items():
+        (tmp_path / name).mkdir()
+        scan(sources, config, tmp_path / name)
+        outcomes.append([file.read_bytes() for file in sorted((tmp_path / name).iterdir())])
+    assert outcomes[0] == outcomes[1]
+
+
+def test_what_the_journal_holds_is_not_listened_to_again(tmp_path: Path, out: Path) -> None:
+    sources = [sound(tmp_path / f"{index}.wav") for index in range(6)]
+    with closing(Journal(out / "journal.jsonl", Finding, lambda row: row.name)) as journal:
+        journal.append([listen(source, ScanConfig()) for source in sources[:3]])
+    for source in sources[:3]:
+        Path(source.path).unlink()
+    assert scan(sources, ScanConfig(), out) == {"in": 6, "out": 6}
+    assert sorted(file.name for file in out.iterdir()) == ["clips.parquet", "rejected.parquet"]
+
+
+def test_a_finished_scan_is_only_read(tmp_path: Path, out: Path) -> None:
+    sources = [sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav", 0.01)]
+    counts = scan(sources, ScanConfig(), out)
+    for source in sources:
+        Path(source.path).unlink()
+    assert scan(sources, ScanConfig(), out) == counts == {"in": 2, "out": 1, "scan: too short": 1}
+
+
+def test_nothing_to_scan_is_no_error(out: Path) -> None:
+    assert scan([], ScanConfig(), out) == {"in": 0, "out": 0}
+
+
+def test_progress_is_shown(tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan([sound(tmp_path / "a.wav")], ScanConfig(), out)
+    assert "scan: 1/1 clips" in capsys.readouterr().err
+
+
+def test_an_hour_is_decoded_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "hour.wav"
+    block = np.random.default_rng(0).integers(-3000, 3000, 8000 * 60).astype("i2")
+    with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+        for _ in range(60):
+            file.write(block)
+    listen(sound(tmp_path / "warm.wav"), ScanConfig())
+    tracemalloc.start()
+    finding = listen(Source(path=str(path), name="hour"), ScanConfig(max_duration_s=4000.0))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert finding.duration_s == 3600.0
+    assert peak_bytes < 16e6, "the whole would be 115 MB"
+
+
+def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000  # more than one block
+    (tmp_path / "a").write_bytes(data)
+    assert hash_file(tmp_path / "a") == hashlib.sha256(data).hexdigest()[:32]
+
+
+class Recipe(Config, frozen=True, kw_only=True):
+    scan: ScanConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_duration_s": 70}, "scan: min_duration_s = 70.0 is above max_duration_s = 60.0"),
+        ({"min_duration_s": -1}, "scan.min_duration_s = -1: expected a value >= 0"),
+        ({"silence_dbfs": 3}, "scan.silence_dbfs = 3: expected a value <= 0"),
+        ({"workers": "all"}, 'scan.workers = "all": a whole number was expected'),
+        (
+            {"max_duration": 9},
+            "unknown key 'max_duration' in [scan]. Did you mean 'max_duration_s'",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_told(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        decode({"scan": settings}, Recipe)
+    assert message in str(caught.value)

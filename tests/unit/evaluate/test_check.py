@@ -1,0 +1,60 @@
+import pytest
+
+from earmark.config import ConfigError, decode
+from earmark.evaluate.check import check_tasks
+from earmark.evaluate.config import EvaluateConfig, TaskConfig
+
+LABELS = [
+    {"domain": ("music",), "instrument": ("flute", "harp")},
+    {"domain": ("speech",), "voice": ("low",)},
+]
+
+
+def test_tasks_that_fit_the_labels_pass() -> None:
+    check_tasks([TaskConfig(name="a", label="voice", where={"domain": ("speech",)})], LABELS)
+    check_tasks([], [])
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (TaskConfig(name="a", label="instruments"), "Did you mean 'instrument'?"),
+        (TaskConfig(name="a", label="xyz"), "Valid here: domain, instrument, voice."),
+        (TaskConfig(name="a", label="voice", where={"domains": ("music",)}), "'domain'"),
+        (TaskConfig(name="a", label="voice", where={"domain": ("speach",)}), "'speech'"),
+        (TaskConfig(name="a", label="voice", where={"domain": ()}), "asks for nothing"),
+        (TaskConfig(name="a", label="instrument", metric="accuracy"), 'metric = "map"'),
+    ],
+)
+def test_errors_name_the_nearest(task: TaskConfig, words: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check_tasks([task], LABELS)
+    assert words in str(raised.value)
+    assert "'a'" in str(raised.value)
+
+
+def test_clips_without_any_label_are_told_apart_from_a_misspelling() -> None:
+    with pytest.raises(ConfigError, match="no labels at all"):
+        check_tasks([TaskConfig(name="a", label="voice")], [{}])
+
+
+def test_two_tasks_of_one_name_are_refused() -> None:
+    tasks = [TaskConfig(name="a", label="voice"), TaskConfig(name="a", label="domain")]
+    with pytest.raises(ConfigError, match="2 tasks are named 'a'"):
+        check_tasks(tasks, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"bootstrap": 0}, "bootstrap"),
+        ({"regularisation": []}, "regularisation"),
+        ({"regularisation": [-1.0]}, "regularisation"),
+        ({"tasks": [{"name": "a", "label": "b", "metric": "accurracy"}]}, "metric"),
+        ({"tasks": [{"name": "a", "lable": "b"}]}, "Did you mean 'label'?"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        decode(settings, EvaluateConfig)
+    assert words in str(raised.value)

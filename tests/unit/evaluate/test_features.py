@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from earmark.audio import AudioError
+from earmark.evaluate.features import CachedEncoder, encoder_fingerprint
+from earmark.pretrain.encoders.base import Augment, Encoded, Encoder
+from earmark.records import Example
+
+
+class Loudness(Encoder):
+    """Two numbers a frame of 100 samples: its mean and its mean square, times a weight."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.sample_rate, self.dim, self.frame_rate = 8000, 2, 80.0
+        self.weight = nn.Parameter(torch.tensor(weight))
+        self.encoded = 0
+
+    def forward(
+        self,
+        wave: Float[Tensor, "batch samples"],
+        lengths: Int[Tensor, " batch"],
+        augment: Augment | None = None,
+    ) -> Encoded:
+        self.encoded += len(wave)
+        frames = wave[:, : wave.shape[1] // 100 * 100].unflatten(1, (-1, 100))
+        values = torch.stack([frames.mean(dim=2), frames.square().mean(dim=2)], dim=2)
+        mask = torch.arange(values.shape[1]) < (lengths // 100).unsqueeze(1)
+        return Encoded(values * self.weight, mask)
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> list[Example]:
+    """Ten clips of 0.1 to 0.3 s, not in the order of their lengths."""
+    rng = np.random.default_rng(0)
+    rows: list[Example] = []
+    for number in range(10):
+        duration_s = 0.1 + 0.1 * (number % 3)
+        wave = rng.normal(0, 0.1 + 0.02 * number, round(8000 * duration_s)).clip(-1, 1)
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, wave, 8000, subtype="FLOAT")
+        rows.append(example(f"clip-{number}", path, duration_s))
+    return rows
+
+
+def example(name: str, path: Path, duration_s: float) -> Example:
+    return Example(
+        id=name,
+        path=str(path),
+        name=path.name,
+        duration_s=duration_s,
+        split="train",
+        recording=None,
+        speaker=None,
+        tags=(),
+        tag_ids=(),
+        caption="",
+        summary="",
+        labels={},
+    )
+
+
+def cached(encoder: Encoder, folder: Path, block: int = 4) -> CachedEncoder:
+    return CachedEncoder("loudness", encoder, folder, settings=b"{}", block=block)
+
+
+def test_features_are_those_of_the_encoder_in_the_order_asked(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    encoder = Loudness()
+    features = cached(encoder, tmp_path).pooled(examples[::-1])
+    expected = encoder.embed([example.path for example in examples[::-1]])
+    assert features == pytest.approx(expected, abs=1e-6)
+    assert features[:, 1].std() > 0
+
+
+def test_each_clip_is_encoded_once(examples: list[Example], tmp_path: Path) -> None:
+    encoder = Loudness()
+    cache = cached(encoder, tmp_path)
+    cache.prepare(examples[:6] + examples[:6])
+    cache.pooled(examples[2:])
+    cache.pooled(examples)
+    assert encoder.encoded == 10
+
+
+def test_a_second_run_encodes_nothing_and_agrees_bit_for_bit(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    first = cached(Loudness(), tmp_path).pooled(examples)
+    again = Loudness()
+    assert np.array_equal(cached(again, tmp_path).pooled(examples), first)
+    assert again.encoded == 0
+
+
+def test_a_run_cut_off_goes_on_with_the_clips_that_are_left(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    whole = cached(Loudness(), tmp_path / "whole").pooled(examples)
+    last = max(examples, key=lambda e: (e.duration_s, e.id))
+    content = Path(last.path).read_bytes()
+    Path(last.path).unlink()
+    with pytest.raises(AudioError, match=Path(last.path).name):
+        cached(Loudness(), tmp_path).pooled(examples)
+    Path(last.path).write_bytes(content)
+    (next(tmp_path.glob("features-*")) / "torn.tmp").write_bytes(b"half a part")
+    resumed = Loudness()
+    features = cached(resumed, tmp_path).pooled(examples)
+    assert resumed.encoded == 2
+    assert np.array_equal(features, whole)
+
+
+def test_other_weights_class_or_settings_are_another_cache(tmp_path: Path) -> None:
+    class Other(Loudness):
+        """The same weights under another name."""
+
+    prints = {
+        encoder_fingerprint(Loudness(1.0), b"{}"),
+        encoder_fingerprint(Loudness(1.001), b"{}"),
+        encoder_fingerprint(Loudness(1.0), b'{"heads": 2}'),
+        encoder_fingerprint(Other(1.0), b"{}"),
+        encoder_fingerprint(Loudness(1.0).double(), b"{}"),
+    }
+    assert len(prints) == 5
+    assert encoder_fingerprint(Loudness(1.0), b"{}") in prints
+
+
+def test_features_without_clips_have_the_width_of_the_encoder(tmp_path: Path) -> None:
+    assert cached(Loudness(), tmp_path).pooled([]).shape == (0, 2)
+    assert not list(tmp_path.glob("features-*/*"))
+
+
+def test_the_encoder_is_evaluated_not_trained(examples: list[Example], tmp_path: Path) -> None:
+    encoder = Loudness().train()
+    cached(encoder, tmp_path).pooled(examples)
+    assert not encoder.training

@@ -1,0 +1,186 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.linear import LinearProbe
+from earmark.evaluate.partition import Partition, partition
+from earmark.evaluate.precomputed import Precomputed
+from earmark.records import Example
+
+KIND = TaskConfig(name="kind", label="kind")
+
+
+def clip(number: int, split: str, *values: str, recording: str | None = None) -> Example:
+    return Example(
+        id=f"{number:04}",
+        path="",
+        name=f"{number}.wav",
+        duration_s=1.0,
+        split=split,
+        recording=recording,
+        speaker=None,
+        tags=(),
+        tag_ids=(),
+        caption="",
+        summary="",
+        labels={"kind": values, "place": ("indoors" if number % 2 else "outdoors",)},
+    )
+
+
+def clips(plan: dict[str, dict[str, int]]) -> list[Example]:
+    """{"train": {"dog": 3}} and so on, as clips."""
+    wanted = [(s, k) for s, kinds in plan.items() for k, n in kinds.items() for _ in range(n)]
+    return [clip(number, split, kind) for number, (split, kind) in enumerate(wanted)]
+
+
+def kinds(parts: Partition, side: str) -> Counter[str]:
+    return Counter(example.labels["kind"][0] for example in getattr(parts, side).examples)
+
+
+def test_sides_and_targets_follow_the_manifest() -> None:
+    plan = {side: {"cat": 2, "dog": 3} for side in ("train", "validation", "test")}
+    parts = partition(clips(plan), KIND)
+    assert parts.classes == ("cat", "dog")
+    assert parts.problem == ""
+    assert kinds(parts, "train") == {"cat": 2, "dog": 3}
+    assert parts.test.targets.tolist() == [[True, False]] * 2 + [[False, True]] * 3
+
+
+def test_where_keeps_clips_with_one_of_the_values() -> None:
+    plan = {side: {"cat": 4, "dog": 4} for side in ("train", "validation", "test")}
+    task = TaskConfig(name="kind", label="kind", where={"place": ("indoors", "on the moon")})
+    parts = partition(clips(plan), task)
+    assert {e.labels["place"][0] for e in parts.train.examples} == {"indoors"}
+    assert len(parts.train.examples) == 4
+
+
+def test_rare_classes_go_and_are_counted() -> None:
+    plan = {
+        "train": {"cat": 3, "dog": 3, "emu": 1},
+        "validation": {"cat": 1, "emu": 1},
+        "test": {"cat": 2, "dog": 2, "fox": 5},
+    }
+    parts = partition(clips(plan), KIND)
+    assert parts.classes == ("cat", "dog")
+    assert parts.left_out == 1 + 1 + 5
+    assert kinds(parts, "test") == {"cat": 2, "dog": 2}
+
+
+def test_a_class_that_only_train_knows_stays_a_possible_answer() -> None:
+    plan = {"train": {"cat": 3, "dog": 3, "emu": 3}} | {
+        side: {"cat": 2, "dog": 2} for side in ("validation", "test")
+    }
+    assert partition(clips(plan), KIND).classes == ("cat", "dog", "emu")
+
+
+PAIR = {"cat": 3, "dog": 3}
+PROBLEMS = [
+    ({"train": PAIR, "validation": PAIR}, "no test clips"),
+    ({"train": PAIR, "test": PAIR}, "no validation clips"),
+    ({"validation": PAIR, "test": PAIR}, "no train clips"),
+    ({}, "no train clips"),
+    ({"train": {"cat": 9}, "validation": PAIR, "test": PAIR}, "too few classes in train"),
+    (
+        {"train": {"cat": 1, "dog": 1}, "validation": PAIR, "test": PAIR},
+        "too few classes in train",
+    ),
+    (
+        {"train": PAIR, "validation": PAIR, "test": {"emu": 3, "fox": 3}},
+        "no test clips of the classes in train",
+    ),
+    ({"train": PAIR, "validation": PAIR, "test": {"cat": 5}}, "one class in test"),
+]
+
+
+@pytest.mark.parametrize(("plan", "problem"), PROBLEMS)
+def test_what_cannot_be_measured_is_a_row_that_says_why(
+    plan: dict[str, dict[str, int]], problem: str
+) -> None:
+    parts = partition(clips(plan), KIND)
+    task = LinearProbe("kind", parts, EvaluateConfig())
+    outcome = task.evaluate(Precomputed("nothing", {}), seed=0)
+    assert outcome.score.status == problem
+    assert np.isnan([outcome.score.value, outcome.score.low, outcome.score.high]).all()
+    assert len(task.examples()) == 0
+
+
+def test_several_values_make_it_map_and_keep_clips_of_no_class() -> None:
+    examples = [
+        clip(side * 10 + n, split, *values)
+        for side, split in enumerate(("train", "validation", "test"))
+        for n, values in enumerate([("harp",), ("harp", "flute"), ("flute",), ("gong",)])
+    ]
+    parts = partition(examples, KIND)
+    assert parts.metric == "map"
+    assert parts.classes == ("flute", "harp")
+    assert parts.left_out == 0
+    assert parts.test.targets.tolist() == [
+        [False, True],
+        [True, True],
+        [True, False],
+        [False, False],
+    ]
+
+
+def test_under_map_a_class_of_every_train_clip_is_no_class() -> None:
+    examples = [
+        clip(side * 10 + n, split, "sound", *values)
+        for side, split in enumerate(("train", "validation", "test"))
+        for n, values in enumerate([("harp",), ("harp",), ()])
+    ]
+    assert partition(examples, KIND).classes == ("harp",)
+
+
+HELD_OUT = TaskConfig(name="speaker", label="kind", split="held-out", min_per_class=1)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "expected"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (6, 2, 2))]
+)
+def test_held_out_gives_each_class_sixty_twenty_twenty(
+    recordings: int, expected: tuple[int, int, int]
+) -> None:
+    splits = ("validation", "test")
+    examples = [
+        clip(100 * k + n, splits[n % 2], kind, recording=f"{kind} {n}")
+        for k, kind in enumerate(("ann", "bob"))
+        for n in range(recordings)
+    ]
+    parts = partition(examples, HELD_OUT)
+    for kind in ("ann", "bob"):
+        found = tuple(kinds(parts, side)[kind] for side in ("train", "validation", "test"))
+        assert found == expected
+
+
+def test_held_out_never_uses_what_pre_training_fitted() -> None:
+    examples = clips({side: {"ann": 10, "bob": 10} for side in ("train", "validation", "test")})
+    parts = partition(examples, HELD_OUT)
+    used = [*parts.train.examples, *parts.validation.examples, *parts.test.examples]
+    assert {example.split for example in used} == {"validation", "test"}
+    assert len(used) == 40
+
+
+def test_held_out_keeps_recordings_whole_and_does_not_depend_on_the_order() -> None:
+    examples = [clip(n, "test", "ann", recording=str(n // 4)) for n in range(80)]
+    parts = partition(examples, HELD_OUT)
+    turned = partition(examples[::-1], HELD_OUT)
+    for side in ("train", "validation", "test"):
+        ids = {example.id for example in getattr(parts, side).examples}
+        assert ids == {example.id for example in getattr(turned, side).examples}
+        assert len(ids) % 4 == 0
+
+
+def test_held_out_of_two_recordings_lends_validation_a_quarter_of_the_first() -> None:
+    examples = [
+        clip(100 * k + n, "test", kind, recording=f"{kind} {n % 2}")
+        for k, kind in enumerate(("ann", "bob"))
+        for n in range(16)
+    ]
+    parts = partition(examples, HELD_OUT)
+    assert kinds(parts, "train") == {"ann": 6, "bob": 6}
+    assert kinds(parts, "validation") == {"ann": 2, "bob": 2}
+    assert kinds(parts, "test") == {"ann": 8, "bob": 8}
+    assert not set(parts.train.recordings()) & set(parts.test.recordings())
+    assert not set(parts.validation.recordings()) & set(parts.test.recordings())

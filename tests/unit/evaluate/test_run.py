@@ -1,0 +1,162 @@
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.annotate.vocabulary import VocabularyConfig, build_vocabulary
+from earmark.config import ConfigError
+from earmark.evaluate.base import Comparison, Fit
+from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.contenders import fresh, log_mel, trained
+from earmark.evaluate.run import evaluate
+from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.config import TagsConfig, TransformerConfig
+from earmark.records import Example, Score, read_parquet
+
+RATE = 8000
+TINY = TransformerConfig(sample_rate=RATE, mel_bins=16, dim=8, layers=1, heads=2)
+CONFIG = EvaluateConfig(
+    tasks=(
+        TaskConfig(name="tone or noise", label="kind"),
+        TaskConfig(name="empty test", label="only-train"),
+    ),
+    bootstrap=50,
+    block=7,
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    vocabulary = build_vocabulary([["tone"], ["noise"]], VocabularyConfig(size=2, min_df=1))
+    encoder = build_encoder(TINY, seed=99)
+    objective = build_objective(TagsConfig(), dim=8, vocabulary_size=len(vocabulary))
+    folder = tmp_path_factory.mktemp("model") / "checkpoint"
+    save_checkpoint(Checkpoint(encoder, objective, vocabulary, TINY, TagsConfig(), 0), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
+    folder = tmp_path_factory.mktemp("audio")
+    rng = np.random.default_rng(0)
+    rows: list[Example] = []
+    for number in range(45):
+        kind = ("tone", "noise")[number % 2]
+        time_s = np.arange(RATE // 4) / RATE
+        wave = rng.normal(0, 0.1, len(time_s))
+        if kind == "tone":
+            wave = np.sin(2 * np.pi * rng.uniform(200, 2000) * time_s) * 0.3 + wave / 10
+        split = ("train", "validation", "test")[number // 15]
+        path = folder / f"{number}.wav"
+        soundfile.write(path, wave.clip(-1, 1), RATE)
+        labels = {"kind": (kind,)} | ({"only-train": (kind,)} if split == "train" else {})
+        rows.append(
+            Example(
+                id=f"clip-{number}",
+                path=str(path),
+                name=path.name,
+                duration_s=0.25,
+                split=split,
+                recording=None,
+                speaker=None,
+                tags=(),
+                tag_ids=(),
+                caption="",
+                summary="",
+                labels=labels,
+            )
+        )
+    return rows
+
+
+def tables(folder: Path) -> tuple[list[Score], list[Comparison], list[Fit]]:
+    return (
+        read_parquet(folder / "scores.parquet", Score),
+        read_parquet(folder / "comparisons.parquet", Comparison),
+        read_parquet(folder / "fits.parquet", Fit),
+    )
+
+
+def test_a_row_for_every_task_and_encoder(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    counts = evaluate(examples, checkpoint, CONFIG, tmp_path, seed=0)
+    scores, comparisons, fits = tables(tmp_path)
+    assert counts == {"in": 6, "out": 3, "evaluate: no validation clips": 3}
+    assert [(s.task, s.encoder) for s in scores] == [
+        (task.name, encoder)
+        for task in CONFIG.tasks
+        for encoder in ("trained", "random", "log-mel")
+    ]
+    assert [(f.task, f.encoder) for f in fits] == [(s.task, s.encoder) for s in scores]
+    assert [(c.better, c.than) for c in comparisons] == 2 * [
+        ("trained", "random"),
+        ("trained", "log-mel"),
+    ]
+    log_mel_score = scores[2]
+    assert log_mel_score.value == 1.0
+    assert (log_mel_score.train, log_mel_score.test, log_mel_score.classes) == (15, 15, 2)
+    assert log_mel_score.chance == pytest.approx(8 / 15)
+
+
+def test_comparisons_are_differences_of_scores(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    evaluate(examples, checkpoint, CONFIG, tmp_path, seed=0)
+    scores, comparisons, _ = tables(tmp_path)
+    value = {(s.task, s.encoder): s.value for s in scores}
+    for row in comparisons:
+        if row.status == "ok":
+            expected = value[row.task, row.better] - value[row.task, row.than]
+            assert row.difference == pytest.approx(expected)
+            assert row.low <= row.difference <= row.high
+        else:
+            assert row.status == "no validation clips"
+            assert np.isnan([row.difference, row.low, row.high]).all()
+
+
+def test_a_run_cut_off_between_encoders_ends_the_same(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    evaluate(examples, checkpoint, CONFIG, whole, seed=3)
+    evaluate(examples, checkpoint, CONFIG, cut, seed=3)
+    parts = sorted(cut.glob("features-*/*.safetensors"))
+    assert len(parts) == 3 * 7
+    for lost in [*parts[3:9], cut / "scores.parquet"]:
+        lost.unlink()
+    evaluate(examples, checkpoint, CONFIG, cut, seed=3)
+    for name in ("scores.parquet", "comparisons.parquet", "fits.parquet"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_the_encoders_are_what_their_names_say(checkpoint: Path, examples: list[Example]) -> None:
+    files = [example.path for example in examples[:3]]
+    ours, _ = trained(checkpoint, 0)
+    assert np.array_equal(ours.embed(files), build_encoder(TINY, seed=99).embed(files))
+    untrained, _ = fresh(checkpoint, 5)
+    assert np.array_equal(untrained.embed(files), build_encoder(TINY, seed=5).embed(files))
+    assert not np.array_equal(untrained.embed(files), ours.embed(files))
+    statistics, _ = log_mel(checkpoint, 0)
+    assert statistics.sample_rate == RATE
+
+
+def test_a_misspelt_label_is_told_before_any_clip_is_encoded(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    config = msgspec.structs.replace(CONFIG, tasks=(TaskConfig(name="a", label="kinds"),))
+    with pytest.raises(ConfigError, match="Did you mean 'kind'"):
+        evaluate(examples, checkpoint, config, tmp_path, seed=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_tasks_there_are_tables_without_rows(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    assert evaluate(examples, checkpoint, EvaluateConfig(), tmp_path, seed=0) == {"in": 0, "out": 0}
+    assert tables(tmp_path) == ([], [], [])

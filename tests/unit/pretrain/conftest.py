@@ -1,0 +1,68 @@
+"""A small corpus to pre-train on: pure tones and noises of unequal length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, build_vocabulary
+from earmark.pretrain.config import TransformerConfig
+from earmark.records import Example
+
+RATE = 8000
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    sets = [["tone", "high"], ["tone", "low"], ["noise"], ["noise", "quiet"], ["quiet", "high"]]
+    return build_vocabulary(sets, VocabularyConfig(size=10, min_df=1))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder() -> TransformerConfig:
+    return TransformerConfig(
+        sample_rate=RATE, mel_bins=24, dim=16, layers=1, heads=2, stem_channels=(4, 8)
+    )
+
+
+@pytest.fixture
+def make_examples(tmp_path: Path, vocabulary: Vocabulary) -> Callable[..., list[Example]]:
+    """Return a function that writes clips: (count, split) -> examples, tones and noises in turn."""
+
+    def make(count: int, split: str = "train") -> list[Example]:
+        rng = np.random.default_rng(len(split))
+        examples: list[Example] = []
+        for number in range(count):
+            seconds = float(rng.uniform(0.3, 1.2))
+            time_s = np.arange(int(seconds * RATE)) / RATE
+            wave, tags = (
+                (np.sin(2 * np.pi * 1000 * time_s) * 0.3, ["tone", "high"])
+                if number % 2
+                else (rng.normal(size=len(time_s)) * 0.1, ["noise", "quiet"])
+            )
+            path = tmp_path / f"{split}-{number}.wav"
+            soundfile.write(path, wave.astype(np.float32), RATE)
+            kept, ids = vocabulary.encode(tags)
+            examples.append(
+                Example(
+                    id=f"{split}-{number}",
+                    path=str(path),
+                    name=path.name,
+                    duration_s=len(time_s) / RATE,
+                    split=split,
+                    recording=None,
+                    speaker=None,
+                    tags=kept,
+                    tag_ids=ids,
+                    caption="",
+                    summary="",
+                    labels={},
+                )
+            )
+        return examples
+
+    return make

@@ -1,0 +1,367 @@
+"""A whole workspace in a second: real rows and real audio, invented content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, write_vocabulary
+from earmark.evaluate.base import Comparison
+from earmark.records import (
+    Caption,
+    Clip,
+    Example,
+    Rejected,
+    Row,
+    Score,
+    TagSet,
+    count_reasons,
+    write_jsonl,
+    write_parquet,
+)
+from earmark.report.stages import PURPOSE
+from earmark.workspace import Stage, Workspace
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+LONG_NAME = "sehr/langer/" + "Übergrößenträger-" * 12 + "録音.wav"
+DOMAINS = {
+    "music": [
+        "melody",
+        "piano",
+        "tempo",
+        "chord",
+        "guitar",
+        "drum",
+        "rhythmic",
+        "bright",
+        "tonal",
+        "synthesizer",
+    ],
+    "sound": [
+        "rain",
+        "engine",
+        "bark",
+        "wind",
+        "water",
+        "crackle",
+        "noisy",
+        "footsteps",
+        "siren",
+        "broadband",
+    ],
+    "speech": [
+        "voice",
+        "speaker",
+        "female",
+        "male",
+        "conversation",
+        "sentence",
+        "clear",
+        "narration",
+        "calm",
+        "pitch",
+    ],
+}
+COMMON = [
+    "recording",
+    "quiet",
+    "loud",
+    "indoor",
+    "reverberant",
+    "steady",
+    "short",
+    "background",
+    "mono",
+    "clean",
+]
+RECIPE = {
+    "corpus": {"kind": "folder", "path": "sounds"},
+    "seed": 7,
+    "max_rejected": 0.5,
+    "pretrain": {"steps": 400, "lr": 0.001, "device": None},
+    "evaluate": {"tasks": [{"name": "domain", "label": "domain"}]},
+}
+
+
+@dataclass
+class Fabricated:
+    """Builds the stages of a workspace one after the other."""
+
+    root: Path
+    clips: int = 90
+    stages: dict[str, Stage] = field(default_factory=dict)
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(3))
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.root)
+
+    def seal(self, name: str, counts: Mapping[str, int]) -> None:
+        inputs = {n: stage.fingerprint for n, stage in self.stages.items() if n != name}
+        stage = self.stages[name]
+        stage.seal(settings={}, inputs=inputs, counts=counts, duration_s=12.3 * len(inputs))
+
+    def write(self, name: str, file: str, rows: Sequence[Row], kind: type[Row]) -> None:
+        write_parquet(self.stages[name].file(file), rows, kind)
+
+    def reject(self, name: str, rows: Sequence[Rejected]) -> dict[str, int]:
+        self.write(name, "rejected.parquet", rows, Rejected)
+        return count_reasons(rows)
+
+
+def fabricate(root: Path, until: str = "evaluate", *, clips: int = 90) -> Workspace:
+    """Build every stage up to `until` and record the run."""
+    made = Fabricated(root, clips)
+    for name in PURPOSE:
+        made.stages[name] = made.workspace.stage(name, "fabricated")
+        with made.stages[name].writing():
+            BUILDERS[name](made)
+        made.workspace.record_run(RECIPE, made.stages)
+        if name == until:
+            break
+    return made.workspace
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Workspace]:
+    return fabricate
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace whose every stage is done; tests only read it."""
+    return fabricate(tmp_path_factory.mktemp("whole") / "workspace")
+
+
+@pytest.fixture
+def hostile() -> str:
+    """Markup that stands in a clip's name, its caption and a rejected row."""
+    return HOSTILE
+
+
+def _corpus(made: Fabricated) -> None:
+    lost = made.reject("corpus", [])
+    made.seal("corpus", {"in": made.clips + 5, "out": made.clips + 5, **lost})
+
+
+def _scan(made: Fabricated) -> None:
+    audio = made.root / "audio"
+    audio.mkdir()
+    clips = [_clip(made, index, audio) for index in range(made.clips)]
+    lost = [
+        Rejected(id=LONG_NAME, stage="scan", reason="undecodable", detail="/data/" + LONG_NAME),
+        Rejected(id=HOSTILE, stage="scan", reason="empty", detail=HOSTILE),
+        *[Rejected(id=f"copy-{n}.wav", stage="scan", reason="duplicate") for n in range(3)],
+    ]
+    made.write("scan", "clips.parquet", clips, Clip)
+    made.seal("scan", {"in": made.clips + 5, "out": made.clips, **made.reject("scan", lost)})
+
+
+def _clip(made: Fabricated, index: int, audio: Path) -> Clip:
+    domain = list(DOMAINS)[index % 3]
+    time_s = np.arange(6000 + 100 * (index % 7)) / 8000
+    wave = 0.3 * np.sin(2 * np.pi * (110 + 20 * index) * time_s * (1 + 0.1 * np.sin(9 * time_s)))
+    path = audio / f"clip-{index:03d}.wav"
+    soundfile.write(path, wave.astype(np.float32), 8000)
+    name = {3: LONG_NAME, 4: HOSTILE}.get(
+        index, f"{domain}/{DOMAINS[domain][index % 10]}-{index}.wav"
+    )
+    return Clip(
+        path=str(path),
+        name=name,
+        labels={"domain": (domain,), "kind": (DOMAINS[domain][index % 4],)},
+        # Low ids come first among the samples: the awkward names are to be looked at.
+        id=f"{index:02d}" + hashlib.sha256(name.encode()).hexdigest()[:30],
+        duration_s=len(wave) / 8000,
+        sample_rate=8000,
+        channels=1,
+        peak_dbfs=-10.5,
+        loudness_lufs=-17.0,
+    )
+
+
+def _rows(made: Fabricated, stage: str, file: str, kind: type[Any]) -> list[Any]:
+    from earmark.records import read_parquet
+
+    return read_parquet(made.stages[stage].file(file), kind)
+
+
+def _caption(made: Fabricated) -> None:
+    clips = _rows(made, "scan", "clips.parquet", Clip)
+    captions = [_captioned(clip) for clip in clips[:-1]]
+    lost = [Rejected(id=clips[-1].id, stage="caption", reason="empty answer")]
+    made.write("caption", "captions.parquet", captions, Caption)
+    counts = {"in": len(clips), "out": len(captions), **made.reject("caption", lost)}
+    made.seal("caption", counts)
+
+
+def _captioned(clip: Clip) -> Caption:
+    kind = clip.labels["kind"][0]
+    summary = f"A {kind} at a steady level, with a clear pitch and little reverberation."
+    if clip.name == HOSTILE:
+        summary = f"{HOSTILE} & more."
+    text = "The recording is monophonic. " * 6 + "\n\n" + summary
+    return Caption(id=clip.id, text=text, summary=summary, backend="fabricated")
+
+
+def _tag(made: Fabricated) -> None:
+    captions = _rows(made, "caption", "captions.parquet", Caption)
+    clips = {clip.id: clip for clip in _rows(made, "scan", "clips.parquet", Clip)}
+    rows = [_tagged(made, clips[caption.id]) for caption in captions[:-1]]
+    lost = [Rejected(id=captions[-1].id, stage="tag", reason="no tags")]
+    made.write("tag", "tags.parquet", rows, TagSet)
+    made.seal("tag", {"in": len(captions), "out": len(rows), **made.reject("tag", lost)})
+
+
+def _tagged(made: Fabricated, clip: Clip) -> TagSet:
+    own = DOMAINS[clip.labels["domain"][0]]
+    tags = [*made.rng.choice(own, 3, replace=False), *made.rng.choice(COMMON, 2, replace=False)]
+    tags += [f"rare{made.rng.zipf(1.4) % 400}"]
+    if clip.name in (HOSTILE, LONG_NAME):
+        tags.append("<b>bold</b>")
+    return TagSet(id=clip.id, tags=tuple(map(str, tags)), backend="fabricated")
+
+
+def _vocabulary(made: Fabricated) -> None:
+    tag_sets = _rows(made, "tag", "tags.parquet", TagSet)
+    folder = made.stages["vocabulary"].folder
+    made.seal("vocabulary", write_vocabulary(tag_sets, VocabularyConfig(size=200), folder))
+
+
+def _manifest(made: Fabricated) -> None:
+    clips = {clip.id: clip for clip in _rows(made, "scan", "clips.parquet", Clip)}
+    captions = {row.id: row for row in _rows(made, "caption", "captions.parquet", Caption)}
+    tag_sets = _rows(made, "tag", "tags.parquet", TagSet)
+    vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
+    rows = [
+        _example(clips[tag_set.id], captions[tag_set.id], tag_set, vocabulary, index)
+        for index, tag_set in enumerate(tag_sets)
+    ]
+    made.write("manifest", "manifest.parquet", rows, Example)
+    lost = made.reject("manifest", [])
+    made.seal("manifest", {"in": len(tag_sets), "out": len(rows), **lost})
+
+
+def _example(
+    clip: Clip, caption: Caption, tag_set: TagSet, vocabulary: Vocabulary, index: int
+) -> Example:
+    tags, tag_ids = vocabulary.encode(tag_set.tags)
+    return Example(
+        id=clip.id,
+        path=clip.path,
+        name=clip.name,
+        duration_s=clip.duration_s,
+        split="test" if index < 12 else "validation" if index < 24 else "train",
+        recording=None,
+        speaker=None,
+        tags=tags,
+        tag_ids=tag_ids,
+        caption=caption.text,
+        summary=caption.summary,
+        labels=clip.labels,
+    )
+
+
+def _pretrain(made: Fabricated) -> None:
+    folder = made.stages["pretrain"].folder
+    steps = range(1, 401)
+    rows: list[dict[str, Any]] = [
+        {
+            "step": step,
+            "split": "train",
+            "loss": 0.12 + 0.5 * float(np.exp(-step / 60)) + 0.02 * float(made.rng.normal()),
+            "lr": 1e-3,
+            "audio_s": 120.0,
+            "audio_s_per_s": 310.0 + step % 5,
+        }
+        for step in steps
+    ]
+    rows += [
+        {"step": step, "split": "validation", "loss": 0.15 + 0.4 * 0.98**step, "map": step / 900}
+        for step in steps[99::100]
+    ]
+    write_jsonl(folder / "log.jsonl", rows)
+    _save_small_model(made, folder / "checkpoint")
+    made.seal("pretrain", {"in": 64, "out": 64})
+
+
+def _save_small_model(made: Fabricated, folder: Path) -> None:
+    from earmark.pretrain.build import build_encoder, build_objective
+    from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
+    from earmark.pretrain.config import TagsConfig, TransformerConfig
+
+    vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
+    config = TransformerConfig(dim=32, layers=1, heads=2)
+    objective = build_objective(TagsConfig(), dim=32, vocabulary_size=len(vocabulary))
+    encoder = build_encoder(config)
+    save_checkpoint(
+        Checkpoint(encoder, objective, vocabulary, config, TagsConfig(), step=400), folder
+    )
+
+
+def _evaluate(made: Fabricated) -> None:
+    scores = [
+        _score(task, encoder, value)
+        for task, values in TASKS.items()
+        for encoder, value in zip(("random", "trained", "log-mel"), values, strict=True)
+    ]
+    scores.append(_score("voice", "trained", float("nan"), "too few clips a class: 1"))
+    comparisons = [
+        Comparison(
+            task=task,
+            better="trained",
+            than=than,
+            difference=values[1] - values[place],
+            low=values[1] - values[place] - 0.04,
+            high=values[1] - values[place] + 0.04,
+        )
+        for task, values in TASKS.items()
+        for place, than in ((0, "random"), (2, "log-mel"))
+    ]
+    made.write("evaluate", "scores.parquet", scores, Score)
+    made.write("evaluate", "comparisons.parquet", comparisons, Comparison)
+    made.seal("evaluate", {"in": 13, "out": 12, "evaluate: too few clips a class": 1})
+
+
+TASKS = {
+    "domain": (0.71, 0.96, 0.88),
+    "kind": (0.42, 0.69, 0.67),
+    "voice": (0.30, 0.52, 0.58),
+    "instrument": (0.55, 0.74, 0.61),
+}
+
+
+def _score(task: str, encoder: str, value: float, status: str = "ok") -> Score:
+    return Score(
+        task=task if status == "ok" else f"{task} of unlisted speakers",
+        encoder=encoder,
+        metric="mAP" if task == "instrument" else "accuracy",
+        value=value,
+        low=value - 0.05,
+        high=min(value + 0.05, 1.0),
+        chance=0.34,
+        train=420,
+        test=140,
+        classes=3,
+        seed=7,
+        status=status,
+    )
+
+
+BUILDERS: dict[str, Callable[[Fabricated], None]] = {
+    "corpus": _corpus,
+    "scan": _scan,
+    "caption": _caption,
+    "tag": _tag,
+    "vocabulary": _vocabulary,
+    "manifest": _manifest,
+    "pretrain": _pretrain,
+    "evaluate": _evaluate,
+}

@@ -1,0 +1,78 @@
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from earmark.records import Score
+from earmark.report import plots
+from earmark.report.probes import ENCODERS, Probe
+from earmark.report.tags import Coverage
+from earmark.report.training import Curve, Training
+
+TASK = "<b>$x^2$</b> & 録音"
+
+
+def curve(points: int) -> Curve:
+    return Curve(np.arange(1.0, points + 1), np.linspace(1.0, 0.05, points))
+
+
+def score(encoder: str) -> Score:
+    return Score(
+        task=TASK,
+        encoder=encoder,
+        metric="mAP",
+        value=0.5,
+        low=0.4,
+        high=0.6,
+        chance=0.1,
+        train=1,
+        test=1,
+        classes=2,
+        seed=0,
+    )
+
+
+DRAWINGS = {
+    "coverage": lambda: plots.coverage(Coverage(np.linspace(0, 1, 300), np.linspace(0, 1, 300), 5)),
+    "loss": lambda: plots.loss(Training(curve(400), curve(4), curve(4), 400, None, None)),
+    "one step": lambda: plots.loss(Training(curve(1), curve(0), curve(0), 1, None, None)),
+    "map": lambda: plots.precision(Training(curve(9), curve(4), curve(4), 9, None, None)),
+    "probes": lambda: plots.probes(
+        [Probe(TASK, (score("trained"), score("another")), ())], "mAP", ENCODERS
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_plot_is_wellformed_and_takes_its_colours_from_the_page(name: str):
+    svg = DRAWINGS[name]()
+    for stand_in in plots.VARIABLES:
+        assert stand_in not in svg
+    assert "var(--" in svg
+    assert "currentColor" in svg
+    # In HTML the prefix xlink needs no declaration, in XML it does.
+    root = ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="x" ', 1))
+    assert root.get("role") == "img"
+    assert root.get("aria-label")
+    used = set(re.findall(r"url\(#([^)]+)\)", svg))
+    assert used <= {element.get("id") for element in root.iter()}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_equal_data_gives_equal_bytes(name: str):
+    assert DRAWINGS[name]() == DRAWINGS[name]()
+
+
+def test_names_in_a_plot_are_text_and_nothing_else():
+    root = ElementTree.fromstring(DRAWINGS["probes"]().replace("<svg ", '<svg xmlns:xlink="x" ', 1))
+    assert TASK in {(element.text or "").strip() for element in root.iter()}
+
+
+def test_the_running_mean_is_centred_and_keeps_a_constant():
+    constant = Curve(np.arange(100.0), np.full(100, 3.0))
+    np.testing.assert_allclose(plots.smoothed(constant).values, 3.0)
+    straight = Curve(np.arange(100.0), np.arange(100.0))
+    np.testing.assert_allclose(
+        plots.smoothed(straight).values[10:-10], np.arange(10, 90), atol=0.51
+    )

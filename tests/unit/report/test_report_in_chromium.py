@@ -1,0 +1,144 @@
+"""The page in a real browser, narrow and wide, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earmark.report import write_report
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+NARROW, WIDE = 390, 1400
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=10000",
+)
+
+# A window is at least 500 pixels wide, a frame is not: its width is what media queries see.
+FRAME = """<!doctype html><body><iframe src="copy.html" width="{width}" height="900"
+  frameborder="0">
+</iframe><script>onmessage = (event) => {{ document.body.dataset.probe = event.data; }};</script>"""
+
+# Runs in a copy of the page: unfolds everything, waits for the audio, tells what it measured.
+PROBE = """
+(async () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+  const players = [...document.querySelectorAll("audio")];
+  await Promise.all(players.map((player) => player.readyState > 0 || player.error ? null :
+    new Promise((done) => { player.onloadedmetadata = player.onerror = done; })));
+  const root = document.documentElement;
+  const size = (element) => {
+    const box = element.getBoundingClientRect();
+    return [box.width, box.height];
+  };
+  parent.postMessage(JSON.stringify({
+    title: document.title,
+    width: root.clientWidth,
+    scrollWidth: root.scrollWidth,
+    durations: players.map((player) => player.duration),
+    plots: [...document.querySelectorAll("svg.plot")].map(size),
+    cards: [...document.querySelectorAll(".card")].map(size),
+    wide: [...document.querySelectorAll("main *")].filter((element) =>
+      element.getBoundingClientRect().right > root.clientWidth + 1 && !element.closest(".scroll"))
+      .map((element) => element.outerHTML.slice(0, 80)),
+  }), "*");
+})();
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    if BROWSER is None:
+        pytest.skip("no chromium is installed (apt-get install chromium)")
+    return BROWSER
+
+
+@pytest.fixture(scope="module")
+def page(whole) -> Path:
+    return write_report(whole)
+
+
+def visit(browser: str, page: Path, folder: Path, *arguments: str) -> tuple[str, list[str]]:
+    """Open a page in a fresh browser; returns its standard output and its console's lines."""
+    done = subprocess.run(
+        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", *arguments, page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+
+
+def measure(browser: str, page: Path, folder: Path, width: int) -> dict[str, Any]:
+    """Return what PROBE finds in a view of `width` pixels, and the console's lines."""
+    digest = base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
+    text = page.read_text("utf-8")
+    text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+    text = text.replace("</body>", f"<script>{PROBE}</script></body>", 1)
+    (folder / "copy.html").write_text(text, "utf-8")
+    frame = folder / "frame.html"
+    frame.write_text(FRAME.format(width=width), "utf-8")
+    dom, console = visit(browser, frame, folder, "--window-size=1500,1000", "--dump-dom")
+    found = re.search(r'data-probe="([^"]*)"', dom)
+    assert found, f"the page did not come up: {console}"
+    return json.loads(html.unescape(found[1])) | {"console": console}
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_the_page_fits_the_window_and_everything_is_there(browser, page, tmp_path, width):
+    seen = measure(browser, page, tmp_path, width)
+    assert seen["console"] == []
+    assert seen["title"].startswith("Trained beats random weights")
+    assert seen["width"] == width
+    assert seen["scrollWidth"] <= width
+    assert seen["wide"] == []
+    assert len(seen["durations"]) == 9
+    assert all(0.5 < duration < 8.5 for duration in seen["durations"])
+    assert len(seen["plots"]) == 6
+    assert all(plot[0] > 300 and plot[1] > 90 for plot in seen["plots"])
+    columns = 1 if width == NARROW else 3
+    assert all(width / columns * 0.6 < card[0] < width / columns for card in seen["cards"])
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_the_scheme_of_the_reader_is_followed(browser, page, tmp_path, width):
+    light, dark = (screenshot(browser, page, tmp_path, width, scheme) for scheme in (1, 0))
+    assert light.shape == dark.shape == (1200, width)
+    assert light.mean() > 0.85
+    assert dark.mean() < 0.25
+    # There is ink on both: a page of one colour would pass the lines above.
+    assert light.min() < 0.3
+    assert dark.max() > 0.7
+
+
+def screenshot(browser: str, page: Path, folder: Path, width: int, scheme: int) -> Any:
+    """Return the first 1200 lines of the page as luminance from 0 to 1; scheme 0 is dark."""
+    from matplotlib.image import imread
+
+    target = folder / f"{width}-{scheme}.png"
+    settings = f"--blink-settings=preferredColorScheme={scheme}"
+    size = f"--window-size={width},1200"
+    visit(browser, page, folder, settings, size, f"--screenshot={target}")
+    return imread(target)[:, :, :3].mean(axis=2)

@@ -1,0 +1,81 @@
+import base64
+import io
+
+import numpy as np
+import soundfile
+
+from earmark.records import Clip, Example, read_parquet
+from earmark.report.samples import LONGEST_S, encode, read_samples, spread
+from earmark.report.stages import finished
+
+
+def clip(identity: str, domain: str | None) -> Clip:
+    return Clip(
+        path="x.wav",
+        name=identity,
+        labels={"domain": (domain,)} if domain else {},
+        id=identity,
+        duration_s=1.0,
+        sample_rate=16000,
+        channels=1,
+        peak_dbfs=-1.0,
+        loudness_lufs=-20.0,
+    )
+
+
+def test_domains_take_turns():
+    clips = [clip(f"m{n}", "music") for n in range(9)]
+    clips += [clip("s0", "speech"), clip("z0", None)]
+    assert [c.id for c in spread(clips, 5)] == ["z0", "m0", "m1", "m2", "s0"]
+
+
+def test_the_choice_does_not_hang_on_the_order_of_clips():
+    clips = [clip(f"{n:02d}", "music" if n % 3 else "speech") for n in range(30)]
+    assert spread(clips, 9) == spread(clips[::-1], 9)
+
+
+def test_a_long_stereo_file_becomes_a_short_mono_one(tmp_path):
+    path = tmp_path / "long.wav"
+    wave = 0.5 * np.sin(np.arange(44100 * 12) / 20)
+    soundfile.write(path, np.stack([wave, wave], axis=1), 44100)
+    uri, why = encode(str(path))
+    assert why == ""
+    assert uri is not None
+    head, _, data = uri.partition(",")
+    assert head == "data:audio/mpeg;base64"
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
+    assert samples.ndim == 1
+    assert abs(len(samples) / rate - LONGEST_S) < 0.2
+    assert len(data) < 150_000
+
+
+def test_a_file_that_has_gone_gives_a_reason(tmp_path):
+    assert encode(str(tmp_path / "gone.wav")) == (None, "unreadable")
+
+
+def test_samples_are_held_out_and_carry_everything(whole):
+    found = finished(whole)
+    samples = read_samples(found)
+    manifest = found.file("manifest", "manifest.parquet")
+    assert manifest is not None
+    held_out = {e.name for e in read_parquet(manifest, Example) if e.split == "test"}
+    assert len(samples) == 9
+    assert {sample.name for sample in samples} <= held_out
+    assert [sample.domain for sample in samples] == ["music"] * 3 + ["sound"] * 3 + ["speech"] * 3
+    for sample in samples:
+        assert sample.sound
+        assert sample.summary
+        assert len(sample.predictions) == 8
+        assert all(0 <= prediction.score <= 1 for prediction in sample.predictions)
+        agreeing = {p.tag for p in sample.predictions if p.agrees}
+        assert agreeing == {p.tag for p in sample.predictions} & set(sample.tags)
+
+
+def test_a_missing_file_costs_its_player_and_nothing_else(build, tmp_path):
+    workspace = build(tmp_path / "workspace", "caption", clips=6)
+    found = finished(workspace)
+    for path in (workspace.root / "audio").glob("clip-00[01].wav"):
+        path.unlink()
+    samples = read_samples(found)
+    assert [sample.silent for sample in samples].count("unreadable") == 2
+    assert all(sample.summary for sample in samples)

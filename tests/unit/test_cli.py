@@ -1,0 +1,75 @@
+"""The command line from outside: exit codes, messages, and what starting it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VERBS = (
+    *("demo", "run", "scan", "caption", "tag", "vocabulary", "manifest", "pretrain", "evaluate"),
+    *("report", "label", "embed"),
+)
+
+
+def earmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "earmark", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_ends_with_an_example(verb: str) -> None:
+    done = earmark(verb, "--help")
+    assert done.returncode == 0
+    assert f"Example: earmark {verb}" in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS[1:9])
+def test_reading_a_recipe_does_not_import_torch(verb: str, tmp_path: Path) -> None:
+    script = (
+        "import sys; from earmark.cli import main\n"
+        f"sys.argv = ['earmark', '{verb}', 'folder', 'corpus.path={tmp_path}/gone']\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 2, end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "dmo"), ["neither a file nor a shipped recipe", "'demo'"]),
+        (("run", "gone.toml"), ["no recipe at gone.toml"]),
+        (("run", "demo", "pretrain.stepps=3"), ["unknown key 'stepps'", "[pretrain]", "'steps'"]),
+        (("run", "demo", "pretrain.steps=many"), ["pretrain.steps", "`int`", "'many'"]),
+        (("run", "demo", "tagger.kind=lexicl"), ["tagger.kind", "'lexical'"]),
+        (("run", "demo", "pretrain.steps"), ["table.key=value"]),
+        (("scan", "folder", "corpus.path=/gone/folder"), ["/gone/folder"]),
+        (("scan", "pack"), ["EARMARK_PACK", "corpus.path="]),
+        (("label", "-c", "/gone", "a.wav"), ["/gone"]),
+        (("report", "-w", "/gone"), ["/gone", "earmark run"]),
+    ],
+)
+def test_a_users_mistake_exits_with_2_and_says_what_to_write(
+    arguments: tuple[str, ...], words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("EARMARK_PACK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = earmark(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_nothing_left_exits_with_1(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "a.wav").write_text("this is no audio")
+    done = earmark("scan", "folder", f"corpus.path={tmp_path}/sounds", "-w", tmp_path / "ws")
+    assert done.returncode == 1
+    assert "undecodable" in done.stderr
+    assert "Traceback" not in done.stderr

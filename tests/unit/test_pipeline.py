@@ -1,0 +1,93 @@
+"""Fingerprints, skipping and limits of the pipeline, on stages that need no model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.pipeline import STAGES, Recipe, StageError, load_recipe, run
+from earmark.workspace import Workspace
+
+SCRIPTED = (
+    "captioner.kind=scripted",
+    "captioner.default=A tone.\n\nA steady tone is heard here.",
+    "tagger.kind=scripted",
+    'tagger.default=["tone", "steady"]',
+    "vocabulary.min_df=1",
+)
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for pitch in range(200, 2200, 200):
+        wave = 0.3 * np.sin(2 * np.pi * pitch * np.arange(8000) / 16000)
+        soundfile.write(folder / f"{pitch}.wav", wave, 16000)
+    return folder
+
+
+def recipe(sounds: Path, *overrides: str) -> Recipe:
+    return load_recipe("folder", [f"corpus.path={sounds}", *SCRIPTED, *overrides])
+
+
+def test_a_second_run_does_nothing_again(sounds: Path, tmp_path: Path) -> None:
+    run(recipe(sounds), tmp_path / "ws", until="manifest")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")}
+    assert len(before) == STAGES.index("manifest") + 1
+    run(recipe(sounds), tmp_path / "ws", until="manifest")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")} == before
+
+
+def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Path) -> None:
+    run(recipe(sounds), tmp_path / "ws", until="manifest")
+    run(recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
+    made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
+    assert sorted(made) == sorted([*STAGES[:6], "vocabulary", "manifest"])
+
+
+def test_a_new_file_is_seen(sounds: Path, tmp_path: Path) -> None:
+    run(recipe(sounds), tmp_path / "ws", until="scan")
+    soundfile.write(sounds / "new.wav", 0.1 * np.ones(8000) * np.arange(8000) % 0.2, 16000)
+    workspace = run(recipe(sounds), tmp_path / "ws", until="scan")
+    assert workspace.latest_run()[1]["scan"].provenance()["counts"]["out"] == 11
+
+
+def test_the_run_is_recorded(sounds: Path, tmp_path: Path) -> None:
+    workspace = run(recipe(sounds), tmp_path / "ws", until="tag")
+    resolved, stages = workspace.latest_run()
+    assert resolved["captioner"]["default"].startswith("A tone.")
+    assert list(stages) == ["corpus", "scan", "caption", "tag"]
+    run(recipe(sounds), tmp_path / "ws", until="scan")
+    assert list(Workspace(tmp_path / "ws").latest_run()[1]) == list(stages)
+    for stage in stages.values():
+        counts = stage.provenance()["counts"]
+        assert counts["in"] == sum(counts.values()) - counts["in"]
+
+
+def test_too_many_rejections_stop_the_run(sounds: Path, tmp_path: Path) -> None:
+    for name in "abcdefghijkl":
+        (sounds / f"{name}.wav").write_text(f"no audio {name}")
+    with pytest.raises(StageError, match=r"12 of 22 rows were rejected .*undecodable.* 50%"):
+        run(recipe(sounds), tmp_path / "ws", until="scan")
+    run(recipe(sounds, "max_rejected=0.6"), tmp_path / "ws", until="scan")
+
+
+def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    scan = run(recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
+    from earmark.records import Clip, read_parquet
+
+    clip = read_parquet(scan.file("clips.parquet"), Clip)[0]
+    answers.write_text(json.dumps({"id": clip.id, "text": "[]"}) + "\n")
+    again = recipe(sounds, f"tagger.path={answers}")
+    workspace = run(again, tmp_path / "ws", until="tag")
+    assert workspace.latest_run()[1]["tag"].provenance()["counts"] == {
+        "in": 10,
+        "out": 9,
+        "tag: no tags": 1,
+    }
