@@ -25,6 +25,7 @@ from .config import Config, ConfigError, decode, load_toml, nearest, to_plain
 from .corpora.folder import FolderConfig
 from .corpora.synthetic import SyntheticConfig
 from .corpora.table import TableConfig
+from .evaluate.check import check_tasks
 from .evaluate.config import EvaluateConfig
 from .pretrain.config import EncoderConfig, ObjectiveConfig, PretrainConfig
 from .records import Caption, Clip, Example, Source, TagSet, read_parquet
@@ -105,6 +106,8 @@ def run(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> Workspa
         stages[step.name] = stage
         workspace.record_run(to_plain(recipe), stages)
         _do(step, recipe, stages, stage, inputs)
+        if step.name == "scan":
+            _check_tasks(recipe, stage)
         if step.name == until:
             break
     return workspace
@@ -140,6 +143,12 @@ def _check(name: str, counts: Counts, max_rejected: float) -> None:
             f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
             f"allows {max_rejected:.0%}. Look at rejected.parquet, or raise max_rejected."
         )
+
+
+def _check_tasks(recipe: Recipe, scan: Stage) -> None:
+    """Find a probe on a label that no clip has before hours go into captions."""
+    clips = read_parquet(scan.file("clips.parquet"), Clip)
+    check_tasks(recipe.evaluate.tasks, [clip.labels for clip in clips])
 
 
 def _say(line: str) -> None:

@@ -146,6 +146,13 @@ def test_features_that_are_not_finite_are_a_status(config: TaskConfig, bad: floa
     assert len(outcome.resampled) == 0
 
 
+def test_a_probe_that_never_converges_is_a_status(config: TaskConfig) -> None:
+    hasty = msgspec.structs.replace(CONFIG, max_iterations=1, regularisation=(100.0,))
+    outcome = LinearProbe("task", partition(EXAMPLES, config), hasty).evaluate(noise(), seed=0)
+    assert outcome.score.status == "probe did not converge"
+    assert np.isnan([outcome.score.value, outcome.fit.regularisation]).all()
+
+
 def test_features_without_a_difference_score_like_a_constant_answer(config: TaskConfig) -> None:
     same = Precomputed("same", {e.id: np.ones(3, np.float32) for e in EXAMPLES})
     score = task_of(config).evaluate(same, seed=0).score

@@ -91,3 +91,10 @@ def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
         "out": 9,
         "tag: no tags": 1,
     }
+
+
+def test_a_probe_on_an_unknown_label_is_found_after_the_scan(sounds: Path, tmp_path: Path) -> None:
+    task = 'evaluate.tasks=[{name = "kind", label = "knid"}]'
+    with pytest.raises(ValueError, match="knid"):
+        run(recipe(sounds, task), tmp_path / "ws", until="tag")
+    assert not list(tmp_path.glob("ws/caption-*"))

@@ -21,7 +21,7 @@ def test_tasks_that_fit_the_labels_pass() -> None:
         (TaskConfig(name="a", label="instruments"), "Did you mean 'instrument'?"),
         (TaskConfig(name="a", label="xyz"), "Valid here: domain, instrument, voice."),
         (TaskConfig(name="a", label="voice", where={"domains": ("music",)}), "'domain'"),
-        (TaskConfig(name="a", label="voice", where={"domain": ("speach",)}), "'speech'"),
+        (TaskConfig(name="a", label="voice", where={"domain": ("speeches",)}), "'speech'"),
         (TaskConfig(name="a", label="voice", where={"domain": ()}), "asks for nothing"),
         (TaskConfig(name="a", label="instrument", metric="accuracy"), 'metric = "map"'),
     ],
@@ -50,8 +50,8 @@ def test_two_tasks_of_one_name_are_refused() -> None:
         ({"bootstrap": 0}, "bootstrap"),
         ({"regularisation": []}, "regularisation"),
         ({"regularisation": [-1.0]}, "regularisation"),
-        ({"tasks": [{"name": "a", "label": "b", "metric": "accurracy"}]}, "metric"),
-        ({"tasks": [{"name": "a", "lable": "b"}]}, "Did you mean 'label'?"),
+        ({"tasks": [{"name": "a", "label": "b", "metric": "accurate"}]}, "metric"),
+        ({"tasks": [{"name": "a", "labels": "b"}]}, "Did you mean 'label'?"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object], words: str) -> None:

@@ -1,0 +1,166 @@
+"""Which clips a task fits on, selects on and scores on, and what is true of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from earmark.evaluate.config import TaskConfig
+from earmark.evaluate.metrics import MetricName
+from earmark.records import Example, Labels
+
+SIDES = ("train", "validation", "test")
+
+HELD_OUT_SHARE = 0.2
+"""Of a class's recordings, the share that a held-out split gives to validation, and to test."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The clips of one side, and which classes are true of each."""
+
+    examples: tuple[Example, ...]
+    targets: Bool[np.ndarray, "clips classes"]
+
+    def recordings(self) -> list[str]:
+        """Return the recording of each clip; a clip of no known recording is its own."""
+        return [_recording(example) for example in self.examples]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The three sides of a task over the same classes.
+
+    `left_out` clips have the label, but of a class that train does not know. `problem` says why
+    the task cannot be measured, and is empty where it can.
+    """
+
+    classes: tuple[str, ...]
+    metric: MetricName
+    train: Part
+    validation: Part
+    test: Part
+    left_out: int
+    problem: str
+
+
+def belongs(labels: Labels, task: TaskConfig) -> bool:
+    """Return whether a clip of these labels is part of a task."""
+    within = all(set(labels.get(field, ())) & set(values) for field, values in task.where.items())
+    return within and bool(labels.get(task.label))
+
+
+def partition(examples: Sequence[Example], task: TaskConfig) -> Partition:
+    """Split the clips of a task; its classes are those of the train side alone."""
+    chosen = [example for example in examples if belongs(example.labels, task)]
+    sides = _held_out(chosen, task.label) if task.split == "held-out" else _by_manifest(chosen)
+    metric = _metric(chosen, task)
+    classes = _classes(sides["train"], task, metric)
+    parts = {side: _part(clips, task.label, classes, metric) for side, clips in sides.items()}
+    kept = sum(len(part.examples) for part in parts.values())
+    return Partition(
+        classes=classes,
+        metric=metric,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
+        left_out=sum(map(len, sides.values())) - kept,
+        problem=_problem(sides, parts, classes, metric),
+    )
+
+
+def _metric(chosen: Sequence[Example], task: TaskConfig) -> MetricName:
+    if task.metric != "auto":
+        return task.metric
+    several = any(len(set(example.labels[task.label])) > 1 for example in chosen)
+    return "map" if several else "accuracy"
+
+
+def _by_manifest(chosen: Sequence[Example]) -> dict[str, list[Example]]:
+    return {side: [example for example in chosen if example.split == side] for side in SIDES}
+
+
+def _held_out(chosen: Sequence[Example], label: str) -> dict[str, list[Example]]:
+    """Split validation and test clips 60/20/20 within each class, recordings whole.
+
+    The order of recordings is that of their SHA-256, so the split depends on nothing but the
+    clips. A class of two recordings gives one to test, and a quarter of the other's clips to
+    validation; a class of one recording is in train alone.
+    """
+    recordings: dict[str, list[Example]] = defaultdict(list)
+    for example in chosen:
+        if example.split in ("validation", "test"):
+            recordings[_recording(example)].append(example)
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for name, clips in recordings.items():
+        by_class[min(value for clip in clips for value in clip.labels[label])].append(name)
+    sides: dict[str, list[Example]] = {side: [] for side in SIDES}
+    for _, names in sorted(by_class.items()):
+        for place, name in enumerate(sorted(names, key=_digest)):
+            side = _held_out_side(place, len(names))
+            clips = sorted(recordings[name], key=lambda clip: _digest(clip.id))
+            if len(names) == 2 and side == "train":
+                # Validation may know a recording of train, test never: C may come out too weak.
+                sides["validation"].extend(clips[3::4])
+                del clips[3::4]
+            sides[side].extend(clips)
+    return sides
+
+
+def _held_out_side(place: int, count: int) -> str:
+    share = max(round(HELD_OUT_SHARE * count), 1)
+    if place == 0 or place < count - 2 * share:
+        return "train"
+    return "validation" if place < count - share else "test"
+
+
+def _classes(train: Sequence[Example], task: TaskConfig, metric: MetricName) -> tuple[str, ...]:
+    """Return the classes with enough clips in train; of several a clip, those not true of all."""
+    counts = Counter(value for example in train for value in set(example.labels[task.label]))
+    most = len(train) - 1 if metric == "map" else len(train)
+    return tuple(sorted(c for c, n in counts.items() if task.min_per_class <= n <= most))
+
+
+def _part(
+    clips: Sequence[Example], label: str, classes: tuple[str, ...], metric: MetricName
+) -> Part:
+    """Return targets; under mAP a clip of no known class is a negative one, else it goes."""
+    known = [set(clip.labels[label]).intersection(classes) for clip in clips]
+    kept = [place for place, values in enumerate(known) if values or metric == "map"]
+    targets = np.zeros((len(kept), len(classes)), dtype=bool)
+    column = {name: index for index, name in enumerate(classes)}
+    for row, place in enumerate(kept):
+        targets[row, [column[name] for name in known[place]]] = True
+    return Part(tuple(clips[place] for place in kept), targets)
+
+
+def _problem(
+    sides: Mapping[str, Sequence[Example]],
+    parts: Mapping[str, Part],
+    classes: tuple[str, ...],
+    metric: MetricName,
+) -> str:
+    for side in SIDES:
+        if not sides[side]:
+            return f"no {side} clips"
+    if len(classes) < (1 if metric == "map" else 2):
+        return "too few classes in train"
+    for side in SIDES:
+        if not parts[side].targets.any():
+            return f"no {side} clips of the classes in train"
+    if metric != "map" and int(parts["test"].targets.any(axis=0).sum()) < 2:
+        return "one class in test"
+    return ""
+
+
+def _recording(example: Example) -> str:
+    return example.recording or example.id
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
