@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,24 +107,30 @@ def test_each_bad_file_gets_its_reason_and_the_rest_goes_on(pile: Path, tmp_path
 
 
 SCAN = """
-import sys
+import os, signal, sys, threading, time
 from pathlib import Path
 from earmark.annotate.scan import ScanConfig, scan
 from earmark.records import Source, read_parquet
 
-folder = Path(sys.argv[1])
-scan(read_parquet(folder / "sources.parquet", Source), ScanConfig(workers=2), folder / "out")
+folder, size = Path(sys.argv[1]), int(sys.argv[2])
+journal = folder / "out" / "journal.jsonl"
+
+def kill():
+    while not (journal.exists() and journal.stat().st_size >= size):
+        time.sleep(0.0005)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+sources = read_parquet(folder / "sources.parquet", Source)
+threading.Thread(target=kill, daemon=True).start()
+scan(sources, ScanConfig(workers=2), folder / "out")
 """
 
 
 def killed_at(folder: Path, size: int) -> bytes:
-    """Run the scan until its journal has `size` bytes, kill it with -9; returns the journal."""
-    journal = folder / "out" / "journal.jsonl"
-    with subprocess.Popen([sys.executable, "-c", SCAN, str(folder)]) as process:
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size >= size):
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-    return journal.read_bytes() if journal.exists() else b""
+    """Run the scan until its journal has `size` bytes and kill it with -9; returns the journal."""
+    process = subprocess.run([sys.executable, "-c", SCAN, str(folder), str(size)], check=False)
+    assert process.returncode == -signal.SIGKILL
+    return (folder / "out" / "journal.jsonl").read_bytes()
 
 
 def whole_lines(data: bytes) -> bytes:

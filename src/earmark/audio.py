@@ -7,6 +7,9 @@ is soxr's HQ profile, which keeps aliases below -140 dB.
 from __future__ import annotations
 
 import os
+import re
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aiff", ".aif"})
 """File name endings that corpora look for."""
+
+UNKNOWN_LENGTH = 2**62
+"""Frames from which on libsndfile's count means that the header has none."""
 
 
 class AudioError(ValueError):
@@ -41,8 +47,8 @@ def probe(path: str | Path) -> AudioInfo:
     """Read the header of an audio file.
 
     Raises:
-        AudioError: "unreadable" (permission, not there), "empty" (no bytes or no samples) or
-            "undecodable".
+        AudioError: "unreadable" (permission, not there, not a file), "empty" (no bytes or no
+            samples), "truncated" (a WAV that is shorter than its header says) or "undecodable".
     """
     with _open(path) as file:
         return AudioInfo(file.frames / file.samplerate, file.samplerate, file.channels)
@@ -77,19 +83,24 @@ def read(
         wanted = file.frames - start
         if duration_s is not None:
             wanted = min(wanted, round(duration_s * file.samplerate))
-        try:
-            if start:
-                file.seek(start)
-            wave = file.read(max(wanted, 0), dtype="float32", always_2d=True)
-        except RuntimeError as error:
-            raise AudioError("truncated", f"{path}: {error}") from None
-        if len(wave) == 0:
+        if wanted <= 0:
             raise AudioError("empty", f"{path} holds no samples from {start_s} s on")
-        if len(wave) < wanted:
-            raise AudioError("truncated", f"{path}: {len(wave)} of {wanted} samples are there")
-        if not np.isfinite(wave).all():
-            raise AudioError("not finite", f"{path} holds NaN or infinite samples")
-        return wave, file.samplerate
+        if start:
+            _seek(file, start, path)
+        return _samples(file, wanted, path), file.samplerate
+
+
+def stream(
+    path: str | Path, *, block_s: float = 10.0
+) -> Iterator[Float32[np.ndarray, "samples channels"]]:
+    """Decode a file of any length in blocks of `block_s` seconds, in bounded memory.
+
+    Raises as `load`, when the block that is at fault is reached.
+    """
+    with _open(path) as file:
+        block = max(round(block_s * file.samplerate), 1)
+        for start in range(0, file.frames, block):
+            yield _samples(file, min(block, file.frames - start), path)
 
 
 def resample(
@@ -104,19 +115,69 @@ def resample(
 
 
 def _open(path: str | Path) -> soundfile.SoundFile:
+    """Open an audio file for reading; raises AudioError as `probe`."""
     import soundfile
 
+    _check_file(path)
     try:
-        if Path(path).stat().st_size == 0:
-            raise AudioError("empty", f"{path} is a file of no bytes")
         file = soundfile.SoundFile(str(path))
-    except OSError as error:
-        raise AudioError("unreadable", f"{path}: {error.strerror}") from None
     except soundfile.LibsndfileError as error:
         if not os.access(path, os.R_OK):
             raise AudioError("unreadable", f"{path}: permission denied") from None
         raise AudioError("undecodable", f"{path}: {error.error_string}") from None
-    if file.frames == 0:
+    except TypeError:
+        raise AudioError("undecodable", f"{path}: raw samples, without a rate") from None
+    if fault := _header_fault(file):
         file.close()
-        raise AudioError("empty", f"{path} holds no samples")
+        raise AudioError(fault[0], f"{path} {fault[1]}")
     return file
+
+
+def _check_file(path: str | Path) -> None:
+    """Refuse what is not a file with bytes; opening a named pipe would wait for ever."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise AudioError("unreadable", f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise AudioError("unreadable", f"{path!r}: {error}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError("unreadable", f"{path} is a folder, pipe, socket or device, not a file")
+    if status.st_size == 0:
+        raise AudioError("empty", f"{path} is a file of no bytes")
+
+
+def _header_fault(file: soundfile.SoundFile) -> tuple[str, str] | None:
+    """Return (reason, detail) for a header that cannot be relied on, or None."""
+    if file.frames == 0:
+        return "empty", "holds no samples"
+    if file.frames >= UNKNOWN_LENGTH:
+        return "undecodable", "does not say how long it is (written to a pipe?); encode it again"
+    # libsndfile shortens a WAV to the bytes that are there, and says so only in its log. What was
+    # written to a pipe has a length near 2 or 4 GiB there, as nobody knew it.
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if found and int(found[2]) < int(found[1]) < 0x7FFF_0000:
+        return "truncated", f"holds {found[2]} of the {found[1]} bytes that its header promises"
+    return None
+
+
+def _seek(file: soundfile.SoundFile, start: int, path: str | Path) -> None:
+    try:
+        file.seek(start)
+    except RuntimeError as error:
+        raise AudioError("truncated", f"{path}: {error}") from None
+
+
+def _samples(
+    file: soundfile.SoundFile, wanted: int, path: str | Path
+) -> Float32[np.ndarray, "samples channels"]:
+    """Decode the next `wanted` frames, all of them and finite."""
+    try:
+        wave = file.read(wanted, dtype="float32", always_2d=True)
+    except RuntimeError as error:
+        raise AudioError("truncated", f"{path}: {error}") from None
+    if len(wave) < wanted:
+        raise AudioError("truncated", f"{path}: {len(wave)} of {wanted} samples are there")
+    if not np.isfinite(wave).all():
+        raise AudioError("not finite", f"{path} holds NaN or infinite samples")
+    return wave

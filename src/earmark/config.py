@@ -7,6 +7,7 @@ that names the key, the place and the nearest valid name.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import os
@@ -33,6 +34,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 C = TypeVar("C", bound=Config)
 
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_LISTED = 20  # names that an error message lists at most
+_SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
+    inspect.StrType: ("text in quotes", (str,)),
+    inspect.IntType: ("a whole number", (int,)),
+    inspect.FloatType: ("a number", (int, float)),
+    inspect.BoolType: ("true or false", (bool,)),
+}
+
 
 def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
     """Build `into` from plain data.
@@ -40,7 +50,7 @@ def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> 
     Raises:
         ConfigError: a key is unknown, missing or of the wrong type; the message names it.
     """
-    _reject_unknown(inspect.type_info(into), data, at="", where=where)
+    _check(inspect.type_info(into), data, "", where)
     try:
         return msgspec.convert(data, into)
     except msgspec.ValidationError as error:
@@ -65,22 +75,28 @@ def load_toml(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return `data` with each `a.b=value` set; values are TOML, bare words count as strings."""
-    result: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(data))
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"override {override!r} should look like table.key=value")
-        *tables, last = key.strip().split(".")
+    """Return `data` with each `a.b=value` set; values are TOML, bare words count as strings.
+
+    A new `kind` empties its table, whose settings meant another kind; it is set before all else,
+    so that the order of the overrides does not matter.
+
+    Raises:
+        ConfigError: an override that is not of this form, or that leads into a value or a list.
+    """
+    result = copy.deepcopy(data)
+    split = [_split_override(override) for override in overrides]
+    for override, names, value in sorted(split, key=lambda parts: parts[1][-1] != "kind"):
+        *tables, last = names
         table = result
         for name in tables:
             inner = table.setdefault(name, {})
             if not isinstance(inner, dict):
-                raise ConfigError(f"override {override!r}: {name!r} is a value, not a table")
+                what = "a list; override it whole" if isinstance(inner, list) else "not a table"
+                raise ConfigError(f"override {override!r}: {name!r} is {what}")
             table = inner  # pyright: ignore[reportUnknownVariableType]
-        if last == "kind" and table.get("kind") != text:
-            table.clear()  # settings of one kind mean nothing to another
-        table[last] = _toml_value(text)
+        if last == "kind" and table.get("kind") != value:
+            table.clear()
+        table[last] = value
     return result
 
 
@@ -96,7 +112,7 @@ def expand_variables(data: Any, at: str = "") -> Any:
         return [expand_variables(value, at) for value in data]
     if not isinstance(data, str):
         return data
-    if missing := [name for name in re.findall(r"\$\{?(\w+)\}?", data) if name not in os.environ]:
+    if missing := [name for name in _VARIABLE.findall(data) if name not in os.environ]:
         key = at.rstrip(".")
         raise ConfigError(
             f"{key}: the environment variable {missing[0]} is not set. "
@@ -122,22 +138,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
         return f" Did you mean {close[0]!r}?"
-    return f" Valid here: {', '.join(names)}." if names else ""
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f" Valid here: {', '.join(names[:_LISTED])}{more}." if names else ""
 
 
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_none(inner) for inner in value]
     return value
 
 
-def _toml_value(text: str) -> Any:
+def _split_override(override: str) -> tuple[str, list[str], Any]:
+    key, equals, text = override.partition("=")
+    names = [name.strip() for name in key.split(".")]
+    if not equals or not all(names):
+        raise ConfigError(f"override {override!r} should look like table.key=value")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+        return override, names, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        if text.strip()[:1] in tuple("[{\"'"):
+            raise ConfigError(f"override {override!r}: {text} is not valid TOML: {error}") from None
+        return override, names, text
 
 
 def _similar_files(path: Path) -> str:
@@ -148,43 +171,85 @@ def _similar_files(path: Path) -> str:
     return nearest(path.name, recipes) if recipes else f" There are no .toml files in {folder}."
 
 
-def _reject_unknown(expected: inspect.Type, data: Any, *, at: str, where: str) -> None:
-    if isinstance(expected, inspect.UnionType) and isinstance(data, dict):
-        expected = _member(expected, data, at=at, where=where)
-    if isinstance(expected, inspect.StructType) and isinstance(data, dict):
-        fields = {field.encode_name: field.type for field in expected.fields}
-        valid = [*fields, *([expected.tag_field] if expected.tag_field else [])]
-        for key, value in data.items():
-            if key not in valid:
-                spot = f"[{at.rstrip('.')}]" if at else "the top level"
-                raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{nearest(key, valid)}")
-            if key in fields:
-                _reject_unknown(fields[key], value, at=f"{at}{key}.", where=where)
-    if isinstance(expected, inspect.ListType | inspect.VarTupleType) and isinstance(data, list):
+def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
+    """Raise a ConfigError for the first key, kind or type in `data` that cannot be right.
+
+    `at` is where `data` stands in the recipe. Bounds on values are left to msgspec.
+    """
+    if isinstance(expected, inspect.UnionType):
+        if data is not None or not expected.includes_none:
+            _check_union(expected, data, at, where)
+    elif isinstance(expected, inspect.StructType):
+        _check_struct(expected, data, at, where)
+    elif isinstance(expected, inspect.DictType):
+        for key, value in _items(data, at, where):
+            _check(expected.value_type, value, f"{at}.{key}", where)
+    elif isinstance(expected, inspect.ListType | inspect.VarTupleType):
+        if not isinstance(data, list):
+            raise _mismatch("a list in [ ]", data, at, where)
         for index, item in enumerate(data):
-            _reject_unknown(expected.item_type, item, at=f"{at}{index}.", where=where)
+            _check(expected.item_type, item, f"{at}[{index}]", where)
+    elif isinstance(expected, inspect.LiteralType):
+        if data not in expected.values:
+            known = nearest(str(data), map(str, expected.values))
+            raise ConfigError(f"{where}: {at} = {_toml(data)} is not a choice.{known}")
+    elif type(expected) in _SCALARS:
+        words, types = _SCALARS[type(expected)]
+        if not isinstance(data, types) or (isinstance(data, bool) and bool not in types):
+            raise _mismatch(words, data, at, where)
 
 
-def _member(union: inspect.UnionType, data: Mapping[str, Any], *, at: str, where: str) -> Any:
-    """Pick the member of a tagged union that `data` names; a plain optional has just one."""
-    structs = [kind for kind in union.types if isinstance(kind, inspect.StructType)]
-    tagged = {str(kind.tag): kind for kind in structs if kind.tag_field}
-    if not tagged:
-        return structs[0] if structs else union
-    table = at.rstrip(".")
-    kind = data.get("kind")
-    if kind is None:
-        raise ConfigError(f"{where}: [{table}] needs a kind, one of {', '.join(sorted(tagged))}.")
-    if kind not in tagged:
-        known = nearest(str(kind), tagged)
-        raise ConfigError(f"{where}: {table}.kind = {kind!r} does not exist.{known}")
-    return tagged[kind]
+def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) -> None:
+    items = _items(data, at, where)
+    fields = {field.encode_name: field for field in expected.fields}
+    valid = [*fields, *([expected.tag_field] if expected.tag_field else [])]
+    spot = at if at.endswith("]") else f"[{at}]" if at else "the top level"
+    for key, value in items:
+        if key not in valid:
+            raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{nearest(key, valid)}")
+        if key in fields:
+            _check(fields[key].type, value, f"{at}.{key}" if at else key, where)
+    if missing := [name for name, field in fields.items() if field.required and name not in data]:
+        raise ConfigError(f"{where}: {spot} needs {missing[0]!r}, which has no default.")
+
+
+def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) -> None:
+    """Check against the member of a tagged union that `data` names, or the one type there is."""
+    members = [kind for kind in expected.types if not isinstance(kind, inspect.NoneType)]
+    tagged = {str(m.tag): m for m in members if isinstance(m, inspect.StructType) and m.tag_field}
+    if len(members) == 1:
+        _check(members[0], data, at, where)
+    elif tagged:
+        kind = dict(_items(data, at, where)).get("kind")
+        if kind is None:
+            raise ConfigError(f"{where}: [{at}] needs a kind, one of {', '.join(sorted(tagged))}.")
+        if kind not in tagged:
+            known = nearest(str(kind), tagged)
+            raise ConfigError(f"{where}: {at}.kind = {_toml(kind)} does not exist.{known}")
+        _check(tagged[kind], data, at, where)
+
+
+def _items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:
+    if not isinstance(data, dict):
+        raise _mismatch("a table", data, at, where)
+    return list(data.items())  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _mismatch(words: str, data: Any, at: str, where: str) -> ConfigError:
+    return ConfigError(f"{where}: {at} = {_toml(data)}: {words} was expected.")
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML would write it, cut short."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _explain(message: str, data: Mapping[str, Any], where: str) -> str:
-    """Turn msgspec's "Expected `int`, got `str` - at `$.a.b`" into words with the key and value."""
+    """Turn msgspec's "Expected `int` >= 1 - at `$.a.b`" into words with the key and value."""
     reason, _, path = message.partition(" - at `$.")
     key = path.rstrip("`")
+    reason = re.sub(r"Expected `\w+`", "expected a value", reason)
     if not key:
         return f"{where}: {reason}"
     given: Any = data
@@ -193,8 +258,8 @@ def _explain(message: str, data: Mapping[str, Any], where: str) -> str:
             given = given[name]
         except (KeyError, IndexError, TypeError):
             return f"{where}: {key}: {reason}"
-    shown = f" ({given!r} was given)" if not isinstance(given, dict) else ""
-    return f"{where}: {key}: {reason}{shown}"
+    shown = "" if isinstance(given, dict) else f" = {_toml(given)}"
+    return f"{where}: {key}{shown}: {reason}"
 
 
 def _steps(key: str) -> Iterator[str | int]:

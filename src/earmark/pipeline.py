@@ -15,6 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from .annotate.backends.acoustic import AcousticConfig
 from .annotate.backends.lexical import LexicalConfig
 from .annotate.backends.scripted import ScriptedConfig
@@ -61,15 +63,15 @@ class Step:
     """One stage of the way.
 
     `settings` returns all of the recipe that can change the result; `work` gets the folders of
-    the steps in `reads` and its own, and returns its counts. `passes_clips` says that its rows are
-    clips, of which the recipe may bound how many are lost.
+    the steps in `reads` and its own, and returns its counts. `bounded` says that its rows are
+    clips, of which the recipe bounds how many may be lost.
     """
 
     name: str
     reads: tuple[str, ...]
     settings: Callable[[Recipe], Any]
     work: Callable[[Recipe, Mapping[str, Path], Path], Counts]
-    passes_clips: bool = True
+    bounded: bool = True
 
 
 def load_recipe(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:
@@ -102,10 +104,11 @@ def run(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> Workspa
     stages: dict[str, Stage] = {}
     for step in STEPS:
         inputs = {name: stages[name].fingerprint for name in step.reads}
-        stage = workspace.stage(step.name, inputs, step.settings(recipe))
+        settings = step.settings(recipe)
+        stage = workspace.stage(step.name, inputs, settings)
         stages[step.name] = stage
         workspace.record_run(to_plain(recipe), stages)
-        _do(step, recipe, stages, stage, inputs)
+        _do(step, recipe, stages, inputs, settings)
         if step.name == "scan":
             _check_tasks(recipe, stage)
         if step.name == until:
@@ -114,8 +117,13 @@ def run(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> Workspa
 
 
 def _do(
-    step: Step, recipe: Recipe, stages: Mapping[str, Stage], stage: Stage, inputs: dict[str, str]
+    step: Step,
+    recipe: Recipe,
+    stages: Mapping[str, Stage],
+    inputs: Mapping[str, str],
+    settings: Any,
 ) -> None:
+    stage = stages[step.name]
     if stage.done:
         _say(f"{step.name}: already done ({stage.folder.name})")
     else:
@@ -124,11 +132,10 @@ def _do(
             folders = {name: stages[name].folder for name in step.reads}
             counts = step.work(recipe, folders, stage.folder)
             duration_s = time.monotonic() - started_s
-            settings = step.settings(recipe)
             stage.seal(settings=settings, inputs=inputs, counts=counts, duration_s=duration_s)
     counts = stage.provenance()["counts"]
     _say(f"{step.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if step.passes_clips:
+    if step.bounded:
         _check(step.name, counts, recipe.max_rejected)
 
 
@@ -231,18 +238,16 @@ def _evaluate(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts
 
 STEPS = (
     Step(
-        "corpus", (), lambda recipe: (recipe.corpus, recipe.corpus.build().fingerprint()), _corpus
+        "corpus",
+        (),
+        lambda recipe: recipe.corpus.build().fingerprint(),
+        _corpus,
+        bounded=False,  # a folder may hold any number of files that are no audio
     ),
-    Step("scan", ("corpus",), lambda recipe: recipe.scan, _scan),
-    Step("caption", ("scan",), lambda recipe: _backend(recipe.captioner), _caption),
-    Step("tag", ("caption",), lambda recipe: _backend(recipe.tagger), _tag),
-    Step(
-        "vocabulary",
-        ("tag",),
-        lambda recipe: recipe.vocabulary,
-        _vocabulary,
-        passes_clips=False,
-    ),
+    Step("scan", ("corpus",), lambda recipe: replace(recipe.scan, workers=0), _scan),
+    Step("caption", ("scan",), lambda recipe: _fingerprint(recipe.captioner), _caption),
+    Step("tag", ("caption",), lambda recipe: _fingerprint(recipe.tagger), _tag),
+    Step("vocabulary", ("tag",), lambda recipe: recipe.vocabulary, _vocabulary, bounded=False),
     Step(
         "manifest",
         ("scan", "caption", "tag", "vocabulary"),
@@ -252,21 +257,24 @@ STEPS = (
     Step(
         "pretrain",
         ("manifest", "vocabulary"),
-        lambda recipe: (recipe.encoder, recipe.objective, recipe.pretrain, recipe.seed),
+        lambda recipe: (
+            *(recipe.encoder, recipe.objective, recipe.seed),
+            replace(recipe.pretrain, workers=0),
+        ),
         _pretrain,
-        passes_clips=False,
+        bounded=False,
     ),
     Step(
         "evaluate",
         ("manifest", "pretrain"),
         lambda recipe: (recipe.evaluate, recipe.seed),
         _evaluate,
-        passes_clips=False,
+        bounded=False,
     ),
 )
 STAGES = tuple(step.name for step in STEPS)
 
 
-def _backend(config: AcousticConfig | LexicalConfig | ScriptedConfig) -> tuple[Any, str]:
+def _fingerprint(config: AcousticConfig | LexicalConfig | ScriptedConfig) -> str:
     with closing(config.build()) as backend:
-        return config, backend.fingerprint
+        return backend.fingerprint

@@ -11,16 +11,25 @@ LOG_EVERY_S = 10.0
 
 
 class Progress:
-    """Counts finished units of work; `on_advance` is called after each change."""
+    """Counts finished units of work; `on_advance` is called after each change.
+
+    `resumed` units were done by an earlier run: they count as done, but not towards the rate.
+    """
 
     def __init__(
-        self, title: str, total: int | None, unit: str, on_advance: Callable[[Progress], None]
+        self,
+        title: str,
+        total: int | None,
+        unit: str,
+        on_advance: Callable[[Progress], None],
+        resumed: int = 0,
     ) -> None:
         self.title = title
         self.total = total
         self.unit = unit
-        self.done = 0
+        self.done = resumed
         self.note = ""
+        self._resumed = resumed
         self._started_s = time.monotonic()
         self._on_advance = on_advance
 
@@ -33,24 +42,29 @@ class Progress:
     def line(self) -> str:
         """Return the state as one line of plain text."""
         elapsed_s = max(time.monotonic() - self._started_s, 1e-9)
-        rate = self.done / elapsed_s
+        rate = (self.done - self._resumed) / elapsed_s
         total = f"/{self.total}" if self.total is not None else ""
         left = ""
-        if self.total is not None and self.done:
+        if self.total is not None and rate > 0:
             left = f", {max(self.total - self.done, 0) / rate:.0f} s left"
         note = f", {self.note}" if self.note else ""
         return f"{self.title}: {self.done}{total} {self.unit}, {rate:.1f}/s{left}{note}"
 
 
 @contextlib.contextmanager
-def track(title: str, *, total: int | None, unit: str = "clips") -> Generator[Progress]:
-    """Show the progress of the work inside the block; `total` is None where it is unknown."""
+def track(
+    title: str, *, total: int | None, unit: str = "clips", resumed: int = 0
+) -> Generator[Progress]:
+    """Show the progress of the work inside the block.
+
+    `total` is None where it is unknown; `resumed` of it were done by an earlier run.
+    """
     if sys.stderr.isatty():
-        progress = Progress(title, total, unit, lambda _: None)
+        progress = Progress(title, total, unit, lambda _: None, resumed)
         with _bar(progress):
             yield progress
         return
-    progress = Progress(title, total, unit, _Log())
+    progress = Progress(title, total, unit, _Log(), resumed)
     yield progress
     print(progress.line(), file=sys.stderr, flush=True)
 

@@ -6,6 +6,7 @@ in: a result, or a `Rejected` with its stage and reason.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import types
@@ -146,7 +147,7 @@ def write_parquet(
     table = pa.Table.from_pylist(plain, schema=schema)
     temporary = path.with_name(path.name + ".tmp")
     pq.write_table(table, temporary, compression="zstd")
-    os.replace(temporary, path)
+    _publish(temporary, path)
 
 
 def read_parquet(path: Path, kind: type[R]) -> list[R]:
@@ -157,7 +158,10 @@ def read_parquet(path: Path, kind: type[R]) -> list[R]:
     """
     import pyarrow.parquet as pq
 
-    plain: list[dict[str, Any]] = pq.read_table(path).to_pylist(maps_as_pydicts="strict")
+    table = pq.read_table(path)
+    if missing := set(kind.__struct_fields__).difference(table.column_names):
+        raise ValueError(f"{path} does not hold {kind.__name__} rows: no column {min(missing)!r}")
+    plain: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
     try:
         return msgspec.convert(plain, list[kind])
     except msgspec.ValidationError as error:
@@ -178,13 +182,11 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     encoder = msgspec.json.Encoder()
     with open(temporary, "wb") as raw:
         # mtime=0 and no file name: equal rows give equal bytes.
-        packed = path.suffix == ".gz"
-        stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if packed else raw
-        for row in rows:
-            stream.write(encoder.encode(row) + b"\n")
-        if packed:
-            stream.close()
-    os.replace(temporary, path)
+        packed = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else None
+        with packed or contextlib.nullcontext(raw) as stream:
+            for row in rows:
+                stream.write(encoder.encode(row) + b"\n")
+    _publish(temporary, path)
 
 
 def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
@@ -198,8 +200,15 @@ def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
         for number, line in enumerate(stream, start=1):
             try:
                 yield decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise ValueError(f"{path}:{number}: not a {kind.__name__} row: {error}") from None
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name; what bears the name is whole, even after a power cut."""
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def arrow_schema(kind: type[Row]) -> Any:

@@ -120,11 +120,11 @@ class Workspace:
         Stages further on are kept where they were run with this same recipe.
         """
         folders = {name: stage.folder.name for name, stage in stages.items()}
-        path = self.root / "run.json"
-        if path.exists() and (before := msgspec.json.decode(path.read_bytes()))["recipe"] == recipe:
+        before = _read_run(self.root)
+        if before and before["recipe"] == recipe:
             folders = {**before["stages"], **folders}
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(path, _pretty({"recipe": recipe, "stages": folders}))
+        write_text(self.root / "run.json", _pretty({"recipe": recipe, "stages": folders}))
 
     def latest_run(self) -> tuple[dict[str, Any], dict[str, Stage]]:
         """Return the recipe and the stages of the latest run.
@@ -132,15 +132,28 @@ class Workspace:
         Raises:
             ConfigError: nothing has been run here.
         """
-        path = self.root / "run.json"
-        if not path.exists():
+        run = _read_run(self.root)
+        if run is None:
             raise ConfigError(
                 f"{self.root} holds no run yet. Start one: earmark run RECIPE -w {self.root}"
             )
-        run: dict[str, Any] = msgspec.json.decode(path.read_bytes())
         folders: dict[str, str] = run["stages"]
         stages = {n: Stage(n, f.rpartition("-")[2], self.root / f) for n, f in folders.items()}
         return run["recipe"], stages
+
+
+def is_workspace(folder: Path) -> bool:
+    """Return whether `folder` is a workspace, so that a corpus around it passes it over."""
+    return _read_run(folder) is not None
+
+
+def _read_run(root: Path) -> dict[str, Any] | None:
+    """Return the record of the latest run, None where there is none or it is not one of ours."""
+    try:
+        run = msgspec.json.decode((root / "run.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return run if {"recipe", "stages"} <= run.keys() else None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -63,8 +63,7 @@ def answer_all(
 
 def _run(prompts: Sequence[Prompt], backend: Backend, journal: Journal[Answer], title: str) -> None:
     waiting = [prompt for prompt in prompts if prompt.id not in journal]
-    with track(title, total=len(prompts)) as progress:
-        progress.advance(len(prompts) - len(waiting))
+    with track(title, total=len(prompts), resumed=len(prompts) - len(waiting)) as progress:
         asyncio.run(_answer(waiting, backend, journal, progress))
 
 

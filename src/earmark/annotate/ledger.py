@@ -28,7 +28,7 @@ class Journal(Generic[R]):
         key: names a row; a second row of one key is a bug and raises.
 
     Raises:
-        ValueError: a line before the last is not a row of `kind`.
+        ValueError: a line before the last is not a row of `kind`, or two have one key.
         OSError: the folder cannot be written or the disk is full; nothing written before is lost.
     """
 
@@ -38,8 +38,13 @@ class Journal(Generic[R]):
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(kind)
         _cut_torn_line(path)
-        self._seen = {key(row) for row in self.rows()} if path.exists() else set[str]()
-        self._stream = open(path, "ab")  # noqa: SIM115 - closed by close()
+        self._seen = set[str]()
+        if path.exists():
+            for row in self.rows():
+                if key(row) in self._seen:
+                    raise ValueError(f"{path} is damaged: it has two rows for {key(row)!r}")
+                self._seen.add(key(row))
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
 
     def __contains__(self, key: str) -> bool:
         return key in self._seen
@@ -48,14 +53,19 @@ class Journal(Generic[R]):
         return len(self._seen)
 
     def append(self, rows: Sequence[R]) -> None:
-        """Add rows; when this returns they are on the disk."""
+        """Add rows; when this returns they are on the disk, and when it raises none of them is."""
         if not rows:
             return
         keys = [self._key(row) for row in rows]
+        assert len(set(keys)) == len(keys), f"one group for {self.path} has a key twice: {keys}"
         assert not self._seen.intersection(keys), f"{self.path} already holds one of {keys}"
-        self._stream.write(b"".join(self._encoder.encode(row) + b"\n" for row in rows))
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        size = self._file.seek(0, os.SEEK_END)
+        try:
+            self._write(b"".join(self._encoder.encode(row) + b"\n" for row in rows))
+        except OSError:
+            # A full disk may have taken half a row; the next one must not be glued to it.
+            self._file.truncate(size)
+            raise
         self._seen.update(keys)
 
     def rows(self) -> Iterator[R]:
@@ -64,12 +74,18 @@ class Journal(Generic[R]):
             for number, line in enumerate(stream, start=1):
                 try:
                     yield self._decoder.decode(line)
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise ValueError(f"{self.path}:{number} is damaged: {error}") from None
 
     def close(self) -> None:
         """Close the file; the journal can be opened again."""
-        self._stream.close()
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+        os.fsync(self._file.fileno())
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -132,6 +132,23 @@ def test_what_the_journal_holds_is_not_listened_to_again(tmp_path: Path, out: Pa
     assert sorted(file.name for file in out.iterdir()) == ["clips.parquet", "rejected.parquet"]
 
 
+@pytest.mark.parametrize("written", [["clips"], ["clips", "rejected"]])
+def test_a_kill_while_the_tables_are_written_does_no_harm(
+    written: list[str], tmp_path: Path, out: Path
+) -> None:
+    sources = [sound(tmp_path / f"{index}.wav", 0.06 * index) for index in range(1, 5)]
+    with closing(Journal(out / "journal.jsonl", Finding, lambda row: row.name)) as journal:
+        journal.append([listen(source, ScanConfig()) for source in sources])
+    kept = (out / "journal.jsonl").read_bytes()
+    counts = scan(sources, ScanConfig(), out)
+    whole = {file.name: file.read_bytes() for file in out.iterdir()}
+    for name in {"clips", "rejected"}.difference(written):
+        (out / f"{name}.parquet").unlink()
+    (out / "journal.jsonl").write_bytes(kept)
+    assert scan(sources, ScanConfig(), out) == counts
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == whole
+
+
 def test_a_finished_scan_is_only_read(tmp_path: Path, out: Path) -> None:
     sources = [sound(tmp_path / "a.wav"), sound(tmp_path / "b.wav", 0.01)]
     counts = scan(sources, ScanConfig(), out)

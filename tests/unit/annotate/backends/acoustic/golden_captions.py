@@ -1,0 +1,38 @@
+"""Golden captions of four signals. To write them anew, after raising backend.VERSION:
+
+python tests/unit/annotate/backends/acoustic/golden_captions.py
+"""
+
+import json
+from pathlib import Path
+
+import acoustic_signals as signals
+import numpy as np
+
+from earmark.annotate.backends.acoustic import voice
+from earmark.annotate.backends.acoustic.backend import VERSION
+from earmark.annotate.backends.acoustic.measure import Ears, measure
+from earmark.annotate.backends.acoustic.prose import write
+
+PATH = Path(__file__).with_suffix(".json")
+COMMAND = "python tests/unit/annotate/backends/acoustic/golden_captions.py"
+
+
+def captions() -> dict[str, str]:
+    ears = Ears(voice.load(voice.weights_path()), None)
+    waves = {
+        "a tone that fades": signals.tone(440.0) * np.geomspace(1.0, 0.03, 48000, dtype=np.float32),
+        "quiet noise": signals.white_noise(level=0.01),
+        "clicks at 120 a minute": signals.clicks(120.0),
+        "silence": np.zeros(16000, dtype=np.float32),
+    }
+    return {
+        name: write(measure(wave[:, None], signals.RATE, ears), name)
+        for name, wave in waves.items()
+    }
+
+
+if __name__ == "__main__":
+    golden = {"regenerate with": COMMAND, "version": VERSION, "captions": captions()}
+    PATH.write_text(json.dumps(golden, indent=2) + "\n")
+    print(f"wrote {PATH}")
