@@ -289,7 +289,9 @@ def _pretrain(made: Fabricated) -> None:
     ]
     write_jsonl(folder / "log.jsonl", rows)
     _save_small_model(made, folder / "checkpoint")
-    made.seal("pretrain", {"in": 64, "out": 64})
+    clips = len(_rows(made, "manifest", "manifest.parquet", Example))
+    counts = {"in": clips, "out": clips - 12, "pretrain: held out for test": 12}
+    made.seal("pretrain", counts)
 
 
 def _save_small_model(made: Fabricated, folder: Path) -> None:

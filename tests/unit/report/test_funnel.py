@@ -50,6 +50,7 @@ def test_the_funnel_of_a_run(whole):
         "tag",
         "vocabulary",
         "manifest",
+        "pretrain",
     ]
     scan = funnel.steps[1]
     assert (scan.received, scan.passed, scan.lost) == (95, 90, 5)

@@ -19,8 +19,9 @@ def test_large_numbers_keep_three_digits(value: int, text: str):
     assert numbers.large(int(value)) == text
 
 
-def test_shares_keep_a_digit_where_they_are_small():
-    assert [numbers.percent(x) for x in (0, 0.0123, 0.5, 1)] == ["0 %", "1.2 %", "50 %", "100 %"]
+def test_shares_keep_a_digit_where_it_matters():
+    shares = [numbers.percent(share) for share in (0, 0.0123, 0.5, 0.99996, 1)]
+    assert shares == ["0 %", "1.2 %", "50 %", "99.9 %", "100 %"]
 
 
 def test_a_difference_shows_its_sign_and_nan_is_a_dash():

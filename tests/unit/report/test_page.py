@@ -127,7 +127,7 @@ def test_the_numbers_stand_beside_the_plots(elements):
     assert "Trained beats random weights on 4 of 4 probes" in text
     assert "0.960 0.910 – 1.000" in text  # trained on domain
     assert "not measured: too few clips a class: 1" in text
-    assert "Validation: lowest 0.150 at step 400" in text
+    assert "Validation: lowest 0.1501 at step 400" in text
     assert 'kind = "folder"' in text
     assert "device" not in text  # unset values are no TOML
 

@@ -1,0 +1,142 @@
+"""The funnel: what went into each stage, what came out, and where every other row went.
+
+Nothing may vanish. A stage's counts must add up (in = out + reasons), every rejection must have
+its row in rejected.parquet, and a stage must start with as many clips as an earlier one passed on.
+What does not hold is stated on the page.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from earmark.records import Clip, Example, Rejected, count_reasons
+
+from .stages import Finished
+
+CLIP_STAGES = ("corpus", "scan", "caption", "tag", "manifest", "pretrain")
+SHOWN_REJECTED = 50
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage's counts; `unit` says of what.
+
+    `faults` are sentences on what does not add up; none is the good case.
+    """
+
+    name: str
+    unit: str
+    received: int
+    passed: int
+    reasons: tuple[tuple[str, int], ...]
+    rejected: tuple[Rejected, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def lost(self) -> int:
+        """Return how many rows have a reason for not being passed on."""
+        return sum(count for _, count in self.reasons)
+
+    @property
+    def shown(self) -> tuple[Rejected, ...]:
+        """Return the rejected rows that the page lists."""
+        return self.rejected[:SHOWN_REJECTED]
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The stages from the first file to the encoder.
+
+    `splits` holds (name, clips, seconds of audio), `names` the name of each clip id.
+    """
+
+    steps: tuple[Step, ...]
+    splits: tuple[tuple[str, int, float], ...]
+    names: Mapping[str, str]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return everything that does not add up."""
+        return tuple(fault for step in self.steps for fault in step.faults)
+
+    @property
+    def widest(self) -> int:
+        """Return the largest number of clips in any stage, the full width of the drawing."""
+        return max([1, *(s.received for s in self.steps if s.unit != "distinct tags")])
+
+
+def read_funnel(found: Finished) -> Funnel:
+    """Count the rows of the finished stages."""
+    steps = list[Step]()
+    for name in CLIP_STAGES:
+        if name in found:
+            before = {step.passed for step in steps}
+            steps.append(_step(name, found, before))
+    if "vocabulary" in found:
+        at = next((i for i, step in enumerate(steps) if step.name == "manifest"), len(steps))
+        steps.insert(at, _step("vocabulary", found, set()))
+    examples = found.rows("manifest", "manifest.parquet", Example)
+    names = {clip.id: clip.name for clip in found.rows("scan", "clips.parquet", Clip)}
+    return Funnel(tuple(steps), _splits(examples), names)
+
+
+def check(
+    name: str, counts: Mapping[str, int], rejected: Sequence[Rejected] | None, before: set[int]
+) -> tuple[str, ...]:
+    """Return what does not add up in one stage's `counts`.
+
+    Args:
+        name: the stage.
+        counts: {"in": n, "out": m, "stage: reason": k, ...}.
+        rejected: the stage's rejected rows, or None where it keeps none.
+        before: how many clips each earlier stage passed on; empty for a first stage.
+    """
+    faults = list[str]()
+    received, passed, reasons = counts["in"], counts["out"], _reasons(counts)
+    accounted = passed + sum(reasons.values())
+    if received != accounted:
+        faults.append(
+            f"{name}: {received:,} rows went in, but {accounted:,} are accounted for "
+            f"({abs(received - accounted):,} {'lost' if accounted < received else 'too many'})."
+        )
+    if rejected is not None and count_reasons(rejected) != reasons:
+        faults.append(
+            f"{name}: {sum(reasons.values()):,} rejections were counted, but rejected.parquet "
+            f"holds {len(rejected):,} rows or other reasons."
+        )
+    if before and received not in before:
+        faults.append(
+            f"{name}: {received:,} rows went in, but no stage before passed on that many."
+        )
+    return tuple(faults)
+
+
+def _step(name: str, found: Finished, before: set[int]) -> Step:
+    counts: dict[str, int] = found.provenance(name)["counts"]
+    kept = found.file(name, "rejected.parquet")
+    rejected = found.rows(name, "rejected.parquet", Rejected)
+    return Step(
+        name=name,
+        unit="distinct tags" if name == "vocabulary" else "files" if name == "corpus" else "clips",
+        received=counts["in"],
+        passed=counts["out"],
+        reasons=tuple(sorted(_reasons(counts).items(), key=lambda item: (-item[1], item[0]))),
+        rejected=tuple(rejected),
+        faults=check(name, counts, rejected if kept else None, before),
+    )
+
+
+def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    return {key: count for key, count in counts.items() if key not in ("in", "out") and count}
+
+
+def _splits(examples: Sequence[Example]) -> tuple[tuple[str, int, float], ...]:
+    clips = Counter(example.split for example in examples)
+    seconds = defaultdict[str, float](float)
+    for example in examples:
+        seconds[example.split] += example.duration_s
+    known = [name for name in ("train", "validation", "test") if name in clips]
+    order = [*known, *sorted(set(clips) - set(known))]
+    return tuple((name, clips[name], seconds[name]) for name in order)

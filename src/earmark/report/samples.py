@@ -1,0 +1,130 @@
+"""A few clips to listen to, with what the captioner, the tagger and the trained model said."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from earmark import audio
+from earmark.records import Caption, Clip, Example, Labels, TagSet
+
+from .stages import Finished
+
+CLIPS = 9
+LONGEST_S = 8.0
+SAMPLE_RATE = 24000
+PREDICTIONS = 8
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A tag that the trained model gives, its score in [0, 1], and whether the clip has it."""
+
+    tag: str
+    score: float
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip of the page; `sound` is a data URI, or None with the reason in `silent`."""
+
+    name: str
+    domain: str
+    duration_s: float
+    sound: str | None
+    silent: str
+    caption: str
+    summary: str
+    tags: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    labels: Labels
+
+
+def read_samples(found: Finished) -> tuple[Sample, ...]:
+    """Return up to nine clips, the same for the same run, spread over the domains.
+
+    They come from the test split where there is one, else from whatever is captioned.
+    """
+    captions = {row.id: row for row in found.rows("caption", "captions.parquet", Caption)}
+    tags = {row.id: row.tags for row in found.rows("tag", "tags.parquet", TagSet)}
+    examples = found.rows("manifest", "manifest.parquet", Example)
+    tags |= {example.id: example.tags for example in examples}
+    held_out = {example.id for example in examples if example.split == "test"}
+    pool = held_out or captions
+    clips = [clip for clip in found.rows("scan", "clips.parquet", Clip) if clip.id in pool]
+    chosen = spread(clips, CLIPS)
+    sounds = {clip.id: encode(clip.path) for clip in chosen}
+    predicted = _predict(found, [clip for clip in chosen if sounds[clip.id][0]])
+    return tuple(
+        _sample(clip, sounds[clip.id], captions, tags, predicted.get(clip.id, []))
+        for clip in chosen
+    )
+
+
+def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """Choose `count` clips, taking turns between domains; within one, in order of the hash."""
+    queues = dict[str, list[Clip]]()
+    for clip in sorted(clips, key=lambda clip: clip.id):
+        queues.setdefault(domain_of(clip.labels), []).append(clip)
+    chosen = dict[str, list[Clip]]()
+    while sum(map(len, chosen.values())) < count and any(queues.values()):
+        for domain in sorted(queues):
+            if queues[domain] and sum(map(len, chosen.values())) < count:
+                chosen.setdefault(domain, []).append(queues[domain].pop(0))
+    return [clip for domain in sorted(chosen) for clip in chosen[domain]]
+
+
+def domain_of(labels: Labels) -> str:
+    """Return the true domain, "" where none is known."""
+    return ", ".join(labels.get("domain", ()))
+
+
+def encode(path: str) -> tuple[str | None, str]:
+    """Return (data URI of the first seconds as a small mono MP3, "") or (None, why not)."""
+    import soundfile
+
+    try:
+        wave = audio.load(path, SAMPLE_RATE, duration_s=LONGEST_S)
+    except audio.AudioError as error:
+        return None, error.reason
+    kind, mime = ("MP3", "mpeg") if "MP3" in soundfile.available_formats() else ("OGG", "ogg")
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave.clip(-1, 1), SAMPLE_RATE, format=kind)
+    return f"data:audio/{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}", ""
+
+
+def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[str, float]]]:
+    """Return the trained model's tags by clip id; none where nothing is trained yet."""
+    checkpoint = found.file("pretrain", "checkpoint")
+    if checkpoint is None or not clips:
+        return {}
+    from earmark.pretrain.inference import load_tagger
+
+    answers = load_tagger(checkpoint).label([clip.path for clip in clips], PREDICTIONS)
+    return {clip.id: answer for clip, answer in zip(clips, answers, strict=True)}
+
+
+def _sample(
+    clip: Clip,
+    sound: tuple[str | None, str],
+    captions: Mapping[str, Caption],
+    tags: Mapping[str, tuple[str, ...]],
+    predicted: Sequence[tuple[str, float]],
+) -> Sample:
+    caption = captions.get(clip.id)
+    own = tags.get(clip.id, ())
+    return Sample(
+        name=clip.name,
+        domain=domain_of(clip.labels),
+        duration_s=clip.duration_s,
+        sound=sound[0],
+        silent=sound[1],
+        caption=caption.text if caption else "",
+        summary=caption.summary if caption else "",
+        tags=own,
+        predictions=tuple(Prediction(tag, score, tag in own) for tag, score in predicted),
+        labels=clip.labels,
+    )

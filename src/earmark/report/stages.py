@@ -1,0 +1,81 @@
+"""What a report can read of a workspace: the stages that have finished, and the first that has not.
+
+A stage without its done mark is still being written, so nothing of it is shown but its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from earmark.records import Row, read_parquet
+from earmark.workspace import Stage, Workspace
+
+PURPOSE = {
+    "corpus": "list the files that there are",
+    "scan": "listen to every file: content hash, duration, level",
+    "caption": "describe each clip in words",
+    "tag": "read short tags from each caption",
+    "vocabulary": "choose the tags to learn and lock them",
+    "manifest": "join clips, captions and tags, and split them",
+    "pretrain": "train an encoder to predict the tags",
+    "evaluate": "probe the encoder against random weights and log-mel statistics",
+}
+"""Every stage in order, and what it is for."""
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The stages of one run.
+
+    `stages` holds those that are done, by name, in the order of `PURPOSE`; `next_stage` is the
+    first that is not, or None where the whole way has been gone.
+    """
+
+    root: Path
+    recipe: dict[str, Any]
+    stages: Mapping[str, Stage]
+    next_stage: str | None
+    _read: dict[Path, Any] = field(default_factory=dict[Path, Any], repr=False)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.stages
+
+    def file(self, stage: str, name: str) -> Path | None:
+        """Return the path of a finished stage's file, or None where there is no such file."""
+        if stage not in self.stages:
+            return None
+        path = self.stages[stage].file(name)
+        return path if path.exists() else None
+
+    def rows(self, stage: str, name: str, kind: type[R]) -> list[R]:
+        """Return the rows of a finished stage's table; none where there is no such table.
+
+        A table is read once, however many parts of the page want it.
+        """
+        path = self.file(stage, name)
+        if path is None:
+            return []
+        if path not in self._read:
+            self._read[path] = read_parquet(path, kind)
+        return self._read[path]
+
+    def provenance(self, stage: str) -> dict[str, Any]:
+        """Return what a finished stage recorded of itself."""
+        return self.stages[stage].provenance()
+
+
+def finished(workspace: Workspace) -> Finished:
+    """Return what the latest run of `workspace` has finished.
+
+    Raises:
+        ConfigError: nothing has been run here.
+    """
+    recipe, stages = workspace.latest_run()
+    done = {name: stages[name] for name in PURPOSE if name in stages and stages[name].done}
+    left = [name for name in PURPOSE if name not in done]
+    return Finished(workspace.root, recipe, done, left[0] if left else None)
