@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import platform
 import socket
+import subprocess
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -167,12 +169,32 @@ def write_text(path: Path, text: str) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that can change a result."""
+    """Return the versions of Python and of what can change a result, and earmark's commit."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in ("earmark", "numpy", "soundfile", "soxr", "torch", "scikit-learn", "spacy"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
+    if commit := source_commit():
+        found["commit"] = commit
     return found
+
+
+@functools.cache
+def source_commit() -> str | None:
+    """Return the git commit that earmark runs from, "-dirty" where files differ from it.
+
+    None where it is an installed package, or git is not there.
+    """
+    git = ["git", "-C", str(Path(__file__).parent)]
+    tracked = [*git, "ls-files", "--error-unmatch", Path(__file__).name]
+    described = [*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        # An installed copy may lie inside somebody else's repository: it is not tracked there.
+        subprocess.run(tracked, check=True, capture_output=True)
+        found = subprocess.run(described, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
 
 
 def _pretty(data: Any) -> str:

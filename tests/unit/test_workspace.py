@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from earmark.config import ConfigError
-from earmark.workspace import Workspace, is_workspace, versions, write_text
+from earmark.workspace import Workspace, is_workspace, source_commit, versions, write_text
 
 
 def test_a_stage_is_named_by_what_it_is_made_from(tmp_path: Path) -> None:
@@ -116,3 +117,9 @@ def test_records_are_readable_json(tmp_path: Path) -> None:
     text = (tmp_path / "run.json").read_text()
     assert msgspec.json.decode(text) == {"recipe": {"corpus": {"path": "/sounds"}}, "stages": {}}
     assert text.count("\n") > 3
+
+
+def test_the_commit_is_that_of_the_checkout_if_there_is_one() -> None:
+    commit = source_commit()
+    assert commit is None or re.fullmatch(r"[0-9a-f]{12}(-dirty)?", commit)
+    assert versions().get("commit") == commit
