@@ -28,7 +28,7 @@ def test_silero_agrees_with_its_own_engine(deaf_ears):
     expected = np.array([engine.process_samples(chunk.tolist()) for chunk in chunks])
     found = deaf_ears.voice.probabilities(wave)[: len(chunks)]
     assert np.ptp(expected) > 0.1, "the signal should move the detector"
-    np.testing.assert_allclose(found, expected, atol=0.06)
+    np.testing.assert_allclose(found, expected, atol=0.002)
 
 
 def test_silence_and_tones_are_not_speech(deaf_ears):

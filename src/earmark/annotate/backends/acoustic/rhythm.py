@@ -1,0 +1,167 @@
+"""Onsets and tempo, from how much louder each mel band gets (Ellis, J. New Music Research 2007)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
+from scipy.signal import find_peaks
+
+from earmark.annotate.backends.acoustic.frames import HOP_S, MEL_OFFSET, Frames
+
+PREFERRED_PERIOD_S = 0.5
+PREFERENCE_OCTAVES = 0.9
+SLOWEST_PERIOD_S, FASTEST_PERIOD_S = 1.5, 0.25
+MINIMUM_BEATS = 5
+MINIMUM_CLARITY = 0.35
+SLOWEST_FLUTTER_HZ, FASTEST_FLUTTER_HZ = 5.0, 25.0
+MINIMUM_FLUTTER = 0.4
+LEAST_FLUTTER_DB = 1.0
+RISE_DB = 1.5
+"""The least mean rise over bands, in dB a frame, that counts as an onset."""
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Onsets and pulse.
+
+    `tempo_bpm` is None unless there are at least five beats and `clarity`, the autocorrelation of
+    the onset strength at the beat relative to lag 0, is at least 0.35. `attack_s` is the median
+    time from 20 dB below an onset's peak to the peak, `decay_s` the median time from there to
+    20 dB below, both None where no onset has one; a decay that the next onset cuts off counts as
+    far as it goes. `flutter_hz` is the rate of a level that goes up and down regularly, 5 to 25
+    times a second, else None.
+    """
+
+    onset_count: int
+    onsets_per_s: float
+    clarity: float
+    tempo_bpm: float | None
+    attack_s: float | None
+    decay_s: float | None
+    flutter_hz: float | None
+
+
+def measure_rhythm(frames: Frames) -> Rhythm:
+    """Measure onsets, tempo and the shape of onsets."""
+    strength = onset_strength(frames)
+    onsets = find_onsets(strength)
+    period, clarity = beat_period(strength)
+    beats = frames.duration_s / period if period else 0.0
+    steady = clarity >= MINIMUM_CLARITY and beats >= MINIMUM_BEATS and len(onsets) >= MINIMUM_BEATS
+    attack, decay = onset_shape(frames.level_db, onsets)
+    return Rhythm(
+        onset_count=len(onsets),
+        onsets_per_s=len(onsets) / frames.duration_s,
+        clarity=clarity,
+        tempo_bpm=60.0 / period if steady else None,
+        attack_s=attack,
+        decay_s=decay,
+        flutter_hz=flutter_hz(frames.level_db),
+    )
+
+
+def onset_strength(frames: Frames) -> Float32[np.ndarray, " frames"]:
+    """Return the mean rise of the mel bands in dB a frame, over the 60 dB below the loudest."""
+    mel = np.exp(frames.log_mel) - MEL_OFFSET
+    level = 20.0 * np.log10(np.maximum(mel / max(float(mel.max()), 1e-6), 1e-3))
+    rise = np.maximum(np.diff(level, axis=0, prepend=level[:1]), 0.0).mean(axis=1)
+    return gaussian_filter1d(rise, 1.0).astype(np.float32)
+
+
+def find_onsets(strength: Float32[np.ndarray, " frames"]) -> Int[np.ndarray, " onsets"]:
+    """Return the frames of peaks that stand out by 1.5 dB and by a fifth of the strongest.
+
+    They stand out from the median of half a second, which is what noise has all the time: its
+    bands rise and fall at random.
+    """
+    excess = strength - median_filter(strength, min(51, len(strength)))
+    least = max(RISE_DB, 0.2 * float(excess.max()))
+    padded = np.pad(excess, 1)
+    peaks, _ = find_peaks(padded, height=least, prominence=0.6 * least, distance=6)
+    return peaks - 1
+
+
+def beat_period(strength: Float32[np.ndarray, " frames"]) -> tuple[float, float]:
+    """Return the beat's period in seconds and its clarity from 0 to 1; zeros where there is none.
+
+    The autocorrelation is weighted by a Gaussian on log2(period / 0.5 s) (section 2.3).
+    """
+    lag_count = int(2 * SLOWEST_PERIOD_S / HOP_S)
+    wave = strength - uniform_filter1d(strength, min(101, len(strength)))
+    if len(wave) <= lag_count // 2 or not np.any(np.abs(wave) > 1e-6):
+        return 0.0, 0.0
+    correlation = autocorrelation(wave)[:lag_count]
+    period_s = np.maximum(np.arange(len(correlation)), 1) * HOP_S
+    octaves = np.log2(period_s / PREFERRED_PERIOD_S)
+    weight = np.exp(-0.5 * (octaves / PREFERENCE_OCTAVES) ** 2)
+    weight[(period_s < FASTEST_PERIOD_S) | (period_s > SLOWEST_PERIOD_S)] = 0.0
+    lag = int(np.argmax(correlation * weight))
+    return _refined(correlation, lag) * HOP_S, float(np.clip(correlation[lag], 0.0, 1.0))
+
+
+def flutter_hz(level_db: Float32[np.ndarray, " frames"]) -> float | None:
+    """Return the rate at which a level flutters, where its autocorrelation is above 0.4."""
+    if len(level_db) < 100 or float(np.ptp(level_db)) < LEAST_FLUTTER_DB:
+        return None
+    wave = np.maximum(level_db, float(level_db.max()) - 40.0)
+    wave = wave - uniform_filter1d(wave, 25)
+    if float(wave.std()) < LEAST_FLUTTER_DB:
+        return None
+    correlation = autocorrelation(wave)
+    slowest, fastest = (
+        round(1.0 / (SLOWEST_FLUTTER_HZ * HOP_S)),
+        round(1.0 / (FASTEST_FLUTTER_HZ * HOP_S)),
+    )
+    peaks, _ = find_peaks(correlation[: slowest + 2], height=MINIMUM_FLUTTER)
+    peaks = peaks[peaks >= fastest]
+    return 1.0 / (_refined(correlation, int(peaks[0])) * HOP_S) if len(peaks) else None
+
+
+def autocorrelation(wave: Float32[np.ndarray, " samples"]) -> Float[np.ndarray, " lags"]:
+    """Return the autocorrelation of a wave relative to lag 0, zeros for a wave of zeros."""
+    size = 1 << (2 * len(wave) - 1).bit_length()
+    correlation = np.fft.irfft(np.abs(np.fft.rfft(wave, n=size)) ** 2, n=size)[: len(wave)]
+    overlap = np.maximum(1.0 - np.arange(len(wave)) / len(wave), 0.25)
+    return correlation / max(float(correlation[0]), 1e-12) / overlap
+
+
+def onset_shape(
+    level_db: Float32[np.ndarray, " frames"], onsets: Int[np.ndarray, " onsets"]
+) -> tuple[float | None, float | None]:
+    """Return the median attack and decay in seconds, None where no onset has one."""
+    attacks: list[float] = []
+    decays: list[float] = []
+    for onset, following in pairwise([*onsets.tolist(), len(level_db)]):
+        end = max(onset + 1, min(following, onset + 30))
+        peak = onset + int(np.argmax(level_db[onset:end]))
+        below = level_db < level_db[peak] - 20.0
+        earlier = np.flatnonzero(below[:peak])
+        if len(earlier):
+            attacks.append((peak - earlier[-1]) * HOP_S)
+        later = np.flatnonzero(below[peak:following])
+        decays.append((later[0] if len(later) else following - peak) * HOP_S)
+    return _median(attacks), _median(decays)
+
+
+def _median(values: list[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _refined(correlation: np.ndarray, lag: int) -> float:
+    """Place a peak between lags by a parabola, on its fourth multiple where that is in reach."""
+    for multiple in (4, 2, 1):
+        centre = multiple * lag
+        near = slice(centre - multiple, centre + multiple + 1)
+        if centre + multiple + 1 < len(correlation) and centre > multiple:
+            best = near.start + int(np.argmax(correlation[near]))
+            if correlation[best] < 0.5 * correlation[lag]:
+                continue
+            left, middle, right = correlation[best - 1 : best + 2]
+            curvature = left - 2.0 * middle + right
+            offset = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+            return (best + float(np.clip(offset, -1.0, 1.0))) / multiple
+    return float(lag)

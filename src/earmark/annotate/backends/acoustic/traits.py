@@ -1,0 +1,225 @@
+"""From figures to words: which measurements are remarkable, and what each is called.
+
+A word is given only where a figure is out of the ordinary, so that a caption says what sets its
+clip apart; limits lie at the outer quarter or less of speech, music and sounds taken together. One
+thing has one word, and every word is one that a tag can be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from earmark.annotate.backends.acoustic.measure import Measurements
+from earmark.annotate.backends.acoustic.naming import Kind
+
+NOISE_FLOOR_CLEAN_DB, NOISE_FLOOR_NOISY_DB = 45.0, 18.0
+WIDEST_LINE_SEMITONES = 24.0
+"""A wider spread is rather a tracker's confusion than a line."""
+REVERBERANT_S, DRY_S = 0.55, 0.12
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Words for what is worth saying; None where nothing is.
+
+    loudness: loud, quiet, faint. dynamics: dynamic, even. brightness: dark, warm, bright. balance:
+    bass-heavy, treble-heavy. texture: tonal, noisy. envelope: percussive, gradual, sustained.
+    trend: fading, swelling. density: isolated, sparse, busy. tempo: slow, moderate, fast. register:
+    deep, low-pitched, high-pitched, piercing. contour: steady, gliding, melodic. harmony:
+    polyphonic. key: major, minor. overtones: pure, rich. flutter: fluttering. voice: male-pitched,
+    medium-pitched, female-pitched, high-pitched. intonation: monotone, lively. pace: slow,
+    moderate, fast. space: reverberant, dry. band: narrowband, muffled. background: clean, noisy.
+    gaps: intermittent. distortion: clipped.
+    """
+
+    loudness: str | None = None
+    dynamics: str | None = None
+    brightness: str | None = None
+    balance: str | None = None
+    texture: str | None = None
+    envelope: str | None = None
+    trend: str | None = None
+    density: str | None = None
+    tempo: str | None = None
+    register: str | None = None
+    contour: str | None = None
+    harmony: str | None = None
+    key: str | None = None
+    overtones: str | None = None
+    flutter: str | None = None
+    voice: str | None = None
+    intonation: str | None = None
+    pace: str | None = None
+    space: str | None = None
+    band: str | None = None
+    background: str | None = None
+    gaps: str | None = None
+    distortion: str | None = None
+
+
+def traits_of(m: Measurements, kind: Kind) -> Traits:
+    """Choose the words for a clip's measurements; none for silence."""
+    if kind is Kind.SILENCE:
+        return Traits()
+    speech = kind is Kind.SPEECH
+    chords = kind is Kind.MUSIC and _polyphonic(m)
+    voiced = m.melody.voiced_share > 0.4 and m.timbre.tonal_share > 0.4
+    pitched = voiced and not speech and not chords
+    return Traits(
+        loudness=_loudness(m),
+        dynamics=_dynamics(m),
+        brightness=_brightness(m),
+        balance=_balance(m),
+        texture=grade(m.timbre.tonal_share, below=((0.12, "noisy"),), above=(0.85, "tonal")),
+        envelope=None if speech else _envelope(m),
+        trend=grade(m.level.trend_db, below=((-12.0, "fading"),), above=(12.0, "swelling")),
+        density=None if speech else _density(m),
+        tempo=None if speech else _tempo(m),
+        register=_register(m.melody.median_hz) if pitched else None,
+        contour=_contour(m, kind) if pitched else None,
+        harmony="polyphonic" if chords else None,
+        key=m.timbre.mode if kind is Kind.MUSIC and m.rhythm.onset_count >= 4 else None,
+        overtones=_overtones(m) if pitched else None,
+        flutter="fluttering" if m.rhythm.flutter_hz and not speech else None,
+        voice=_voice(m.speech.pitch_hz) if speech else None,
+        intonation=_intonation(m.speech.spread_semitones) if speech else None,
+        pace=_pace(m) if speech else None,
+        space=_space(m),
+        band=_band(m),
+        background=_background(m),
+        gaps="intermittent" if _intermittent(m) else None,
+        distortion="clipped" if m.clipped_runs >= max(5.0, m.duration_s) else None,
+    )
+
+
+def grade(
+    value: float | None,
+    *,
+    below: tuple[tuple[float, str], ...] = (),
+    above: tuple[float, str] | None = None,
+) -> str | None:
+    """Return the word of the first limit that `value` is below, or of the one it is above."""
+    if value is None:
+        return None
+    for limit, word in below:
+        if value < limit:
+            return word
+    return above[1] if above and value > above[0] else None
+
+
+def _loudness(m: Measurements) -> str | None:
+    limits = ((-42.0, "faint"), (-31.0, "quiet"))
+    return grade(m.level.active_dbfs, below=limits, above=(-12.5, "loud"))
+
+
+def _dynamics(m: Measurements) -> str | None:
+    if m.duration_s < 1.5:
+        return None
+    return grade(m.level.range_db, below=((4.0, "even"),), above=(24.0, "dynamic"))
+
+
+def _brightness(m: Measurements) -> str | None:
+    limits = ((850.0, "dark"), (1250.0, "warm"))
+    return grade(m.timbre.centroid_hz, below=limits, above=(2500.0, "bright"))
+
+
+def _overtones(m: Measurements) -> str | None:
+    limits = ((0.4, "rich"),)
+    return grade(m.melody.fundamental_share, below=limits, above=(0.97, "pure"))
+
+
+def _balance(m: Measurements) -> str | None:
+    if m.timbre.bass_share > 0.6:
+        return "bass-heavy"
+    return "treble-heavy" if m.timbre.treble_share > 0.3 else None
+
+
+def _envelope(m: Measurements) -> str | None:
+    attack, decay = m.rhythm.attack_s, m.rhythm.decay_s
+    if attack is not None and decay is not None and attack <= 0.1 and decay <= 0.2:
+        return "percussive"
+    if attack is not None and attack > 0.4 and m.rhythm.onset_count <= 2:
+        return "gradual"
+    steady = m.level.range_db < 6.0 and m.level.floor_db < 12.0
+    return "sustained" if steady and m.duration_s >= 1.0 else None
+
+
+def _density(m: Measurements) -> str | None:
+    if m.rhythm.onset_count == 0 or _envelope(m) == "sustained":
+        return None
+    if m.rhythm.onset_count == 1:
+        return "isolated" if m.duration_s >= 1.0 else None
+    return grade(m.rhythm.onsets_per_s, below=((1.0, "sparse"),), above=(5.0, "busy"))
+
+
+def _tempo(m: Measurements) -> str | None:
+    if m.rhythm.tempo_bpm is None:
+        return None
+    limits = ((84.0, "slow"), (126.0, "moderate"))
+    return grade(m.rhythm.tempo_bpm, below=limits, above=(0.0, "fast"))
+
+
+def _register(pitch_hz: float | None) -> str | None:
+    limits = ((110.0, "deep"), (220.0, "low-pitched"))
+    high = grade(pitch_hz, above=(1000.0, "piercing")) or grade(
+        pitch_hz, above=(520.0, "high-pitched")
+    )
+    return high or grade(pitch_hz, below=limits)
+
+
+def _contour(m: Measurements, kind: Kind) -> str | None:
+    spread = m.melody.spread_semitones or 0.0
+    if spread > WIDEST_LINE_SEMITONES:
+        return None
+    if spread < 1.0 and m.melody.voiced_share > 0.6:
+        return "steady"
+    if spread > 3.0 and m.melody.glide_share > 0.12:
+        return "gliding"
+    notes = kind is Kind.MUSIC and m.rhythm.onset_count > 1 and spread > 3.0
+    return "melodic" if notes else None
+
+
+def _polyphonic(m: Measurements) -> bool:
+    tonal = m.timbre.tonal_share > 0.75 and m.rhythm.onset_count >= 2 and m.duration_s >= 2.0
+    return tonal and m.melody.voiced_share < 0.55 and m.timbre.pitch_classes >= 4
+
+
+def _voice(pitch_hz: float | None) -> str | None:
+    limits = ((150.0, "male-pitched"), (185.0, "medium-pitched"), (290.0, "female-pitched"))
+    return grade(pitch_hz, below=limits, above=(0.0, "high-pitched"))
+
+
+def _intonation(spread_semitones: float | None) -> str | None:
+    return grade(spread_semitones, below=((4.0, "monotone"),), above=(11.0, "lively"))
+
+
+def _pace(m: Measurements) -> str | None:
+    if m.speech.share * m.duration_s < 1.5:
+        return None
+    return grade(
+        m.speech.syllables_per_s, below=((2.6, "slow"), (4.6, "moderate")), above=(0.0, "fast")
+    )
+
+
+def _space(m: Measurements) -> str | None:
+    return grade(m.decay_time_s, below=((DRY_S, "dry"),), above=(REVERBERANT_S, "reverberant"))
+
+
+def _band(m: Measurements) -> str | None:
+    cliff = m.timbre.cliff_hz
+    if cliff is not None and 2500.0 < cliff < 4500.0 and m.timbre.rolloff_hz > 600.0:
+        return "narrowband"
+    broadband = m.timbre.tonal_share < 0.35 or (m.speech.share > 0.3 and m.duration_s > 1.0)
+    return "muffled" if broadband and m.timbre.rolloff_hz < 1000.0 else None
+
+
+def _background(m: Measurements) -> str | None:
+    """Only a sound that comes and goes lets its background be heard."""
+    if m.level.floor_db > NOISE_FLOOR_CLEAN_DB:
+        return "clean"
+    spoken = m.speech.share > 0.3 and m.speech.pauses > 0
+    return "noisy" if spoken and m.level.floor_db < NOISE_FLOOR_NOISY_DB else None
+
+
+def _intermittent(m: Measurements) -> bool:
+    return m.level.silence_share > 0.25 and m.level.longest_gap_s > 0.4
