@@ -35,7 +35,9 @@ SCAFFOLD = (
     | _words(
         """hertz hz khz kilohertz decibel db dbfs lufs lkfs bpm percent percentage degree level rate
         value ratio average median maximum minimum measure measurement amplitude intensity
-        frequency magnitude spectrum spectral centroid bandwidth onset range octave semitone"""
+        frequency magnitude spectrum spectral centroid bandwidth onset range octave semitone
+        loudness peak peaking averaging spanning intonation syllable timbre overtone decay attack
+        sum"""
     )
     # places and shapes of anything
     | _words(
@@ -75,7 +77,7 @@ SCAFFOLD = (
 """Never a tag: the words captions are built with, whatever they describe."""
 
 WEAK = _words(
-    """noise song track tune pitch tone tempo volume beat note chord register
+    """noise song track tune pitch tone tempo volume beat note chord key register
     layer lead pause bar stream person people individual human adult member
     low high loud small large long short strong deep wide heavy light hard easy
     simple complex medium even constant continuous steady occasional intermittent
