@@ -13,7 +13,7 @@ from earmark.pretrain.config import PretrainConfig, TagsConfig, TransformerConfi
 from earmark.pretrain.inference import load_encoder, load_tagger
 from earmark.pretrain.loop import pretrain
 from earmark.records import Example
-from earmark.workspace import Stage, Workspace
+from earmark.workspace import Workspace
 
 Make = Callable[..., list[Example]]
 
@@ -25,7 +25,13 @@ def workspace(
     workspace = Workspace(tmp_path / "workspace")
     stage = workspace.stage("pretrain", "some settings")
     config = PretrainConfig(
-        steps=40, batch_s=4.0, max_clip_s=2.0, lr=3e-3, warmup_steps=2, device="cpu"
+        steps=40,
+        batch_s=4.0,
+        max_clip_s=2.0,
+        lr=3e-3,
+        objective_lr=3e-3,
+        warmup_steps=2,
+        device="cpu",
     )
     examples = make_examples(16)
     pretrain(examples, vocabulary, tiny_encoder, TagsConfig(), config, stage.folder, seed=0)
@@ -73,9 +79,10 @@ def test_what_is_no_checkpoint_is_explained(workspace: Workspace, tmp_path: Path
     (stage / "checkpoint").rename(stage / "gone")
     with pytest.raises(ConfigError, match="has not finished"):
         load_encoder(workspace.root)
-    workspace.record_run({}, {"scan": Stage("scan", "0", tmp_path)})
+    scanned = Workspace(tmp_path / "scanned")
+    scanned.record_run({}, {"scan": scanned.stage("scan")})
     with pytest.raises(ConfigError, match=r"no pretrain stage \(it ran: scan\)"):
-        load_encoder(workspace.root)
+        load_encoder(scanned.root)
 
 
 def test_settings_out_of_range_are_named(tiny_encoder: TransformerConfig) -> None:

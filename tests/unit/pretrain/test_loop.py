@@ -29,6 +29,7 @@ SETTINGS = PretrainConfig(
     max_clip_s=1.0,
     warmup_steps=2,
     lr=3e-3,
+    objective_lr=3e-3,
     log_every=1,
     validate_every=5,
     checkpoint_every=3,

@@ -43,7 +43,7 @@ def test_loss_is_the_mean_binary_cross_entropy() -> None:
     torch.nn.init.normal_(objective.head.bias)
     truth = np.random.default_rng(1).integers(0, 2, (3, 6)).astype(np.float32)
     loss = objective(encoded(), torch.from_numpy(truth))
-    assert float(loss.total) == pytest.approx(plain_loss(objective, encoded(), truth), rel=1e-5)
+    assert loss.total.item() == pytest.approx(plain_loss(objective, encoded(), truth), rel=1e-5)
     assert set(loss.parts) == {"tags"}
     assert not loss.parts["tags"].requires_grad
 
@@ -80,7 +80,7 @@ def test_measure_covers_all_clips_however_they_are_batched() -> None:
     parts = [(Encoded(given.frames[s], given.mask[s]), truth[s]) for s in (slice(1), slice(1, 4))]
     with torch.inference_mode():
         whole, split = objective.measure([(given, truth)]), objective.measure(iter(parts))
-        loss = float(objective(given, truth).total)
+        loss = objective(given, truth).total.item()
     assert split == pytest.approx(whole)
     assert whole["loss"] == pytest.approx(loss)
     assert 0 < whole["map"] <= 1

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import final
 
-from jaxtyping import Bool, Float, Int
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
+
+from earmark.pretrain.config import SpecAugmentConfig
+from earmark.pretrain.waves import as_wave, duration_s, group_by_length, pad
+
+EMBED_BATCH_S = 60.0
+"""Seconds of audio that `embed` encodes at a time, padding included."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What training hides of each clip: `config`, and one seed a clip of the batch."""
+
+    config: SpecAugmentConfig
+    seeds: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -16,17 +35,17 @@ class Encoded:
     frames: Float[Tensor, "batch frames dim"]
     mask: Bool[Tensor, "batch frames"]
 
-    def pooled(self) -> Float[Tensor, "batch dim"]:
+    def pooled(self) -> Float32[Tensor, "batch dim"]:
         """Return the mean over each clip's real frames."""
-        weights = self.mask.unsqueeze(-1).to(self.frames.dtype)
-        return (self.frames * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        weights = self.mask.unsqueeze(-1).float()
+        return (self.frames.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
 class Encoder(nn.Module, ABC):
     """Turns waves into frames. Padding changes nothing: a clip alone and in a batch agree.
 
     `sample_rate` in Hz is what it listens to, `dim` the width of a frame, `frame_rate` frames a
-    second.
+    second (0 where a clip gives a single frame, however long it is).
     """
 
     sample_rate: int
@@ -35,6 +54,43 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+        self,
+        wave: Float[Tensor, "batch samples"],
+        lengths: Int[Tensor, " batch"],
+        augment: Augment | None = None,
     ) -> Encoded:
-        """Encode waves in [-1, 1]; `lengths` are the real samples of each row."""
+        """Encode waves in [-1, 1]; `lengths` are the real samples of each row, at least one.
+
+        `augment` is given in training only; an encoder without features to mask ignores it.
+        """
+
+    @final
+    def embed(
+        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]]
+    ) -> Float32[np.ndarray, "files dim"]:
+        """Return one vector a file, in their order: the mean over its frames.
+
+        The vector does not depend on the other files (to about 1e-6), nor on chance: dropout and
+        masking are off.
+
+        Args:
+            files: paths of audio files, or mono waves in [-1, 1] at `sample_rate` Hz.
+
+        Raises:
+            AudioError: a file cannot be decoded.
+            ValueError: a wave is empty, not finite, or not one-dimensional.
+        """
+        vectors = np.zeros((len(files), self.dim), dtype=np.float32)
+        device = next(iter([*self.parameters(), *self.buffers()])).device
+        was_training = self.training
+        self.eval()
+        try:
+            durations = [duration_s(file, self.sample_rate) for file in files]
+            for group in group_by_length(durations, EMBED_BATCH_S):
+                wave, lengths = pad([as_wave(files[place], self.sample_rate) for place in group])
+                with torch.inference_mode():
+                    encoded = self(wave.to(device), lengths.to(device))
+                    vectors[group] = encoded.pooled().cpu().numpy()
+        finally:
+            self.train(was_training)
+        return vectors

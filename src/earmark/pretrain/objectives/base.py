@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -24,7 +24,10 @@ class Loss:
 
 
 class Objective(nn.Module, ABC, Generic[T]):
-    """Heads, decoders and text towers, and how they turn frames and targets into a loss."""
+    """Heads, decoders and text towers, and how they turn frames and targets into a loss.
+
+    Targets are made on the CPU; whoever takes them moves them to the frames' device.
+    """
 
     @abstractmethod
     def targets(self, examples: Sequence[Example]) -> T:
@@ -33,3 +36,10 @@ class Objective(nn.Module, ABC, Generic[T]):
     @abstractmethod
     def forward(self, encoded: Encoded, targets: T) -> Loss:
         """Return the loss of one batch; gathers across ranks itself where it must."""
+
+    @abstractmethod
+    def measure(self, batches: Iterable[tuple[Encoded, T]]) -> dict[str, float]:
+        """Return "loss" and the objective's own scores over a whole validation set.
+
+        `batches` yields every clip once. The caller has switched training and gradients off.
+        """

@@ -1,0 +1,120 @@
+"""A finished encoder or tagger, from wherever its checkpoint lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.config import ConfigError
+from earmark.pretrain.checkpoint import load_checkpoint
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.objectives.tags import TagsObjective
+from earmark.workspace import Workspace
+
+
+@final
+@dataclass(frozen=True)
+class Tagger:
+    """An encoder with the head that was trained on `vocabulary`."""
+
+    encoder: Encoder
+    vocabulary: Vocabulary
+    objective: TagsObjective
+
+    def label(
+        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]], top: int = 10
+    ) -> list[list[tuple[str, float]]]:
+        """Return for each file its `top` likeliest tags with their probabilities, likeliest first.
+
+        Args:
+            files: paths of audio files, or mono waves at the encoder's sample rate.
+            top: tags a file; fewer come back from a smaller vocabulary.
+
+        Raises:
+            AudioError: a file cannot be decoded.
+            ValueError: `top` is below one.
+        """
+        if top < 1:
+            raise ValueError(f"top = {top}, but a file gets at least one tag")
+        probabilities = self.probabilities(files)
+        # Stable, so that equal probabilities go by rank in the vocabulary.
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        tags = self.vocabulary.tags
+        return [
+            [(tags[place], float(row[place])) for place in places]
+            for row, places in zip(probabilities, best, strict=True)
+        ]
+
+    def probabilities(
+        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]]
+    ) -> Float32[np.ndarray, "files tags"]:
+        """Return the probability of every tag of the vocabulary for each file."""
+        pooled = torch.from_numpy(self.encoder.embed(files))
+        with torch.inference_mode():
+            head = self.objective.head
+            return torch.sigmoid(head(pooled.to(head.weight.device))).cpu().numpy()
+
+
+def load_encoder(path: str | Path) -> Encoder:
+    """Return the encoder of a checkpoint, on the CPU, in evaluation mode.
+
+    Args:
+        path: a checkpoint, a pretrain stage's folder, or a workspace (its latest run is taken).
+
+    Raises:
+        ConfigError: there is no checkpoint, or it cannot be read.
+    """
+    return load_checkpoint(find_checkpoint(Path(path))).encoder
+
+
+def load_tagger(path: str | Path) -> Tagger:
+    """Return the tagger of a checkpoint; `path` as of `load_encoder`.
+
+    Raises:
+        ConfigError: as `load_encoder`, or the checkpoint's objective does not predict tags.
+    """
+    folder = find_checkpoint(Path(path))
+    checkpoint = load_checkpoint(folder)
+    if not isinstance(checkpoint.objective, TagsObjective):
+        raise ConfigError(
+            f"{folder} was pre-trained by a {type(checkpoint.objective).__name__}, which predicts "
+            "no tags; take one with objective.kind = 'tags', or use load_encoder."
+        )
+    return Tagger(checkpoint.encoder, checkpoint.vocabulary, checkpoint.objective)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint folder that `path` means.
+
+    Raises:
+        ConfigError: there is none; the message says where it was looked for.
+    """
+    if not path.is_dir():
+        raise ConfigError(f"{path} is not a folder; give a checkpoint, a stage or a workspace.")
+    if (path / "config.json").exists():
+        return path
+    if (path / "checkpoint" / "config.json").exists():
+        return path / "checkpoint"
+    if not (path / "run.json").exists():
+        raise ConfigError(
+            f"{path} holds neither config.json (a checkpoint), nor checkpoint/ (a finished "
+            "pretrain stage), nor run.json (a workspace)."
+        )
+    _, stages = Workspace(path).latest_run()
+    if "pretrain" not in stages:
+        ran = ", ".join(stages) or "nothing"
+        raise ConfigError(f"The latest run of {path} has no pretrain stage (it ran: {ran}).")
+    folder = stages["pretrain"].file("checkpoint")
+    if not (folder / "config.json").exists():
+        raise ConfigError(
+            f"The pre-training of {path} has not finished: there is no {folder}. Run it again; it "
+            "goes on from its last state."
+        )
+    return folder
