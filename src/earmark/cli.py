@@ -175,7 +175,7 @@ def main() -> None:
 
     try:
         app()
-    except StageError as error:
+    except (StageError, FloatingPointError) as error:
         print(f"earmark: {error}", file=sys.stderr)
         sys.exit(1)
     except ValueError as error:

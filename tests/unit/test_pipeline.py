@@ -16,7 +16,7 @@ SCRIPTED = (
     "captioner.kind=scripted",
     "captioner.default=A tone.\n\nA steady tone is heard here.",
     "tagger.kind=scripted",
-    "tagger.default='[\"tone\", \"steady\"]'",
+    'tagger.default=\'["tone", "steady"]\'',
     "vocabulary.min_df=1",
 )
 
