@@ -127,7 +127,7 @@ def evaluate(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Go as far as scores: probes on frozen features, against baselines."""
-    _run_until("evaluate", recipe, overrides, workspace)
+    _print_scores(_run_until("evaluate", recipe, overrides, workspace))
 
 
 @app.command(epilog="Example: earmark report -w workspace")
@@ -199,4 +199,18 @@ def _run_until(stage: str, recipe: str, overrides: list[str] | None, workspace: 
 def _run_and_report(recipe: str, overrides: list[str] | None, workspace: Path) -> None:
     from .report.page import write_report
 
-    print(write_report(_run_until("evaluate", recipe, overrides, workspace)))
+    done = _run_until("evaluate", recipe, overrides, workspace)
+    _print_scores(done)
+    print(write_report(done))
+
+
+def _print_scores(workspace: Workspace) -> None:
+    from .evaluate.base import Comparison
+    from .evaluate.table import score_table
+    from .records import Score, read_parquet
+
+    stage = workspace.latest_run()[1]["evaluate"]
+    scores = read_parquet(stage.file("scores.parquet"), Score)
+    if scores:
+        pairs = read_parquet(stage.file("comparisons.parquet"), Comparison)
+        print(f"\n{score_table(scores, pairs)}\n")

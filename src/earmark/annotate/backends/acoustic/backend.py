@@ -13,7 +13,7 @@ from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.pool import WorkerPool
 from earmark.config import fingerprint
 
-VERSION = 1
+VERSION = 2
 """Of measuring and prose: raise it with every change that can alter a caption."""
 
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")

@@ -12,7 +12,6 @@ from earmark.annotate.backends.acoustic.wording import (
     listed,
     predicates,
     sentence,
-    with_article,
 )
 
 
@@ -20,7 +19,8 @@ def character(f: Findings) -> list[str]:
     """Return the sentences that say how it sounds; none where nothing is remarkable."""
     if f.kind is Kind.SILENCE:
         return []
-    lines = [*_pitch(f), *_colour(f), *predicates((*_shape(f), *_pulse(f)), "it is", "it is also")]
+    courses = (*_manner(f), *_shape(f), *_pulse(f))
+    lines = [*_pitch(f), *_colour(f), *predicates(courses, "it is", "it is also")]
     return [sentence(line) for line in lines]
 
 
@@ -29,29 +29,16 @@ def _pitch(f: Findings) -> list[str]:
     if melody.median_hz is None or not (t.contour or t.register):
         return []
     at, spread = hertz(melody.median_hz), count(round(melody.spread_semitones or 0.0))
-    tone = with_article(" ".join(joined(t.register, "tone")))
-    if t.contour == "steady":
-        return [
-            f.choose(
-                "pitch",
-                f"the pitch is steady, {tone} {at}",
-                f"{tone} holds a steady pitch {at}",
-            )
-        ]
-    if t.contour == "gliding":
-        return [f"the pitch is gliding over {spread} semitones, {tone} {at}"]
-    if t.contour == "melodic":
-        return [f"the line is melodic, {tone} that moves over {spread} semitones {at}"]
-    return [f"{tone} {at} stands out"]
+    is_where = " and ".join(joined(t.register, t.contour))
+    if t.contour in ("gliding", "melodic"):
+        return [f"it is {is_where}, over {spread} semitones {at}"]
+    return [f.choose("pitch", f"it is {is_where}, {at}", f"{at}, it is {is_where}")]
 
 
 def _colour(f: Findings) -> list[str]:
     t = f.traits
-    words = joined(
-        t.texture, t.brightness, t.balance, t.overtones and f"{t.overtones} in overtones"
-    )
-    if t.overtones == "pure":
-        words = joined(t.texture, t.brightness, t.balance, "pure")
+    overtones = "rich in overtones" if t.overtones == "rich" else t.overtones
+    words = joined(t.texture, t.brightness, t.balance, f.manner.colour, overtones)
     colour, where = listed(words), f"mostly below {frequency(f.measured.timbre.rolloff_hz)}"
     lines = [
         f.choose(
@@ -63,23 +50,29 @@ def _colour(f: Findings) -> list[str]:
         else f"it lies {where}"
     ]
     if t.harmony and t.key:
-        lines.append(f"the harmony is {t.harmony}, in a {t.key} key")
+        lines.append(f"it is {t.harmony} and in {t.key}")
     elif t.harmony:
-        lines.append(f"the harmony is {t.harmony}")
+        lines.append(f"it is {t.harmony}")
     elif t.key:
-        lines.append(f"the notes fit a {t.key} key")
+        lines.append(f"it is in {t.key}")
+    if f.manner.swing:
+        lines.append("it has vibrato")
     return lines
+
+
+def _manner(f: Findings) -> list[str]:
+    """Return how it is played or moves, as what follows "it is"."""
+    m = f.manner
+    return joined(m.articulation, m.transients, m.course, m.noise)
 
 
 def _shape(f: Findings) -> list[str]:
     """Return what it is over time, as what follows "it is"."""
     t, level = f.traits, f.measured.level
     shapes = {
-        "percussive": f.choose(
-            "shape", "percussive, with a short decay", "percussive and short-lived"
-        ),
+        "percussive": f.choose("shape", "percussive, gone at once", "percussive and soon gone"),
         "gradual": "gradual in its attack",
-        "sustained": f.choose("shape", "sustained", "sustained and continuous"),
+        "sustained": f.choose("shape", "sustained", "sustained from start to end"),
         "fading": f"fading by {-level.trend_db:.0f} dB",
         "swelling": f"swelling by {level.trend_db:.0f} dB",
         "dynamic": f"dynamic, spanning {level.range_db:.0f} dB",
@@ -93,9 +86,7 @@ def _pulse(f: Findings) -> list[str]:
     t, rhythm = f.traits, f.measured.rhythm
     words: list[str] = []
     if t.tempo and rhythm.tempo_bpm:
-        words.append(
-            f"rhythmic, at a {t.tempo} tempo of about {rhythm.tempo_bpm:.0f} beats a minute"
-        )
+        words.append(f"rhythmic, at a {t.tempo} {rhythm.tempo_bpm:.0f} bpm")
     if t.flutter and rhythm.flutter_hz:
         words.append(f"fluttering about {rhythm.flutter_hz:.0f} times a second")
     if t.density == "isolated":

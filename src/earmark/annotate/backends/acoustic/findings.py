@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from earmark.annotate.backends.acoustic.manner import Manner, manner_of
 from earmark.annotate.backends.acoustic.measure import Measurements
 from earmark.annotate.backends.acoustic.naming import Kind, Named, kind_of, name_events
 from earmark.annotate.backends.acoustic.traits import Traits, traits_of
@@ -18,6 +19,7 @@ class Findings:
     kind: Kind
     named: Named
     traits: Traits
+    manner: Manner
     choose: Chooser
 
 
@@ -25,4 +27,5 @@ def find(measured: Measurements, seed: str) -> Findings:
     """Choose kind, names and traits; `seed`, a digest of the clip, chooses among wordings."""
     kind = kind_of(measured)
     named = name_events(measured.events or (), kind)
-    return Findings(measured, kind, named, traits_of(measured, kind), Chooser(seed))
+    traits, manner = traits_of(measured, kind), manner_of(measured, kind)
+    return Findings(measured, kind, named, traits, manner, Chooser(seed))

@@ -39,6 +39,11 @@ class Frames:
         return len(self.wave) / self.sample_rate
 
     @property
+    def frequency_hz(self) -> Float[np.ndarray, " bins"]:
+        """Frequency of each bin of `magnitude`."""
+        return np.linspace(0.0, self.sample_rate / 2.0, self.magnitude.shape[1])
+
+    @property
     def active(self) -> Bool[np.ndarray, " frames"]:
         """Frames that are neither silent nor more than 40 dB below the loudest tenth."""
         loud = np.percentile(self.level_db, 90)

@@ -25,7 +25,8 @@ class Level:
     `active_dbfs`, `floor_db` how far the quietest twentieth of frames lies below `active_dbfs`.
     `silence_share` is the part of the clip that is silent, `longest_gap_s` the longest silence
     between sounds, `trend_db` the change in level from the first third to the last of
-    what lies between the first sound and the last.
+    what lies between the first sound and the last. `ripple_db` is the standard deviation of the
+    level where there is sound, in 50 ms.
     """
 
     active_dbfs: float
@@ -36,6 +37,7 @@ class Level:
     silence_share: float
     longest_gap_s: float
     trend_db: float
+    ripple_db: float
 
 
 def measure_level(frames: Frames) -> Level:
@@ -57,6 +59,7 @@ def measure_level(frames: Frames) -> Level:
         silence_share=float(np.mean(~sounding)),
         longest_gap_s=_longest_gap_s(sounding),
         trend_db=_mean_db(span[-third:]) - _mean_db(span[:third]),
+        ripple_db=float(uniform_filter1d(level[frames.active], 5).std()) if active > -70 else 0.0,
     )
 
 

@@ -11,6 +11,7 @@ from scipy.signal import find_peaks
 
 from earmark import audio
 from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic.clicks import Clicks, measure_clicks
 from earmark.annotate.backends.acoustic.frames import HOP_S, Frames, cut
 from earmark.annotate.backends.acoustic.level import (
     Level,
@@ -18,19 +19,30 @@ from earmark.annotate.backends.acoustic.level import (
     decay_time_s,
     measure_level,
 )
+from earmark.annotate.backends.acoustic.partials import (
+    Partials,
+    measure_partials,
+    vibrato_share,
+)
 from earmark.annotate.backends.acoustic.pitch import HOP_S as PITCH_HOP_S
 from earmark.annotate.backends.acoustic.pitch import PitchTrack, track
 from earmark.annotate.backends.acoustic.rhythm import Rhythm, measure_rhythm
+from earmark.annotate.backends.acoustic.ridge import Ridge, measure_ridge
 from earmark.annotate.backends.acoustic.timbre import (
     LongSpectrum,
     Timbre,
     long_spectrum,
     measure_timbre,
 )
+from earmark.annotate.backends.acoustic.voicing import (
+    VOICE_HIGH_HZ,
+    VOICED_SPEECH,
+    Voicing,
+    measure_voicing,
+)
 
 SPEECH_PROBABILITY = 0.5
-VOICE_LOW_HZ, VOICE_HIGH_HZ = 60.0, 500.0
-VOICED_SPEECH = 0.3
+VOICE_LOW_HZ = 60.0
 VOICED_S = 0.1
 SYLLABLE_PROMINENCE_DB = 2.0
 
@@ -42,7 +54,7 @@ class Speech:
     `pitch_hz` is the median fundamental frequency and `spread_semitones` the distance from its
     10th to its 90th percentile, both None with less than 0.1 s of voiced speech.
     `syllables_per_s` counts level bumps of 2 dB in speech, `pauses` the gaps of 0.2 s and more
-    between stretches of speech.
+    between stretches of speech. `voicing` is None where nobody speaks.
     """
 
     share: float
@@ -50,6 +62,7 @@ class Speech:
     spread_semitones: float | None = None
     syllables_per_s: float = 0.0
     pauses: int = 0
+    voicing: Voicing | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,8 @@ class Melody:
     of the frames do; `glide_share` is the part of the steps from frame to frame that glide, by
     between 0.15 and 1.5 semitones in 20 ms. `fundamental_share` is the part of the tonal power that
     lies within a semitone of a steady pitch, None where the spread is above one semitone.
+    `vibrato_share` is the part of the held notes that have vibrato, `partials` those of the frames
+    with one pitch, None where there are hardly any.
     """
 
     voiced_share: float
@@ -67,6 +82,8 @@ class Melody:
     spread_semitones: float | None = None
     glide_share: float = 0.0
     fundamental_share: float | None = None
+    vibrato_share: float = 0.0
+    partials: Partials | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,8 @@ class Measurements:
     rhythm: Rhythm
     melody: Melody
     speech: Speech
+    ridge: Ridge
+    clicks: Clicks
     clipped_runs: int
     decay_time_s: float | None
     events: tuple[Event, ...] | None
@@ -130,7 +149,9 @@ def measure(
         timbre=measure_timbre(frames, spectrum),
         rhythm=measure_rhythm(frames),
         melody=measure_melody(pitch, frames, spectrum),
-        speech=measure_speech(ears.voice.probabilities(heard.wave), pitch, frames.level_db),
+        speech=measure_speech(ears.voice.probabilities(heard.wave), pitch, frames),
+        ridge=measure_ridge(frames),
+        clicks=measure_clicks(frames.wave, sample_rate),
         clipped_runs=clipped_runs(samples),
         decay_time_s=decay_time_s(frames),
         events=rank(ears.events.scores(heard.log_mel)) if ears.events else None,
@@ -140,7 +161,7 @@ def measure(
 def measure_speech(
     probability: Float32[np.ndarray, " chunks"],
     pitch: PitchTrack,
-    level_db: Float32[np.ndarray, " frames"],
+    frames: Frames,
 ) -> Speech:
     """Describe the stretches whose probability of speech is above a half."""
     speaking = probability > SPEECH_PROBABILITY
@@ -150,7 +171,9 @@ def measure_speech(
     in_range = (pitch.frequency_hz > VOICE_LOW_HZ) & (pitch.frequency_hz < VOICE_HIGH_HZ)
     voiced = pitch.frequency_hz[at_pitch & in_range & (pitch.aperiodicity < VOICED_SPEECH)]
     known = len(voiced) * PITCH_HOP_S >= VOICED_S
+    level_db = frames.level_db
     at_level = _stretched(speaking, voice.CHUNK_S, HOP_S, len(level_db))
+    level_at_pitch = _stretched(level_db, HOP_S, PITCH_HOP_S, len(at_pitch))
     bumps, _ = find_peaks(uniform_filter1d(level_db, 7), prominence=SYLLABLE_PROMINENCE_DB)
     spoken_s = max(float(at_level.sum()) * HOP_S, HOP_S)
     return Speech(
@@ -159,6 +182,7 @@ def measure_speech(
         spread_semitones=_spread_semitones(voiced) if known else None,
         syllables_per_s=float(at_level[bumps].sum()) / spoken_s,
         pauses=_pauses(speaking),
+        voicing=measure_voicing(pitch, frames, at_pitch, level_at_pitch, at_level),
     )
 
 
@@ -181,6 +205,8 @@ def measure_melody(pitch: PitchTrack, frames: Frames, spectrum: LongSpectrum) ->
         spread_semitones=spread,
         glide_share=float(glides.mean()) if len(steps) else 0.0,
         fundamental_share=spectrum.share_near(median_hz) if spread < 1.0 else None,
+        vibrato_share=vibrato_share(pitch),
+        partials=measure_partials(pitch, spectrum),
     )
 
 

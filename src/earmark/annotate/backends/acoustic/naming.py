@@ -12,6 +12,7 @@ from earmark.annotate.backends.acoustic.measure import Event, Measurements
 SILENT_DBFS = -65.0
 CERTAIN, LIKELY, POSSIBLE = 0.8, 0.6, 0.45
 LASTING = 0.25
+VOICELESS_SPEECH = 0.6
 _MUSIC = "musical"
 _VOICES = frozenset(
     {
@@ -57,7 +58,8 @@ def kind_of(m: Measurements) -> Kind:
     """Tell what a clip mostly is.
 
     Speech wants a tenth of the clip by the voice detector and, where events are known, a speech
-    class too: some animals and instruments deceive the former. Music wants events.
+    class too: some animals and instruments deceive the former. Speech without voice deceives it
+    as well, so that events alone suffice where they are sure. Music wants events.
     """
     if m.level.active_dbfs < SILENT_DBFS:
         return Kind.SILENCE
@@ -67,6 +69,8 @@ def kind_of(m: Measurements) -> Kind:
     music = max((event.mean for event in m.events if event.name == "Music"), default=0.0)
     if spoken and any(event.name in _VOICES for event in m.events):
         return Kind.MUSIC if music > 0.5 and m.speech.share < 0.4 else Kind.SPEECH
+    if any(e.name == "Speech" and e.mean > VOICELESS_SPEECH for e in m.events):
+        return Kind.SPEECH if music < 0.1 else Kind.MUSIC
     instrument = any(family(e.index) == _MUSIC and e.highest >= LIKELY for e in m.events)
     return Kind.MUSIC if music > 0.3 or instrument else Kind.SOUND
 

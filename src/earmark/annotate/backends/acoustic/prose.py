@@ -57,7 +57,7 @@ def recording(f: Findings) -> list[str]:
     if t.background:
         lines.append(f"the background is {t.background}")
     if t.distortion:
-        lines.append(f"it is clipped {m.clipped_runs} times, which brings distortion")
+        lines.append(f"it is clipped {m.clipped_runs} times, hence distorted")
     return [sentence(line) for line in lines]
 
 
@@ -68,7 +68,7 @@ def _capture(f: Findings) -> list[str]:
     if t.loudness:
         words.append(t.loudness)
     if t.gaps:
-        words.append(f"intermittent, with silence for {m.level.silence_share:.0%} of the time")
+        words.append(f"intermittent, sounding for {1.0 - m.level.silence_share:.0%} of the time")
     if t.space == "dry":
         words.append("dry")
     if t.band == "narrowband":
@@ -82,17 +82,26 @@ def summary(f: Findings) -> list[str]:
     """Return one or two sentences with what sets the clip apart."""
     t = f.traits
     if f.kind is Kind.SILENCE:
-        return [sentence(f"in short, {f.measured.duration_s:.1f} seconds of silence")]
+        return [sentence(f"to sum up, {f.measured.duration_s:.1f} seconds of silence")]
     pace = t.pace if t.pace != "moderate" else None
     brief = "brief" if f.measured.duration_s < BRIEF_S else None
-    first = joined(brief, t.loudness, t.voice, t.intonation, pace, t.envelope, t.contour)[:3]
-    second = joined(t.texture, t.brightness, t.register, t.harmony, t.flutter, t.trend)[:2]
-    lead = f.choose("summary", "in short", "overall", "in sum", "taken together")
-    lines = [f"{lead}, {_subject(f, ', '.join([*first, *second]))}"]
-    manner = joined(t.space, t.band, t.gaps, t.distortion, t.tempo and "rhythmic")
-    if manner:
-        lines.append(f"it is {listed(manner)}")
+    manner = joined(*_manner(f))[:3]
+    first = joined(brief, t.loudness, t.depth, t.voice, t.intonation, pace, t.envelope, t.contour)
+    second = joined(t.texture, t.brightness, t.register, t.harmony, t.flutter, t.trend)
+    lead = f.choose("summary", "to sum up", "overall", "in sum", "taken together")
+    lines = [f"{lead}, {_subject(f, ', '.join(joined(*manner, *first[:3], *second[:2])))}"]
+    capture = joined(t.space, t.band, t.gaps, t.distortion, t.tempo and "rhythmic")
+    if capture:
+        lines.append(f"it is {listed(capture)}")
+    if f.manner.swing:
+        lines.append(f"it has {f.manner.swing}")
     return [sentence(line) for line in lines]
+
+
+def _manner(f: Findings) -> tuple[str | None, ...]:
+    """Return what tells kinds of voices, instruments and sounds apart."""
+    m = f.manner
+    return (m.quality, m.course, m.transients, m.noise, m.colour, m.articulation, m.body)
 
 
 def _subject(f: Findings, adjectives: str) -> str:

@@ -20,6 +20,7 @@ MINIMUM_CLARITY = 0.35
 SLOWEST_FLUTTER_HZ, FASTEST_FLUTTER_HZ = 5.0, 25.0
 MINIMUM_FLUTTER = 0.4
 LEAST_FLUTTER_DB = 1.0
+FALL_FRAMES, LEAST_FALL_FRAMES = 60, 12
 RISE_DB = 1.5
 """The least mean rise over bands, in dB a frame, that counts as an onset."""
 
@@ -33,7 +34,9 @@ class Rhythm:
     time from 20 dB below an onset's peak to the peak, `decay_s` the median time from there to
     20 dB below, both None where no onset has one; a decay that the next onset cuts off counts as
     far as it goes. `flutter_hz` is the rate of a level that goes up and down regularly, 5 to 25
-    times a second, else None.
+    times a second, else None. `fall_db_per_s` is the median slope of the level in the
+    0.6 s after an onset, up to the next one: about 0 for what is held, None where no onset has
+    0.12 s to itself.
     """
 
     onset_count: int
@@ -43,6 +46,7 @@ class Rhythm:
     attack_s: float | None
     decay_s: float | None
     flutter_hz: float | None
+    fall_db_per_s: float | None
 
 
 def measure_rhythm(frames: Frames) -> Rhythm:
@@ -61,6 +65,7 @@ def measure_rhythm(frames: Frames) -> Rhythm:
         attack_s=attack,
         decay_s=decay,
         flutter_hz=flutter_hz(frames.level_db),
+        fall_db_per_s=fall_db_per_s(frames.level_db, onsets),
     )
 
 
@@ -145,6 +150,27 @@ def onset_shape(
         later = np.flatnonzero(below[peak:following])
         decays.append((later[0] if len(later) else following - peak) * HOP_S)
     return _median(attacks), _median(decays)
+
+
+def fall_db_per_s(
+    level_db: Float32[np.ndarray, " frames"], onsets: Int[np.ndarray, " onsets"]
+) -> float | None:
+    """Return how fast the level falls after onsets within 15 dB of the loudest, in dB a second.
+
+    A clip that begins in the midst of sound has its first onset there.
+    """
+    loud = float(np.percentile(level_db, 95)) - 15.0
+    starts = onsets.tolist()
+    if (not starts or starts[0] > FALL_FRAMES) and level_db[:LEAST_FALL_FRAMES].max() > loud:
+        starts = [0, *starts]
+    slopes: list[float] = []
+    for onset, following in pairwise([*starts, len(level_db)]):
+        peak = onset + int(np.argmax(level_db[onset : onset + 8]))
+        course = level_db[peak : min(following - 3, onset + FALL_FRAMES)].astype(np.float64)
+        if len(course) >= LEAST_FALL_FRAMES and course[0] >= loud:
+            time_s = HOP_S * (np.arange(len(course)) - (len(course) - 1) / 2.0)
+            slopes.append(-float(time_s @ course / (time_s @ time_s)))
+    return _median(slopes)
 
 
 def _median(values: list[float]) -> float | None:

@@ -13,8 +13,7 @@ from earmark.annotate.backends.acoustic.wording import (
     with_article,
 )
 
-THROUGHOUT = 0.8
-_REGISTERS = {"male-pitched": "low-pitched"}
+THROUGHOUT, LEAST_SHARE = 0.8, 0.1
 
 
 def scene(f: Findings) -> list[str]:
@@ -29,8 +28,7 @@ def scene(f: Findings) -> list[str]:
 
 def _speaking(f: Findings) -> str:
     speech, voice = f.measured.speech, f.traits.voice
-    words = joined(_REGISTERS.get(voice or ""), voice)
-    who = with_article(" ".join([", ".join(words), "voice"]).strip())
+    who = with_article(f"{', '.join(joined(f.traits.depth, voice))} voice".strip())
     if speech.share >= THROUGHOUT:
         return f.choose(
             "speaking",
@@ -38,6 +36,8 @@ def _speaking(f: Findings) -> str:
             f"speech runs throughout: {who} is speaking",
             f"{who} keeps speaking without a break",
         )
+    if speech.share < LEAST_SHARE:
+        return f.choose("speaking", "someone is speaking", f"{who} is speaking")
     share = f"{speech.share:.0%} of the time"
     if speech.pauses >= 2:
         pauses = f"{count(speech.pauses)} pauses"
@@ -56,22 +56,23 @@ def _speaking(f: Findings) -> str:
 
 def _manner(f: Findings) -> list[str]:
     speech, t = f.measured.speech, f.traits
-    lines: list[str] = []
+    voice = joined(f.manner.quality, f.manner.body)
+    lines = [f"this voice is {listed(voice)}"] if voice else []
     if speech.pitch_hz is not None:
         at = hertz(speech.pitch_hz)
         if t.intonation == "lively":
-            lines.append(f"its intonation is lively, moving {at}")
+            lines.append(f"its intonation is lively {at}")
         elif t.intonation == "monotone":
             lines.append(f"its intonation is monotone and stays {at}")
         else:
-            lines.append(f"its pitch centres {at}")
+            lines.append(f"it centres {at}")
     if t.pace:
         rate = f"{speech.syllables_per_s:.1f} syllables a second"
         lines.append(
             f.choose(
                 "pace",
                 f"the speaking is {t.pace}, at about {rate}",
-                f"the pace is {t.pace}, {rate}",
+                f"the speaking runs at {rate}, which is {t.pace}",
             )
         )
     return lines

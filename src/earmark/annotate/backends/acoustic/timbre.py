@@ -26,7 +26,9 @@ class Timbre:
     """Spectral shape of the frames that sound.
 
     `centroid_hz` is the magnitude-weighted mean frequency, `rolloff_hz` the frequency below which
-    95 % of the power lies, `bass_share` and `treble_share` the power below 200 Hz and above 4 kHz.
+    95 % of the power lies, `bass_share` and `treble_share` the power below 200 Hz and above 4 kHz,
+    `rumble_share` and `low_share` that below 150 and 300 Hz, `hiss_share` that above 3 kHz.
+    `flatness` is the geometric mean of the power over the arithmetic, 1 for white noise.
     `tonal_share` is the power in narrow peaks that stand ten times above their surroundings: near
     1 for tones and chords, about 0.1 for noise of any colour. `cliff_hz` is where the spectrum
     ends abruptly below half the sample rate, else None. `pitch_classes` counts the notes of the
@@ -37,6 +39,10 @@ class Timbre:
     rolloff_hz: float
     bass_share: float
     treble_share: float
+    rumble_share: float
+    low_share: float
+    hiss_share: float
+    flatness: float
     tonal_share: float
     cliff_hz: float | None
     pitch_classes: int
@@ -58,6 +64,10 @@ def measure_timbre(frames: Frames, long: LongSpectrum) -> Timbre:
         rolloff_hz=float(frequency[np.argmax(np.cumsum(power) >= 0.95 * power.sum())]),
         bass_share=float(power[frequency < 200.0].sum()) / total,
         treble_share=float(power[frequency > 4000.0].sum()) / total,
+        rumble_share=float(power[frequency < 150.0].sum()) / total,
+        low_share=float(power[frequency < 300.0].sum()) / total,
+        hiss_share=float(power[frequency > 3000.0].sum()) / total,
+        flatness=_flatness(power[heard]),
         tonal_share=float(long.peaks.sum() / max(float(long.power.sum()), 1e-20)),
         cliff_hz=spectral_cliff_hz(power, frequency),
         pitch_classes=int(np.sum(chroma > 0.25 * max(float(chroma.max()), 1e-20))),
@@ -70,6 +80,7 @@ class LongSpectrum:
     """Power spectra of windows of 4096 samples, and the part of each that is in narrow peaks."""
 
     frequency_hz: Float[np.ndarray, " bins"]
+    hop_s: float
     power: Float32[np.ndarray, "windows bins"]
     peaks: Float32[np.ndarray, "windows bins"]
 
@@ -92,7 +103,8 @@ def long_spectrum(frames: Frames) -> LongSpectrum:
     around = median_filter(level[:, ::2], size=(1, 25), mode="nearest")
     around = np.repeat(around, 2, axis=1)[:, : level.shape[1]]
     power[:, frequency < LOWEST_HZ] = 0.0
-    return LongSpectrum(frequency, power, np.where(level > PEAK_RATIO * around, power, 0.0))
+    peaks = np.where(level > PEAK_RATIO * around, power, 0.0)
+    return LongSpectrum(frequency, LONG_HOP / frames.sample_rate, power, peaks)
 
 
 def spectral_cliff_hz(
@@ -129,6 +141,11 @@ def mode_of(chroma: Float[np.ndarray, " classes"]) -> str | None:
     best = max(fits, key=lambda name: fits[name])
     other = min(fits, key=lambda name: fits[name])
     return best if fits[best] >= 0.75 and fits[best] - fits[other] >= 0.1 else None
+
+
+def _flatness(power: Float[np.ndarray, " bins"]) -> float:
+    mean = float(power.mean())
+    return float(np.exp(np.log(power + 1e-15).mean())) / mean if mean > 1e-12 else 0.0
 
 
 def _chroma(long: LongSpectrum) -> Float[np.ndarray, " classes"]:

@@ -15,6 +15,7 @@ from earmark.annotate.backends.acoustic.naming import Kind
 NOISE_FLOOR_CLEAN_DB, NOISE_FLOOR_NOISY_DB = 45.0, 18.0
 WIDEST_LINE_SEMITONES = 24.0
 """A wider spread is rather a tracker's confusion than a line."""
+SWEPT_SHARE = 0.3
 REVERBERANT_S, DRY_S = 0.55, 0.12
 
 
@@ -27,9 +28,9 @@ class Traits:
     trend: fading, swelling. density: isolated, sparse, busy. tempo: slow, moderate, fast. register:
     deep, low-pitched, high-pitched, piercing. contour: steady, gliding, melodic. harmony:
     polyphonic. key: major, minor. overtones: pure, rich. flutter: fluttering. voice: male-pitched,
-    medium-pitched, female-pitched, high-pitched. intonation: monotone, lively. pace: slow,
-    moderate, fast. space: reverberant, dry. band: narrowband, muffled. background: clean, noisy.
-    gaps: intermittent. distortion: clipped.
+    medium-pitched, female-pitched, high-pitched. depth (of a voice): deep. intonation: monotone,
+    lively. pace: slow, moderate, fast. space: reverberant, dry. band: narrowband, muffled.
+    background: clean, noisy. gaps: intermittent. distortion: clipped.
     """
 
     loudness: str | None = None
@@ -48,6 +49,7 @@ class Traits:
     overtones: str | None = None
     flutter: str | None = None
     voice: str | None = None
+    depth: str | None = None
     intonation: str | None = None
     pace: str | None = None
     space: str | None = None
@@ -70,7 +72,7 @@ def traits_of(m: Measurements, kind: Kind) -> Traits:
         dynamics=_dynamics(m),
         brightness=_brightness(m),
         balance=_balance(m),
-        texture=grade(m.timbre.tonal_share, below=((0.12, "noisy"),), above=(0.85, "tonal")),
+        texture=_texture(m),
         envelope=None if speech else _envelope(m),
         trend=grade(m.level.trend_db, below=((-12.0, "fading"),), above=(12.0, "swelling")),
         density=None if speech else _density(m),
@@ -82,6 +84,7 @@ def traits_of(m: Measurements, kind: Kind) -> Traits:
         overtones=_overtones(m) if pitched else None,
         flutter="fluttering" if m.rhythm.flutter_hz and not speech else None,
         voice=_voice(m.speech.pitch_hz) if speech else None,
+        depth=_depth(m.speech.pitch_hz) if speech else None,
         intonation=_intonation(m.speech.spread_semitones) if speech else None,
         pace=_pace(m) if speech else None,
         space=_space(m),
@@ -121,6 +124,13 @@ def _dynamics(m: Measurements) -> str | None:
 def _brightness(m: Measurements) -> str | None:
     limits = ((850.0, "dark"), (1250.0, "warm"))
     return grade(m.timbre.centroid_hz, below=limits, above=(2500.0, "bright"))
+
+
+def _texture(m: Measurements) -> str | None:
+    """A sweep fills long windows as noise does, but has one peak at any one time."""
+    if m.ridge.share > SWEPT_SHARE and m.timbre.tonal_share < 0.12:
+        return None
+    return grade(m.timbre.tonal_share, below=((0.12, "noisy"),), above=(0.85, "tonal"))
 
 
 def _overtones(m: Measurements) -> str | None:
@@ -187,6 +197,10 @@ def _polyphonic(m: Measurements) -> bool:
 def _voice(pitch_hz: float | None) -> str | None:
     limits = ((150.0, "male-pitched"), (185.0, "medium-pitched"), (290.0, "female-pitched"))
     return grade(pitch_hz, below=limits, above=(0.0, "high-pitched"))
+
+
+def _depth(pitch_hz: float | None) -> str | None:
+    return grade(pitch_hz, below=((88.0, "deep"),))
 
 
 def _intonation(spread_semitones: float | None) -> str | None:
