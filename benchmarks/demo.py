@@ -39,7 +39,7 @@ def main() -> int:
             taken_s = float(stage.provenance()["duration_s"])
             figures.append((name, taken_s, GOALS_S.get(name, float("inf")), "s"))
     figures.append(("whole", whole_s, GOALS_S["whole"], "s"))
-    # The largest single process; the stages run one after another each with a process a core at most.
+    # The largest single process: stages follow one another, with a process a core at most.
     peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     figures.append(("peak memory", peak_gib, MEMORY_GOAL_GIB, "GiB"))
     for name, value, goal, unit in figures:

@@ -138,7 +138,7 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     steps: int = 600
     batch_s: float = 60.0
     max_clip_s: float = 10.0
-    lr: float = 2e-4
+    lr: float = 3e-4
     objective_lr: float = 2e-3
     warmup_steps: int = 50
     weight_decay: float = 0.05
