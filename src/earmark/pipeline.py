@@ -83,10 +83,10 @@ def load_recipe(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -
     file = Path(path)
     shipped = resources.files("earmark") / "recipes"
     names = [entry.name.removesuffix(".toml") for entry in shipped.iterdir()]
-    if str(path) in names and not file.exists():
+    if str(path) in names and not file.is_file():  # `make demo` leaves a folder demo
         with resources.as_file(shipped / f"{path}.toml") as packaged:
             return decode(load_toml(packaged, overrides), Recipe, where=str(path))
-    if not file.exists() and file.suffix != ".toml":
+    if not file.is_file() and file.suffix != ".toml":
         raise ConfigError(
             f"{path} is neither a file nor a shipped recipe.{nearest(str(path), names)}"
         )

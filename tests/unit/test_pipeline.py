@@ -98,3 +98,11 @@ def test_a_probe_on_an_unknown_label_is_found_after_the_scan(sounds: Path, tmp_p
     with pytest.raises(ValueError, match="knid"):
         run(recipe(sounds, task), tmp_path / "ws", until="tag")
     assert not list(tmp_path.glob("ws/caption-*"))
+
+
+def test_a_folder_does_not_hide_a_shipped_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert load_recipe("demo").corpus.build().fingerprint()
