@@ -306,7 +306,10 @@ def test_settings_of_a_wrong_form_are_told(settings: dict[str, object], message:
         decode({"corpus": {"kind": "table", "path": "x.csv", **settings}}, Recipe)
 
 
-@pytest.mark.skipif("EARMARK_PACK" not in os.environ, reason="EARMARK_PACK says where the pack is")
+@pytest.mark.skipif(
+    "EARMARK_PACK" not in os.environ,
+    reason="EARMARK_PACK is not set: the real recordings are not part of the repository",
+)
 def test_the_pack_is_offered_whole() -> None:
     manifest = os.path.join(os.environ["EARMARK_PACK"], "manifest.jsonl")
     with open(manifest, "rb") as file:
