@@ -109,7 +109,7 @@ def run(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> Workspa
         stages[step.name] = stage
         workspace.record_run(to_plain(recipe), stages)
         _do(step, recipe, stages, inputs, settings)
-        if step.name == "scan":
+        if step.name == "scan" and recipe.evaluate.tasks:
             _check_tasks(recipe, stage)
         if step.name == until:
             break

@@ -17,6 +17,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+SPLITS = ("train", "validation", "test")
+"""From what a model sees most of to what it never sees."""
+
 Labels = dict[str, tuple[str, ...]]
 """True labels by field: {"domain": ("music",), "instrument": ("flute", "piano")}."""
 
@@ -133,6 +136,20 @@ R = TypeVar("R", bound=Row)
 def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
     """Return {"stage: reason": count}, most frequent first."""
     return dict(Counter(f"{row.stage}: {row.reason}" for row in rejected).most_common())
+
+
+def write_outcome(
+    folder: Path, table: str, rows: Sequence[R | Rejected], kind: type[R]
+) -> dict[str, int]:
+    """Write a stage's rows into `folder`: those of `kind` to `table`, others to rejected.parquet.
+
+    Returns the stage's counts: "in", "out", and each reason.
+    """
+    passed = [row for row in rows if isinstance(row, kind)]
+    rejected = [row for row in rows if isinstance(row, Rejected)]
+    write_parquet(folder / table, passed, kind)
+    write_parquet(folder / "rejected.parquet", rejected, Rejected)
+    return {"in": len(rows), "out": len(passed), **count_reasons(rejected)}
 
 
 def write_parquet(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from earmark.records import Caption, Clip, Rejected, count_reasons, write_parquet
+from earmark.records import Caption, Clip, Rejected, write_outcome
 
 from .backends.base import Backend, Prompt
 from .execute import Answer, answer_all
@@ -22,11 +22,7 @@ def caption(clips: Sequence[Clip], backend: Backend, folder: Path) -> dict[str, 
     """
     prompts = [Prompt(id=c.id, audio=c.path, duration_s=c.duration_s) for c in clips]
     rows = [parse(answer) for answer in answer_all(prompts, backend, folder, title="caption")]
-    captions = [row for row in rows if isinstance(row, Caption)]
-    rejected = [row for row in rows if isinstance(row, Rejected)]
-    write_parquet(folder / "captions.parquet", captions, Caption)
-    write_parquet(folder / "rejected.parquet", rejected, Rejected)
-    return {"in": len(clips), "out": len(captions), **count_reasons(rejected)}
+    return write_outcome(folder, "captions.parquet", rows, Caption)
 
 
 def parse(answer: Answer) -> Caption | Rejected:

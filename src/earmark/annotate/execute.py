@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from earmark.progress import Progress, track
 from earmark.records import Row, read_parquet, write_parquet
 
@@ -102,26 +104,21 @@ async def _ask(prompt: Prompt, backend: Backend) -> Answer:
 def _to_answer(
     prompt: Prompt, backend: Backend, outcome: Completion | Refusal, seconds: float, attempts: int
 ) -> Answer:
-    if isinstance(outcome, Refusal):
-        return Answer(
-            id=prompt.id,
-            backend=backend.fingerprint,
-            status="refused",
-            reason=outcome.reason,
-            detail=outcome.detail,
-            seconds=seconds,
-            attempts=attempts,
-        )
-    return Answer(
+    common = Answer(
         id=prompt.id,
         backend=backend.fingerprint,
-        status="ok",
+        status="ok" if isinstance(outcome, Completion) else "refused",
+        seconds=seconds,
+        attempts=attempts,
+    )
+    if isinstance(outcome, Refusal):
+        return replace(common, reason=outcome.reason, detail=outcome.detail)
+    return replace(
+        common,
         text=outcome.text,
         finish_reason=outcome.finish_reason,
         tokens_in=outcome.tokens_in,
         tokens_out=outcome.tokens_out,
-        seconds=seconds,
-        attempts=attempts,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from earmark.config import Config, ConfigError
 from earmark.records import (
+    SPLITS,
     Caption,
     Clip,
     Example,
@@ -24,7 +25,7 @@ from earmark.workspace import write_text
 
 from .groups import Tie, find_leaks
 from .lhotse_form import mono_cut
-from .splits import SPLITS, Deal, deal
+from .splits import Deal, deal
 from .vocabulary import Vocabulary
 
 K = TypeVar("K", Clip, Caption, TagSet)

@@ -14,12 +14,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from earmark.config import ConfigError, fingerprint, nearest
-from earmark.records import Clip
+from earmark.records import SPLITS, Clip
 
 from .groups import Tie, groups_of
 
-SPLITS = ("train", "validation", "test")
-"""From what a model sees most of to what it never sees."""
 FEWEST_GROUPS = 3
 """A label value in fewer groups cannot be in every split, and is left out of the balance."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.records import Caption, Rejected, TagSet, count_reasons, write_parquet
+from earmark.records import Caption, Rejected, TagSet, write_outcome
 
 from .backends.base import Backend, Prompt
 from .execute import Answer, answer_all
@@ -20,11 +20,7 @@ def tag(captions: Sequence[Caption], backend: Backend, folder: Path) -> dict[str
     """
     prompts = [Prompt(id=row.id, text=row.text) for row in captions]
     rows = [parse(answer) for answer in answer_all(prompts, backend, folder, title="tag")]
-    tagged = [row for row in rows if isinstance(row, TagSet)]
-    rejected = [row for row in rows if isinstance(row, Rejected)]
-    write_parquet(folder / "tags.parquet", tagged, TagSet)
-    write_parquet(folder / "rejected.parquet", rejected, Rejected)
-    return {"in": len(captions), "out": len(tagged), **count_reasons(rejected)}
+    return write_outcome(folder, "tags.parquet", rows, TagSet)
 
 
 def parse(answer: Answer) -> TagSet | Rejected:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from earmark.records import Rejected, Source, count_reasons, write_parquet
+from earmark.records import Rejected, Source, write_outcome
 
 
 class Corpus(ABC):
@@ -33,9 +33,4 @@ class Corpus(ABC):
 
 def list_corpus(corpus: Corpus, folder: Path) -> dict[str, int]:
     """Write sources.parquet and rejected.parquet into `folder`; returns counts."""
-    rows = list(corpus.rows(folder))
-    sources = [row for row in rows if isinstance(row, Source)]
-    rejected = [row for row in rows if isinstance(row, Rejected)]
-    write_parquet(folder / "sources.parquet", sources, Source)
-    write_parquet(folder / "rejected.parquet", rejected, Rejected)
-    return {"in": len(rows), "out": len(sources), **count_reasons(rejected)}
+    return write_outcome(folder, "sources.parquet", list(corpus.rows(folder)), Source)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from earmark.config import Config, ConfigError, nearest
-from earmark.records import Rejected, Source
+from earmark.records import SPLITS, Rejected, Source
 
 from .asked import is_asked, pick, survey
 from .base import Corpus
@@ -19,7 +19,6 @@ from .lines import Line, read_lines, table_suffix
 from .listing import existing, listing_digest
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
 
 class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"):

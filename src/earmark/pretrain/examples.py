@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError, nearest
-from earmark.records import Example
-
-SPLITS = ("train", "validation", "test")
+from earmark.records import SPLITS, Example
 
 
 @dataclass(frozen=True)
