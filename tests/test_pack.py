@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.pipeline import load_recipe, run
+from earmark.pipeline import run
+from earmark.recipe import load_recipe
 from earmark.records import Example, Score, read_parquet
 from earmark.report.page import write_report
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import earmark
-from earmark.pipeline import STAGES
 from earmark.pretrain.encoders.base import Encoder
 from earmark.records import Clip, Example, Rejected, Score, read_parquet
+from earmark.steps import STAGES
 from earmark.workspace import Stage, Workspace
 
 SMALL = (
@@ -98,8 +98,8 @@ def lines(root: Path, pattern: str) -> int:
 
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "while the corpus is made": lambda root: len(list(root.glob("corpus-*/audio/*"))) > 20,
-    "while captions come in": lambda root: lines(root, "caption-*/answers.jsonl") > 10,
-    "while tags come in": lambda root: lines(root, "tag-*/answers.jsonl") > 10,
+    "while captions come in": lambda root: lines(root, "captioner-*/answers-*.jsonl") > 10,
+    "while tags come in": lambda root: lines(root, "tagger-*/answers-*.jsonl") > 10,
     "while training": lambda root: lines(root, "pretrain-*/log.jsonl") > 5,
     "while probing": lambda root: len(list(root.glob("evaluate-*/features*"))) > 0,
 }

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .annotate.vocabulary import Vocabulary
-    from .pipeline import Recipe, load_recipe, run
+    from .pipeline import run
     from .pretrain.inference import load_encoder, load_tagger
+    from .recipe import Recipe, load_recipe
 
 __all__ = ["Recipe", "Vocabulary", "load_encoder", "load_recipe", "load_tagger", "run"]
 
 _HOMES = {
-    "Recipe": ".pipeline",
+    "Recipe": ".recipe",
     "Vocabulary": ".annotate.vocabulary",
     "load_encoder": ".pretrain.inference",
-    "load_recipe": ".pipeline",
+    "load_recipe": ".recipe",
     "load_tagger": ".pretrain.inference",
     "run": ".pipeline",
 }

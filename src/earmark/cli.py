@@ -5,7 +5,10 @@ Exit codes: 0 done, 1 the work failed or too much was rejected, 2 the user's mis
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +28,11 @@ app = typer.Typer(
 )
 
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A TOML file, or a shipped recipe by name.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A TOML file, a shipped recipe by name, or a workspace to go on with.",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -39,6 +46,16 @@ CheckpointOption = Annotated[
     typer.Option(
         "--checkpoint", "-c", help="A checkpoint folder, or a workspace (its latest run)."
     ),
+]
+CanaryOption = Annotated[
+    bool,
+    typer.Option("--canary/--no-canary", help="Try a model on known sounds before it is trusted."),
+]
+ShardOption = Annotated[
+    str, typer.Option(metavar="INDEX/COUNT", help="Do one shard, as a task of a batch array.")
+]
+EstimateOption = Annotated[
+    bool, typer.Option("--estimate", help="Try 20 clips; print speed, hours and cost of all.")
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")]
 DEFAULT_WORKSPACE = Path("workspace")
@@ -55,9 +72,10 @@ def run(
     recipe: RecipeArgument,
     overrides: Overrides = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    canary: CanaryOption = True,
 ) -> None:
     """Run a recipe from audio to scores and write the report."""
-    _run_and_report(recipe, overrides, workspace)
+    _run_and_report(recipe, overrides, workspace, canary)
 
 
 @app.command(epilog="Example: earmark scan folder corpus.path=~/sounds")
@@ -75,9 +93,17 @@ def caption(
     recipe: RecipeArgument,
     overrides: Overrides = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    shard: ShardOption = "",
+    estimate: EstimateOption = False,
+    canary: CanaryOption = True,
 ) -> None:
     """Go as far as captions: what the captioner writes of each clip."""
-    _run_until("caption", recipe, overrides, workspace)
+    if estimate:
+        _estimate("captioner", recipe, overrides, workspace)
+    elif shard:
+        _run_shard("captioner", shard, recipe, overrides, workspace, canary)
+    else:
+        _run_until("caption", recipe, overrides, workspace, canary)
 
 
 @app.command(epilog="Example: earmark tag folder corpus.path=~/sounds tagger.max_tags=8")
@@ -85,9 +111,17 @@ def tag(
     recipe: RecipeArgument,
     overrides: Overrides = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    shard: ShardOption = "",
+    estimate: EstimateOption = False,
+    canary: CanaryOption = True,
 ) -> None:
     """Go as far as tags: the words that the tagger reads from each caption."""
-    _run_until("tag", recipe, overrides, workspace)
+    if estimate:
+        _estimate("tagger", recipe, overrides, workspace)
+    elif shard:
+        _run_shard("tagger", shard, recipe, overrides, workspace, canary)
+    else:
+        _run_until("tag", recipe, overrides, workspace, canary)
 
 
 @app.command(epilog="Example: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800")
@@ -173,9 +207,10 @@ def main() -> None:
     """Run the command line; a user's mistake is one plain message, not a traceback."""
     from .workspace import StageError
 
+    _log_to_stderr()
     try:
         app()
-    except (StageError, FloatingPointError) as error:
+    except (StageError, FloatingPointError, OSError) as error:
         print(f"earmark: {error}", file=sys.stderr)
         sys.exit(1)
     except ValueError as error:
@@ -183,23 +218,63 @@ def main() -> None:
         sys.exit(2)
 
 
-def _run_until(stage: str, recipe: str, overrides: list[str] | None, workspace: Path) -> Workspace:
-    from .pipeline import load_recipe
-    from .pipeline import run as run_pipeline
+def _log_to_stderr() -> None:
+    """Show what backends have to say of their servers."""
+    log = logging.getLogger("earmark")
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler())
+        log.setLevel(logging.INFO)
 
-    try:
-        done = run_pipeline(load_recipe(recipe, overrides or []), workspace, until=stage)
-    except KeyboardInterrupt:
-        print("earmark: stopped. The same command goes on from here.", file=sys.stderr)
-        raise typer.Exit(130) from None
+
+def _run_until(
+    stage: str, recipe: str, overrides: list[str] | None, workspace: Path, canary: bool = True
+) -> Workspace:
+    from .pipeline import run as run_pipeline
+    from .recipe import open_recipe
+
+    with _stoppable():
+        read, root = open_recipe(recipe, overrides or [], workspace)
+        done = run_pipeline(read, root, until=stage, canary=canary)
     print(done.latest_run()[1][stage].folder)
     return done
 
 
-def _run_and_report(recipe: str, overrides: list[str] | None, workspace: Path) -> None:
+def _run_shard(
+    job: str, shard: str, recipe: str, overrides: list[str] | None, workspace: Path, canary: bool
+) -> None:
+    from .annotate.execute.shards import parse_shard
+    from .pipeline import run_shard
+    from .recipe import open_recipe
+
+    with _stoppable():
+        read, root = open_recipe(recipe, overrides or [], workspace)
+        run_shard(read, root, parse_shard(shard), of=job, canary=canary)
+
+
+def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Path) -> None:
+    from .pipeline import estimate
+    from .recipe import open_recipe
+
+    with _stoppable():
+        read, root = open_recipe(recipe, overrides or [], workspace)
+        print(estimate(read, root, of=job))
+
+
+@contextlib.contextmanager
+def _stoppable() -> Generator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("earmark: stopped. The same command goes on from here.", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _run_and_report(
+    recipe: str, overrides: list[str] | None, workspace: Path, canary: bool = True
+) -> None:
     from .report.page import write_report
 
-    done = _run_until("evaluate", recipe, overrides, workspace)
+    done = _run_until("evaluate", recipe, overrides, workspace, canary)
     _print_scores(done)
     print(write_report(done))
 

@@ -1,148 +1,181 @@
-"""The whole way in order, each step once: what it reads, what settles its result, what it does.
+"""Go the whole way, or part of it: a step is skipped where its fingerprint is done.
 
-A step is skipped where its fingerprint is done. Its fingerprint covers its settings and those of
-everything that it reads, so two recipes that agree up to a point share the work up to there.
+A step's fingerprint covers its settings and those of everything that it reads, so two recipes that
+agree up to a point share the work up to there.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
-from .annotate.backends.acoustic import AcousticConfig
-from .annotate.backends.lexical import LexicalConfig
-from .annotate.backends.scripted import ScriptedConfig
-from .annotate.manifest import ManifestConfig
-from .annotate.scan import ScanConfig
-from .annotate.vocabulary import VocabularyConfig
-from .config import Config, ConfigError, decode, load_toml, nearest, to_plain
-from .corpora.folder import FolderConfig
-from .corpora.synthetic import SyntheticConfig
-from .corpora.table import TableConfig
+from .annotate.backends.endpoint import EndpointConfig
+from .annotate.backends.vllm import VllmConfig
+from .annotate.execute.estimate import Estimate, Prices
+from .annotate.execute.estimate import estimate as estimate_job
+from .annotate.execute.job import BackendConfig
+from .annotate.execute.run import answer_one, conclude, unfinished
+from .annotate.execute.shards import Shard
+from .config import ConfigError, to_plain
 from .evaluate.check import check_tasks
-from .evaluate.config import EvaluateConfig
-from .pretrain.config import EncoderConfig, ObjectiveConfig, PretrainConfig
-from .records import Caption, Clip, Example, Source, TagSet, read_parquet
+from .recipe import Recipe
+from .records import Clip, read_parquet
+from .steps import STEPS, Counts, Step
 from .workspace import Stage, StageError, Workspace
 
-Counts = Mapping[str, int]
+NO_REASON = ("in", "out", "files")
+"""Counts of a stage that are no rejections."""
 
 
-class Recipe(Config, frozen=True, kw_only=True):
-    """One run from audio to scores; each table is the settings of what it builds.
-
-    Args:
-        seed: of the split, the weights, the batches and the probes.
-        max_rejected: the share of its clips that a stage may reject before the run stops, 0 to 1.
-    """
-
-    corpus: FolderConfig | TableConfig | SyntheticConfig
-    seed: int = 0
-    max_rejected: float = 0.5
-    scan: ScanConfig = ScanConfig()
-    captioner: AcousticConfig | ScriptedConfig = AcousticConfig()
-    tagger: LexicalConfig | ScriptedConfig = LexicalConfig()
-    vocabulary: VocabularyConfig = VocabularyConfig()
-    manifest: ManifestConfig = ManifestConfig()
-    encoder: EncoderConfig = EncoderConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    pretrain: PretrainConfig = PretrainConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-
-
-@dataclass(frozen=True)
-class Step:
-    """One stage of the way.
-
-    `settings` returns all of the recipe that can change the result; `work` gets the folders of
-    the steps in `reads` and its own, and returns its counts. `bounded` says that its rows are
-    clips, of which the recipe bounds how many may be lost.
-    """
-
-    name: str
-    reads: tuple[str, ...]
-    settings: Callable[[Recipe], Any]
-    work: Callable[[Recipe, Mapping[str, Path], Path], Counts]
-    bounded: bool = True
-
-
-def load_recipe(path: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:
-    """Read a recipe from a TOML file, or a shipped one by name ("demo", "folder", "pack").
-
-    Raises:
-        ConfigError: no such recipe, or something in it cannot be right; the message says what.
-    """
-    file = Path(path)
-    shipped = resources.files("earmark") / "recipes"
-    names = [entry.name.removesuffix(".toml") for entry in shipped.iterdir()]
-    if str(path) in names and not file.is_file():  # `make demo` leaves a folder demo
-        with resources.as_file(shipped / f"{path}.toml") as packaged:
-            return decode(load_toml(packaged, overrides), Recipe, where=str(path))
-    if not file.is_file() and file.suffix != ".toml":
-        raise ConfigError(
-            f"{path} is neither a file nor a shipped recipe.{nearest(str(path), names)}"
-        )
-    return decode(load_toml(file, overrides), Recipe, where=str(path))
-
-
-def run(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> Workspace:
+def run(
+    recipe: Recipe, root: str | Path, *, until: str = "evaluate", canary: bool = True
+) -> Workspace:
     """Do every step up to `until` in the workspace `root`; what is done already is not redone.
+
+    `canary` tries the answers of a model on known sounds before the job is given to it.
 
     Raises:
         ConfigError: the recipe asks for what is not there.
-        StageError: a stage rejected too much, or left nothing.
+        StageError: a stage rejected too much, or left nothing; a backend is out of order.
     """
     workspace = Workspace(Path(root))
-    stages: dict[str, Stage] = {}
-    for step in STEPS:
-        inputs = {name: stages[name].fingerprint for name in step.reads}
-        settings = step.settings(recipe)
-        stage = workspace.stage(step.name, inputs, settings)
-        stages[step.name] = stage
-        workspace.record_run(to_plain(recipe), stages)
-        _do(step, recipe, stages, inputs, settings)
-        if step.name == "scan" and recipe.evaluate.tasks:
-            _check_tasks(recipe, stage)
-        if step.name == until:
-            break
+    for task in _way(recipe, workspace, until, canary):
+        task.do()
     return workspace
 
 
-def _do(
-    step: Step,
-    recipe: Recipe,
-    stages: Mapping[str, Stage],
-    inputs: Mapping[str, str],
-    settings: Any,
-) -> None:
-    stage = stages[step.name]
-    if stage.done:
-        _say(f"{step.name}: already done ({stage.folder.name})")
-    else:
-        with stage.writing():
-            started_s = time.monotonic()
-            folders = {name: stages[name].folder for name in step.reads}
-            counts = step.work(recipe, folders, stage.folder)
-            duration_s = time.monotonic() - started_s
-            stage.seal(settings=settings, inputs=inputs, counts=counts, duration_s=duration_s)
-    counts = stage.provenance()["counts"]
-    _say(f"{step.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if step.bounded:
-        _check(step.name, counts, recipe.max_rejected)
+def run_shard(
+    recipe: Recipe, root: str | Path, shard: Shard, *, of: str, canary: bool = True
+) -> bool:
+    """Do one shard of the step `of` ("captioner" or "tagger"), as one task of a batch array.
+
+    What comes before it is done by whichever task is there first; the others wait. Returns
+    whether the step is done now: the task that finds no shard left concludes it.
+
+    Raises:
+        ConfigError: the shard is being worked on, or the step before it has shards left.
+        StageError: as `run`.
+    """
+    workspace = Workspace(Path(root))
+    for task in _way(recipe, workspace, of, canary):
+        if task.step.name == of:
+            return task.do_shard(shard)
+        if task.step.job is not None and not task.stage.done:
+            left = len(unfinished(task.step.job(recipe, task.reads, task.stage.folder)))
+            raise ConfigError(
+                f"{of} reads what {task.step.name} answers, of which {left} shards are left "
+                f"({task.stage.folder}): finish these first."
+            )
+        task.do(wait=True)
+    raise ValueError(f"{of!r} is not a step that asks a backend")
+
+
+def estimate(recipe: Recipe, root: str | Path, *, of: str) -> Estimate:
+    """Do what comes before the step `of` ("captioner" or "tagger"), and try a few of its prompts.
+
+    Raises:
+        ConfigError: as `run`.
+        StageError: as `run`.
+    """
+    for task in _way(recipe, Workspace(Path(root)), of, canary=False):
+        if task.step.job is not None and task.step.name == of:
+            job = task.step.job(recipe, task.reads, task.stage.folder)
+            return estimate_job(job, _prices(job.backend))
+        task.do()
+    raise ValueError(f"{of!r} is not a step that asks a backend")
+
+
+def _prices(backend: BackendConfig) -> Prices:
+    if not isinstance(backend, EndpointConfig | VllmConfig):
+        return Prices()
+    return Prices(
+        per_million_tokens_in=backend.price_per_million_tokens_in,
+        per_million_tokens_out=backend.price_per_million_tokens_out,
+        per_hour=backend.price_per_hour,
+    )
+
+
+def _way(recipe: Recipe, workspace: Workspace, until: str, canary: bool) -> Iterator[_Task]:
+    """Yield the steps up to `until`; each one's fingerprint is made when its turn comes."""
+    stages: dict[str, Stage] = {}
+    for step in STEPS:
+        if not step.wanted(recipe) or (step.tries and not canary):
+            continue
+        inputs = {name: stages[name].fingerprint for name in step.reads}
+        settings = step.settings(recipe)
+        stages[step.name] = workspace.stage(step.name, inputs, settings)
+        workspace.record_run(to_plain(recipe), stages)
+        reads = {name: stages[name].folder for name in step.reads}
+        yield _Task(step, recipe, stages[step.name], inputs, settings, reads)
+        if step.name == "scan" and recipe.evaluate.tasks:
+            _check_tasks(recipe, stages["scan"])
+        if step.name == until:
+            return
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A step of one run, and where it is done."""
+
+    step: Step
+    recipe: Recipe
+    stage: Stage
+    inputs: Mapping[str, str]
+    settings: Any
+    reads: Mapping[str, Path]
+
+    def do(self, *, wait: bool = False) -> None:
+        """Do the step where it is not done; `wait` for another process that is doing it."""
+        if not self.stage.done:
+            with self.stage.writing(wait=wait):
+                self._finish(lambda: self.step.work(self.recipe, self.reads, self.stage.folder))
+        else:
+            _say(f"{self.step.name}: already done ({self.stage.folder.name})")
+        self._tell()
+
+    def do_shard(self, shard: Shard) -> bool:
+        """Do one shard, and conclude the step where it was the last; returns whether it is done."""
+        assert self.step.job is not None
+        if not self.stage.done:
+            job = self.step.job(self.recipe, self.reads, self.stage.folder)
+            if not answer_one(job, shard):
+                left = len(unfinished(job))
+                _say(f"{self.step.name}: shard {shard.index} is done, {left} of {shard.count} left")
+                return False
+            with self.stage.writing(wait=True):
+                self._finish(lambda: conclude(job))
+        self._tell()
+        return True
+
+    def _finish(self, work: Callable[[], Counts]) -> None:
+        if self.stage.done:  # by the process that was waited for
+            return
+        started_s = time.monotonic()
+        counts = work()
+        duration_s = time.monotonic() - started_s
+        if self.step.job is not None:
+            # Not sealed where too much failed: the next run asks these again.
+            _check(self.step.name, counts, self.recipe.max_rejected)
+        self.stage.seal(
+            settings=self.settings, inputs=self.inputs, counts=counts, duration_s=duration_s
+        )
+
+    def _tell(self) -> None:
+        counts: Counts = self.stage.provenance()["counts"]
+        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        _say(f"{self.step.name}: {told}")
+        if self.step.bounded:
+            _check(self.step.name, counts, self.recipe.max_rejected)
 
 
 def _check(name: str, counts: Counts, max_rejected: float) -> None:
     """Stop where a stage left nothing or rejected more than the recipe allows."""
     given, passed = counts["in"], counts["out"]
-    reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in ("in", "out"))
+    reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in NO_REASON)
     if passed == 0:
         raise StageError(f"{name}: nothing of {given} rows was left ({reasons or 'none came in'})")
     if given - passed > max_rejected * given:
@@ -160,121 +193,3 @@ def _check_tasks(recipe: Recipe, scan: Stage) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _corpus(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .corpora.base import list_corpus
-
-    return list_corpus(recipe.corpus.build(), folder)
-
-
-def _scan(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.scan import scan
-
-    sources = read_parquet(reads["corpus"] / "sources.parquet", Source)
-    return scan(sources, recipe.scan, folder)
-
-
-def _caption(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.caption import caption
-
-    clips = read_parquet(reads["scan"] / "clips.parquet", Clip)
-    with closing(recipe.captioner.build()) as backend:
-        return caption(clips, backend, folder)
-
-
-def _tag(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.tag import tag
-
-    captions = read_parquet(reads["caption"] / "captions.parquet", Caption)
-    with closing(recipe.tagger.build()) as backend:
-        return tag(captions, backend, folder)
-
-
-def _vocabulary(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.vocabulary import write_vocabulary
-
-    tag_sets = read_parquet(reads["tag"] / "tags.parquet", TagSet)
-    return write_vocabulary(tag_sets, recipe.vocabulary, folder)
-
-
-def _manifest(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.manifest import assemble
-    from .annotate.vocabulary import Vocabulary
-
-    return assemble(
-        read_parquet(reads["scan"] / "clips.parquet", Clip),
-        read_parquet(reads["caption"] / "captions.parquet", Caption),
-        read_parquet(reads["tag"] / "tags.parquet", TagSet),
-        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
-        recipe.manifest,
-        folder,
-        seed=recipe.seed,
-    )
-
-
-def _pretrain(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .annotate.vocabulary import Vocabulary
-    from .pretrain.loop import pretrain
-
-    return pretrain(
-        read_parquet(reads["manifest"] / "manifest.parquet", Example),
-        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
-        recipe.encoder,
-        recipe.objective,
-        recipe.pretrain,
-        folder,
-        seed=recipe.seed,
-    )
-
-
-def _evaluate(recipe: Recipe, reads: Mapping[str, Path], folder: Path) -> Counts:
-    from .evaluate.run import evaluate
-
-    examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
-    checkpoint = reads["pretrain"] / "checkpoint"
-    return evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
-
-
-STEPS = (
-    Step(
-        "corpus",
-        (),
-        lambda recipe: recipe.corpus.build().fingerprint(),
-        _corpus,
-        bounded=False,  # a folder may hold any number of files that are no audio
-    ),
-    Step("scan", ("corpus",), lambda recipe: replace(recipe.scan, workers=0), _scan),
-    Step("caption", ("scan",), lambda recipe: _fingerprint(recipe.captioner), _caption),
-    Step("tag", ("caption",), lambda recipe: _fingerprint(recipe.tagger), _tag),
-    Step("vocabulary", ("tag",), lambda recipe: recipe.vocabulary, _vocabulary, bounded=False),
-    Step(
-        "manifest",
-        ("scan", "caption", "tag", "vocabulary"),
-        lambda recipe: (recipe.manifest, recipe.seed),
-        _manifest,
-    ),
-    Step(
-        "pretrain",
-        ("manifest", "vocabulary"),
-        lambda recipe: (
-            *(recipe.encoder, recipe.objective, recipe.seed),
-            replace(recipe.pretrain, workers=0),
-        ),
-        _pretrain,
-        bounded=False,
-    ),
-    Step(
-        "evaluate",
-        ("manifest", "pretrain"),
-        lambda recipe: (recipe.evaluate, recipe.seed),
-        _evaluate,
-        bounded=False,
-    ),
-)
-STAGES = tuple(step.name for step in STEPS)
-
-
-def _fingerprint(config: AcousticConfig | LexicalConfig | ScriptedConfig) -> str:
-    with closing(config.build()) as backend:
-        return backend.fingerprint

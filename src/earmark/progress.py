@@ -39,6 +39,11 @@ class Progress:
         self.note = note or self.note
         self._on_advance(self)
 
+    def resume(self, count: int) -> None:
+        """Say that `count` more units were done by an earlier run."""
+        self.done += count
+        self._resumed += count
+
     def line(self) -> str:
         """Return the state as one line of plain text."""
         elapsed_s = max(time.monotonic() - self._started_s, 1e-9)

@@ -11,11 +11,14 @@ import gzip
 import os
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+
+ROW_GROUP = 4096
+"""Rows that a table writer or reader holds at a time: 10 MB of captions."""
 
 SPLITS = ("train", "validation", "test")
 """From what a model sees most of to what it never sees."""
@@ -47,10 +50,12 @@ class Source(Row, frozen=True, kw_only=True):
 
 
 class Clip(Source, frozen=True, kw_only=True):
-    """A decodable piece of audio.
+    """A decodable piece of audio: a whole file, or a window of one.
 
-    `id` is the first 32 hex digits of the SHA-256 of the file's bytes. `peak_dbfs` is the sample
-    peak, `loudness_lufs` the integrated loudness of ITU-R BS.1770-4; both are at least -100.
+    `id` is the first 32 hex digits of the SHA-256 of the file's bytes; a window's is that of its
+    place in such a file. `peak_dbfs` is the sample peak, `loudness_lufs` the integrated loudness of
+    ITU-R BS.1770-4; both are at least -100. Of a window, `parent` is the id that the whole file
+    has, `parent_duration_s` how long that is, and `start_s` where the window starts in it.
     """
 
     id: str
@@ -59,6 +64,9 @@ class Clip(Source, frozen=True, kw_only=True):
     channels: int
     peak_dbfs: float
     loudness_lufs: float
+    start_s: float = 0.0
+    parent: str | None = None
+    parent_duration_s: float | None = None
 
 
 class Rejected(Row, frozen=True, kw_only=True):
@@ -94,6 +102,7 @@ class Example(Row, frozen=True, kw_only=True):
     """A row of the manifest: everything that pre-training and probes need to know of one clip.
 
     `tags` and `tag_ids` agree position by position and hold only tags of the vocabulary.
+    `start_s` and `parent` are those of the `Clip`.
     """
 
     id: str
@@ -108,6 +117,24 @@ class Example(Row, frozen=True, kw_only=True):
     caption: str
     summary: str
     labels: Labels
+    start_s: float = 0.0
+    parent: str | None = None
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What to decode of a file: `duration_s` seconds from `start_s` on, or all up to its end."""
+
+    path: str
+    start_s: float = 0.0
+    duration_s: float | None = None
+
+
+def span_of(row: Clip | Example) -> Span:
+    """Return where a clip's samples are.
+
+    A whole file is decoded to its end, whatever its header made of the duration.
+    """
+    return Span(row.path, row.start_s, None if row.parent is None else row.duration_s)
 
 
 class Score(Row, frozen=True, kw_only=True):
@@ -139,58 +166,126 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
 
 
 def write_outcome(
-    folder: Path, table: str, rows: Sequence[R | Rejected], kind: type[R]
+    folder: Path, table: str, rows: Iterable[R | Rejected], kind: type[R]
 ) -> dict[str, int]:
     """Write a stage's rows into `folder`: those of `kind` to `table`, others to rejected.parquet.
 
-    Returns the stage's counts: "in", "out", and each reason.
+    Rows are written as they come, in bounded memory. Returns the stage's counts: "in", "out", and
+    each reason.
     """
-    passed = [row for row in rows if isinstance(row, kind)]
-    rejected = [row for row in rows if isinstance(row, Rejected)]
-    write_parquet(folder / table, passed, kind)
-    write_parquet(folder / "rejected.parquet", rejected, Rejected)
-    return {"in": len(rows), "out": len(passed), **count_reasons(rejected)}
+    reasons = Counter[str]()
+    out = 0
+    with (
+        TableWriter(folder / table, kind) as passed,
+        TableWriter(folder / "rejected.parquet", Rejected) as rejected,
+    ):
+        for row in rows:
+            if isinstance(row, Rejected):
+                reasons[f"{row.stage}: {row.reason}"] += 1
+                rejected.append(row)
+            else:
+                out += 1
+                passed.append(row)
+    return {"in": out + reasons.total(), "out": out, **dict(reasons.most_common())}
 
 
 def write_parquet(
-    path: Path, rows: Sequence[R], kind: type[R], *, metadata: Mapping[str, str] | None = None
+    path: Path, rows: Iterable[R], kind: type[R], *, metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write `rows` as zstd Parquet, atomically; `metadata` goes into the schema."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with TableWriter(path, kind) as table:
+        for row in rows:
+            table.append(row)
+        table.metadata.update(metadata or {})
 
-    schema = arrow_schema(kind).with_metadata(dict(metadata or {}))
-    plain = [_to_arrow(row) for row in rows]
-    table = pa.Table.from_pylist(plain, schema=schema)
-    temporary = path.with_name(path.name + ".tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    _publish(temporary, path)
+
+class TableWriter(Generic[R]):
+    """Writes rows of one kind to zstd Parquet as they come; equal rows give equal bytes.
+
+    The file has its name only after the block has ended well. `metadata` may be set until then.
+    """
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.metadata: dict[str, str] = {}
+        self._path = path
+        self._temporary = path.with_name(path.name + ".tmp")
+        self._schema = arrow_schema(kind)
+        self._waiting: list[dict[str, Any]] = []
+        self._writer: Any = None
+
+    def __enter__(self) -> TableWriter[R]:
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        return self
+
+    def append(self, row: R) -> None:
+        """Add a row."""
+        self._waiting.append(_to_arrow(row))
+        if len(self._waiting) >= ROW_GROUP:
+            self._flush()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._writer.add_key_value_metadata(self.metadata)
+        finally:
+            self._writer.close()
+        if kind is None:
+            _publish(self._temporary, self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
+            self._waiting.clear()
 
 
 def read_parquet(path: Path, kind: type[R]) -> list[R]:
-    """Read rows written by `write_parquet`.
+    """Read all rows written by `write_parquet`. Raises as `stream_parquet`."""
+    return list(stream_parquet(path, kind))
+
+
+def stream_parquet(path: Path, kind: type[R]) -> Iterator[R]:
+    """Yield rows written by `write_parquet`, in bounded memory.
 
     Raises:
         ValueError: a column is missing or has another type.
     """
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    if missing := set(kind.__struct_fields__).difference(table.column_names):
-        raise ValueError(f"{path} does not hold {kind.__name__} rows: no column {min(missing)!r}")
-    plain: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
-    try:
-        return msgspec.convert(plain, list[kind])
-    except msgspec.ValidationError as error:
-        raise ValueError(f"{path} does not hold {kind.__name__} rows: {error}") from None
+    with pq.ParquetFile(path) as file:
+        if missing := set(kind.__struct_fields__).difference(file.schema_arrow.names):
+            raise ValueError(
+                f"{path} does not hold {kind.__name__} rows: no column {min(missing)!r}"
+            )
+        for batch in file.iter_batches(ROW_GROUP, use_threads=False):
+            plain: list[dict[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
+            try:
+                yield from msgspec.convert(plain, list[kind])
+            except msgspec.ValidationError as error:
+                raise ValueError(f"{path} does not hold {kind.__name__} rows: {error}") from None
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file has, from its footer."""
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path).num_rows
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata that `write_parquet` put into a file."""
     import pyarrow.parquet as pq
 
-    found: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
-    return {key.decode(): value.decode() for key, value in found.items()}
+    found: dict[bytes, bytes] = pq.read_metadata(path).metadata or {}
+    own = {key.decode(): value.decode() for key, value in found.items()}
+    own.pop("ARROW:schema", None)
+    return own
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:

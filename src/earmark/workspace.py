@@ -51,27 +51,17 @@ class Stage:
         return self.folder / name
 
     @contextlib.contextmanager
-    def writing(self) -> Generator[None]:
-        """Hold the stage's folder for writing.
+    def writing(self, *, wait: bool = False) -> Generator[None]:
+        """Hold the stage's folder for writing; `wait` until nobody else holds it.
 
         Raises:
             ConfigError: another process holds it, or the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / "lock", "a+")  # noqa: SIM115 - closed below
         except OSError as error:
             raise ConfigError(f"cannot write to {self.folder}: {error.strerror}") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read().strip() or "another process"
-                raise ConfigError(f"{self.folder} is being written by {holder}.") from None
-            lock.truncate(0)
-            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-            lock.flush()
+        with locked(self.folder / "lock", wait=wait):
             yield
 
     def seal(
@@ -144,6 +134,31 @@ class Workspace:
         return run["recipe"], stages
 
 
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False) -> Generator[None]:
+    """Hold a lock file, in which the holder's name stands; the system frees it with the process.
+
+    Raises:
+        ConfigError: another process holds it and `wait` is false, or it cannot be written.
+    """
+    try:
+        lock = open(path, "a+")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            what = path.parent if path.name == "lock" else path.with_suffix("")
+            raise ConfigError(f"{what} is being written by {holder}.") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield
+
+
 def is_workspace(folder: Path) -> bool:
     """Return whether `folder` is a workspace, so that a corpus around it passes it over."""
     return _read_run(folder) is not None
@@ -160,7 +175,7 @@ def _read_run(root: Path) -> dict[str, Any] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file so that a crash leaves either the old or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # writers of equal text may race
     with open(temporary, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()

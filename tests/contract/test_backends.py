@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import closing
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ def tone(tmp_path: Path) -> Path:
 
 def ask(backend: Backend, *prompts: Prompt) -> list[Completion | Refusal]:
     async def together() -> list[Completion | Refusal]:
-        return list(await asyncio.gather(*(backend.generate(prompt) for prompt in prompts)))
+        async with aclosing(backend):
+            return list(await asyncio.gather(*(backend.generate(prompt) for prompt in prompts)))
 
     return asyncio.run(together())
 
@@ -39,8 +40,7 @@ def ask(backend: Backend, *prompts: Prompt) -> list[Completion | Refusal]:
 @pytest.mark.parametrize("kind", CAPTIONERS)
 def test_captioner_answers_twice_the_same(kind: str, tone: Path) -> None:
     prompt = Prompt(id="a", audio=str(tone), duration_s=1.0)
-    with closing(CAPTIONERS[kind].build()) as backend:
-        first, second = ask(backend, prompt, prompt)
+    first, second = ask(CAPTIONERS[kind].build(), prompt, prompt)
     assert isinstance(first, Completion)
     assert first == second
     assert first.text.strip()
@@ -48,8 +48,7 @@ def test_captioner_answers_twice_the_same(kind: str, tone: Path) -> None:
 
 @pytest.mark.parametrize("kind", TAGGERS)
 def test_tagger_answers_with_a_json_list_of_words(kind: str) -> None:
-    with closing(TAGGERS[kind].build()) as backend:
-        (answer,) = ask(backend, Prompt(id="a", text=CAPTION))
+    (answer,) = ask(TAGGERS[kind].build(), Prompt(id="a", text=CAPTION))
     assert isinstance(answer, Completion)
     tags = json.loads(answer.text)
     assert tags
@@ -58,18 +57,19 @@ def test_tagger_answers_with_a_json_list_of_words(kind: str) -> None:
 
 @pytest.mark.parametrize("config", [*CAPTIONERS.values(), *TAGGERS.values()])
 def test_fingerprint_is_stable(config: AcousticConfig | LexicalConfig | ScriptedConfig) -> None:
-    with closing(config.build()) as one, closing(config.build()) as other:
-        assert one.fingerprint == other.fingerprint
-        assert one.concurrency >= 1
+    one, other = config.build(), config.build()
+    assert one.fingerprint == other.fingerprint
+    assert one.concurrency >= 1
+    asyncio.run(one.aclose())
+    asyncio.run(other.aclose())
 
 
 def test_failure_is_a_value(tmp_path: Path) -> None:
     prompt = Prompt(id="a", audio=str(tmp_path / "gone.wav"), duration_s=1.0)
-    with closing(CAPTIONERS["acoustic"].build()) as backend:
-        (answer,) = ask(backend, prompt)
+    (answer,) = ask(CAPTIONERS["acoustic"].build(), prompt)
     assert isinstance(answer, Refusal)
     assert answer.reason == "unreadable"
 
 
 def test_prompts_hold_no_labels() -> None:
-    assert set(Prompt.__struct_fields__) == {"id", "audio", "duration_s", "text"}
+    assert set(Prompt.__struct_fields__) == {"id", "audio", "start_s", "duration_s", "text", "draw"}

@@ -14,6 +14,7 @@ from earmark.pretrain.build import build_encoder
 from earmark.pretrain.config import SpecAugmentConfig, TransformerConfig
 from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.statistics import LogMelStatistics
+from earmark.records import Span
 
 RATE = 16000
 SECONDS = (0.05, 0.3, 1.0, 2.57, 7.0)
@@ -79,6 +80,23 @@ def test_vectors_come_in_the_order_of_the_files(
     expected = encoder.embed(waves)
     backwards = encoder.embed([str(file) for file in reversed(files)])
     np.testing.assert_allclose(backwards[::-1], expected, atol=1e-5)
+
+
+def test_a_span_is_embedded_as_its_samples_are(
+    encoder: Encoder, waves: list[np.ndarray], tmp_path: Path
+) -> None:
+    path, samples = tmp_path / "long.wav", np.concatenate(waves)
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    starts = np.cumsum([0, *map(len, waves)])
+    spans = [
+        Span(str(path), start / RATE, len(wave) / RATE)
+        for start, wave in zip(starts.tolist(), waves, strict=False)
+    ]
+    np.testing.assert_array_equal(encoder.embed(spans), encoder.embed(waves))
+    rest = Span(str(path), start_s=int(starts[3]) / RATE)
+    np.testing.assert_array_equal(encoder.embed([rest]), encoder.embed([samples[starts[3] :]]))
+    whole = encoder.embed([Span(str(path))])
+    np.testing.assert_array_equal(whole, encoder.embed([path]))
 
 
 def test_embedding_is_deterministic_and_leaves_the_mode_alone(

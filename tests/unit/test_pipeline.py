@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.pipeline import STAGES, Recipe, StageError, load_recipe, run
-from earmark.workspace import Workspace
+from earmark.pipeline import run
+from earmark.recipe import Recipe, load_recipe
+from earmark.steps import STAGES
+from earmark.workspace import StageError, Workspace
 
 SCRIPTED = (
     "captioner.kind=scripted",
@@ -47,7 +49,7 @@ def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Pat
     run(recipe(sounds), tmp_path / "ws", until="manifest")
     run(recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
     made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
-    assert sorted(made) == sorted([*STAGES[:6], "vocabulary", "manifest"])
+    assert sorted(made) == sorted([*STAGES[:8], "vocabulary", "manifest"])
 
 
 def test_a_new_file_is_seen(sounds: Path, tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_the_run_is_recorded(sounds: Path, tmp_path: Path) -> None:
     workspace = run(recipe(sounds), tmp_path / "ws", until="tag")
     resolved, stages = workspace.latest_run()
     assert resolved["captioner"]["default"].startswith("A tone.")
-    assert list(stages) == ["corpus", "scan", "caption", "tag"]
+    assert list(stages) == ["corpus", "scan", "captioner", "caption", "tagger", "tag"]
     run(recipe(sounds), tmp_path / "ws", until="scan")
     assert list(Workspace(tmp_path / "ws").latest_run()[1]) == list(stages)
     for stage in stages.values():
@@ -89,7 +91,7 @@ def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
     assert workspace.latest_run()[1]["tag"].provenance()["counts"] == {
         "in": 10,
         "out": 9,
-        "tag: no tags": 1,
+        "tag: no tags to be read": 1,
     }
 
 

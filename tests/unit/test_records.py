@@ -42,18 +42,20 @@ KNOWN = {
     "recording": st.none() | TEXT,
     "speaker": st.none() | TEXT,
 }
+WINDOW = {"start_s": FINITE, "parent": st.none() | TEXT}
 ROWS: dict[type[Row], st.SearchStrategy[Row]] = {
     Source: st.builds(Source, **KNOWN),
     Clip: st.builds(
-        Clip, **KNOWN, id=TEXT, duration_s=FINITE, sample_rate=COUNTS, channels=COUNTS,
-        peak_dbfs=FINITE, loudness_lufs=FINITE,
+        Clip, **KNOWN, **WINDOW, id=TEXT, duration_s=FINITE, sample_rate=COUNTS, channels=COUNTS,
+        peak_dbfs=FINITE, loudness_lufs=FINITE, parent_duration_s=st.none() | FINITE,
     ),
     Rejected: st.builds(Rejected, id=TEXT, stage=TEXT, reason=TEXT, detail=TEXT),
     Caption: st.builds(Caption, id=TEXT, text=TEXT, summary=TEXT, backend=TEXT),
     TagSet: st.builds(TagSet, id=TEXT, tags=st.lists(TEXT).map(tuple), backend=TEXT),
     Example: st.builds(
-        Example, **KNOWN, id=TEXT, duration_s=FINITE, split=TEXT, tags=st.lists(TEXT).map(tuple),
-        tag_ids=st.lists(COUNTS).map(tuple), caption=TEXT, summary=TEXT,
+        Example, **KNOWN, **WINDOW, id=TEXT, duration_s=FINITE, split=TEXT,
+        tags=st.lists(TEXT).map(tuple), tag_ids=st.lists(COUNTS).map(tuple), caption=TEXT,
+        summary=TEXT,
     ),
     Score: st.builds(
         Score, task=TEXT, encoder=TEXT, metric=TEXT, value=FINITE, low=FINITE, high=FINITE,

@@ -1,56 +1,59 @@
-"""Clip to caption: ask the captioner, keep its whole text, find its summary."""
+"""Clip to caption: the captioner is asked, and what it answered is read.
+
+Two steps, so that a better rule can be run over stored answers without a single request.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from earmark.records import Caption, Clip, Rejected, write_outcome
+from earmark.records import Caption, Rejected, write_outcome
 
-from .backends.base import Backend, Prompt
-from .execute import Answer, answer_all
+from .execute.answers import Answer, stream_answers
+from .execute.job import BackendConfig, Job
+from .execute.prompts import PromptTable
+from .reading.lint import LintConfig, lint
+from .reading.summary import summary_of
 
-SHORTEST_SUMMARY_WORDS = 5
-LONGEST_UNBROKEN_WORDS = 60
+
+def caption_job(
+    clips: Path, backend: BackendConfig, config: LintConfig, instruction: str, folder: Path
+) -> Job:
+    """Return the job of captioning a table of clips; a caption with a fault is drawn once more."""
+    fault = partial(_fault, config, instruction)
+    return Job("captioner", PromptTable(clips, "audio"), backend, fault, folder)
 
 
-def caption(clips: Sequence[Clip], backend: Backend, folder: Path) -> dict[str, int]:
-    """Write captions.parquet and rejected.parquet into `folder`; returns counts.
+def write_captions(
+    answers: Path, config: LintConfig, instruction: str, folder: Path
+) -> dict[str, int]:
+    """Read the answers in the folder `answers`; write captions.parquet and rejected.parquet.
 
-    The backend is told where the audio is and how long, never what its labels are.
+    `instruction` is what the captioner was asked, which no caption should repeat. Returns counts;
+    what comes in is what was answered at all.
     """
-    prompts = [Prompt(id=c.id, audio=c.path, duration_s=c.duration_s) for c in clips]
-    rows = [parse(answer) for answer in answer_all(prompts, backend, folder, title="caption")]
+    rows = (
+        read_caption(answer, config, instruction)
+        for answer in stream_answers(answers)
+        if answer.status == "ok"
+    )
     return write_outcome(folder, "captions.parquet", rows, Caption)
 
 
-def parse(answer: Answer) -> Caption | Rejected:
-    """Turn a raw answer into a caption, or say why it is none."""
-    if answer.status != "ok":
-        return Rejected(id=answer.id, stage="caption", reason=answer.reason, detail=answer.detail)
-    if not answer.text.strip():
-        return Rejected(id=answer.id, stage="caption", reason="empty answer")
-    text = answer.text.strip()
-    return Caption(id=answer.id, text=text, summary=summary_of(text), backend=answer.backend)
+def read_caption(answer: Answer, config: LintConfig, instruction: str = "") -> Caption | Rejected:
+    """Return a draw that has no fault, or what is wrong with the last one."""
+    draws = [(answer.text, answer.finish_reason)]
+    if answer.turned_down:
+        draws.append((answer.turned_down, answer.turned_down_finish_reason))
+    faults = [lint(text, reason, config, instruction) for text, reason in draws]
+    for (text, _), fault in zip(draws, faults, strict=True):
+        if fault is None:
+            summary = summary_of(text)
+            return Caption(id=answer.id, text=text.strip(), summary=summary, backend=answer.backend)
+    detail = answer.text.strip()[:200]
+    return Rejected(id=answer.id, stage="caption", reason=faults[0] or "", detail=detail)
 
 
-def summary_of(text: str) -> str:
-    """Return a caption's closing summary paragraph (paper section 3.1).
-
-    That is the last paragraph of at least five words which is no heading or list. A caption of
-    one paragraph is its own summary up to 60 words; of a longer one, the last two sentences are.
-    """
-    paragraphs = [re.sub(r"\s+", " ", part).strip() for part in re.split(r"\n\s*\n", text)]
-    prose = [p for p in paragraphs if _is_prose(p)] or [p for p in paragraphs if p]
-    last = prose[-1]
-    if len(prose) > 1 or len(last.split()) <= LONGEST_UNBROKEN_WORDS:
-        return last
-    sentences = re.split(r"(?<=[.!?])\s+", last)
-    return " ".join(sentences[-2:])
-
-
-def _is_prose(paragraph: str) -> bool:
-    marked = re.match(r"([#>|*\-]|\d+[.)])\s*\S", paragraph) is not None
-    bold_lead = paragraph.startswith("**")
-    return (bold_lead or not marked) and len(paragraph.split()) >= SHORTEST_SUMMARY_WORDS
+def _fault(config: LintConfig, instruction: str, text: str, finish_reason: str) -> str | None:
+    return lint(text, finish_reason, config, instruction)

@@ -11,11 +11,11 @@ import msgspec
 from earmark.records import Clip, Example
 
 Tie = Literal["recording", "speaker"]
-"""What clips may share besides their content."""
+"""What clips may share besides their content, which the windows of a file share as well."""
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """A content hash (`field` is "id"), recording or speaker that is in more than one split."""
+    """The hash of a file (`field` is "id"), a recording or speaker in more than one split."""
 
     field: str
     value: str
@@ -59,4 +59,4 @@ def groups_of(clips: Sequence[Clip], keep_apart: Sequence[Tie]) -> list[list[Cli
 def _ties(row: Clip | Example, keep_apart: Sequence[Tie]) -> list[tuple[str, str]]:
     named = {"recording": row.recording, "speaker": row.speaker}
     ties = [(field, value) for field in keep_apart if (value := named[field]) is not None]
-    return [("id", row.id), *ties]
+    return [("id", row.parent or row.id), *ties]

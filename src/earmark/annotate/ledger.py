@@ -8,7 +8,7 @@ is ever rewritten in place.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -20,45 +20,29 @@ R = TypeVar("R", bound=Row)
 
 
 class Journal(Generic[R]):
-    """An open journal of rows of one kind, at most one for each key.
+    """An open journal of rows of one kind.
+
+    It holds nothing in memory: what is done already, its owner reads from `rows`.
 
     Args:
         path: the file; it is created where it does not exist.
         kind: the row type.
-        key: names a row; a second row of one key is a bug and raises.
 
     Raises:
-        ValueError: a line before the last is not a row of `kind`, or two have one key.
         OSError: the folder cannot be written or the disk is full; nothing written before is lost.
     """
 
-    def __init__(self, path: Path, kind: type[R], key: Callable[[R], str]) -> None:
+    def __init__(self, path: Path, kind: type[R]) -> None:
         self.path = path
-        self._key = key
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(kind)
         _cut_torn_line(path)
-        self._seen = set[str]()
-        if path.exists():
-            for row in self.rows():
-                if key(row) in self._seen:
-                    raise ValueError(f"{path} is damaged: it has two rows for {key(row)!r}")
-                self._seen.add(key(row))
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._seen
-
-    def __len__(self) -> int:
-        return len(self._seen)
 
     def append(self, rows: Sequence[R]) -> None:
         """Add rows; when this returns they are on the disk, and when it raises none of them is."""
         if not rows:
             return
-        keys = [self._key(row) for row in rows]
-        assert len(set(keys)) == len(keys), f"one group for {self.path} has a key twice: {keys}"
-        assert not self._seen.intersection(keys), f"{self.path} already holds one of {keys}"
         size = self._file.seek(0, os.SEEK_END)
         try:
             self._write(b"".join(self._encoder.encode(row) + b"\n" for row in rows))
@@ -66,16 +50,33 @@ class Journal(Generic[R]):
             # A full disk may have taken half a row; the next one must not be glued to it.
             self._file.truncate(size)
             raise
-        self._seen.update(keys)
 
     def rows(self) -> Iterator[R]:
-        """Yield every row, oldest first."""
+        """Yield every row, oldest first. Raises as `located`."""
+        for _, row in self.located():
+            yield row
+
+    def located(self) -> Iterator[tuple[int, R]]:
+        """Yield every row with its place in the file, for `read`.
+
+        Raises:
+            ValueError: a line before the last is not a row.
+        """
+        place = 0
         with open(self.path, "rb") as stream:
             for number, line in enumerate(stream, start=1):
                 try:
-                    yield self._decoder.decode(line)
+                    yield place, self._decoder.decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise ValueError(f"{self.path}:{number} is damaged: {error}") from None
+                place += len(line)
+
+    def read(self, places: Iterable[int]) -> Iterator[R]:
+        """Yield the rows at these places, in this order."""
+        with open(self.path, "rb") as stream:
+            for place in places:
+                stream.seek(place)
+                yield self._decoder.decode(stream.readline())
 
     def close(self) -> None:
         """Close the file; the journal can be opened again."""

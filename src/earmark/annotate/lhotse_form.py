@@ -2,7 +2,8 @@
 
 Written by hand, because a training job should not need Lhotse to be made, only to be read:
 `lhotse.CutSet.from_file("manifest.jsonl.gz")`. What a clip was annotated with stands where the
-paper's manifests have it (section 3.3): `cut.supervisions[0].custom`.
+paper's manifests have it (section 3.3): `cut.supervisions[0].custom`. The windows of a file are
+cuts of one recording.
 """
 
 from __future__ import annotations
@@ -14,33 +15,38 @@ from earmark.records import Clip, Example
 
 def mono_cut(example: Example, clip: Clip) -> dict[str, Any]:
     """Return the MonoCut of one clip: its first channel, from start to end."""
-    samples = round(clip.duration_s * clip.sample_rate)
-    duration_s = samples / clip.sample_rate
+    duration_s = round(clip.duration_s * clip.sample_rate) / clip.sample_rate
     return {
         "id": example.id,
-        "start": 0.0,
+        "start": clip.start_s,
         "duration": duration_s,
         "channel": 0,
-        "supervisions": [_supervision(example, duration_s)],
-        "recording": {
-            "id": example.id,
-            "sources": [
-                {"type": "file", "channels": list(range(clip.channels)), "source": example.path}
-            ],
-            "sampling_rate": clip.sample_rate,
-            "num_samples": samples,
-            "duration": duration_s,
-            "channel_ids": list(range(clip.channels)),
-        },
+        "supervisions": [_supervision(example, clip.parent or clip.id, duration_s)],
+        "recording": _recording(clip),
         "custom": {"split": example.split, "name": example.name, "labels": example.labels},
         "type": "MonoCut",
     }
 
 
-def _supervision(example: Example, duration_s: float) -> dict[str, Any]:
+def _recording(clip: Clip) -> dict[str, Any]:
+    """Return the whole file, of which the clip may be a window."""
+    file_duration_s = clip.duration_s if clip.parent_duration_s is None else clip.parent_duration_s
+    samples = round(file_duration_s * clip.sample_rate)
+    channels = list(range(clip.channels))
+    return {
+        "id": clip.parent or clip.id,
+        "sources": [{"type": "file", "channels": channels, "source": clip.path}],
+        "sampling_rate": clip.sample_rate,
+        "num_samples": samples,
+        "duration": samples / clip.sample_rate,
+        "channel_ids": channels,
+    }
+
+
+def _supervision(example: Example, recording: str, duration_s: float) -> dict[str, Any]:
     supervision = {
         "id": example.id,
-        "recording_id": example.id,
+        "recording_id": recording,
         "start": 0.0,
         "duration": duration_s,
         "channel": 0,

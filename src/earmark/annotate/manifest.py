@@ -37,8 +37,8 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
     Args:
         validation: the share of clips that pre-training is watched on.
         test: the share of clips that only evaluation reads; train gets the rest.
-        keep_apart: which of "recording" and "speaker" never cross splits. Equal content never
-            does.
+        keep_apart: which of "recording" and "speaker" never cross splits. Equal content and the
+            windows of one file never do.
         stratify_by: label fields whose values should be spread over the splits as the clips are;
             without it, all fields. This is the only use of labels before evaluation: they balance
             the splits and never reach a captioner or tagger.
@@ -135,6 +135,8 @@ def _example(
         caption=caption.text,
         summary=caption.summary,
         labels=clip.labels,
+        start_s=clip.start_s,
+        parent=clip.parent,
     )
 
 

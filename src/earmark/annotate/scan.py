@@ -1,7 +1,8 @@
 """Listen to each file of a corpus once: hash, duration, level, and what is wrong with it.
 
 A killed scan goes on where it was cut off: each finding is in a journal before the next ones are
-awaited, and the tables are written from the journal in the corpus's order.
+awaited, and the tables are written from the journal in the corpus's order. A file longer than
+`window_s` gives one clip for each of its windows (see `windows`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from earmark.audio import AudioError, AudioInfo, probe, stream
 from earmark.config import Config
@@ -23,19 +25,23 @@ from earmark.progress import track
 from earmark.records import (
     Clip,
     Rejected,
-    Row,
     Source,
     count_reasons,
     read_parquet,
     write_parquet,
 )
 
+from .findings import Finding, decide, silence
 from .ledger import Journal
 from .loudness import measure_level
+from .windows import LEAST_WINDOW_S, measure_windows
 
 GROUP = 64  # findings that share one write to the disk, where they come fast
 GROUP_S = 2.0  # the longest that a finding waits for it
 HASH_BLOCK_BYTES = 1 << 20
+LONGEST_WHOLE_S = 60.0
+LONGEST_CUT_S = 24 * 3600.0
+MOST_TO_LEAST_WINDOW = 3  # a window is at least a third of window_s
 
 
 class ScanConfig(Config, frozen=True, kw_only=True):
@@ -43,37 +49,47 @@ class ScanConfig(Config, frozen=True, kw_only=True):
 
     Args:
         min_duration_s: shorter files are rejected, seconds.
-        max_duration_s: longer files are rejected, seconds; they are not cut.
-        silence_dbfs: files whose sample peak is below this are rejected, dBFS.
+        window_s: longer files are cut at quiet places into windows of at most so many seconds, and
+            at least a third of it; each is a clip. Without it, no file is cut. At least 1.
+        max_duration_s: longer files are rejected, seconds. It bounds the whole file, cut or not;
+            without it, that is 60, or 24 hours where `window_s` is given.
+        silence_dbfs: files and windows whose sample peak is below this are rejected, dBFS.
         workers: threads that decode; 0 takes one for each core. The result is the same for all.
     """
 
     min_duration_s: Annotated[float, Meta(ge=0)] = 0.1
-    max_duration_s: Annotated[float, Meta(gt=0)] = 60.0
+    window_s: Annotated[float, Meta(ge=LEAST_WINDOW_S)] | None = None
+    max_duration_s: Annotated[float, Meta(gt=0)] | None = None
     silence_dbfs: Annotated[float, Meta(ge=-100, le=0)] = -60.0
     workers: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         """Refuse bounds that no file can meet."""
-        if self.min_duration_s > self.max_duration_s:
+        if self.min_duration_s > self.longest_s:
             raise ValueError(
                 f"min_duration_s = {self.min_duration_s} is above "
-                f"max_duration_s = {self.max_duration_s}, so no file could pass"
+                f"max_duration_s = {self.longest_s}, so no file could pass"
+            )
+        if self.window_s is None:
+            return
+        if self.window_s >= self.longest_s:
+            raise ValueError(
+                f"window_s = {self.window_s} is not below max_duration_s = {self.longest_s}, which "
+                "bounds the whole file, so none would be cut: raise it or leave it out"
+            )
+        if self.window_s < MOST_TO_LEAST_WINDOW * self.min_duration_s:
+            raise ValueError(
+                f"window_s = {self.window_s} may give windows of a third of it, which "
+                f"min_duration_s = {self.min_duration_s} would reject: give at least "
+                f"window_s = {MOST_TO_LEAST_WINDOW * self.min_duration_s}"
             )
 
-
-class Finding(Row, frozen=True, kw_only=True):
-    """What listening to one source gave: a clip's measures, or a `reason` to reject it."""
-
-    name: str
-    id: str = ""
-    duration_s: float = 0.0
-    sample_rate: int = 0
-    channels: int = 0
-    peak_dbfs: float = 0.0
-    loudness_lufs: float = 0.0
-    reason: str = ""
-    detail: str = ""
+    @property
+    def longest_s(self) -> float:
+        """Return the duration that a whole file may have, seconds."""
+        if self.max_duration_s is not None:
+            return self.max_duration_s
+        return LONGEST_WHOLE_S if self.window_s is None else LONGEST_CUT_S
 
 
 def scan(sources: Sequence[Source], config: ScanConfig, folder: Path) -> dict[str, int]:
@@ -81,8 +97,12 @@ def scan(sources: Sequence[Source], config: ScanConfig, folder: Path) -> dict[st
 
     A source is rejected with stage "scan", its name as the id, and one of these reasons:
     "unreadable", "undecodable", "empty", "truncated", "not finite" (see `earmark.audio`), "too
-    short", "too long", "silent", and "duplicate" where an earlier source has the same bytes. Both
-    tables are in the order of `sources`.
+    short", "too long", "silent", and "duplicate" where an earlier source has the same bytes. A
+    window is rejected as "silent" under a name of its own. Both tables are in the order of
+    `sources`.
+
+    "in" counts sources, and of a source that was cut its windows. Where files may be cut, "files"
+    is the number of sources.
 
     Raises:
         OSError: `folder` cannot be written; what was found until then is kept.
@@ -90,14 +110,19 @@ def scan(sources: Sequence[Source], config: ScanConfig, folder: Path) -> dict[st
     path = folder / "journal.jsonl"
     tables = folder / "clips.parquet", folder / "rejected.parquet"
     if path.exists() or not all(table.exists() for table in tables):
-        with closing(Journal(path, Finding, lambda finding: finding.name)) as journal:
+        with closing(Journal(path, Finding)) as journal:
             _listen_to_all(sources, config, journal)
-            clips, rejected = decide(sources, {row.name: row for row in journal.rows()})
+            findings = {row.name: row for row in journal.rows()}
+        clips, rejected = decide(sources, findings, config.silence_dbfs)
         write_parquet(tables[0], clips, Clip)
         write_parquet(tables[1], rejected, Rejected)
         path.unlink()
     clips, rejected = read_parquet(tables[0], Clip), read_parquet(tables[1], Rejected)
-    return {"in": len(sources), "out": len(clips), **count_reasons(rejected)}
+    counts = {"out": len(clips), **count_reasons(rejected)}
+    if config.window_s is None:
+        return {"in": len(sources), **counts}
+    names = [*(clip.name for clip in clips), *(row.id for row in rejected)]
+    return {"in": len(sources) + _added(sources, names), "files": len(sources), **counts}
 
 
 def listen(source: Source, config: ScanConfig) -> Finding:
@@ -106,24 +131,11 @@ def listen(source: Source, config: ScanConfig) -> Finding:
         info = probe(source.path)
         if fault := _duration_fault(info, config):
             return Finding(name=source.name, reason=fault[0], detail=fault[1])
-        level = measure_level(stream(source.path), info.sample_rate)
-        if level.peak_dbfs < config.silence_dbfs:
-            detail = f"peak {level.peak_dbfs:.1f} dBFS; silence_dbfs is {config.silence_dbfs}"
-            return Finding(name=source.name, reason="silent", detail=detail)
-        digest = hash_file(source.path)
+        return _measure(source, info, config)
     except AudioError as error:
         return Finding(name=source.name, reason=error.reason, detail=str(error))
     except OSError as error:
         return Finding(name=source.name, reason="unreadable", detail=f"{source.path}: {error}")
-    return Finding(
-        name=source.name,
-        id=digest,
-        duration_s=info.duration_s,
-        sample_rate=info.sample_rate,
-        channels=info.channels,
-        peak_dbfs=level.peak_dbfs,
-        loudness_lufs=level.loudness_lufs,
-    )
 
 
 def hash_file(path: str | Path) -> str:
@@ -135,34 +147,12 @@ def hash_file(path: str | Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def decide(
-    sources: Sequence[Source], findings: dict[str, Finding]
-) -> tuple[list[Clip], list[Rejected]]:
-    """Turn findings by name into rows in the order of `sources`.
-
-    Of several sources with the same bytes the first one is the clip, however the threads ran.
-    """
-    clips: list[Clip] = []
-    rejected: list[Rejected] = []
-    first_names: dict[str, str] = {}
-    for source in sources:
-        finding = findings[source.name]
-        if finding.reason:
-            rejected.append(_reject(source, finding.reason, finding.detail))
-        elif finding.id in first_names:
-            detail = f"same bytes as {first_names[finding.id]}"
-            rejected.append(_reject(source, "duplicate", detail))
-        else:
-            first_names[finding.id] = source.name
-            clips.append(_clip(source, finding))
-    return clips, rejected
-
-
 def _listen_to_all(
     sources: Sequence[Source], config: ScanConfig, journal: Journal[Finding]
 ) -> None:
     """Put a finding for each source into the journal, but for those that it holds already."""
-    left = [source for source in sources if source.name not in journal]
+    done = {finding.name for finding in journal.rows()}
+    left = [source for source in sources if source.name not in done]
     ready: list[Finding] = []
     written_s = time.monotonic()
     with track("scan", total=len(sources), resumed=len(sources) - len(left)) as progress:
@@ -192,29 +182,37 @@ def _in_threads(sources: Sequence[Source], config: ScanConfig) -> Iterator[Findi
 def _duration_fault(info: AudioInfo, config: ScanConfig) -> tuple[str, str] | None:
     if info.duration_s < config.min_duration_s:
         return "too short", f"{info.duration_s:.4f} s; min_duration_s is {config.min_duration_s}"
-    if info.duration_s > config.max_duration_s:
-        return "too long", f"{info.duration_s:.4f} s; max_duration_s is {config.max_duration_s}"
+    if info.duration_s > config.longest_s:
+        return "too long", f"{info.duration_s:.4f} s; max_duration_s is {config.longest_s}"
     return None
 
 
-def _clip(source: Source, finding: Finding) -> Clip:
-    return Clip(
-        path=source.path,
+def _measure(source: Source, info: AudioInfo, config: ScanConfig) -> Finding:
+    found = Finding(
         name=source.name,
-        labels=source.labels,
-        recording=source.recording,
-        speaker=source.speaker,
-        split=source.split,
-        licence=source.licence,
-        attribution=source.attribution,
-        id=finding.id,
-        duration_s=finding.duration_s,
-        sample_rate=finding.sample_rate,
-        channels=finding.channels,
-        peak_dbfs=finding.peak_dbfs,
-        loudness_lufs=finding.loudness_lufs,
+        duration_s=info.duration_s,
+        sample_rate=info.sample_rate,
+        channels=info.channels,
+    )
+    if config.window_s is not None and info.duration_s > config.window_s:
+        windows = measure_windows(source.path, info, config.window_s)
+        return replace(found, id=hash_file(source.path), windows=windows)
+    level = measure_level(stream(source.path), info.sample_rate)
+    if detail := silence(level.peak_dbfs, config.silence_dbfs):
+        return Finding(name=source.name, reason="silent", detail=detail)
+    return replace(
+        found,
+        id=hash_file(source.path),
+        peak_dbfs=level.peak_dbfs,
+        loudness_lufs=level.loudness_lufs,
     )
 
 
-def _reject(source: Source, reason: str, detail: str) -> Rejected:
-    return Rejected(id=source.name, stage="scan", reason=reason, detail=detail)
+def _added(sources: Sequence[Source], names: Iterable[str]) -> int:
+    """Return how many more rows there are than files, by cutting.
+
+    It is counted from the names, that a source without any row would still be missed.
+    """
+    files = {source.name for source in sources}
+    windows = [name for name in names if name not in files]
+    return len(windows) - len({name.rpartition("#")[0] for name in windows})

@@ -1,38 +1,104 @@
-"""Caption to tags: ask the tagger, parse its list."""
+"""Caption to tags: the tagger is asked, and what it answered is read.
+
+Two steps, so that a better parser can be run over stored answers without a single request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from earmark.records import Caption, Rejected, TagSet, write_outcome
+from earmark.records import Rejected, TagSet, write_outcome
+from earmark.workspace import write_text
 
-from .backends.base import Backend, Prompt
-from .execute import Answer, answer_all
+from .execute.answers import Answer, stream_answers
+from .execute.job import BackendConfig, Job
+from .execute.prompts import PromptTable
+from .reading.tag_parser import ParsedTags, parse_tags
+
+UNREADABLE = "no tags to be read"
+PARSE_REPORT = "parse.json"
 
 
-def tag(captions: Sequence[Caption], backend: Backend, folder: Path) -> dict[str, int]:
-    """Write tags.parquet and rejected.parquet into `folder`; returns counts.
+class ParseReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers there were, how many could be read, and what had to be repaired how often.
 
-    The tagger reads the whole caption, not its summary (paper section 3.1).
+    An answer may need several repairs.
     """
-    prompts = [Prompt(id=row.id, text=row.text) for row in captions]
-    rows = [parse(answer) for answer in answer_all(prompts, backend, folder, title="tag")]
-    return write_outcome(folder, "tags.parquet", rows, TagSet)
+
+    answers: int
+    parsed: int
+    repairs: dict[str, int]
+
+    @property
+    def rate(self) -> float:
+        """Return the share of answers that could be read, 0 to 1."""
+        return self.parsed / self.answers if self.answers else 0.0
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        repaired = ", ".join(f"{count} {name}" for name, count in self.repairs.items())
+        return f"tag: {self.rate:.1%} of {self.answers} answers read; repairs: {repaired or 'none'}"
 
 
-def parse(answer: Answer) -> TagSet | Rejected:
-    """Turn a raw answer, a JSON list of words, into tags; lower case, each once."""
-    if answer.status != "ok":
-        return Rejected(id=answer.id, stage="tag", reason=answer.reason, detail=answer.detail)
-    try:
-        listed = msgspec.json.decode(answer.text, type=list[str])
-    except msgspec.DecodeError as error:
-        detail = f"{error}: {answer.text[:200]}"
-        return Rejected(id=answer.id, stage="tag", reason="not a JSON list", detail=detail)
-    tags = tuple(dict.fromkeys(word for raw in listed if (word := raw.strip().lower())))
-    if not tags:
-        return Rejected(id=answer.id, stage="tag", reason="no tags")
-    return TagSet(id=answer.id, tags=tags, backend=answer.backend)
+def tag_job(captions: Path, backend: BackendConfig, folder: Path) -> Job:
+    """Return the job of tagging a table of captions; an unreadable answer is drawn once more."""
+    return Job("tagger", PromptTable(captions, "text"), backend, _fault, folder)
+
+
+def write_tags(answers: Path, folder: Path) -> dict[str, int]:
+    """Read the answers in the folder `answers`; write tags.parquet and rejected.parquet.
+
+    parse.json says how many could be read at all, and how many were repaired, by repair. Returns
+    counts; what comes in is what was answered at all.
+    """
+    repairs = Counter[str]()
+    counts = write_outcome(folder, "tags.parquet", _read(answers, repairs), TagSet)
+    report = ParseReport(
+        answers=counts["in"], parsed=counts["out"], repairs=dict(repairs.most_common())
+    )
+    encoded = msgspec.json.format(msgspec.json.encode(report))
+    write_text(folder / PARSE_REPORT, encoded.decode())
+    return counts
+
+
+def read_parse_report(folder: Path) -> ParseReport:
+    """Return what `write_tags` found out about the answers."""
+    return msgspec.json.decode((folder / PARSE_REPORT).read_bytes(), type=ParseReport)
+
+
+def read_tags(answer: Answer) -> tuple[TagSet | Rejected, tuple[str, ...]]:
+    """Return the tags of the first draw that can be read, and the repairs that this took."""
+    draws = [draw for draw in (answer.text, answer.turned_down) if draw]
+    read = [found for draw in draws if (found := _usable(draw)) is not None]
+    if not read:
+        rejected = Rejected(
+            id=answer.id, stage="tag", reason=UNREADABLE, detail=answer.text.strip()[:200]
+        )
+        return rejected, ()
+    return TagSet(id=answer.id, tags=read[0].tags, backend=answer.backend), read[0].repairs
+
+
+def _read(answers: Path, repairs: Counter[str]) -> Iterator[TagSet | Rejected]:
+    for answer in stream_answers(answers):
+        if answer.status == "ok":
+            row, repaired = read_tags(answer)
+            repairs.update(repaired)
+            yield row
+
+
+def readable(text: str) -> bool:
+    """Return whether any tags can be read from an answer."""
+    return _usable(text) is not None
+
+
+def _usable(text: str) -> ParsedTags | None:
+    found = parse_tags(text)
+    return found if found is not None and found.tags else None
+
+
+def _fault(text: str, finish_reason: str) -> str | None:
+    return None if readable(text) else UNREADABLE

@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from earmark.evaluate.base import FrozenEncoder
 from earmark.pretrain.encoders.base import Encoder
 from earmark.progress import track
-from earmark.records import Example
+from earmark.records import Example, span_of
 
 FINGERPRINT_DIGITS = 16
 
@@ -87,7 +87,7 @@ class CachedEncoder(FrozenEncoder):
         with track(f"features, {self.name}", total=len(ordered)) as progress:
             for start in range(0, len(ordered), self._block):
                 block = ordered[start : start + self._block]
-                features = self._encoder.embed([example.path for example in block])
+                features = self._encoder.embed([span_of(example) for example in block])
                 vectors = {e.id: row for e, row in zip(block, features, strict=True)}
                 _write_part(self.folder, vectors)
                 self._vectors.update(vectors)

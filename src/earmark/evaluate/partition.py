@@ -28,7 +28,7 @@ class Part:
     targets: Bool[np.ndarray, "clips classes"]
 
     def recordings(self) -> list[str]:
-        """Return the recording of each clip; a clip of no known recording is its own."""
+        """Return the recording of each clip; a file of no known recording is its own."""
         return [_recording(example) for example in self.examples]
 
 
@@ -159,7 +159,7 @@ def _problem(
 
 
 def _recording(example: Example) -> str:
-    return example.recording or example.id
+    return example.recording or example.parent or example.id
 
 
 def _digest(name: str) -> str:

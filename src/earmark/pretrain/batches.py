@@ -27,8 +27,8 @@ from torch import Tensor
 from earmark import audio
 from earmark.config import ConfigError
 from earmark.pretrain.randomness import derived_seed, generator
-from earmark.pretrain.waves import pad
-from earmark.records import Example
+from earmark.pretrain.waves import as_wave, pad
+from earmark.records import Example, span_of
 
 BATCHES_A_BUCKET = 4
 """At least so many: in smaller buckets the same clips would meet in a batch each time."""
@@ -114,7 +114,8 @@ def load_batch(
 ) -> Batch:
     """Decode clips and pad them to one length.
 
-    Longer clips than `max_clip_s` seconds are cropped, at a place drawn from (seed, step, clip id).
+    Longer clips than `max_clip_s` seconds are cropped, at a place drawn from (seed, step, clip id);
+    a window of a file is cropped within itself.
 
     Raises:
         AudioError: a clip cannot be decoded any more; the message has its path.
@@ -130,8 +131,8 @@ def _cropped(
 ) -> Float32[np.ndarray, " samples"]:
     spare_s = example.duration_s - max_clip_s
     if spare_s <= 0:
-        return audio.load(example.path, sample_rate)
-    start_s = generator(seed, "crop", step, example.id).uniform(0.0, spare_s)
+        return as_wave(span_of(example), sample_rate)
+    start_s = example.start_s + generator(seed, "crop", step, example.id).uniform(0.0, spare_s)
     return audio.load(example.path, sample_rate, start_s=start_s, duration_s=max_clip_s)
 
 

@@ -16,6 +16,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.checkpoint import load_checkpoint
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.objectives.tags import TagsObjective
+from earmark.pretrain.waves import Sound
 from earmark.workspace import Workspace
 
 
@@ -28,13 +29,11 @@ class Tagger:
     vocabulary: Vocabulary
     objective: TagsObjective
 
-    def label(
-        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]], top: int = 10
-    ) -> list[list[tuple[str, float]]]:
+    def label(self, files: Sequence[Sound], top: int = 10) -> list[list[tuple[str, float]]]:
         """Return for each file its `top` likeliest tags with their probabilities, likeliest first.
 
         Args:
-            files: paths of audio files, or mono waves at the encoder's sample rate.
+            files: paths of audio files, spans of such, or mono waves at the encoder's sample rate.
             top: tags a file; fewer come back from a smaller vocabulary.
 
         Raises:
@@ -52,9 +51,7 @@ class Tagger:
             for row, places in zip(probabilities, best, strict=True)
         ]
 
-    def probabilities(
-        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]]
-    ) -> Float32[np.ndarray, "files tags"]:
+    def probabilities(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files tags"]:
         """Return the probability of every tag of the vocabulary for each file."""
         pooled = torch.from_numpy(self.encoder.embed(files))
         with torch.inference_mode():

@@ -11,36 +11,42 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from earmark import audio
+from earmark.records import Span
+
+Sound = str | Path | Span | Float32[np.ndarray, " _"]
+"""A file, a part of one, or a mono wave in [-1, 1]."""
 
 
-def duration_s(file: str | Path | Float32[np.ndarray, " samples"], sample_rate: int) -> float:
-    """Return the seconds of a file, by its header, or of a wave at `sample_rate` Hz.
+def duration_s(sound: Sound, sample_rate: int) -> float:
+    """Return the seconds of a file, by its header, of a span, or of a wave at `sample_rate` Hz.
 
     Raises:
         AudioError: the file cannot be opened.
     """
-    if isinstance(file, np.ndarray):
-        return file.size / sample_rate
-    return audio.probe(file).duration_s
+    if isinstance(sound, np.ndarray):
+        return sound.size / sample_rate
+    span = as_span(sound)
+    if span.duration_s is not None:
+        return span.duration_s
+    return audio.probe(span.path).duration_s - span.start_s
 
 
-def as_wave(
-    file: str | Path | Float32[np.ndarray, " samples"], sample_rate: int
-) -> Float32[np.ndarray, " samples"]:
-    """Return a file's samples at `sample_rate` Hz, or a checked wave as it is.
+def as_wave(sound: Sound, sample_rate: int) -> Float32[np.ndarray, " samples"]:
+    """Return a file's or span's samples at `sample_rate` Hz, or a checked wave as it is.
 
     Raises:
         AudioError: the file cannot be decoded.
         ValueError: a wave is not a row of finite samples.
     """
-    if not isinstance(file, np.ndarray):
-        return audio.load(file, sample_rate)
-    if file.ndim != 1 or file.size == 0 or not np.isfinite(file).all():
-        raise ValueError(
-            f"a wave should be a row of finite samples at {sample_rate} Hz; one of shape "
-            f"{file.shape} was given. Average its channels, and leave out what is empty."
-        )
-    return file.astype(np.float32, copy=False)
+    if isinstance(sound, np.ndarray):
+        return _checked(sound, sample_rate)
+    span = as_span(sound)
+    return audio.load(span.path, sample_rate, start_s=span.start_s, duration_s=span.duration_s)
+
+
+def as_span(file: str | Path | Span) -> Span:
+    """Return a span as it is, a file as a span of its whole."""
+    return file if isinstance(file, Span) else Span(str(file))
 
 
 def group_by_length(durations: Sequence[float], batch_s: float) -> list[list[int]]:
@@ -55,6 +61,15 @@ def group_by_length(durations: Sequence[float], batch_s: float) -> list[list[int
             groups.append([])
         groups[-1].append(place)
     return groups
+
+
+def _checked(wave: Float32[np.ndarray, " _"], sample_rate: int) -> Float32[np.ndarray, " samples"]:
+    if wave.ndim != 1 or wave.size == 0 or not np.isfinite(wave).all():
+        raise ValueError(
+            f"a wave should be a row of finite samples at {sample_rate} Hz; one of shape "
+            f"{wave.shape} was given. Average its channels, and leave out what is empty."
+        )
+    return wave.astype(np.float32, copy=False)
 
 
 def pad(

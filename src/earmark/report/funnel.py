@@ -2,7 +2,8 @@
 
 Nothing may vanish. A stage's counts must add up (in = out + reasons), every rejection must have
 its row in rejected.parquet, and a stage must start with as many clips as an earlier one passed on.
-What does not hold is stated on the page.
+Where scan cuts files into windows it counts both, for its rows are then more than its files. What
+does not hold is stated on the page.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from earmark.records import Clip, Example, Rejected, count_reasons
 
 from .stages import Finished
 
-CLIP_STAGES = ("corpus", "scan", "caption", "tag", "manifest", "pretrain")
+CLIP_STAGES = (
+    "corpus",
+    "scan",
+    "captioner",
+    "caption",
+    "tagger",
+    "tag",
+    "manifest",
+    "pretrain",
+)
 SHOWN_REJECTED = 50
 
 
@@ -23,7 +33,8 @@ SHOWN_REJECTED = 50
 class Step:
     """One stage's counts; `unit` says of what.
 
-    `faults` are sentences on what does not add up; none is the good case.
+    `faults` are sentences on what does not add up; none is the good case. `files` is what was
+    given, where that was cut into more.
     """
 
     name: str
@@ -33,6 +44,7 @@ class Step:
     reasons: tuple[tuple[str, int], ...]
     rejected: tuple[Rejected, ...]
     faults: tuple[str, ...]
+    files: int | None = None
 
     @property
     def lost(self) -> int:
@@ -89,7 +101,8 @@ def check(
 
     Args:
         name: the stage.
-        counts: {"in": n, "out": m, "stage: reason": k, ...}.
+        counts: {"in": n, "out": m, "stage: reason": k, ...}, and "files": f where the stage was
+            given f files and cut some of them into clips, all of which are n.
         rejected: the stage's rejected rows, or None where it keeps none.
         before: how many clips each earlier stage passed on; empty for a first stage.
     """
@@ -106,10 +119,9 @@ def check(
             f"{name}: {sum(reasons.values()):,} rejections were counted, but rejected.parquet "
             f"holds {len(rejected):,} rows or other reasons."
         )
-    if before and received not in before:
-        faults.append(
-            f"{name}: {received:,} rows went in, but no stage before passed on that many."
-        )
+    given = counts.get("files", received)
+    if before and given not in before:
+        faults.append(f"{name}: {given:,} rows went in, but no stage before passed on that many.")
     return tuple(faults)
 
 
@@ -125,11 +137,13 @@ def _step(name: str, found: Finished, before: set[int]) -> Step:
         reasons=tuple(sorted(_reasons(counts).items(), key=lambda item: (-item[1], item[0]))),
         rejected=tuple(rejected),
         faults=check(name, counts, rejected if kept else None, before),
+        files=counts.get("files"),
     )
 
 
 def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
-    return {key: count for key, count in counts.items() if key not in ("in", "out") and count}
+    totals = ("in", "files", "out")
+    return {key: count for key, count in counts.items() if key not in totals and count}
 
 
 def _splits(examples: Sequence[Example]) -> tuple[tuple[str, int, float], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark import audio
-from earmark.records import Caption, Clip, Example, Labels, TagSet
+from earmark.records import Caption, Clip, Example, Labels, Span, TagSet, span_of
 
 from .stages import Finished
 
@@ -56,7 +56,7 @@ def read_samples(found: Finished) -> tuple[Sample, ...]:
     pool = held_out or captions
     clips = [clip for clip in found.rows("scan", "clips.parquet", Clip) if clip.id in pool]
     chosen = spread(clips, CLIPS)
-    sounds = {clip.id: encode(clip.path) for clip in chosen}
+    sounds = {clip.id: encode(span_of(clip)) for clip in chosen}
     predicted = _predict(found, [clip for clip in chosen if sounds[clip.id][0]])
     return tuple(
         _sample(clip, sounds[clip.id], captions, tags, predicted.get(clip.id, []))
@@ -82,12 +82,13 @@ def domain_of(labels: Labels) -> str:
     return ", ".join(labels.get("domain", ()))
 
 
-def encode(path: str) -> tuple[str | None, str]:
+def encode(span: Span) -> tuple[str | None, str]:
     """Return (data URI of the first seconds as a small mono MP3, "") or (None, why not)."""
     import soundfile
 
+    shown_s = LONGEST_S if span.duration_s is None else min(LONGEST_S, span.duration_s)
     try:
-        wave = audio.load(path, SAMPLE_RATE, duration_s=LONGEST_S)
+        wave = audio.load(span.path, SAMPLE_RATE, start_s=span.start_s, duration_s=shown_s)
     except audio.AudioError as error:
         return None, error.reason
     kind, mime = ("MP3", "mpeg") if "MP3" in soundfile.available_formats() else ("OGG", "ogg")
@@ -103,7 +104,7 @@ def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[
         return {}
     from earmark.pretrain.inference import load_tagger
 
-    answers = load_tagger(checkpoint).label([clip.path for clip in clips], PREDICTIONS)
+    answers = load_tagger(checkpoint).label([span_of(clip) for clip in clips], PREDICTIONS)
     return {clip.id: answer for clip, answer in zip(clips, answers, strict=True)}
 
 

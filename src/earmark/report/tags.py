@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from earmark.annotate.tag import PARSE_REPORT, ParseReport, read_parse_report
 from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
 from earmark.records import Example, TagSet
 
@@ -56,7 +57,7 @@ class TagFacts:
     """Everything the vocabulary section shows.
 
     `written` is the document frequency of every distinct tag as written, `chosen` that of the
-    vocabulary's entries, both falling.
+    vocabulary's entries, both falling. `parse` says how well the tagger's answers could be read.
     """
 
     size: int
@@ -66,6 +67,7 @@ class TagFacts:
     top: tuple[VocabularyEntry, ...]
     coverage: Coverage | None
     domains: tuple[Domain, ...]
+    parse: ParseReport | None
 
 
 def read_tags(found: Finished) -> TagFacts | None:
@@ -74,6 +76,7 @@ def read_tags(found: Finished) -> TagFacts | None:
     if path is None:
         return None
     vocabulary = Vocabulary.load(path)
+    report = found.file("tag", PARSE_REPORT)
     tag_sets = found.rows("tag", "tags.parquet", TagSet)
     examples = found.rows("manifest", "manifest.parquet", Example)
     frequency = Counter(tag for tag_set in tag_sets for tag in set(tag_set.tags))
@@ -85,6 +88,7 @@ def read_tags(found: Finished) -> TagFacts | None:
         top=tuple(vocabulary.entries[:TOP_TAGS]),
         coverage=cover(examples, tag_sets, len(vocabulary)) if examples else None,
         domains=telling_tags(examples),
+        parse=read_parse_report(report.parent) if report else None,
     )
 
 

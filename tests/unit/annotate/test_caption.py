@@ -1,15 +1,21 @@
+"""What is read from a captioner's answers: a caption with its summary, or what is wrong with it."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from earmark.annotate.backends.scripted import ScriptedConfig
+from earmark.annotate.caption import caption_job, read_caption, write_captions
+from earmark.annotate.execute.answers import Answer
+from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.execute.prompts import PromptTable
+from earmark.annotate.execute.run import answer_all
+from earmark.annotate.reading.lint import LintConfig
+from earmark.records import Caption, Clip, Rejected, read_parquet, write_jsonl, write_parquet
 
-from earmark.annotate.backends.scripted import ScriptedAnswer, ScriptedBackend
-from earmark.annotate.caption import caption, parse, summary_of
-from earmark.annotate.execute import Answer
-from earmark.records import Caption, Clip, Rejected, read_parquet
-
-LONG = " ".join(f"Sentence number {n} is here." for n in range(20))
+GOOD = "A dog barks twice in a quiet yard.\n\nIn all, a dog barks at somebody who passes by."
+LOOP = "The dog barks. " * 40
+CONFIG = LintConfig()
 
 
 def clip(name: str) -> Clip:
@@ -18,6 +24,7 @@ def clip(name: str) -> Clip:
         path=f"/audio/{name}.wav",
         name=f"{name}.wav",
         duration_s=1.0,
+        start_s=0.5,
         sample_rate=16000,
         channels=1,
         peak_dbfs=-3.0,
@@ -26,37 +33,66 @@ def clip(name: str) -> Clip:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "summary"),
-    [
-        ("First part, at length.\n\nIn all, a dog barks twice.", "In all, a dog barks twice."),
-        (
-            "A dog barks in the yard.\n\n# Notes\n\n- one\n- two three four five six",
-            "A dog barks in the yard.",
-        ),
-        ("Short.", "Short."),
-        ("A dog barks   twice\nin a yard.", "A dog barks twice in a yard."),
-        (LONG, "Sentence number 18 is here. Sentence number 19 is here."),
-        (
-            "Some words come first here.\n\n**Summary:** a dog barks twice.",
-            "**Summary:** a dog barks twice.",
-        ),
-    ],
-)
-def test_summary(text: str, summary: str) -> None:
-    assert summary_of(text) == summary
+def answer(text: str, finish_reason: str = "stop", **fields: str) -> Answer:
+    return Answer(
+        row=0, id="a", backend="b", status="ok", text=text, finish_reason=finish_reason, **fields
+    )
 
 
-def test_an_empty_answer_is_rejected() -> None:
-    row = parse(Answer(id="a", backend="b", status="ok", text="  \n"))
-    assert row == Rejected(id="a", stage="caption", reason="empty answer")
+def test_a_caption_keeps_its_text_and_its_summary() -> None:
+    assert read_caption(answer(f"\n{GOOD} "), CONFIG) == Caption(
+        id="a",
+        text=GOOD,
+        summary="In all, a dog barks at somebody who passes by.",
+        backend="b",
+    )
 
 
-def test_counts_add_up(tmp_path: Path) -> None:
-    script = {"b": ScriptedAnswer(id="b", refusal="too long"), "c": ScriptedAnswer(id="c", text="")}
-    backend = ScriptedBackend(script, default="One paragraph.\n\nThe second closes the caption.")
-    counts = caption([clip(name) for name in "abcd"], backend, tmp_path)
-    assert counts == {"in": 4, "out": 2, "caption: too long": 1, "caption: empty answer": 1}
-    captions = read_parquet(tmp_path / "captions.parquet", Caption)
-    assert [row.id for row in captions] == ["a", "d"]
-    assert captions[0].summary == "The second closes the caption."
+def test_a_caption_with_a_fault_is_kept_aside_with_its_reason_and_words() -> None:
+    row = read_caption(answer(LOOP), CONFIG)
+    assert isinstance(row, Rejected)
+    assert (row.stage, row.reason) == ("caption", "repetition")
+    assert row.detail.startswith("The dog barks. The dog barks.")
+
+
+def test_a_draw_that_was_turned_down_is_used_where_a_later_rule_lets_it_pass() -> None:
+    both = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="stop")
+    assert isinstance(read_caption(both, CONFIG), Caption)
+    cut_off = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="length")
+    assert isinstance(read_caption(cut_off, CONFIG), Rejected)
+
+
+def test_an_instruction_that_is_repeated_is_no_caption() -> None:
+    instruction = "Write down everything that can be heard in this recording, in detail."
+    row = read_caption(answer(f"{instruction} {instruction}"), CONFIG, instruction)
+    assert isinstance(row, Rejected)
+
+
+def test_prompts_say_where_the_audio_is_and_nothing_else(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "clips.parquet", [clip("a")], Clip)
+    ((row, prompt),) = PromptTable(tmp_path / "clips.parquet", "audio").read(range(1))
+    assert (row, prompt.id, prompt.audio) == (0, "a", "/audio/a.wav")
+    assert (prompt.start_s, prompt.duration_s, prompt.text) == (0.5, 1.0, None)
+
+
+def test_counts_add_up_over_both_steps(tmp_path: Path) -> None:
+    clips, script, answers = tmp_path / "c.parquet", tmp_path / "s.jsonl", tmp_path / "answers"
+    write_parquet(clips, [clip(name) for name in "abcd"], Clip)
+    write_jsonl(script, [{"id": "b", "refusal": "too long"}, {"id": "c", "text": ""}])
+    backend = ScriptedConfig(path=str(script), default=GOOD)
+    asked = answer_all(caption_job(clips, backend, CONFIG, "", answers), LocalConfig())
+    assert asked == {"in": 4, "out": 3, "captioner: too long": 1}
+    counts = write_captions(answers, CONFIG, "", tmp_path)
+    assert counts == {"in": 3, "out": 2, "caption: empty": 1}
+    assert [row.id for row in read_parquet(tmp_path / "captions.parquet", Caption)] == ["a", "d"]
+
+
+def test_another_rule_is_run_over_stored_answers_without_a_request(tmp_path: Path) -> None:
+    clips, script, answers = tmp_path / "c.parquet", tmp_path / "s.jsonl", tmp_path / "answers"
+    write_parquet(clips, [clip("a")], Clip)
+    write_jsonl(script, [{"id": "a", "text": "A dog barks."}])
+    backend = ScriptedConfig(path=str(script))
+    answer_all(caption_job(clips, backend, CONFIG, "", answers), LocalConfig())
+    script.unlink()
+    assert write_captions(answers, CONFIG, "", tmp_path)["out"] == 0
+    assert write_captions(answers, LintConfig(min_words=2), "", tmp_path)["out"] == 1

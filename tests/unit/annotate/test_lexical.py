@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import aclosing
 from importlib import metadata
 from pathlib import Path
 
@@ -130,22 +130,24 @@ def test_word_lists_do_not_contradict_each_other() -> None:
 
 
 def test_backend_answers_in_its_processes() -> None:
-    with closing(LexicalConfig(max_tags=2, workers=1).build()) as backend:
-        said = Prompt(id="a", text="A dog is barking at a cat.")
-        told = asyncio.run(backend.generate(said))
-        assert told == Completion(text='["dog","barking"]')
-        silent = asyncio.run(backend.generate(Prompt(id="b", text="")))
-        assert silent == Completion(text="[]")
-        endless = asyncio.run(backend.generate(Prompt(id="c", text="la " * 50_000)))
-        assert isinstance(endless, Refusal)
-        assert endless.reason == "caption too long"
+    texts = ["A dog is barking at a cat.", "", "la " * 50_000]
+
+    async def ask() -> list[Completion | Refusal]:
+        async with aclosing(LexicalConfig(max_tags=2, workers=1).build()) as backend:
+            return [await backend.generate(Prompt(id="a", text=text)) for text in texts]
+
+    told, silent, endless = asyncio.run(ask())
+    assert told == Completion(text='["dog","barking"]')
+    assert silent == Completion(text="[]")
+    assert isinstance(endless, Refusal)
+    assert endless.reason == "caption too long"
 
 
 def test_neither_the_backend_nor_the_model_wakes_torch() -> None:
     program = """if True:
         import sys
         from earmark.annotate.backends.lexical import LexicalConfig, model, tagging
-        LexicalConfig().build().close()
+        LexicalConfig().build()
         assert "spacy" not in sys.modules, "building imports spaCy"
         doc = model.parse(model.load_model(), "A dog barks.")
         assert tagging.tags_of(doc, 10) == ["dog"]
@@ -178,8 +180,9 @@ def test_settings_out_of_range(setting: dict[str, int]) -> None:
 
 def test_fingerprint_covers_what_changes_an_answer() -> None:
     def digest(config: LexicalConfig) -> str:
-        with closing(config.build()) as backend:
-            return backend.fingerprint
+        backend = config.build()
+        asyncio.run(backend.aclose())
+        return backend.fingerprint
 
     assert digest(LexicalConfig()) != digest(LexicalConfig(max_tags=5))
     assert digest(LexicalConfig(workers=1)) == digest(LexicalConfig(workers=2))

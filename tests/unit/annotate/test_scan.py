@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.annotate.findings import Finding, decide
 from earmark.annotate.ledger import Journal
-from earmark.annotate.scan import Finding, ScanConfig, decide, hash_file, listen, scan
+from earmark.annotate.scan import ScanConfig, hash_file, listen, scan
 from earmark.config import Config, ConfigError, decode
-from earmark.records import Clip, Rejected, Source, read_parquet
+from earmark.records import Clip, Rejected, Source, read_parquet, write_parquet
 
 RATE = 16000
 
@@ -103,7 +104,7 @@ def test_a_rejected_file_is_nobodys_original(tmp_path: Path) -> None:
         "good": Finding(name="good", id="7"),
         "same": Finding(name="same", id="7"),
     }
-    clips, rejected = decide(sources, findings)
+    clips, rejected = decide(sources, findings, -60.0)
     assert [clip.name for clip in clips] == ["good"]
     assert [(row.id, row.reason) for row in rejected] == [
         ("bad", "truncated"),
@@ -124,7 +125,7 @@ def test_the_tables_are_the_same_for_any_number_of_threads(tmp_path: Path, worke
 
 def test_what_the_journal_holds_is_not_listened_to_again(tmp_path: Path, out: Path) -> None:
     sources = [sound(tmp_path / f"{index}.wav") for index in range(6)]
-    with closing(Journal(out / "journal.jsonl", Finding, lambda row: row.name)) as journal:
+    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
         journal.append([listen(source, ScanConfig()) for source in sources[:3]])
     for source in sources[:3]:
         Path(source.path).unlink()
@@ -137,7 +138,7 @@ def test_a_kill_while_the_tables_are_written_does_no_harm(
     written: list[str], tmp_path: Path, out: Path
 ) -> None:
     sources = [sound(tmp_path / f"{index}.wav", 0.06 * index) for index in range(1, 5)]
-    with closing(Journal(out / "journal.jsonl", Finding, lambda row: row.name)) as journal:
+    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
         journal.append([listen(source, ScanConfig()) for source in sources])
     kept = (out / "journal.jsonl").read_bytes()
     counts = scan(sources, ScanConfig(), out)
@@ -157,6 +158,78 @@ def test_a_finished_scan_is_only_read(tmp_path: Path, out: Path) -> None:
     assert scan(sources, ScanConfig(), out) == counts == {"in": 2, "out": 1, "scan: too short": 1}
 
 
+CUTTING = ScanConfig(window_s=4.0)
+
+
+def two_voices(path: Path, *, silent_s: float = 0.0) -> Source:
+    """Write 12 s of noise: a pause at 3.0 to 3.4 s, and `silent_s` of nothing at the end."""
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 12 * RATE)
+    wave[round(3.0 * RATE) : round(3.4 * RATE)] *= 1e-4
+    wave[len(wave) - round(silent_s * RATE) :] = 0
+    soundfile.write(path, wave, RATE)
+    return Source(path=str(path), name=path.name, labels={"domain": ("speech",)}, split="test")
+
+
+def test_a_long_file_gives_a_clip_for_each_window(tmp_path: Path, out: Path) -> None:
+    sources = [two_voices(tmp_path / "long.wav"), sound(tmp_path / "short.wav", 4.0)]
+    counts = scan(sources, CUTTING, out)
+    (*windows, short), rejected = result(out)
+    assert (short.name, short.parent, short.start_s) == ("short.wav", None, 0.0)
+    assert rejected == []
+    assert counts == {"in": len(windows) + 1, "files": 2, "out": len(windows) + 1}
+    assert len({clip.id for clip in windows}) == len(windows) >= 3
+    assert 3.0 < windows[1].start_s < 3.4
+    assert sum(clip.duration_s for clip in windows) == pytest.approx(12.0)
+    for clip in windows:
+        assert clip.parent == hash_file(tmp_path / "long.wav")
+        assert clip.parent_duration_s == 12.0
+        assert clip.duration_s <= 4.0
+        assert clip.name.startswith("long.wav#t=")
+        assert (clip.labels, clip.split) == (sources[0].labels, "test")
+
+
+def test_a_silent_window_is_rejected_by_its_own_name(tmp_path: Path, out: Path) -> None:
+    source = two_voices(tmp_path / "long.wav", silent_s=8.0)
+    copy = Source(path=source.path, name="copy.wav")
+    counts = scan([source, copy], CUTTING, out)
+    clips, rejected = result(out)
+    silent = [row for row in rejected if row.reason == "silent"]
+    assert len(silent) >= 2
+    assert all(row.id.startswith("long.wav#t=") for row in silent)
+    assert [row.id for row in rejected if row.reason == "duplicate"] == ["copy.wav"]
+    assert counts.pop("files") == 2
+    assert counts.pop("in") == sum(counts.values()) == len(clips) + len(rejected)
+
+
+def test_a_source_without_a_row_is_missed_in_the_counts(tmp_path: Path, out: Path) -> None:
+    sources = [two_voices(tmp_path / "long.wav"), sound(tmp_path / "short.wav")]
+    scan(sources, CUTTING, out)
+    clips, _ = result(out)
+    write_parquet(out / "clips.parquet", clips[:-1], Clip)
+    counts = scan(sources, CUTTING, out)
+    assert counts["in"] == counts["out"] + 1
+
+
+def test_a_cut_file_is_resumed_like_any_other(tmp_path: Path, out: Path) -> None:
+    sources = [two_voices(tmp_path / "long.wav"), sound(tmp_path / "short.wav")]
+    (tmp_path / "straight").mkdir()
+    counts = scan(sources, CUTTING, tmp_path / "straight")
+    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
+        journal.append([listen(sources[0], CUTTING)])
+    Path(sources[0].path).unlink()
+    assert scan(sources, CUTTING, out) == counts
+    for name in ("clips.parquet", "rejected.parquet"):
+        assert (out / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_what_bounds_a_file_that_may_be_cut(tmp_path: Path) -> None:
+    long = sound(tmp_path / "long.wav", 70.0)
+    assert listen(long, ScanConfig()).reason == "too long"
+    assert listen(long, ScanConfig(window_s=30)).reason == ""
+    assert listen(long, ScanConfig(window_s=30, max_duration_s=60)).reason == "too long"
+    assert ScanConfig(window_s=30).longest_s == 24 * 3600
+
+
 def test_nothing_to_scan_is_no_error(out: Path) -> None:
     assert scan([], ScanConfig(), out) == {"in": 0, "out": 0}
 
@@ -166,7 +239,8 @@ def test_progress_is_shown(tmp_path: Path, out: Path, capsys: pytest.CaptureFixt
     assert "scan: 1/1 clips" in capsys.readouterr().err
 
 
-def test_an_hour_is_decoded_in_bounded_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [ScanConfig(max_duration_s=4000), ScanConfig(window_s=30)])
+def test_an_hour_is_decoded_in_bounded_memory(tmp_path: Path, config: ScanConfig) -> None:
     path = tmp_path / "hour.wav"
     block = np.random.default_rng(0).integers(-3000, 3000, 8000 * 60).astype("i2")
     with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
@@ -174,10 +248,11 @@ def test_an_hour_is_decoded_in_bounded_memory(tmp_path: Path) -> None:
             file.write(block)
     listen(sound(tmp_path / "warm.wav"), ScanConfig())
     tracemalloc.start()
-    finding = listen(Source(path=str(path), name="hour"), ScanConfig(max_duration_s=4000.0))
+    finding = listen(Source(path=str(path), name="hour"), config)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert finding.duration_s == 3600.0
+    assert sum(window.samples for window in finding.windows) in (0, 3600 * 8000)
     assert peak_bytes < 16e6, "the whole would be 115 MB"
 
 
@@ -195,6 +270,12 @@ class Recipe(Config, frozen=True, kw_only=True):
     ("settings", "message"),
     [
         ({"min_duration_s": 70}, "scan: min_duration_s = 70.0 is above max_duration_s = 60.0"),
+        (
+            {"window_s": 60, "max_duration_s": 60},
+            "window_s = 60.0 is not below max_duration_s = 60.0",
+        ),
+        ({"window_s": 5, "min_duration_s": 2}, "would reject: give at least window_s = 6.0"),
+        ({"window_s": 0.5}, "scan.window_s = 0.5: expected a value >= 1.0"),
         ({"min_duration_s": -1}, "scan.min_duration_s = -1: expected a value >= 0"),
         ({"silence_dbfs": 3}, "scan.silence_dbfs = 3: expected a value <= 0"),
         ({"workers": "all"}, 'scan.workers = "all": a whole number was expected'),

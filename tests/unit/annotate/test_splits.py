@@ -8,9 +8,11 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from earmark.annotate.groups import Leak, find_leaks, groups_of
 from earmark.annotate.splits import SPLITS, Deal, deal
+from earmark.annotate.windows import Window, window_clip
 from earmark.config import ConfigError
 from earmark.records import Clip, Example, Labels
 
@@ -124,6 +126,27 @@ def test_equal_content_is_a_tie() -> None:
     assert [len(g) for g in groups_of([make_clip(0), make_clip(1), make_clip(0)], ())] == [2, 1]
 
 
+def windows_of(whole: Clip, count: int) -> list[Clip]:
+    places = [Window(start=n, samples=1, peak_dbfs=0, loudness_lufs=0) for n in range(count)]
+    return [window_clip(whole, place) for place in places]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(0, 3))
+def test_windows_of_a_file_always_stay_together(sizes: list[int], seed: int) -> None:
+    files = [windows_of(make_clip(number), size) for number, size in enumerate(sizes)]
+    clips = [clip for windows in files for clip in windows]
+    dealt = deal(clips, SHARES, keep_apart=(), stratify_by=None, seed=seed)
+    assert dealt.groups == len(files)
+    for windows in files:
+        assert len({dealt.splits[clip.id] for clip in windows}) == 1
+
+
+def test_a_file_and_its_windows_are_one_content() -> None:
+    whole = make_clip(0)
+    (group,) = groups_of([*windows_of(whole, 2), whole], ())
+    assert len(group) == 3
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_forty_speakers_come_near_the_shares(seed: int) -> None:
     chance = random.Random(seed)
@@ -233,3 +256,9 @@ def test_leaks_are_found() -> None:
     ]
     assert [leak.field for leak in find_leaks(examples, ("speaker",))] == ["id", "speaker"]
     assert find_leaks(examples[:1] + examples[3:4], ("recording", "speaker")) == []
+
+
+def test_windows_of_a_file_on_two_sides_are_a_leak() -> None:
+    first, second = (make_example(number, "train", None, None) for number in (1, 2))
+    torn = [replace(first, parent="f"), replace(second, parent="f", split="test")]
+    assert find_leaks(torn, ()) == [Leak("id", "f", ("test", "train"))]

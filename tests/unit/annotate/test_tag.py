@@ -1,36 +1,61 @@
+"""What is read from a tagger's answers, what it took, and what could not be read."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from earmark.annotate.backends.scripted import ScriptedAnswer, ScriptedBackend
-from earmark.annotate.execute import Answer
-from earmark.annotate.tag import parse, tag
-from earmark.records import Caption, Rejected, TagSet, read_parquet
-
-
-@pytest.mark.parametrize("text", ["dog, bark", '{"tags": ["dog"]}', "[1, 2]", "null", "", "[[]]"])
-def test_what_is_no_list_of_words_is_rejected_with_its_text(text: str) -> None:
-    row = parse(Answer(id="a", backend="b", status="ok", text=text))
-    assert isinstance(row, Rejected)
-    assert row.reason == "not a JSON list"
-    assert text in row.detail
+from earmark.annotate.backends.scripted import ScriptedConfig
+from earmark.annotate.execute.answers import Answer
+from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.execute.run import answer_all
+from earmark.annotate.tag import UNREADABLE, read_parse_report, read_tags, tag_job, write_tags
+from earmark.records import Caption, Rejected, TagSet, read_parquet, write_jsonl, write_parquet
 
 
-def test_tags_are_lower_case_and_once() -> None:
-    row = parse(Answer(id="a", backend="b", status="ok", text='["Dog", " dog ", "", "Bark"]'))
+def answer(text: str, turned_down: str = "") -> Answer:
+    return Answer(row=0, id="a", backend="b", status="ok", text=text, turned_down=turned_down)
+
+
+def test_tags_are_read_with_the_repairs_that_this_took() -> None:
+    row, repairs = read_tags(answer('```json\n["Dog", "bark"]\n```'))
     assert row == TagSet(id="a", tags=("dog", "bark"), backend="b")
+    assert {"fence", "case"} <= set(repairs)
 
 
-def test_no_tags_is_a_reason() -> None:
-    row = parse(Answer(id="a", backend="b", status="ok", text="[]"))
-    assert row == Rejected(id="a", stage="tag", reason="no tags")
+def test_what_cannot_be_read_is_rejected_with_its_words() -> None:
+    row, repairs = read_tags(answer("I'm sorry, I cannot help with that."))
+    assert isinstance(row, Rejected)
+    assert (row.stage, row.reason, repairs) == ("tag", UNREADABLE, ())
+    assert row.detail.startswith("I'm sorry")
 
 
-def test_counts_add_up(tmp_path: Path) -> None:
-    script = {"b": ScriptedAnswer(id="b", text="oops"), "c": ScriptedAnswer(id="c", refusal="no")}
-    captions = [Caption(id=name, text="t", summary="s", backend="x") for name in "abc"]
-    counts = tag(captions, ScriptedBackend(script, default='["hum"]'), tmp_path)
-    assert counts == {"in": 3, "out": 1, "tag: not a JSON list": 1, "tag: no": 1}
-    assert [row.tags for row in read_parquet(tmp_path / "tags.parquet", TagSet)] == [("hum",)]
+def test_no_tags_are_none() -> None:
+    assert isinstance(read_tags(answer("[]"))[0], Rejected)
+
+
+def test_the_first_draw_is_read_where_the_second_cannot_be() -> None:
+    row, _ = read_tags(answer("I cannot do that.", turned_down='["dog"]'))
+    assert row == TagSet(id="a", tags=("dog",), backend="b")
+
+
+def test_counts_and_the_parse_report_add_up(tmp_path: Path) -> None:
+    table, script, answers = tmp_path / "c.parquet", tmp_path / "s.jsonl", tmp_path / "answers"
+    captions = [Caption(id=name, text="t", summary="s", backend="x") for name in "abcd"]
+    write_parquet(table, captions, Caption)
+    write_jsonl(
+        script,
+        [
+            {"id": "b", "text": "I'm sorry, I cannot help."},
+            {"id": "c", "refusal": "no"},
+            {"id": "d", "text": "['hum']"},
+        ],
+    )
+    backend = ScriptedConfig(path=str(script), default='["hum"]')
+    asked = answer_all(tag_job(table, backend, answers), LocalConfig())
+    assert asked == {"in": 4, "out": 3, "tagger: no": 1}
+    counts = write_tags(answers, tmp_path)
+    assert counts == {"in": 3, "out": 2, f"tag: {UNREADABLE}": 1}
+    assert [row.id for row in read_parquet(tmp_path / "tags.parquet", TagSet)] == ["a", "d"]
+    report = read_parse_report(tmp_path)
+    assert (report.answers, report.parsed, report.repairs) == (3, 2, {"single quotes": 1})
+    assert str(report) == "tag: 66.7% of 3 answers read; repairs: 1 single quotes"

@@ -2,6 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.linear import LinearProbe
@@ -170,6 +171,16 @@ def test_held_out_keeps_recordings_whole_and_does_not_depend_on_the_order() -> N
         ids = {example.id for example in getattr(parts, side).examples}
         assert ids == {example.id for example in getattr(turned, side).examples}
         assert len(ids) % 4 == 0
+
+
+def test_held_out_takes_the_windows_of_a_file_for_one_recording() -> None:
+    examples = [replace(clip(n, "test", "ann"), parent=str(n // 4)) for n in range(80)]
+    recordings = [clip(n, "test", "ann", recording=str(n // 4)) for n in range(80)]
+    ours, same = partition(examples, HELD_OUT), partition(recordings, HELD_OUT)
+    for side in ("train", "validation", "test"):
+        part = getattr(ours, side)
+        assert [e.id for e in part.examples] == [e.id for e in getattr(same, side).examples]
+        assert part.recordings() == getattr(same, side).recordings()
 
 
 def test_held_out_of_two_recordings_lends_validation_a_quarter_of_the_first() -> None:

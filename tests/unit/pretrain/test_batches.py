@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import torch
+from msgspec.structs import replace
 
 from earmark.audio import AudioError
 from earmark.config import ConfigError
@@ -73,6 +76,36 @@ def test_a_crop_follows_from_seed_step_and_clip(make_examples: Make) -> None:
     np.testing.assert_array_equal(crop(1)[2:3], crop(1, of=clips[2:3]))
     assert not np.array_equal(crop(1), crop(2))
     assert not np.array_equal(crop(1), crop(1, seed=9))
+
+
+def test_a_window_is_read_and_cropped_within_itself(tmp_path: Path, make_examples: Make) -> None:
+    wave = np.arange(8000, dtype=np.float32) / 8000
+    soundfile.write(tmp_path / "file.wav", wave, 8000, subtype="FLOAT")
+    window = replace(
+        make_examples(1)[0],
+        path=str(tmp_path / "file.wav"),
+        parent="file",
+        start_s=0.25,
+        duration_s=0.5,
+    )
+    (whole,) = load_batch([window], 8000, 1.0, seed=0, step=0).wave.numpy()
+    np.testing.assert_array_equal(whole, wave[2000:6000])
+    places: set[int] = set()
+    for step in range(50):
+        (crop,) = load_batch([window], 8000, 0.2, seed=0, step=step).wave.numpy()
+        place = round(float(crop[0]) * 8000)
+        np.testing.assert_array_equal(crop, wave[place : place + 1600])
+        places.add(place)
+    assert min(places) >= 2000
+    assert max(places) + 1600 <= 6000
+    assert len(places) > 40
+
+
+def test_a_whole_file_is_read_to_its_end_whatever_its_row_says(make_examples: Make) -> None:
+    (clip,) = make_examples(1)
+    expected = load_batch([clip], 8000, 10.0, seed=0, step=0).wave
+    rounded = replace(clip, duration_s=clip.duration_s - 0.01)
+    assert torch.equal(load_batch([rounded], 8000, 10.0, seed=0, step=0).wave, expected)
 
 
 def test_a_batch_is_padded_with_zeros_behind_real_lengths(make_examples: Make) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
 
+from earmark.annotate.tag import PARSE_REPORT, ParseReport
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, write_vocabulary
 from earmark.evaluate.base import Comparison
 from earmark.records import (
@@ -26,7 +28,6 @@ from earmark.records import (
     write_jsonl,
     write_parquet,
 )
-from earmark.report.stages import PURPOSE
 from earmark.workspace import Stage, Workspace
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -119,7 +120,7 @@ class Fabricated:
 def fabricate(root: Path, until: str = "evaluate", *, clips: int = 90) -> Workspace:
     """Build every stage up to `until` and record the run."""
     made = Fabricated(root, clips)
-    for name in PURPOSE:
+    for name in BUILDERS:
         made.stages[name] = made.workspace.stage(name, "fabricated")
         with made.stages[name].writing():
             BUILDERS[name](made)
@@ -202,6 +203,11 @@ def _caption(made: Fabricated) -> None:
     made.seal("caption", counts)
 
 
+def _asked(made: Fabricated, stage: str, rows: int) -> None:
+    made.reject(stage, [])
+    made.seal(stage, {"in": rows, "out": rows})
+
+
 def _captioned(clip: Clip) -> Caption:
     kind = clip.labels["kind"][0]
     summary = f"A {kind} at a steady level, with a clear pitch and little reverberation."
@@ -217,6 +223,9 @@ def _tag(made: Fabricated) -> None:
     rows = [_tagged(made, clips[caption.id]) for caption in captions[:-1]]
     lost = [Rejected(id=captions[-1].id, stage="tag", reason="no tags")]
     made.write("tag", "tags.parquet", rows, TagSet)
+    report = ParseReport(answers=len(captions), parsed=len(rows), repairs={"fence": 7})
+    path = made.stages["tag"].file(PARSE_REPORT)
+    path.write_bytes(msgspec.json.encode(report))
     made.seal("tag", {"in": len(captions), "out": len(rows), **made.reject("tag", lost)})
 
 
@@ -360,7 +369,9 @@ def _score(task: str, encoder: str, value: float, status: str = "ok") -> Score:
 BUILDERS: dict[str, Callable[[Fabricated], None]] = {
     "corpus": _corpus,
     "scan": _scan,
+    "captioner": lambda made: _asked(made, "captioner", made.clips),
     "caption": _caption,
+    "tagger": lambda made: _asked(made, "tagger", made.clips - 1),
     "tag": _tag,
     "vocabulary": _vocabulary,
     "manifest": _manifest,

@@ -36,6 +36,13 @@ def test_rows_lost_between_stages_are_a_fault():
     assert "no stage before" in fault
 
 
+def test_files_that_were_cut_are_counted_beside_their_windows():
+    counts = {"in": 9, "files": 5, "out": 8, "scan: silent": 1}
+    assert check("scan", counts, [lost("silent")], {5}) == ()
+    (fault,) = check("scan", counts, [lost("silent")], {9})
+    assert fault == "scan: 5 rows went in, but no stage before passed on that many."
+
+
 def test_a_stage_that_keeps_no_rejected_rows_is_not_asked_for_them():
     assert check("vocabulary", {"in": 9, "out": 4, "vocabulary: too rare": 5}, None, set()) == ()
 
@@ -46,7 +53,9 @@ def test_the_funnel_of_a_run(whole):
     assert [step.name for step in funnel.steps] == [
         "corpus",
         "scan",
+        "captioner",
         "caption",
+        "tagger",
         "tag",
         "vocabulary",
         "manifest",

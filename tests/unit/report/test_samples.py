@@ -4,7 +4,7 @@ import io
 import numpy as np
 import soundfile
 
-from earmark.records import Clip, Example, read_parquet
+from earmark.records import Clip, Example, Span, read_parquet
 from earmark.report.samples import LONGEST_S, encode, read_samples, spread
 from earmark.report.stages import finished
 
@@ -38,7 +38,7 @@ def test_a_long_stereo_file_becomes_a_short_mono_one(tmp_path):
     path = tmp_path / "long.wav"
     wave = 0.5 * np.sin(np.arange(44100 * 12) / 20)
     soundfile.write(path, np.stack([wave, wave], axis=1), 44100)
-    uri, why = encode(str(path))
+    uri, why = encode(Span(str(path)))
     assert why == ""
     assert uri is not None
     head, _, data = uri.partition(",")
@@ -49,8 +49,21 @@ def test_a_long_stereo_file_becomes_a_short_mono_one(tmp_path):
     assert len(data) < 150_000
 
 
+def test_of_a_window_that_alone_is_heard(tmp_path):
+    path = tmp_path / "file.wav"
+    wave = np.zeros(24000 * 12)
+    wave[24000 * 4 : 24000 * 6] = 0.5 * np.sin(np.arange(48000) / 5)
+    soundfile.write(path, wave, 24000)
+    uri, _ = encode(Span(str(path), 4.0, 2.0))
+    assert uri is not None
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    assert abs(len(samples) / rate - 2.0) < 0.2
+    middle = samples[rate // 4 : rate]
+    assert np.abs(middle).reshape(-1, rate // 100).max(axis=1).min() > 0.3
+
+
 def test_a_file_that_has_gone_gives_a_reason(tmp_path):
-    assert encode(str(tmp_path / "gone.wav")) == (None, "unreadable")
+    assert encode(Span(str(tmp_path / "gone.wav"))) == (None, "unreadable")
 
 
 def test_samples_are_held_out_and_carry_everything(whole):

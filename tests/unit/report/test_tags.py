@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from earmark.records import Example, TagSet
+from earmark.report import write_report
 from earmark.report.tags import cover, telling_tags
 
 
@@ -53,3 +54,8 @@ def test_a_tag_of_two_clips_tells_nothing():
 
 def test_without_true_domains_there_are_no_domains():
     assert telling_tags([example("dog")]) == ()
+
+
+def test_the_page_says_how_well_answers_could_be_read(whole):
+    page = write_report(whole).read_text("utf-8")
+    assert "answers could be read as tags, after repairs: 7 fence" in page

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -10,17 +12,24 @@ import msgspec
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """What a backend is asked. It never holds a clip's labels.
 
-    A captioner gets `audio` (a path; `duration_s` of it), a tagger gets `text`.
+    A captioner gets `audio`, a path: `duration_s` seconds of it from `start_s` on. A tagger gets
+    `text`. `draw` is 0, or 1 where the first answer was turned down: a backend that samples then
+    takes another seed.
     """
 
     id: str
     audio: str | None = None
+    start_s: float = 0.0
     duration_s: float | None = None
     text: str | None = None
+    draw: int = 0
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """A raw answer. `tokens_in` and `tokens_out` are 0 where a backend does not count."""
+    """A raw answer. `finish_reason` is "length" where it was cut off.
+
+    `tokens_in` and `tokens_out` are 0 where a backend does not count.
+    """
 
     text: str
     finish_reason: str = "stop"
@@ -29,27 +38,43 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer. `reason` is a short fixed word for counting, `detail` is for people."""
+    """No answer. `reason` is a short fixed word for counting, `detail` is for people.
+
+    `retryable` says that the same prompt may be answered if it is put again.
+    """
 
     reason: str
     detail: str = ""
     retryable: bool = False
 
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""`found`, where there is nothing to be found out."""
+
+
 class Backend(ABC):
     """Answers prompts. Failure is a value: only a bug or a broken set-up raises.
 
+    Nothing is started or connected before the first `generate`. What a backend can only wait for
+    (a busy or restarting server) it waits for inside `generate`, up to its own limit, and then
+    raises StageError: a prompt is refused for what is wrong with itself.
+
     `fingerprint` covers all that can change an answer: model, revision, prompt, decoding, engine.
-    `concurrency` is how many prompts it wants in flight.
+    `concurrency` is how many prompts it wants in flight. `needs_canary` says that its answers
+    are to be tried on known sounds before they are trusted: it is a model that nobody here built.
+    `found` is what it finds out at work and answers by, such as the form in which a server takes a
+    schema; it is written down beside the answers.
     """
 
     fingerprint: str
     concurrency: int
+    needs_canary: bool
+    found: Mapping[str, str]
 
     @abstractmethod
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
         """Answer one prompt."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Let go of processes and connections; the backend is not used afterwards."""
+    async def aclose(self) -> None:
+        """Let go of processes and connections, in the loop that used them; it ends here."""

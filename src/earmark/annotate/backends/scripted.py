@@ -8,7 +8,7 @@ from pathlib import Path
 from earmark.config import Config, ConfigError, fingerprint
 from earmark.records import Row, read_jsonl
 
-from .base import Backend, Completion, Prompt, Refusal
+from .base import NOTHING, Backend, Completion, Prompt, Refusal
 
 
 class ScriptedConfig(Config, frozen=True, kw_only=True, tag="scripted", tag_field="kind"):
@@ -48,6 +48,8 @@ class ScriptedBackend(Backend):
     """Answers by looking up the prompt's id; counts what it was asked in `asked`."""
 
     concurrency = 4
+    needs_canary = False
+    found = NOTHING
 
     def __init__(self, answers: Mapping[str, ScriptedAnswer], default: str | None) -> None:
         self.fingerprint = fingerprint("scripted", answers, default)
@@ -67,5 +69,5 @@ class ScriptedBackend(Backend):
             return Completion(text=self._default)
         return Refusal(reason="not scripted", detail=f"no line has the id {prompt.id}")
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -14,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.waves import as_wave, duration_s, group_by_length, pad
+from earmark.pretrain.waves import Sound, as_wave, duration_s, group_by_length, pad
 
 EMBED_BATCH_S = 60.0
 """Seconds of audio that `embed` encodes at a time, padding included."""
@@ -65,16 +64,15 @@ class Encoder(nn.Module, ABC):
         """
 
     @final
-    def embed(
-        self, files: Sequence[str | Path | Float32[np.ndarray, " _"]]
-    ) -> Float32[np.ndarray, "files dim"]:
+    def embed(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files dim"]:
         """Return one vector a file, in their order: the mean over its frames.
 
         The vector does not depend on the other files (to about 1e-6), nor on chance: dropout and
         masking are off.
 
         Args:
-            files: paths of audio files, or mono waves in [-1, 1] at `sample_rate` Hz.
+            files: paths of audio files, spans of such, or mono waves in [-1, 1] at `sample_rate`
+                Hz.
 
         Raises:
             AudioError: a file cannot be decoded.

@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark.annotate.backends.acoustic import events, voice
 from earmark.annotate.backends.acoustic.captioner import Captioner, load_captioner
 from earmark.annotate.backends.acoustic.config import AcousticConfig
-from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.pool import WorkerPool
 from earmark.config import fingerprint
 
@@ -30,6 +30,9 @@ class AcousticBackend(Backend):
     Raises:
         ConfigError: a package that the settings ask for is not installed.
     """
+
+    needs_canary = False
+    found = NOTHING
 
     def __init__(self, config: AcousticConfig) -> None:
         weights = voice.weights_path()
@@ -55,7 +58,7 @@ class AcousticBackend(Backend):
         """Caption one clip; refused are broken, missing and too long files."""
         return await self._pool.run(_answer, prompt)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """End the worker processes."""
         self._pool.close()
 

@@ -22,17 +22,18 @@ class Captioner:
     max_duration_s: float
 
     def answer(self, prompt: Prompt) -> Completion | Refusal:
-        """Caption `prompt.audio`, the first `prompt.duration_s` seconds of it if that is given.
+        """Caption `prompt.audio` from `prompt.start_s` on, `prompt.duration_s` seconds if given.
 
         Refused: "no audio", "too long", or the reason of the `AudioError`.
         """
         if prompt.audio is None:
             return Refusal(reason="no audio", detail=f"prompt {prompt.id} names no audio file")
         try:
-            duration_s = prompt.duration_s or audio.probe(prompt.audio).duration_s
+            start_s = prompt.start_s
+            duration_s = prompt.duration_s or audio.probe(prompt.audio).duration_s - start_s
             if duration_s > self.max_duration_s:
                 return Refusal(reason="too long", detail=self._too_long(prompt.audio, duration_s))
-            samples, rate = audio.read(prompt.audio, duration_s=duration_s)
+            samples, rate = audio.read(prompt.audio, start_s=start_s, duration_s=duration_s)
         except audio.AudioError as error:
             return Refusal(reason=error.reason, detail=str(error))
         measured = measure(samples, rate, self.ears, sample_rate=self.sample_rate)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.pool import WorkerPool
 from earmark.config import Config, ConfigError, fingerprint
 
@@ -53,6 +53,9 @@ class LexicalConfig(Config, frozen=True, kw_only=True, tag="lexical", tag_field=
 class LexicalBackend(Backend):
     """Answers a caption (`prompt.text`) with a JSON list of its tags, most useful first."""
 
+    needs_canary = False
+    found = NOTHING
+
     def __init__(self, config: LexicalConfig, versions: dict[str, str]) -> None:
         self.fingerprint = fingerprint("lexical", RULES, contents(), config.max_tags, versions)
         self._pool = WorkerPool(config.workers, _start, config.max_tags)
@@ -66,7 +69,7 @@ class LexicalBackend(Backend):
             return Refusal(reason="caption too long", detail=detail)
         return Completion(text=await self._pool.run(_answer, prompt.text))
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """End the processes."""
         self._pool.close()
 

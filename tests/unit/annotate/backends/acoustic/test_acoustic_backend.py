@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import aclosing
 from importlib.util import find_spec
 
 import acoustic_signals as signals
@@ -39,10 +40,10 @@ def test_answers_come_through_processes_and_in_order(tone_path, tmp_path):
     async def ask():
         names = ["tone.wav", "broken.wav", "missing.wav", "tone.wav"]
         prompts = [Prompt(id=name, audio=str(tmp_path / name)) for name in names]
-        return await asyncio.gather(*(backend.generate(prompt) for prompt in prompts))
+        async with aclosing(backend):
+            return await asyncio.gather(*(backend.generate(prompt) for prompt in prompts))
 
     first, broken, missing, again = asyncio.run(ask())
-    backend.close()
     assert isinstance(first, Completion)
     assert "tonal" in first.text
     assert first == again
@@ -77,10 +78,24 @@ def test_only_the_duration_asked_for_is_heard(captioner, tmp_path):
     assert "noisy" not in answer.text
 
 
+def test_a_window_is_heard_alone(captioner, tmp_path):
+    wave = np.concatenate([signals.white_noise(2.0), signals.tone(440.0, 2.0)])
+    soundfile.write(tmp_path / "two.wav", wave, signals.RATE)
+    soundfile.write(tmp_path / "one.wav", wave[2 * signals.RATE :], signals.RATE)
+    path = str(tmp_path / "two.wav")
+    alone = captioner.answer(Prompt(id="a", audio=str(tmp_path / "one.wav")))
+    assert "tonal" in alone.text
+    assert captioner.answer(Prompt(id="a", audio=path, start_s=2.0, duration_s=2.0)) == alone
+    assert captioner.answer(Prompt(id="a", audio=path, start_s=2.0)) == alone
+    beyond = captioner.answer(Prompt(id="a", audio=path, start_s=4.0))
+    assert isinstance(beyond, Refusal)
+    assert beyond.reason == "empty"
+
+
 def test_the_fingerprint_changes_with_what_changes_answers():
     def fingerprint(**settings):
         backend = AcousticConfig(**settings).build()
-        backend.close()
+        asyncio.run(backend.aclose())
         return backend.fingerprint
 
     assert fingerprint(events="off", workers=1) == fingerprint(events="off", workers=2)

@@ -1,0 +1,5 @@
+"""A captioner or tagger behind OpenAI-compatible servers: chat completions over HTTP."""
+
+from .config import EndpointConfig
+
+__all__ = ["EndpointConfig"]

@@ -1,0 +1,94 @@
+"""The `Backend` contract over HTTP: prompts are made into requests while others are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.audio import AudioError
+
+from . import dialect as dialects
+from .client import Client
+from .config import EndpointConfig, Key
+from .dialect import Dialect
+from .exchange import Exchange
+from .message import audio_body, text_body
+from .pauses import Clock
+
+LEAST_AHEAD = 4
+
+
+class EndpointBackend(Backend):
+    """Asks a model behind servers.
+
+    `concurrency` is half as many prompts again as the servers take: the others are read, encoded
+    or waiting for their next turn. `dialect` is how answers to texts are held to a schema, None
+    until the first text finds out.
+
+    Args:
+        config: checked settings.
+        key: for the servers, None for none.
+        clock: the time.
+        chance: draws pauses; never anything that reaches a server.
+    """
+
+    needs_canary = True
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        key: Key | None,
+        clock: Clock | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        most = config.concurrency * len(config.urls)
+        self.fingerprint = config.fingerprint
+        self.concurrency = most + max(most // 2, LEAST_AHEAD)
+        self.dialect: Dialect | None = None if config.dialect == "auto" else config.dialect
+        self.found: Mapping[str, str] = NOTHING
+        self._config = config
+        self._client = Client(key, config.timeout_s)
+        self._exchange = Exchange(config, self._client, clock or Clock(), chance or random.Random())
+        self._finding = asyncio.Lock()
+
+    async def generate(self, prompt: Prompt) -> Completion | Refusal:
+        """Answer one prompt; servers that are busy or down are waited for.
+
+        Raises:
+            ConfigError: the servers want something mended: the key, the model's name, the URL.
+            StageError: none of them answered anything for the time that the settings allow.
+        """
+        if prompt.text is not None:
+            return await self._tag(prompt, prompt.text)
+        try:
+            body = await asyncio.to_thread(audio_body, prompt, self._config)
+        except AudioError as error:
+            return Refusal(reason=error.reason, detail=str(error))
+        return await self._exchange.ask(body)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._exchange.servers.aclose()
+        await self._client.aclose()
+
+    async def _tag(self, prompt: Prompt, text: str) -> Completion | Refusal:
+        longest = self._config.max_text_characters
+        if len(text) > longest:
+            detail = f"{len(text)} characters, and max_text_characters is {longest}"
+            return Refusal(reason="too long", detail=detail)
+        return await self._put(prompt, self.dialect or await self._find_dialect())
+
+    async def _put(self, prompt: Prompt, dialect: Dialect) -> Completion | Refusal:
+        form = dialects.response_format(dialect)
+        return await self._exchange.ask(text_body(prompt, self._config, form))
+
+    async def _find_dialect(self) -> Dialect:
+        async with self._finding:
+            if self.dialect is None:
+                self.dialect = await dialects.find(
+                    lambda dialect: self._put(dialects.PROBE, dialect)
+                )
+                self.found = {"dialect": self.dialect}
+            return self.dialect

@@ -1,0 +1,131 @@
+"""One logical request: sent until it is answered, or found to be at fault itself."""
+
+from __future__ import annotations
+
+import random
+
+from earmark.annotate.backends.base import Completion, Refusal
+
+from .client import Client, Fault
+from .config import EndpointConfig
+from .message import greeting_body
+from .mistakes import explain
+from .pauses import Clock, full_jitter
+from .replies import Busy, Down, Failed, Mistake, Outcome, excerpt, judge
+from .servers import Lease, Servers
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+"""Bounds of the pause of a request that was turned away without a time to come back, seconds."""
+
+MOST_LOSSES = 3
+"""A request that was on its way so often when a server broke off may be what breaks it."""
+
+
+class Exchange:
+    """Sends bodies to servers, and tells the failures of a prompt from those of a server.
+
+    Args:
+        config: whom to ask, and for how long.
+        client: the connections.
+        clock: the time.
+        chance: draws the pauses.
+    """
+
+    def __init__(
+        self, config: EndpointConfig, client: Client, clock: Clock, chance: random.Random
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self._chance = chance
+        self._greeting = greeting_body(config)
+        self.servers = Servers(
+            config.urls, config.concurrency, config.patience_s, self._look, clock, chance
+        )
+
+    async def ask(self, body: bytes) -> Completion | Refusal:
+        """Return the answer to a request; waits while servers are busy or down.
+
+        Raises:
+            ConfigError: the servers want something mended: the key, the model's name, the URL.
+            StageError: no server has answered anything for the time that the settings allow.
+        """
+        losses = refusals = 0
+        while True:
+            lease, outcome = await self._send(body)
+            match outcome:
+                case Completion() | Refusal():
+                    return outcome
+                case Busy():
+                    refusals += 1
+                    await self._wait_turn(lease, outcome, refusals)
+                case Down():
+                    losses += outcome.lost
+                    if losses >= MOST_LOSSES and await self._comes_back():
+                        detail = f"{losses} connections broke off: {outcome.detail}"
+                        return Refusal(reason="connection lost", detail=detail, retryable=True)
+                case Failed():
+                    if await self._is_well(lease):
+                        return Refusal(reason=outcome.reason, detail=outcome.detail, retryable=True)
+                    self.servers.rest(lease, outcome.detail)
+                case Mistake():
+                    return await self._refused(lease, outcome)
+
+    async def _send(self, body: bytes) -> tuple[Lease, Outcome]:
+        lease = await self.servers.acquire()
+        outcome: Outcome | None = None
+        try:
+            reply = await self._client.post(f"{lease.server.url}/chat/completions", body)
+            outcome = judge(reply, self._clock.wall())
+            return lease, outcome
+        finally:
+            self.servers.release(lease, outcome)
+
+    async def _refused(self, lease: Lease, mistake: Mistake) -> Refusal:
+        """Return a refusal if the mistake is the prompt's; raise if it is the user's."""
+        verdict = await explain(mistake, lease.server.url, self._config, self._client)
+        if isinstance(verdict, Refusal):
+            return verdict
+        raise verdict
+
+    async def _wait_turn(self, lease: Lease, busy: Busy, refusals: int) -> None:
+        """Wait as the server asks, or by back-off; not at all where the whole server pauses."""
+        if lease.server.away:
+            return
+        jitter_s = full_jitter(refusals, FIRST_PAUSE_S, LONGEST_PAUSE_S, self._chance)
+        pause_s = jitter_s
+        if busy.retry_after_s is not None:
+            pause_s = busy.retry_after_s + min(jitter_s, 0.25 * busy.retry_after_s)
+        await self._clock.sleep(min(pause_s, self._config.patience_s))
+
+    async def _is_well(self, lease: Lease) -> bool:
+        """Return whether the server has generated anything since the lease, or does so now.
+
+        A server may be up and its engine stuck, so that it is asked for a word.
+        """
+        server = lease.server
+        async with server.checking:
+            if server.answered > lease.answered:
+                return True
+            if server.rests > lease.rests or await self._look(server.url) is not None:
+                return False
+            url = f"{server.url}/chat/completions"
+            reply = await self._client.post(url, self._greeting, greeting=True)
+            if isinstance(reply, Fault) or reply.status >= 500:
+                return False
+            self.servers.note_answer(server)
+            return True
+
+    async def _comes_back(self) -> bool:
+        """Wait until a server is up again and return whether it generates."""
+        lease = await self.servers.acquire()
+        self.servers.release(lease, None)
+        return await self._is_well(lease)
+
+    async def _look(self, url: str) -> str | None:
+        """Return what is wrong with a server, None if it is up."""
+        reply = await self._client.get(f"{url}/models")
+        if isinstance(reply, Fault):
+            return reply.detail
+        return f"{reply.status}: {excerpt(reply.body)}" if reply.status >= 500 else None

@@ -1,0 +1,5 @@
+"""A captioner or tagger on this machine's GPUs: vLLM servers, started, watched and ended here."""
+
+from .config import VllmConfig
+
+__all__ = ["VllmConfig"]

@@ -1,0 +1,123 @@
+"""Settings of models that earmark serves itself. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from earmark.annotate.backends.chat import ChatConfig
+from earmark.annotate.backends.endpoint.config import (
+    EndpointConfig,
+    Positive,
+    Price,
+    SampleRate,
+)
+from earmark.config import ConfigError, fingerprint
+
+if TYPE_CHECKING:
+    from .backend import VllmBackend
+
+_SET_HERE = {
+    "--host": "servers listen on 127.0.0.1 only",
+    "--port": "set first_port",
+    "--revision": "set revision",
+    "--tensor-parallel-size": "set gpus_per_server",
+    "-tp": "set gpus_per_server",
+    "--pipeline-parallel-size": "set gpus_per_server, which splits a model by tensors",
+    "-pp": "set gpus_per_server, which splits a model by tensors",
+    "--data-parallel-size": "set servers",
+    "-dp": "set servers",
+    "--served-model-name": "requests name the model as the recipe does",
+    "--api-key": "set the environment variable VLLM_API_KEY, which no process list shows",
+}
+_KEY = "VLLM_API_KEY"
+_NOT_SHARED = ("urls", "api_key_variable")
+_NOWHERE = ("http://127.0.0.1:1/v1",)  # where servers listen is no part of what they answer
+
+
+class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="kind"):
+    """A chat model served by `vllm serve` on this machine, one server for each group of GPUs.
+
+    The servers are started with the first prompt and end with the job. Requests are put as the
+    endpoint backend puts them. Where VLLM_API_KEY is set, the servers ask for that key and get it.
+
+    Args:
+        audio: how a clip travels: "input_audio", "audio_url" or "file_url" (which needs
+            "--allowed-local-media-path=FOLDER" among the flags).
+        audio_format: "original", "flac" or "wav", as for the endpoint backend.
+        sample_rate: of decoded audio, Hz.
+        dialect: how a tagger's answer is held to a schema; "auto" asks the server what it can.
+        concurrency: the most requests in flight at one server.
+        timeout_s: the longest that one request may take, seconds.
+        patience_s: how long to wait for an answer from servers that are down or busy, seconds: long
+            enough for a server to be started again.
+        extra: further fields of the request, such as repetition_penalty.
+        price_per_million_tokens_in: of prompts, for estimates, in any currency.
+        price_per_million_tokens_out: of answers.
+        price_per_hour: of all servers together.
+        gpus_per_server: how many GPUs one model is split over (tensor parallelism); 0 leaves GPUs
+            alone, for builds of vLLM without CUDA.
+        servers: how many servers; 0 for as many as the visible GPUs allow. Visible are those that
+            CUDA_VISIBLE_DEVICES names, or else that `nvidia-smi -L` lists.
+        first_port: servers take free ports from here on, on 127.0.0.1.
+        flags: of the engine, such as "--max-model-len=32768"; they change the fingerprint.
+        command: what is run, before the name of the model.
+        start_timeout_s: the longest from start to health: downloading, loading, compiling; seconds.
+        restarts: how often in a row a server is started again that was not well for a minute.
+        log_folder: where the servers' output goes; "" for a new temporary folder.
+    """
+
+    audio: Literal["input_audio", "audio_url", "file_url"] = "input_audio"
+    audio_format: Literal["original", "flac", "wav"] = "original"
+    sample_rate: SampleRate = 16_000
+    dialect: Literal["auto", "json_schema", "json_object", "none"] = "auto"
+    concurrency: Annotated[int, Meta(ge=1)] = 64
+    timeout_s: Positive = 300.0
+    patience_s: Positive = 1800.0
+    extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    price_per_million_tokens_in: Price = 0.0
+    price_per_million_tokens_out: Price = 0.0
+    price_per_hour: Price = 0.0
+    gpus_per_server: Annotated[int, Meta(ge=0)] = 1
+    servers: Annotated[int, Meta(ge=0)] = 0
+    first_port: Annotated[int, Meta(ge=1024, le=65_535)] = 8100
+    flags: tuple[str, ...] = ()
+    command: tuple[str, ...] = ("vllm", "serve")
+    start_timeout_s: Positive = 1800.0
+    restarts: Annotated[int, Meta(ge=0)] = 5
+    log_folder: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits over all that can change an answer; not how many servers give it."""
+        requests = self.endpoint(_NOWHERE).fingerprint
+        return fingerprint("vllm", requests, self.gpus_per_server, self.flags)
+
+    def endpoint(self, urls: tuple[str, ...]) -> EndpointConfig:
+        """Return the settings of an endpoint backend that asks the servers at `urls`."""
+        shared = [name for name in EndpointConfig.__struct_fields__ if name not in _NOT_SHARED]
+        return EndpointConfig(
+            urls=urls,
+            api_key_variable=_KEY if os.environ.get(_KEY) else None,
+            **{name: getattr(self, name) for name in shared},
+        )
+
+    def build(self) -> VllmBackend:
+        """Check the settings and return the backend; no server is started yet.
+
+        Raises:
+            ConfigError: a setting cannot be right, or aiohttp is not installed.
+        """
+        if not self.command:
+            raise ConfigError('vllm: command is empty; leave it out for ["vllm", "serve"]')
+        for flag in self.flags:
+            name = flag.partition("=")[0]
+            if name in _SET_HERE:
+                raise ConfigError(f"vllm: flags cannot hold {name}: {_SET_HERE[name]}")
+        self.endpoint(_NOWHERE).build()
+        from .backend import VllmBackend
+
+        return VllmBackend(self)

@@ -1,0 +1,11 @@
+"""Trust before spending: a backend is tried on known sounds and texts before it gets a whole job.
+
+A server can answer every request and still be useless: its chat template drops the audio, its
+batches are mixed up, a long clip brings it down. Ten million such answers cost as much as good
+ones.
+"""
+
+from .captioner import try_captioner
+from .tagger import try_tagger
+
+__all__ = ["try_captioner", "try_tagger"]

@@ -1,0 +1,203 @@
+"""Work on shards in this process: bounded, journalled, resumable.
+
+Workers take prompts from one iterator, so the number in flight is bounded and nothing is queued;
+one writer gathers what has come in and commits it to the journals in groups, in a thread, so that
+the disk holds up no request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from random import Random
+from typing import Annotated
+
+from msgspec import Meta
+
+from earmark.annotate.backends.base import NOTHING, Backend, Prompt
+from earmark.config import Config, ConfigError
+from earmark.progress import Progress, track
+from earmark.workspace import StageError
+
+from .answers import Answer, ShardLedger, may_be_asked_again
+from .ask import ask
+from .job import Job
+from .shards import Shard
+
+MOST_FAILURES_IN_A_ROW = 32
+"""Of prompts that may be answered another day; then it is not the prompts that are at fault."""
+
+UNITS = {"audio": "clips", "text": "captions"}
+
+
+class LocalConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
+    """Work in this process.
+
+    Args:
+        shards: how many the job is cut into; 0 for one for each 50,000 rows.
+    """
+
+    shards: Annotated[int, Meta(ge=0)] = 0
+
+
+def answer_shards(job: Job, shards: Sequence[Shard]) -> None:
+    """Ask what is unanswered in these shards, and seal each one whose every row has its answer.
+
+    Raises:
+        ConfigError: another process works on one of them, or a setting cannot be right.
+        StageError: the backend is out of order; what was answered is kept, and the next call goes
+            on from there.
+    """
+    total = len(job.prompts)
+    rows = sum(len(shard.rows(total)) for shard in shards)
+    with track(job.title, total=rows, unit=UNITS[job.prompts.kind]) as progress:
+        run = _Run(job, shards, progress)
+        try:
+            asyncio.run(run.run())
+        except BaseExceptionGroup as group:
+            raise _told(group) from None
+        finally:  # by now no thread writes any more
+            for ledger in run.open:
+                ledger.close()
+
+
+@dataclass
+class _Run:
+    job: Job
+    shards: Sequence[Shard]
+    progress: Progress
+    random: Random = field(default_factory=Random)
+    backend: Backend | None = None
+    in_flight: int = 0
+    tokens: int = 0
+    refused: Counter[str] = field(default_factory=Counter[str])
+    failed: list[tuple[ShardLedger, Answer]] = field(
+        default_factory=list[tuple[ShardLedger, Answer]]
+    )
+    open: list[ShardLedger] = field(default_factory=list[ShardLedger])
+
+    async def run(self) -> None:
+        """Do all there is to do."""
+        self.started_s = time.monotonic()
+        waiting = self._waiting()
+        async with aclosing(self.job.backend.build()) as backend:
+            self.backend = backend
+            arrived = asyncio.Queue[tuple[ShardLedger, Answer] | None](4 * backend.concurrency)
+            async with asyncio.TaskGroup() as tasks:
+                writer = tasks.create_task(self._write(arrived))
+                async with asyncio.TaskGroup() as workers:
+                    for _ in range(backend.concurrency):
+                        workers.create_task(self._work(waiting, backend, arrived))
+                await arrived.put(None)
+                await writer
+
+    def _waiting(self) -> Iterator[tuple[ShardLedger, int, Prompt]]:
+        """Yield what has no answer yet; each shard is opened when its turn comes."""
+        total = len(self.job.prompts)
+        for shard in self.shards:
+            if not may_be_asked_again(self.job.folder, shard):
+                self.progress.resume(len(shard.rows(total)))
+                continue
+            ledger = ShardLedger(self.job.folder, shard, total)
+            self.open.append(ledger)
+            self.progress.resume(len(ledger.rows) - ledger.left)
+            if ledger.left == 0:
+                ledger.seal(self._found())
+            for row, prompt in self.job.prompts.read(ledger.rows, ledger.done):
+                yield ledger, row, prompt
+
+    async def _work(
+        self,
+        waiting: Iterator[tuple[ShardLedger, int, Prompt]],
+        backend: Backend,
+        arrived: asyncio.Queue[tuple[ShardLedger, Answer] | None],
+    ) -> None:
+        for ledger, row, prompt in waiting:
+            self.in_flight += 1
+            answer = await ask(backend, row, prompt, self.job.fault, self.random)
+            self.in_flight -= 1
+            await arrived.put((ledger, answer))
+
+    async def _write(self, arrived: asyncio.Queue[tuple[ShardLedger, Answer] | None]) -> None:
+        """Commit answers in groups: all that have come in while the last group went to the disk."""
+        sealing = list[asyncio.Task[None]]()
+        finished = False
+        while not finished:
+            group = [await arrived.get()]
+            while not arrived.empty():
+                group.append(arrived.get_nowait())
+            finished = group[-1] is None
+            sound = self._hold_back([item for item in group if item is not None], finished)
+            for ledger, answers in sound.items():
+                await asyncio.to_thread(ledger.append, answers)
+                if ledger.left == 0:
+                    sealing.append(
+                        asyncio.create_task(asyncio.to_thread(ledger.seal, self._found()))
+                    )
+                self._tell(answers)
+        await asyncio.gather(*sealing)
+
+    def _found(self) -> Mapping[str, str]:
+        return NOTHING if self.backend is None else self.backend.found
+
+    def _hold_back(
+        self, arrived: Sequence[tuple[ShardLedger, Answer]], finished: bool
+    ) -> dict[ShardLedger, list[Answer]]:
+        """Return what may be written down: failures only once another prompt was answered.
+
+        So a backend that fails at everything does not use up the rows.
+        """
+        sound = defaultdict[ShardLedger, list[Answer]](list)
+        for ledger, answer in arrived:
+            self.failed.append((ledger, answer))
+            if not answer.retryable:
+                self._release(sound)
+        if len(self.failed) >= MOST_FAILURES_IN_A_ROW:
+            raise StageError(_out_of_order(self.job.title, [answer for _, answer in self.failed]))
+        if finished:
+            self._release(sound)
+        return sound
+
+    def _release(self, sound: dict[ShardLedger, list[Answer]]) -> None:
+        for ledger, answer in self.failed:
+            sound[ledger].append(answer)
+        self.failed.clear()
+
+    def _tell(self, answers: Sequence[Answer]) -> None:
+        self.refused.update(answer.reason for answer in answers if answer.status == "refused")
+        self.tokens += sum(answer.tokens_out for answer in answers)
+        notes = [f"{count} {reason}" for reason, count in self.refused.most_common()]
+        if self.tokens:
+            elapsed_s = max(time.monotonic() - self.started_s, 1e-9)
+            notes.append(f"{self.tokens / elapsed_s:.0f} tokens/s")
+        notes.append(f"{self.in_flight} in flight")
+        self.progress.advance(len(answers), ", ".join(notes))
+
+
+def _out_of_order(title: str, failed: Sequence[Answer]) -> str:
+    reasons = Counter(answer.reason for answer in failed).most_common()
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return (
+        f"{title}: {len(failed)} prompts in a row failed ({told}), none was answered in between; "
+        f"the last: {failed[-1].detail or failed[-1].reason}. That is the backend's fault, so none "
+        "of these was written down. What was answered before is kept: mend the backend and run "
+        "the same command again."
+    )
+
+
+def _told(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error for the user among those of several tasks, or the first there is."""
+    leaves = list[BaseException]()
+    nested = list[BaseException](group.exceptions)
+    while nested:
+        error = nested.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            nested.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    for_user = [error for error in leaves if isinstance(error, StageError | ConfigError)]
+    return (for_user or leaves)[0]

@@ -1,0 +1,78 @@
+"""A job in shards: each a run of rows of its input table, with one writer and one journal.
+
+shards.json                      {"shards": 64}
+answers-00003-of-00064.jsonl     the journal, while it is being worked on
+answers-00003-of-00064.parquet   sealed: every row answered, in the order of the table
+answers-00003-of-00064.lock      who works on it
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from earmark.config import ConfigError
+from earmark.workspace import write_text
+
+ROWS_A_SHARD = 50_000
+"""Of a job that was not told how many shards to make."""
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """The `index`-th of `count` runs of rows, from 0."""
+
+    index: int
+    count: int
+
+    def rows(self, total: int) -> range:
+        """Return its rows of a table of `total`."""
+        return range(total * self.index // self.count, total * (self.index + 1) // self.count)
+
+    @property
+    def name(self) -> str:
+        """How its files are called."""
+        return f"answers-{self.index:05}-of-{self.count:05}"
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the shard that "3/64" means: the fourth of 64.
+
+    Raises:
+        ConfigError: it is not of this form, or there is no such shard.
+    """
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(count) > 0):
+        raise ConfigError(f"--shard {text}: write INDEX/COUNT, such as 3/64")
+    if int(index) >= int(count):
+        last = int(count) - 1
+        raise ConfigError(
+            f"--shard {text}: shards are counted from 0, so the last is {last}/{count}"
+        )
+    return Shard(int(index), int(count))
+
+
+def settle_shards(folder: Path, total: int, wanted: int | None = None) -> list[Shard]:
+    """Return the shards of the job in `folder`: as it was begun, else `wanted`, else by its size.
+
+    Raises:
+        ConfigError: `wanted` is another number than the job was begun with.
+    """
+    path = folder / "shards.json"
+    if path.exists():
+        count: int = msgspec.json.decode(path.read_bytes(), type=dict[str, int])["shards"]
+        if wanted not in (None, count):
+            raise ConfigError(
+                f"{folder} was begun in {count} shards, so it cannot be gone on with in {wanted}. "
+                f"Use --shard INDEX/{count}, or leave the number out."
+            )
+    else:
+        count = wanted or max(1, -(-total // ROWS_A_SHARD))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, msgspec.json.encode({"shards": count}).decode())
+    return [Shard(index, count) for index in range(count)]
+
+
+def sealed_path(folder: Path, shard: Shard) -> Path:
+    """Return where the shard's answers are once it is finished."""
+    return folder / f"{shard.name}.parquet"

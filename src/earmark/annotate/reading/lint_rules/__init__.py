@@ -1,0 +1,1 @@
+"""The ways in which a captioner's answer can be wrong, each with its rule."""

@@ -1,0 +1,93 @@
+"""One run from audio to scores, as a user writes it: a TOML table for each thing that is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from .annotate.backends.acoustic import AcousticConfig
+from .annotate.backends.endpoint import EndpointConfig
+from .annotate.backends.lexical import LexicalConfig
+from .annotate.backends.scripted import ScriptedConfig
+from .annotate.backends.transformers import TransformersConfig
+from .annotate.backends.vllm import VllmConfig
+from .annotate.execute.local import LocalConfig
+from .annotate.execute.on_ray import RayConfig
+from .annotate.manifest import ManifestConfig
+from .annotate.reading.lint import LintConfig
+from .annotate.scan import ScanConfig
+from .annotate.vocabulary import VocabularyConfig
+from .config import Config, ConfigError, apply_overrides, decode, load_toml, nearest
+from .corpora.folder import FolderConfig
+from .corpora.synthetic import SyntheticConfig
+from .corpora.table import TableConfig
+from .evaluate.config import EvaluateConfig
+from .pretrain.config import EncoderConfig, ObjectiveConfig, PretrainConfig
+from .workspace import Workspace, is_workspace
+
+Served = EndpointConfig | VllmConfig | TransformersConfig
+"""Chat models, wherever they run."""
+
+
+class Recipe(Config, frozen=True, kw_only=True):
+    """One run from audio to scores; each table is the settings of what it builds.
+
+    Args:
+        seed: of the split, the weights, the batches and the probes.
+        max_rejected: the share of its clips that a stage may reject before the run stops, 0 to 1.
+    """
+
+    corpus: FolderConfig | TableConfig | SyntheticConfig
+    seed: int = 0
+    max_rejected: float = 0.5
+    scan: ScanConfig = ScanConfig()
+    execute: LocalConfig | RayConfig = LocalConfig()
+    captioner: AcousticConfig | ScriptedConfig | Served = AcousticConfig()
+    lint: LintConfig = LintConfig()
+    tagger: LexicalConfig | ScriptedConfig | Served = LexicalConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    manifest: ManifestConfig = ManifestConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[Recipe, Path]:
+    """Return the recipe and the workspace that a command line means.
+
+    `name` is a recipe, or a workspace whose latest run is gone on with.
+
+    Raises:
+        ConfigError: as `load_recipe`.
+    """
+    if Path(name).is_dir() and name not in shipped_names() and is_workspace(Path(name)):
+        plain, _ = Workspace(Path(name)).latest_run()
+        return decode(apply_overrides(plain, overrides), Recipe, where=name), Path(name)
+    return load_recipe(name, overrides), workspace
+
+
+def shipped_names() -> list[str]:
+    """Return the recipes that come with the package."""
+    shipped = resources.files("earmark") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe from a TOML file, or a shipped one by name ("demo", "folder", "pack").
+
+    Raises:
+        ConfigError: no such recipe, or something in it cannot be right; the message says what.
+    """
+    file = Path(path)
+    shipped = resources.files("earmark") / "recipes"
+    names = shipped_names()
+    if str(path) in names and not file.is_file():  # `make demo` leaves a folder demo
+        with resources.as_file(shipped / f"{path}.toml") as packaged:
+            return decode(load_toml(packaged, overrides), Recipe, where=str(path))
+    if not file.is_file() and file.suffix != ".toml":
+        raise ConfigError(
+            f"{path} is neither a file nor a shipped recipe.{nearest(str(path), names)}"
+        )
+    return decode(load_toml(file, overrides), Recipe, where=str(path))

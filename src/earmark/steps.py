@@ -1,0 +1,271 @@
+"""The whole way in order, each step once: what it reads, what settles its result, what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from .annotate.backends.base import Backend
+from .annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
+from .annotate.backends.endpoint import EndpointConfig
+from .annotate.execute.job import BackendConfig, Job
+from .annotate.reading import lint, summary, tag_parser
+from .recipe import Recipe
+from .records import Caption, Clip, Example, Source, TagSet, read_parquet
+
+CANARY_S = 30.0
+"""The long clip that a captioner is tried on which does not say what it takes, seconds."""
+
+CANARY_PATIENCE_S = 300.0
+
+Counts = Mapping[str, int]
+Folders = Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the way.
+
+    `settings` returns all of the recipe that can change the result; `work` gets the folders of
+    the steps in `reads` and its own, and returns its counts. `bounded` says that its rows are
+    clips, of which the recipe bounds how many may be lost. A step that asks a backend has a `job`,
+    of which single shards can be done elsewhere. One that `tries` a backend can be left out.
+    `wanted` says whether a recipe has the step at all.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    settings: Callable[[Recipe], Any]
+    work: Callable[[Recipe, Folders, Path], Counts]
+    bounded: bool = True
+    job: Callable[[Recipe, Folders, Path], Job] | None = None
+    tries: bool = False
+    wanted: Callable[[Recipe], bool] = lambda recipe: True
+
+
+def _corpus(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .corpora.base import list_corpus
+
+    return list_corpus(recipe.corpus.build(), folder)
+
+
+def _scan(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.scan import scan
+
+    sources = read_parquet(reads["corpus"] / "sources.parquet", Source)
+    return scan(sources, recipe.scan, folder)
+
+
+def _try_captioner(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.canary import try_captioner
+
+    captioner = _impatient(recipe.captioner)
+    limit_s = captioner.max_audio_s if isinstance(captioner, ChatConfig) else CANARY_S
+    return try_captioner(captioner.build(), folder, limit_s=limit_s)
+
+
+def _captioner(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.execute.run import answer_all
+
+    return answer_all(_caption_job(recipe, reads, folder), recipe.execute)
+
+
+def _caption_job(recipe: Recipe, reads: Folders, folder: Path) -> Job:
+    from .annotate.caption import caption_job
+
+    clips = reads["scan"] / "clips.parquet"
+    return caption_job(clips, recipe.captioner, recipe.lint, _instruction(recipe.captioner), folder)
+
+
+def _caption(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.caption import write_captions
+
+    instruction = _instruction(recipe.captioner)
+    return write_captions(reads["captioner"], recipe.lint, instruction, folder)
+
+
+def _try_tagger(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.canary import try_tagger
+    from .annotate.tag import readable
+
+    return try_tagger(_impatient(recipe.tagger).build(), folder, readable=readable)
+
+
+def _tagger(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.execute.run import answer_all
+
+    return answer_all(_tag_job(recipe, reads, folder), recipe.execute)
+
+
+def _tag_job(recipe: Recipe, reads: Folders, folder: Path) -> Job:
+    from .annotate.tag import tag_job
+
+    return tag_job(reads["caption"] / "captions.parquet", recipe.tagger, folder)
+
+
+def _tag(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.tag import read_parse_report, write_tags
+
+    counts = write_tags(reads["tagger"], folder)
+    print(read_parse_report(folder), file=sys.stderr, flush=True)
+    return counts
+
+
+def _vocabulary(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.vocabulary import write_vocabulary
+
+    tag_sets = read_parquet(reads["tag"] / "tags.parquet", TagSet)
+    return write_vocabulary(tag_sets, recipe.vocabulary, folder)
+
+
+def _manifest(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.manifest import assemble
+    from .annotate.vocabulary import Vocabulary
+
+    return assemble(
+        read_parquet(reads["scan"] / "clips.parquet", Clip),
+        read_parquet(reads["caption"] / "captions.parquet", Caption),
+        read_parquet(reads["tag"] / "tags.parquet", TagSet),
+        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
+        recipe.manifest,
+        folder,
+        seed=recipe.seed,
+    )
+
+
+def _pretrain(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.vocabulary import Vocabulary
+    from .pretrain.loop import pretrain
+
+    return pretrain(
+        read_parquet(reads["manifest"] / "manifest.parquet", Example),
+        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
+        recipe.encoder,
+        recipe.objective,
+        recipe.pretrain,
+        folder,
+        seed=recipe.seed,
+    )
+
+
+def _evaluate(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .evaluate.run import evaluate
+
+    examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
+    checkpoint = reads["pretrain"] / "checkpoint"
+    return evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
+
+
+STEPS = (
+    Step(
+        "corpus",
+        (),
+        lambda recipe: recipe.corpus.build().fingerprint(),
+        _corpus,
+        bounded=False,  # a folder may hold any number of files that are no audio
+    ),
+    Step("scan", ("corpus",), lambda recipe: replace(recipe.scan, workers=0), _scan),
+    Step(
+        "try-captioner",
+        (),
+        lambda recipe: _fingerprint(recipe.captioner),
+        _try_captioner,
+        bounded=False,
+        tries=True,
+        wanted=lambda recipe: _needs_canary(recipe.captioner),
+    ),
+    Step(
+        "captioner",
+        ("scan",),
+        lambda recipe: _fingerprint(recipe.captioner),
+        _captioner,
+        job=_caption_job,
+    ),
+    Step(
+        "caption",
+        ("captioner",),
+        lambda recipe: (recipe.lint, lint.VERSION, summary.VERSION),
+        _caption,
+    ),
+    Step(
+        "try-tagger",
+        (),
+        lambda recipe: _fingerprint(recipe.tagger),
+        _try_tagger,
+        bounded=False,
+        tries=True,
+        wanted=lambda recipe: _needs_canary(recipe.tagger),
+    ),
+    Step(
+        "tagger",
+        ("caption",),
+        lambda recipe: (_fingerprint(recipe.tagger), _asked_for_tags(recipe.tagger)),
+        _tagger,
+        job=_tag_job,
+    ),
+    Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, _tag),
+    Step("vocabulary", ("tag",), lambda recipe: recipe.vocabulary, _vocabulary, bounded=False),
+    Step(
+        "manifest",
+        ("scan", "caption", "tag", "vocabulary"),
+        lambda recipe: (recipe.manifest, recipe.seed),
+        _manifest,
+    ),
+    Step(
+        "pretrain",
+        ("manifest", "vocabulary"),
+        lambda recipe: (
+            *(recipe.encoder, recipe.objective, recipe.seed),
+            replace(recipe.pretrain, workers=0),
+        ),
+        _pretrain,
+        bounded=False,
+    ),
+    Step(
+        "evaluate",
+        ("manifest", "pretrain"),
+        lambda recipe: (recipe.evaluate, recipe.seed),
+        _evaluate,
+        bounded=False,
+    ),
+)
+STAGES = tuple(step.name for step in STEPS if not step.tries)
+"""Every stage of a recipe whose backends are embedded."""
+
+
+def _instruction(config: BackendConfig) -> str:
+    """Return the words that a captioner is sent beside the audio."""
+    return config.instruction if isinstance(config, ChatConfig) else ""
+
+
+def _asked_for_tags(config: BackendConfig) -> Any:
+    """Return what every chat model is asked for tags with, beyond its own settings."""
+    return (TAG_INSTRUCTION, TAG_SCHEMA) if isinstance(config, ChatConfig) else None
+
+
+def _impatient(config: BackendConfig) -> BackendConfig:
+    """Return the settings with which a server is tried: one that dies of it is soon told."""
+    if not isinstance(config, EndpointConfig):
+        return config
+    return replace(config, patience_s=min(config.patience_s, CANARY_PATIENCE_S))
+
+
+def _fingerprint(config: BackendConfig) -> str:
+    return _built(config).fingerprint
+
+
+def _needs_canary(config: BackendConfig) -> bool:
+    return _built(config).needs_canary
+
+
+def _built(config: BackendConfig) -> Backend:
+    """Return a backend to be looked at: it has started nothing, and is let go of."""
+    backend = config.build()
+    asyncio.run(backend.aclose())
+    return backend

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import socket
+
+from earmark.annotate.backends.vllm.ports import take_port
+
+
+def test_ports_that_are_taken_are_passed_over():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        number = held.getsockname()[1]
+        port = take_port(number)
+        try:
+            assert port.number > number
+        finally:
+            port.close()
+
+
+def test_a_port_is_held_before_anything_listens_on_it():
+    first = take_port(23_456)
+    second = take_port(first.number)
+    assert second.number > first.number
+    first.close()
+    again = take_port(first.number)
+    assert again.number == first.number
+    again.close()
+    second.close()

@@ -1,0 +1,207 @@
+"""Every prompt has one answer on the disk, whatever the backend does and whoever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.scripted import ScriptedConfig
+from earmark.annotate.execute.answers import Answer, ShardLedger, may_be_asked_again, stream_answers
+from earmark.annotate.execute.ask import ATTEMPTS
+from earmark.annotate.execute.job import BackendConfig, Job
+from earmark.annotate.execute.local import MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
+from earmark.annotate.execute.prompts import PromptTable
+from earmark.annotate.execute.run import answer_all
+from earmark.annotate.execute.shards import settle_shards
+from earmark.config import ConfigError
+from earmark.records import Caption, Rejected, read_parquet, write_jsonl, write_parquet
+from earmark.workspace import StageError
+
+BUSY = Refusal(reason="server error", detail="500", retryable=True)
+NEVER = Refusal(reason="refused by server", detail="400")
+
+
+@dataclass
+class Stand(Backend):
+    """A backend whose answer to a prompt is a function's; its own config, and built once."""
+
+    answer: Callable[[Prompt], Completion | Refusal]
+    asked: list[Prompt] = field(default_factory=list[Prompt])
+    fingerprint: str = "stand"
+    concurrency: int = 4
+    needs_canary: bool = False
+    found: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+    def build(self) -> Backend:
+        return self
+
+    async def generate(self, prompt: Prompt) -> Completion | Refusal:
+        await asyncio.sleep(0)
+        self.asked.append(prompt)
+        return self.answer(prompt)
+
+    async def aclose(self) -> None: ...
+
+
+def say_id(prompt: Prompt) -> Completion:
+    return Completion(text=f"a caption of {prompt.id}", tokens_in=2, tokens_out=3)
+
+
+def no_fault(text: str, finish_reason: str) -> None:
+    return None
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> PromptTable:
+    rows = [Caption(id=f"{n:02}", text="x", summary="x", backend="b") for n in range(20)]
+    write_parquet(tmp_path / "captions.parquet", rows, Caption)
+    return PromptTable(tmp_path / "captions.parquet", "text")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.annotate.execute.ask.FIRST_PAUSE_S", 0.0)
+
+
+def job_of(table: PromptTable, backend: BackendConfig, fault: Callable[..., str | None] = no_fault):
+    return Job("tagger", table, backend, fault, table.path.parent / "answers")
+
+
+def ids(answers: Sequence[Answer]) -> list[str]:
+    return [answer.id for answer in answers]
+
+
+@pytest.mark.parametrize("shards", [1, 3, 20, 25])
+def test_every_prompt_has_one_answer_in_order(table: PromptTable, shards: int) -> None:
+    answers = table.path.parent / "answers.jsonl"
+    write_jsonl(answers, [{"id": "03", "refusal": "no"}])
+    backend = ScriptedConfig(path=str(answers), default="yes")
+    job = job_of(table, backend)
+    counts = answer_all(job, LocalConfig(shards=shards))
+    found = list(stream_answers(job.folder))
+    assert ids(found) == [f"{n:02}" for n in range(20)]
+    assert [answer.row for answer in found] == list(range(20))
+    assert ids([answer for answer in found if answer.status == "refused"]) == ["03"]
+    assert counts == {"in": 20, "out": 19, "tagger: no": 1}
+    assert [row.id for row in read_parquet(job.folder / "rejected.parquet", Rejected)] == ["03"]
+    assert not list(job.folder.glob("*.jsonl"))
+
+
+def test_a_crash_keeps_what_was_answered_and_the_next_call_asks_only_for_the_rest(
+    table: PromptTable,
+) -> None:
+    def crash(prompt: Prompt) -> Completion:
+        if prompt.id > "06":
+            raise RuntimeError("crash")
+        return say_id(prompt)
+
+    with pytest.raises(RuntimeError, match="crash"):
+        answer_all(job_of(table, Stand(crash)), LocalConfig())
+    folder = table.path.parent / "answers"
+    (shard,) = settle_shards(folder, 20)
+    ledger = ShardLedger(folder, shard, 20)
+    kept = {f"{row:02}" for row in ledger.rows if ledger.done[row]}
+    ledger.close()
+    assert kept <= {f"{n:02}" for n in range(7)}
+    backend = Stand(say_id)
+    answer_all(job_of(table, backend), LocalConfig())
+    assert sorted(prompt.id for prompt in backend.asked) == sorted(
+        {f"{n:02}" for n in range(20)} - kept
+    )
+
+
+def test_a_finished_job_asks_nothing(table: PromptTable) -> None:
+    first = answer_all(job_of(table, Stand(say_id)), LocalConfig(shards=2))
+    backend = Stand(say_id)
+    assert answer_all(job_of(table, backend), LocalConfig(shards=2)) == first
+    assert backend.asked == []
+
+
+def test_what_may_pass_is_tried_again_and_counted(table: PromptTable) -> None:
+    left = {"05": ATTEMPTS - 1, "06": ATTEMPTS}
+
+    def flaky(prompt: Prompt) -> Completion | Refusal:
+        left[prompt.id] = left.get(prompt.id, 0) - 1
+        return BUSY if left[prompt.id] >= 0 else say_id(prompt)
+
+    job = job_of(table, Stand(flaky))
+    answer_all(job, LocalConfig())
+    answers = {answer.id: answer for answer in stream_answers(job.folder)}
+    assert (answers["05"].status, answers["05"].attempts) == ("ok", ATTEMPTS)
+    assert (answers["06"].status, answers["06"].reason) == ("refused", "server error")
+    assert (answers["04"].status, answers["04"].attempts) == ("ok", 1)
+
+
+def test_what_failed_for_a_passing_reason_is_asked_again_by_the_next_run(
+    table: PromptTable,
+) -> None:
+    def bad_day(prompt: Prompt) -> Completion | Refusal:
+        return {"05": BUSY, "06": NEVER}.get(prompt.id) or say_id(prompt)
+
+    job = job_of(table, Stand(bad_day))
+    answer_all(job, LocalConfig())
+    (shard,) = settle_shards(job.folder, 20)
+    assert may_be_asked_again(job.folder, shard)
+    backend = Stand(say_id)
+    counts = answer_all(job_of(table, backend), LocalConfig())
+    assert [prompt.id for prompt in backend.asked] == ["05"]
+    assert counts == {"in": 20, "out": 19, "tagger: refused by server": 1}
+    assert not may_be_asked_again(job.folder, shard)
+
+
+def test_a_backend_that_fails_at_everything_uses_up_no_row(tmp_path: Path) -> None:
+    count = 3 * MOST_FAILURES_IN_A_ROW
+    rows = [Caption(id=f"{n:03}", text="x", summary="x", backend="b") for n in range(count)]
+    write_parquet(tmp_path / "captions.parquet", rows, Caption)
+    table = PromptTable(tmp_path / "captions.parquet", "text")
+
+    def sick_from_40(prompt: Prompt) -> Completion | Refusal:
+        return BUSY if prompt.id >= "040" else say_id(prompt)
+
+    with pytest.raises(StageError, match=r"32 prompts in a row failed \(32 server error\)"):
+        answer_all(job_of(table, Stand(sick_from_40)), LocalConfig())
+    backend = Stand(say_id)
+    counts = answer_all(job_of(table, backend), LocalConfig())
+    assert counts == {"in": count, "out": count}
+    assert {prompt.id for prompt in backend.asked} >= {f"{n:03}" for n in range(40, count)}
+
+
+def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
+    def draws(prompt: Prompt) -> Completion:
+        good = prompt.id not in ("03", "04") or (prompt.id == "03" and prompt.draw == 1)
+        return Completion(text="good" if good else f"bad {prompt.draw}", tokens_out=1)
+
+    def fault(text: str, finish_reason: str) -> str | None:
+        return None if text == "good" else "bad"
+
+    backend = Stand(draws)
+    job = job_of(table, backend, fault)
+    counts = answer_all(job, LocalConfig())
+    answers = {answer.id: answer for answer in stream_answers(job.folder)}
+    assert len(backend.asked) == 22
+    assert counts["out"] == 20  # what is read from an answer is for the next step to say
+    assert (answers["03"].text, answers["03"].turned_down) == ("good", "bad 0")
+    assert (answers["04"].text, answers["04"].turned_down) == ("bad 1", "bad 0")
+    assert (answers["04"].attempts, answers["04"].tokens_out) == (2, 2)
+    assert (answers["05"].attempts, answers["05"].turned_down) == (1, "")
+
+
+def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -> None:
+    job = job_of(table, Stand(say_id))
+    (shard,) = settle_shards(job.folder, 20)
+    ledger = ShardLedger(job.folder, shard, 20)
+    with pytest.raises(ConfigError, match="being written by process"):
+        answer_shards(job, [shard])
+    ledger.close()
+    answer_shards(job, [shard])
+
+
+def test_no_prompts(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "captions.parquet", [], Caption)
+    job = job_of(PromptTable(tmp_path / "captions.parquet", "text"), Stand(say_id))
+    assert answer_all(job, LocalConfig()) == {"in": 0, "out": 0}
