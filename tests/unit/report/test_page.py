@@ -143,7 +143,7 @@ def test_a_run_in_progress_shows_what_there_is_and_what_comes_next(until, build,
     ids = {attributes.get("id") for _, attributes in found.found}
     first_shown = {"vocabulary": "vocabulary", "clips": "caption", "training": "pretrain"}
     for section, stage in first_shown.items():
-        assert (section in ids) == (order.index(until) >= ORDER.index(stage)), section
+        assert (section in ids) == (ORDER.index(until) >= ORDER.index(stage)), section
     assert "probes" not in ids
 
 
