@@ -13,8 +13,8 @@ from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
 from .answers import Answer
 from .job import Fault
 
-ATTEMPTS = 4
-FIRST_PAUSE_S = 1.0
+ATTEMPTS = 5
+FIRST_PAUSE_S = 0.5
 
 
 async def ask(backend: Backend, row: int, prompt: Prompt, fault: Fault, random: Random) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -65,8 +65,14 @@ def answer_shards(job: Job, shards: Sequence[Shard]) -> None:
                 ledger.close()
 
 
+Arrived = asyncio.Queue[tuple[ShardLedger, Answer] | None]
+"""Answers on their way to the disk; None comes last."""
+
+
 @dataclass
 class _Run:
+    """A job under way; `sound` may be written down, `failed` waits for proof of the backend."""
+
     job: Job
     shards: Sequence[Shard]
     progress: Progress
@@ -78,7 +84,9 @@ class _Run:
     failed: list[tuple[ShardLedger, Answer]] = field(
         default_factory=list[tuple[ShardLedger, Answer]]
     )
+    sound: dict[ShardLedger, list[Answer]] = field(default_factory=dict[ShardLedger, list[Answer]])
     open: list[ShardLedger] = field(default_factory=list[ShardLedger])
+    sealing: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     async def run(self) -> None:
         """Do all there is to do."""
@@ -86,7 +94,7 @@ class _Run:
         waiting = self._waiting()
         async with aclosing(self.job.backend.build()) as backend:
             self.backend = backend
-            arrived = asyncio.Queue[tuple[ShardLedger, Answer] | None](4 * backend.concurrency)
+            arrived: Arrived = asyncio.Queue(4 * backend.concurrency)
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(arrived))
                 async with asyncio.TaskGroup() as workers:
@@ -114,7 +122,7 @@ class _Run:
         self,
         waiting: Iterator[tuple[ShardLedger, int, Prompt]],
         backend: Backend,
-        arrived: asyncio.Queue[tuple[ShardLedger, Answer] | None],
+        arrived: Arrived,
     ) -> None:
         for ledger, row, prompt in waiting:
             self.in_flight += 1
@@ -122,49 +130,61 @@ class _Run:
             self.in_flight -= 1
             await arrived.put((ledger, answer))
 
-    async def _write(self, arrived: asyncio.Queue[tuple[ShardLedger, Answer] | None]) -> None:
+    async def _write(self, arrived: Arrived) -> None:
         """Commit answers in groups: all that have come in while the last group went to the disk."""
-        sealing = list[asyncio.Task[None]]()
         finished = False
-        while not finished:
-            group = [await arrived.get()]
+        try:
+            while not finished:
+                finished = self._take(await arrived.get())
+                while not arrived.empty():
+                    finished = self._take(arrived.get_nowait())
+                if finished:
+                    self._release()
+                await self._commit()
+            await asyncio.gather(*self.sealing)
+        except (asyncio.CancelledError, StageError):  # what was paid for is kept
             while not arrived.empty():
-                group.append(arrived.get_nowait())
-            finished = group[-1] is None
-            sound = self._hold_back([item for item in group if item is not None], finished)
-            for ledger, answers in sound.items():
-                await asyncio.to_thread(ledger.append, answers)
-                if ledger.left == 0:
-                    sealing.append(
-                        asyncio.create_task(asyncio.to_thread(ledger.seal, self._found()))
-                    )
-                self._tell(answers)
-        await asyncio.gather(*sealing)
+                self._take(arrived.get_nowait())
+            for ledger, answers in self.sound.items():
+                ledger.append(answers)
+            raise
+
+    async def _commit(self) -> None:
+        while self.sound:
+            ledger, answers = self.sound.popitem()
+            # Shielded: a thread cannot be stopped, and nobody else may write meanwhile.
+            writing = asyncio.create_task(asyncio.to_thread(ledger.append, answers))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing
+                raise
+            if ledger.left == 0:
+                sealing = asyncio.to_thread(ledger.seal, self._found())
+                self.sealing.append(asyncio.create_task(sealing))
+            self._tell(answers)
 
     def _found(self) -> Mapping[str, str]:
         return NOTHING if self.backend is None else self.backend.found
 
-    def _hold_back(
-        self, arrived: Sequence[tuple[ShardLedger, Answer]], finished: bool
-    ) -> dict[ShardLedger, list[Answer]]:
-        """Return what may be written down: failures only once another prompt was answered.
+    def _take(self, item: tuple[ShardLedger, Answer] | None) -> bool:
+        """Take an answer in; returns whether it was the last.
 
-        So a backend that fails at everything does not use up the rows.
+        Failures may be written down only once another prompt was answered, so that a backend which
+        fails at everything does not use up the rows.
         """
-        sound = defaultdict[ShardLedger, list[Answer]](list)
-        for ledger, answer in arrived:
-            self.failed.append((ledger, answer))
-            if not answer.retryable:
-                self._release(sound)
-        if len(self.failed) >= MOST_FAILURES_IN_A_ROW:
+        if item is None:
+            return True
+        self.failed.append(item)
+        if not item[1].retryable:
+            self._release()
+        elif len(self.failed) >= MOST_FAILURES_IN_A_ROW:
             raise StageError(_out_of_order(self.job.title, [answer for _, answer in self.failed]))
-        if finished:
-            self._release(sound)
-        return sound
+        return False
 
-    def _release(self, sound: dict[ShardLedger, list[Answer]]) -> None:
+    def _release(self) -> None:
         for ledger, answer in self.failed:
-            sound[ledger].append(answer)
+            self.sound.setdefault(ledger, []).append(answer)
         self.failed.clear()
 
     def _tell(self, answers: Sequence[Answer]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,7 @@ from earmark.annotate.execute.local import MOST_FAILURES_IN_A_ROW, LocalConfig, 
 from earmark.annotate.execute.prompts import PromptTable
 from earmark.annotate.execute.run import answer_all
 from earmark.annotate.execute.shards import settle_shards
+from earmark.annotate.tag import tag_job
 from earmark.config import ConfigError
 from earmark.records import Caption, Rejected, read_parquet, write_jsonl, write_parquet
 from earmark.workspace import StageError
@@ -199,6 +203,51 @@ def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -
         answer_shards(job, [shard])
     ledger.close()
     answer_shards(job, [shard])
+
+
+def test_what_was_answered_is_kept_when_the_run_is_stopped(table: PromptTable) -> None:
+    """The disk may be slow: answers wait for it when the user presses Ctrl-C."""
+
+    class Stopped(Stand):
+        async def generate(self, prompt: Prompt) -> Completion | Refusal:
+            if prompt.id == "12":
+                signal.raise_signal(signal.SIGINT)
+                await asyncio.sleep(60)
+            return self.answer(prompt)  # without giving way: the writer gets no turn
+
+    with pytest.raises(KeyboardInterrupt):
+        answer_all(job_of(table, Stopped(say_id, concurrency=1)), LocalConfig())
+    backend = Stand(say_id)
+    answer_all(job_of(table, backend), LocalConfig())
+    assert sorted(prompt.id for prompt in backend.asked) == [f"{n:02}" for n in range(12, 20)]
+
+
+def test_a_full_disk_is_told_and_loses_nothing(table: PromptTable) -> None:
+    """In a process of its own, whose files may not grow past a few answers."""
+    program = """if True:
+        import resource, sys
+        from pathlib import Path
+        from earmark.annotate.backends.scripted import ScriptedConfig
+        from earmark.annotate.execute.local import LocalConfig
+        from earmark.annotate.execute.prompts import PromptTable
+        from earmark.annotate.execute.run import answer_all
+        from earmark.annotate.tag import tag_job
+
+        table, folder = map(Path, sys.argv[1:])
+        job = tag_job(table, ScriptedConfig(default='["hum", "tone"]'), folder)
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+        answer_all(job, LocalConfig())
+    """
+    folder = table.path.parent / "answers"
+    command = [sys.executable, "-c", program, str(table.path), str(folder)]
+    full = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "StageError: cannot write" in full.stderr
+    assert "File too large" in full.stderr
+    kept = [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    assert all(line.endswith(b"}") for line in kept)
+    job = tag_job(table.path, ScriptedConfig(default='["hum", "tone"]'), folder)
+    assert answer_all(job, LocalConfig()) == {"in": 20, "out": 20}
 
 
 def test_no_prompts(tmp_path: Path) -> None:
