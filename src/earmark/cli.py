@@ -233,8 +233,8 @@ def _run_until(
     from .recipe import open_recipe
 
     with _stoppable():
-        read, root = open_recipe(recipe, overrides or [], workspace)
-        done = run_pipeline(read, root, until=stage, canary=canary)
+        read, root, new = open_recipe(recipe, overrides or [], workspace)
+        done = run_pipeline(read, root, until=stage, canary=canary, relist=new)
     print(done.latest_run()[1][stage].folder)
     return done
 
@@ -247,8 +247,8 @@ def _run_shard(
     from .recipe import open_recipe
 
     with _stoppable():
-        read, root = open_recipe(recipe, overrides or [], workspace)
-        run_shard(read, root, parse_shard(shard), of=job, canary=canary)
+        read, root, new = open_recipe(recipe, overrides or [], workspace)
+        run_shard(read, root, parse_shard(shard), of=job, canary=canary, relist=new)
 
 
 def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Path) -> None:
@@ -256,8 +256,8 @@ def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Pat
     from .recipe import open_recipe
 
     with _stoppable():
-        read, root = open_recipe(recipe, overrides or [], workspace)
-        print(estimate(read, root, of=job))
+        read, root, new = open_recipe(recipe, overrides or [], workspace)
+        print(estimate(read, root, of=job, relist=new))
 
 
 @contextlib.contextmanager

@@ -32,24 +32,36 @@ NO_REASON = ("in", "out", "files")
 
 
 def run(
-    recipe: Recipe, root: str | Path, *, until: str = "evaluate", canary: bool = True
+    recipe: Recipe,
+    root: str | Path,
+    *,
+    until: str = "evaluate",
+    canary: bool = True,
+    relist: bool = True,
 ) -> Workspace:
     """Do every step up to `until` in the workspace `root`; what is done already is not redone.
 
-    `canary` tries the answers of a model on known sounds before the job is given to it.
+    `canary` tries the answers of a model on known sounds before the job is given to it. Without
+    `relist`, a corpus that the latest run has listed is not looked through for new files.
 
     Raises:
         ConfigError: the recipe asks for what is not there.
         StageError: a stage rejected too much, or left nothing; a backend is out of order.
     """
     workspace = Workspace(Path(root))
-    for task in _way(recipe, workspace, until, canary):
+    for task in _way(recipe, workspace, until, canary, relist):
         task.do()
     return workspace
 
 
 def run_shard(
-    recipe: Recipe, root: str | Path, shard: Shard, *, of: str, canary: bool = True
+    recipe: Recipe,
+    root: str | Path,
+    shard: Shard,
+    *,
+    of: str,
+    canary: bool = True,
+    relist: bool = True,
 ) -> bool:
     """Do one shard of the step `of` ("captioner" or "tagger"), as one task of a batch array.
 
@@ -61,7 +73,7 @@ def run_shard(
         StageError: as `run`.
     """
     workspace = Workspace(Path(root))
-    for task in _way(recipe, workspace, of, canary):
+    for task in _way(recipe, workspace, of, canary, relist):
         if task.step.name == of:
             return task.do_shard(shard)
         if task.step.job is not None and not task.stage.done:
@@ -74,14 +86,14 @@ def run_shard(
     raise ValueError(f"{of!r} is not a step that asks a backend")
 
 
-def estimate(recipe: Recipe, root: str | Path, *, of: str) -> Estimate:
+def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) -> Estimate:
     """Do what comes before the step `of` ("captioner" or "tagger"), and try a few of its prompts.
 
     Raises:
         ConfigError: as `run`.
         StageError: as `run`.
     """
-    for task in _way(recipe, Workspace(Path(root)), of, canary=False):
+    for task in _way(recipe, Workspace(Path(root)), of, False, relist):
         if task.step.job is not None and task.step.name == of:
             job = task.step.job(recipe, task.reads, task.stage.folder)
             return estimate_job(job, _prices(job.backend))
@@ -99,22 +111,35 @@ def _prices(backend: BackendConfig) -> Prices:
     )
 
 
-def _way(recipe: Recipe, workspace: Workspace, until: str, canary: bool) -> Iterator[_Task]:
+def _way(
+    recipe: Recipe, workspace: Workspace, until: str, canary: bool, relist: bool
+) -> Iterator[_Task]:
     """Yield the steps up to `until`; each one's fingerprint is made when its turn comes."""
     stages: dict[str, Stage] = {}
+    if not relist and (listed := _listed(recipe, workspace)) is not None:
+        stages["corpus"] = listed
     for step in STEPS:
-        if not step.wanted(recipe) or (step.tries and not canary):
+        if step.name in stages or not step.wanted(recipe) or (step.tries and not canary):
             continue
         inputs = {name: stages[name].fingerprint for name in step.reads}
         settings = step.settings(recipe)
         stages[step.name] = workspace.stage(step.name, inputs, settings)
         workspace.record_run(to_plain(recipe), stages)
         reads = {name: stages[name].folder for name in step.reads}
+        known = stages[step.name].done and not relist
         yield _Task(step, recipe, stages[step.name], inputs, settings, reads)
-        if step.name == "scan" and recipe.evaluate.tasks:
+        if step.name == "scan" and recipe.evaluate.tasks and not known:
             _check_tasks(recipe, stages["scan"])
         if step.name == until:
             return
+
+
+def _listed(recipe: Recipe, workspace: Workspace) -> Stage | None:
+    """Return the corpus as the latest run has listed it, None if this is another one."""
+    before, stages = workspace.latest_run()
+    listed = stages.get("corpus")
+    same = before.get("corpus") == to_plain(recipe.corpus)
+    return listed if listed is not None and listed.done and same else None
 
 
 @dataclass(frozen=True)

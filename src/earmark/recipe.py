@@ -54,18 +54,19 @@ class Recipe(Config, frozen=True, kw_only=True):
     evaluate: EvaluateConfig = EvaluateConfig()
 
 
-def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[Recipe, Path]:
-    """Return the recipe and the workspace that a command line means.
+def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[Recipe, Path, bool]:
+    """Return the recipe and the workspace that a command line means, and whether they are new.
 
-    `name` is a recipe, or a workspace whose latest run is gone on with.
+    `name` is a recipe, or a workspace whose latest run is gone on with: then its corpus has been
+    listed, and is not looked through again.
 
     Raises:
         ConfigError: as `load_recipe`.
     """
     if Path(name).is_dir() and name not in shipped_names() and is_workspace(Path(name)):
         plain, _ = Workspace(Path(name)).latest_run()
-        return decode(apply_overrides(plain, overrides), Recipe, where=name), Path(name)
-    return load_recipe(name, overrides), workspace
+        return decode(apply_overrides(plain, overrides), Recipe, where=name), Path(name), False
+    return load_recipe(name, overrides), workspace, True
 
 
 def shipped_names() -> list[str]:

@@ -175,7 +175,7 @@ def _read_run(root: Path) -> dict[str, Any] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file so that a crash leaves either the old or the new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # writers of equal text may race
+    temporary = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
     with open(temporary, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()

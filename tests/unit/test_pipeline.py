@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from earmark.pipeline import run
-from earmark.recipe import Recipe, load_recipe
+from earmark.recipe import Recipe, load_recipe, open_recipe
 from earmark.steps import STAGES
 from earmark.workspace import StageError, Workspace
 
@@ -56,6 +56,17 @@ def test_a_new_file_is_seen(sounds: Path, tmp_path: Path) -> None:
     run(recipe(sounds), tmp_path / "ws", until="scan")
     soundfile.write(sounds / "new.wav", 0.1 * np.ones(8000) * np.arange(8000) % 0.2, 16000)
     workspace = run(recipe(sounds), tmp_path / "ws", until="scan")
+    assert workspace.latest_run()[1]["scan"].provenance()["counts"]["out"] == 11
+
+
+def test_a_workspace_that_is_gone_on_with_is_not_listed_anew(sounds: Path, tmp_path: Path) -> None:
+    run(recipe(sounds), tmp_path / "ws", until="scan")
+    soundfile.write(sounds / "new.wav", 0.1 * np.ones(8000) * np.arange(8000) % 0.2, 16000)
+    same, root, new = open_recipe(str(tmp_path / "ws"), [], tmp_path)
+    workspace = run(same, root, until="caption", relist=new)
+    assert workspace.latest_run()[1]["caption"].provenance()["counts"]["out"] == 10
+    other, root, new = open_recipe(str(tmp_path / "ws"), [f"corpus.path={tmp_path}"], tmp_path)
+    workspace = run(other, root, until="scan", relist=new)
     assert workspace.latest_run()[1]["scan"].provenance()["counts"]["out"] == 11
 
 
