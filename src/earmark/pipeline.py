@@ -185,9 +185,10 @@ class _Task:
         if self.step.job is not None:
             # Not sealed where too much failed: the next run asks these again.
             _check(self.step.name, counts, self.recipe.max_rejected)
-        self.stage.seal(
-            settings=self.settings, inputs=self.inputs, counts=counts, duration_s=duration_s
-        )
+        settings = self.settings
+        if self.step.recorded is not None:
+            settings = to_plain(self.step.recorded(self.recipe))
+        self.stage.seal(settings=settings, inputs=self.inputs, counts=counts, duration_s=duration_s)
 
     def _tell(self) -> None:
         counts: Counts = self.stage.provenance()["counts"]

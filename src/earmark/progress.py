@@ -51,9 +51,18 @@ class Progress:
         total = f"/{self.total}" if self.total is not None else ""
         left = ""
         if self.total is not None and rate > 0:
-            left = f", {max(self.total - self.done, 0) / rate:.0f} s left"
+            left = f", {in_words(max(self.total - self.done, 0) / rate)} left"
         note = f", {self.note}" if self.note else ""
         return f"{self.title}: {self.done}{total} {self.unit}, {rate:.1f}/s{left}{note}"
+
+
+def in_words(seconds: float) -> str:
+    """Return a time to wait in the unit that people would use."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 @contextlib.contextmanager

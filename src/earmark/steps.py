@@ -36,7 +36,8 @@ class Step:
     the steps in `reads` and its own, and returns its counts. `bounded` says that its rows are
     clips, of which the recipe bounds how many may be lost. A step that asks a backend has a `job`,
     of which single shards can be done elsewhere. One that `tries` a backend can be left out.
-    `wanted` says whether a recipe has the step at all.
+    `wanted` says whether a recipe has the step at all. `recorded` returns what provenance.json
+    tells of the settings, where these are a fingerprint.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Step:
     bounded: bool = True
     job: Callable[[Recipe, Folders, Path], Job] | None = None
     tries: bool = False
+    recorded: Callable[[Recipe], Any] | None = None
     wanted: Callable[[Recipe], bool] = lambda recipe: True
 
 
@@ -176,6 +178,7 @@ STEPS = (
         (),
         lambda recipe: _fingerprint(recipe.captioner),
         _try_captioner,
+        recorded=lambda recipe: recipe.captioner,
         bounded=False,
         tries=True,
         wanted=lambda recipe: _needs_canary(recipe.captioner),
@@ -185,6 +188,7 @@ STEPS = (
         ("scan",),
         lambda recipe: _fingerprint(recipe.captioner),
         _captioner,
+        recorded=lambda recipe: recipe.captioner,
         job=_caption_job,
     ),
     Step(
@@ -198,6 +202,7 @@ STEPS = (
         (),
         lambda recipe: _fingerprint(recipe.tagger),
         _try_tagger,
+        recorded=lambda recipe: recipe.tagger,
         bounded=False,
         tries=True,
         wanted=lambda recipe: _needs_canary(recipe.tagger),
@@ -207,6 +212,7 @@ STEPS = (
         ("caption",),
         lambda recipe: (_fingerprint(recipe.tagger), _asked_for_tags(recipe.tagger)),
         _tagger,
+        recorded=lambda recipe: recipe.tagger,
         job=_tag_job,
     ),
     Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, _tag),

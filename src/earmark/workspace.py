@@ -18,6 +18,7 @@ import os
 import platform
 import socket
 import subprocess
+import sys
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -147,12 +148,15 @@ def locked(path: Path, *, wait: bool = False) -> Generator[None]:
         raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from None
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             holder = lock.read().strip() or "another process"
             what = path.parent if path.name == "lock" else path.with_suffix("")
-            raise ConfigError(f"{what} is being written by {holder}.") from None
+            if not wait:
+                raise ConfigError(f"{what} is being written by {holder}.") from None
+            print(f"waiting for {holder}, which writes {what}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()

@@ -74,6 +74,7 @@ def test_the_run_is_recorded(sounds: Path, tmp_path: Path) -> None:
     workspace = run(recipe(sounds), tmp_path / "ws", until="tag")
     resolved, stages = workspace.latest_run()
     assert resolved["captioner"]["default"].startswith("A tone.")
+    assert stages["captioner"].provenance()["settings"] == resolved["captioner"]
     assert list(stages) == ["corpus", "scan", "captioner", "caption", "tagger", "tag"]
     run(recipe(sounds), tmp_path / "ws", until="scan")
     assert list(Workspace(tmp_path / "ws").latest_run()[1]) == list(stages)

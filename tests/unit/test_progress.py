@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from earmark import progress
-from earmark.progress import Progress, track
+from earmark.progress import Progress, in_words, track
 
 
 class Terminal(io.StringIO):
@@ -84,3 +84,11 @@ def test_a_failure_goes_through_the_bar(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stderr", Terminal())
     with pytest.raises(OSError, match="disk full"), track("scan", total=None):
         raise OSError("disk full")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (99, "99 s"), (150, "2 min"), (5000, "83 min"), (90000, "25.0 h")],
+)
+def test_a_time_to_wait_is_told_in_its_unit(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
