@@ -98,6 +98,7 @@ def caption(
     canary: CanaryOption = True,
 ) -> None:
     """Go as far as captions: what the captioner writes of each clip."""
+    _one_of(shard, estimate)
     if estimate:
         _estimate("captioner", recipe, overrides, workspace)
     elif shard:
@@ -116,6 +117,7 @@ def tag(
     canary: CanaryOption = True,
 ) -> None:
     """Go as far as tags: the words that the tagger reads from each caption."""
+    _one_of(shard, estimate)
     if estimate:
         _estimate("tagger", recipe, overrides, workspace)
     elif shard:
@@ -258,6 +260,11 @@ def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Pat
     with _stoppable():
         read, root, new = open_recipe(recipe, overrides or [], workspace)
         print(estimate(read, root, of=job, relist=new))
+
+
+def _one_of(shard: str, estimate: bool) -> None:
+    if shard and estimate:
+        raise ValueError("--estimate is of the whole job: leave --shard out")
 
 
 @contextlib.contextmanager

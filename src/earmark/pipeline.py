@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.estimate import Estimate, Prices
 from .annotate.execute.estimate import estimate as estimate_job
 from .annotate.execute.job import BackendConfig
-from .annotate.execute.run import answer_one, conclude, unfinished
+from .annotate.execute.run import answer_one, conclude, is_answered, unfinished
 from .annotate.execute.shards import Shard
 from .config import ConfigError, to_plain
 from .evaluate.check import check_tasks
 from .recipe import Recipe
-from .records import Clip, read_parquet
+from .records import Clip, stream_parquet
 from .steps import STEPS, Counts, Step
 from .workspace import Stage, StageError, Workspace
 
@@ -76,18 +78,16 @@ def run_shard(
     for task in _way(recipe, workspace, of, canary, relist):
         if task.step.name == of:
             return task.do_shard(shard)
-        if task.step.job is not None and not task.stage.done:
-            left = len(unfinished(task.step.job(recipe, task.reads, task.stage.folder)))
-            raise ConfigError(
-                f"{of} reads what {task.step.name} answers, of which {left} shards are left "
-                f"({task.stage.folder}): finish these first."
-            )
+        task.must_be_done()
         task.do(wait=True)
     raise ValueError(f"{of!r} is not a step that asks a backend")
 
 
 def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) -> Estimate:
-    """Do what comes before the step `of` ("captioner" or "tagger"), and try a few of its prompts.
+    """Try a few prompts of the step `of` ("captioner" or "tagger").
+
+    What comes before it is done, but for a step that asks a backend itself: that is not paid for
+    by asking what the next one costs.
 
     Raises:
         ConfigError: as `run`.
@@ -97,6 +97,7 @@ def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) 
         if task.step.job is not None and task.step.name == of:
             job = task.step.job(recipe, task.reads, task.stage.folder)
             return estimate_job(job, _prices(job.backend))
+        task.must_be_done()
         task.do()
     raise ValueError(f"{of!r} is not a step that asks a backend")
 
@@ -162,6 +163,16 @@ class _Task:
             _say(f"{self.step.name}: already done ({self.stage.folder.name})")
         self._tell()
 
+    def must_be_done(self) -> None:
+        """Refuse to go on behind a step that asks a backend and has not finished."""
+        if self.step.job is not None and not self.stage.done:
+            left = len(unfinished(self.step.job(self.recipe, self.reads, self.stage.folder)))
+            how = f"{left} shards are left" if left else "it was not begun"
+            raise ConfigError(
+                f"{self.step.name} has not finished ({how}: {self.stage.folder}), and what comes "
+                "next reads its answers. Finish it first."
+            )
+
     def do_shard(self, shard: Shard) -> bool:
         """Do one shard, and conclude the step where it was the last; returns whether it is done."""
         assert self.step.job is not None
@@ -180,7 +191,7 @@ class _Task:
         if self.stage.done:  # by the process that was waited for
             return
         started_s = time.monotonic()
-        counts = work()
+        counts = self._answered() or work()
         duration_s = time.monotonic() - started_s
         if self.step.job is not None:
             # Not sealed where too much failed: the next run asks these again.
@@ -189,6 +200,18 @@ class _Task:
         if self.step.recorded is not None:
             settings = to_plain(self.step.recorded(self.recipe))
         self.stage.seal(settings=settings, inputs=self.inputs, counts=counts, duration_s=duration_s)
+
+    def _answered(self) -> Counts | None:
+        """Return the counts of a job that was answered before, if that was well enough."""
+        if self.step.job is None:
+            return None
+        job = self.step.job(self.recipe, self.reads, self.stage.folder)
+        if not is_answered(job):
+            return None
+        counts = conclude(job)
+        lost = counts["in"] - counts["out"]
+        enough = counts["out"] > 0 and lost <= self.recipe.max_rejected * counts["in"]
+        return counts if enough else None
 
     def _tell(self) -> None:
         counts: Counts = self.stage.provenance()["counts"]
@@ -213,8 +236,10 @@ def _check(name: str, counts: Counts, max_rejected: float) -> None:
 
 def _check_tasks(recipe: Recipe, scan: Stage) -> None:
     """Find a probe on a label that no clip has before hours go into captions."""
-    clips = read_parquet(scan.file("clips.parquet"), Clip)
-    check_tasks(recipe.evaluate.tasks, [clip.labels for clip in clips])
+    # Each set of labels once: ten million clips have few.
+    clips = stream_parquet(scan.file("clips.parquet"), Clip)
+    labels = {msgspec.json.encode(clip.labels): clip.labels for clip in clips}
+    check_tasks(recipe.evaluate.tasks, list(labels.values()))
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from .annotate.backends.acoustic import AcousticConfig
+from .annotate.backends.chat import ChatConfig
 from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.lexical import LexicalConfig
 from .annotate.backends.scripted import ScriptedConfig
@@ -52,6 +53,18 @@ class Recipe(Config, frozen=True, kw_only=True):
     objective: ObjectiveConfig = ObjectiveConfig()
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    def __post_init__(self) -> None:
+        """Refuse a scan that lets clips pass which the captioner would refuse."""
+        if not isinstance(self.captioner, ChatConfig):
+            return
+        longest_s = self.scan.window_s or self.scan.longest_s
+        if longest_s > self.captioner.max_audio_s:
+            raise ConfigError(
+                f"captioner.max_audio_s = {self.captioner.max_audio_s:g}, but scan lets clips of "
+                f"{longest_s:g} s pass. Set scan.window_s = {self.captioner.max_audio_s:g}, and "
+                "longer files are cut at quiet places."
+            )
 
 
 def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[Recipe, Path, bool]:

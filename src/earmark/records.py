@@ -233,7 +233,7 @@ class TableWriter(Generic[R]):
         finally:
             self._writer.close()
         if kind is None:
-            _publish(self._temporary, self._path)
+            publish(self._temporary, self._path)
         else:
             self._temporary.unlink(missing_ok=True)
 
@@ -298,7 +298,7 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
         with packed or contextlib.nullcontext(raw) as stream:
             for row in rows:
                 stream.write(encoder.encode(row) + b"\n")
-    _publish(temporary, path)
+    publish(temporary, path)
 
 
 def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
@@ -316,11 +316,16 @@ def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
                 raise ValueError(f"{path}:{number}: not a {kind.__name__} row: {error}") from None
 
 
-def _publish(temporary: Path, path: Path) -> None:
+def publish(temporary: Path, path: Path) -> None:
     """Give a finished file its name; what bears the name is whole, even after a power cut."""
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name itself is on the disk before anything that relies on it
+    finally:
+        os.close(folder)
 
 
 def arrow_schema(kind: type[Row]) -> Any:

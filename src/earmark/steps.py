@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .annotate.backends.base import Backend
 from .annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
 from .annotate.backends.endpoint import EndpointConfig
+from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
 from .recipe import Recipe
@@ -200,7 +199,7 @@ STEPS = (
     Step(
         "try-tagger",
         (),
-        lambda recipe: _fingerprint(recipe.tagger),
+        lambda recipe: (_fingerprint(recipe.tagger), _asked_for_tags(recipe.tagger)),
         _try_tagger,
         recorded=lambda recipe: recipe.tagger,
         bounded=False,
@@ -247,7 +246,7 @@ STAGES = tuple(step.name for step in STEPS if not step.tries)
 
 def _instruction(config: BackendConfig) -> str:
     """Return the words that a captioner is sent beside the audio."""
-    return config.instruction if isinstance(config, ChatConfig) else ""
+    return f"{config.system}\n{config.instruction}" if isinstance(config, ChatConfig) else ""
 
 
 def _asked_for_tags(config: BackendConfig) -> Any:
@@ -263,15 +262,11 @@ def _impatient(config: BackendConfig) -> BackendConfig:
 
 
 def _fingerprint(config: BackendConfig) -> str:
-    return _built(config).fingerprint
+    """Return what a backend would be; what is served is not built for that, and needs no key."""
+    if isinstance(config, EndpointConfig | VllmConfig):
+        return config.fingerprint
+    return config.build().fingerprint
 
 
 def _needs_canary(config: BackendConfig) -> bool:
-    return _built(config).needs_canary
-
-
-def _built(config: BackendConfig) -> Backend:
-    """Return a backend to be looked at: it has started nothing, and is let go of."""
-    backend = config.build()
-    asyncio.run(backend.aclose())
-    return backend
+    return isinstance(config, ChatConfig) or config.build().needs_canary

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.pipeline import run
+from earmark.config import ConfigError
+from earmark.pipeline import estimate, run
 from earmark.recipe import Recipe, load_recipe, open_recipe
+from earmark.records import Clip, read_parquet
 from earmark.steps import STAGES
 from earmark.workspace import StageError, Workspace
 
@@ -94,8 +96,6 @@ def test_too_many_rejections_stop_the_run(sounds: Path, tmp_path: Path) -> None:
 def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
     answers = tmp_path / "answers.jsonl"
     scan = run(recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
-    from earmark.records import Clip, read_parquet
-
     clip = read_parquet(scan.file("clips.parquet"), Clip)[0]
     answers.write_text(json.dumps({"id": clip.id, "text": "[]"}) + "\n")
     again = recipe(sounds, f"tagger.path={answers}")
@@ -120,3 +120,33 @@ def test_a_folder_does_not_hide_a_shipped_recipe(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").mkdir()
     assert load_recipe("demo").corpus.build().fingerprint()
+
+
+def test_clips_that_the_captioner_would_refuse_are_found_in_the_recipe(sounds: Path) -> None:
+    served = ["captioner.kind=endpoint", "captioner.model=m", 'captioner.urls=["http://h/v1"]']
+    with pytest.raises(ConfigError, match=r"Set scan.window_s = 30, and longer files are cut"):
+        load_recipe("folder", [f"corpus.path={sounds}", *served])
+    load_recipe("folder", [f"corpus.path={sounds}", *served, "scan.window_s=30"])
+
+
+def test_what_failed_is_not_asked_again_once_it_is_little_enough(
+    sounds: Path, tmp_path: Path
+) -> None:
+    """Raising max_rejected concludes the step with the answers that there are."""
+    script = tmp_path / "answers.jsonl"
+    scan = run(recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
+    clips = read_parquet(scan.file("clips.parquet"), Clip)
+    lines = [json.dumps({"id": clip.id, "refusal": "no"}) for clip in clips[:6]]
+    script.write_text("\n".join(lines) + "\n")
+    some = f"captioner.path={script}"
+    with pytest.raises(StageError, match=r"6 of 10 rows were rejected \(6 captioner: no\)"):
+        run(recipe(sounds, some), tmp_path / "ws", until="caption")
+    workspace = run(recipe(sounds, some, "max_rejected=0.7"), tmp_path / "ws", until="caption")
+    counts = workspace.latest_run()[1]["captioner"].provenance()["counts"]
+    assert counts == {"in": 10, "out": 4, "captioner: no": 6}
+
+
+def test_an_estimate_does_not_pay_for_the_step_before(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="captioner has not finished \\(it was not begun"):
+        estimate(recipe(sounds), tmp_path / "ws", of="tagger")
+    assert not list(tmp_path.glob("ws/captioner-*"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -31,7 +32,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 async def parity(first: Backend, second: Backend, prompts: Sequence[Prompt]) -> list[Agreement]:
     """Put each prompt to both backends and compare, in order. Set both to temperature 0.
 
-    A refusal counts as no words, and stands in the answer's place as "refused: reason".
+    A refusal counts as no words, and stands in the answer's place as "refused: reason". The
+    backends are used up: both are closed.
     """
     ones = await _answers(first, prompts)
     others = await _answers(second, prompts)
@@ -61,7 +63,8 @@ async def _answers(backend: Backend, prompts: Sequence[Prompt]) -> list[Completi
         async with slots:
             return await backend.generate(prompt)
 
-    return await asyncio.gather(*(ask(prompt) for prompt in prompts))
+    async with aclosing(backend):
+        return await asyncio.gather(*(ask(prompt) for prompt in prompts))
 
 
 def _words(answer: Completion | Refusal) -> list[str]:

@@ -40,12 +40,14 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """No answer. `reason` is a short fixed word for counting, `detail` is for people.
 
-    `retryable` says that the same prompt may be answered if it is put again.
+    `retryable` says that the same prompt may be answered if it is put again at once, `passing` that
+    it may be when the disk is back or the server was mended: it is no use to insist now.
     """
 
     reason: str
     detail: str = ""
     retryable: bool = False
+    passing: bool = False
 
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from earmark.annotate.backends.base import Backend, Prompt
+from earmark.annotate.loops import run_to_end
 
 from .asking import LOST, Interview, Sleep
 from .failures import is_fatal
@@ -56,7 +57,7 @@ def try_captioner(
     interview = Interview(backend, prompts, pause_s=pause_s, sleep=sleep)
     finished = False
     try:
-        asyncio.run(_hold(backend, interview))
+        run_to_end(lambda: _hold(backend, interview))
         finished = True
     finally:
         findings = judge(interview.replies, limit_s)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from earmark.annotate.backends.base import Backend, Prompt
+from earmark.annotate.loops import run_to_end
 
 from .asking import Interview, Sleep
 from .likeness import content_words, likeness
@@ -63,7 +64,7 @@ def try_tagger(
     folder.mkdir(parents=True, exist_ok=True)
     finished = False
     try:
-        asyncio.run(_hold(backend, interview))
+        run_to_end(lambda: _hold(backend, interview))
         finished = True
     finally:
         findings = judge_tags(interview.replies, readable)

@@ -13,17 +13,17 @@ from pathlib import Path
 import msgspec
 
 from earmark.annotate.ledger import Journal
-from earmark.records import Row, TableWriter, read_metadata, stream_parquet
-from earmark.workspace import StageError, locked
+from earmark.records import Row, TableWriter, publish, read_metadata, stream_parquet
+from earmark.workspace import StageError, locked, write_text
 
-from .shards import Shard, sealed_path, settle_shards
+from .shards import Shard, begun_shards, journal_path, sealed_path
 
 
 class Answer(Row, frozen=True, kw_only=True):
     """One prompt's outcome, kept raw so that a better parser can be run over it for nothing.
 
     `row` is its place in the input table. `status` is "ok" or "refused"; `reason` and `detail`
-    say why it was refused, `retryable` that it might be answered another day. Where the first
+    say why it was refused, `passing` that it might be answered another day. Where the first
     draw was turned down, `text` is the second's and `turned_down` the first's, which ended for
     `turned_down_finish_reason`. `seconds` and
     tokens are those of the last request of each draw, from when it was handed to the backend,
@@ -36,7 +36,7 @@ class Answer(Row, frozen=True, kw_only=True):
     status: str
     reason: str = ""
     detail: str = ""
-    retryable: bool = False
+    passing: bool = False
     text: str = ""
     finish_reason: str = ""
     turned_down: str = ""
@@ -49,14 +49,15 @@ class Answer(Row, frozen=True, kw_only=True):
 
 def stream_answers(folder: Path) -> Iterator[Answer]:
     """Yield every answer of a finished job, in the order of its input table."""
-    for shard in settle_shards(folder, 0):
+    for shard in begun_shards(folder):
         yield from stream_parquet(sealed_path(folder, shard), Answer)
 
 
 class ShardLedger:
     """The one writer of a shard: `rows` of the table, `done` marks them, `left` counts the others.
 
-    A shard that was sealed with rows refused for a passing reason is opened again for these.
+    A shard that was sealed with rows refused for a passing reason is opened again for these; what
+    is sealed stays until the shard is sealed anew.
 
     Args:
         folder: the job's folder.
@@ -72,12 +73,13 @@ class ShardLedger:
         self.shard = shard
         self.rows = shard.rows(total)
         self._sealed = sealed_path(folder, shard)
-        journal_path = folder / f"{shard.name}.jsonl"
+        self._found_path = folder / f"{shard.name}.found"
+        path = journal_path(folder, shard)
         with ExitStack() as stack:
             stack.enter_context(locked(folder / f"{shard.name}.lock"))
-            if self._sealed.exists():
-                _reopen(self._sealed, journal_path)
-            self._journal = stack.enter_context(closing(Journal(journal_path, Answer)))
+            if self._sealed.exists() and not path.exists():
+                _reopen(self._sealed, path)
+            self._journal = stack.enter_context(closing(Journal(path, Answer)))
             self.done = self._read_done()
             self.left = self.done.count(0)
             self._stack = stack.pop_all()
@@ -88,24 +90,32 @@ class ShardLedger:
         Raises:
             StageError: the disk is full or gone; none of these was written, all others are kept.
         """
-        with _told(self._journal.path):
+        with _disk_told(self._journal.path):
             self._journal.append(answers)
         for answer in answers:
             self.done[answer.row - self.rows.start] = 1
         self.left -= len(answers)
 
-    def seal(self, found: Mapping[str, str]) -> None:
-        """Write the answers to Parquet in the order of the table, and drop the journal.
+    def note(self, found: Mapping[str, str]) -> None:
+        """Keep what the backend found out at work, for the file's metadata."""
+        if found and dict(found) != self._found():
+            write_text(self._found_path, msgspec.json.encode(dict(found)).decode())
 
-        `found` is what the backend found out at work; it stands in the file's metadata.
+    def seal(self) -> None:
+        """Write the answers to Parquet in the order of the table, and drop the journal.
 
         Raises:
             StageError: the disk is full or gone; the journal is kept.
         """
-        with _told(self._sealed):
-            self._seal(found)
+        with _disk_told(self._sealed):
+            self._seal()
 
-    def _seal(self, found: Mapping[str, str]) -> None:
+    def _found(self) -> dict[str, str]:
+        if not self._found_path.exists():
+            return {}
+        return msgspec.json.decode(self._found_path.read_bytes(), type=dict[str, str])
+
+    def _seal(self) -> None:
         import numpy as np
 
         assert self.left == 0, f"{self.shard} has rows left"
@@ -118,8 +128,9 @@ class ShardLedger:
                 table.append(answer)
                 _count(totals, answer)
             table.metadata["totals"] = msgspec.json.encode(totals).decode()
-            table.metadata["found"] = msgspec.json.encode(dict(found)).decode()
+            table.metadata["found"] = msgspec.json.encode(self._found()).decode()
         self._journal.path.unlink()
+        self._found_path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
@@ -141,11 +152,13 @@ class ShardLedger:
 def may_be_asked_again(folder: Path, shard: Shard) -> bool:
     """Return whether rows of the shard have no answer, or were refused for a passing reason."""
     sealed = sealed_path(folder, shard)
-    return not sealed.exists() or _totals(sealed).get("retryable", 0) > 0
+    if not sealed.exists() or journal_path(folder, shard).exists():
+        return True
+    return _totals(sealed).get("passing", 0) > 0
 
 
 @contextmanager
-def _told(path: Path) -> Generator[None]:
+def _disk_told(path: Path) -> Generator[None]:
     """Say what a failing disk means."""
     try:
         yield
@@ -157,7 +170,7 @@ def _told(path: Path) -> Generator[None]:
 
 
 def totals_of(folder: Path, shards: Sequence[Shard]) -> dict[str, int]:
-    """Return the sums over sealed shards: "answers", "refused", "retryable", tokens, attempts."""
+    """Return the sums over sealed shards: "answers", "refused", "passing", tokens, attempts."""
     totals = dict[str, int]()
     for shard in shards:
         for name, total in _totals(sealed_path(folder, shard)).items():
@@ -184,7 +197,7 @@ def _count(totals: dict[str, int], answer: Answer) -> None:
     counted = {
         "answers": 1,
         "refused": int(refused),
-        "retryable": int(refused and answer.retryable),
+        "passing": int(refused and answer.passing),
         "turned_down": int(bool(answer.turned_down)),
         "attempts": answer.attempts,
         "tokens_in": answer.tokens_in,
@@ -194,20 +207,17 @@ def _count(totals: dict[str, int], answer: Answer) -> None:
         totals[name] = totals.get(name, 0) + count
 
 
-def _reopen(sealed: Path, journal_path: Path) -> None:
-    """Turn a sealed shard back into a journal, without rows that may be answered later."""
-    journal_path.unlink(missing_ok=True)  # of a seal that was cut off before its last act
-    temporary = journal_path.with_suffix(".tmp")
+def _reopen(sealed: Path, path: Path) -> None:
+    """Begin a journal with the rows of a sealed shard that are settled."""
+    temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
-    journal = Journal(temporary, Answer)
     group = list[Answer]()
-    for answer in stream_parquet(sealed, Answer):
-        if not answer.retryable:
-            group.append(answer)
-        if len(group) == 1000:
-            journal.append(group)
-            group.clear()
-    journal.append(group)
-    journal.close()
-    temporary.rename(journal_path)
-    sealed.unlink()
+    with closing(Journal(temporary, Answer)) as journal:
+        for answer in stream_parquet(sealed, Answer):
+            if not answer.passing:
+                group.append(answer)
+            if len(group) == 1000:
+                journal.append(group)
+                group.clear()
+        journal.append(group)
+    publish(temporary, path)

@@ -23,10 +23,11 @@ async def ask(backend: Backend, row: int, prompt: Prompt, fault: Fault, random: 
     if first.status == "refused" or fault(first.text, first.finish_reason) is None:
         return first
     second = await _draw(backend, row, replace(prompt, draw=1), random)
+    kept = first if second.status == "refused" else second  # an answer with a fault is one still
     return replace(
-        second,
-        turned_down=first.text,
-        turned_down_finish_reason=first.finish_reason,
+        kept,
+        turned_down=first.text if kept is second else "",
+        turned_down_finish_reason=first.finish_reason if kept is second else "",
         tokens_in=first.tokens_in + second.tokens_in,
         tokens_out=first.tokens_out + second.tokens_out,
         seconds=first.seconds + second.seconds,
@@ -64,7 +65,10 @@ def _answer(
     )
     if isinstance(outcome, Refusal):
         return replace(
-            common, reason=outcome.reason, detail=outcome.detail, retryable=outcome.retryable
+            common,
+            reason=outcome.reason,
+            detail=outcome.detail,
+            passing=outcome.retryable or outcome.passing,
         )
     return replace(
         common,

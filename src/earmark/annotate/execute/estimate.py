@@ -11,6 +11,7 @@ from random import Random
 import msgspec
 
 from earmark.annotate.backends.base import Prompt
+from earmark.annotate.loops import run_to_end
 from earmark.workspace import StageError
 
 from .answers import Answer
@@ -98,7 +99,7 @@ def estimate(job: Job, prices: Prices) -> Estimate:
     count = min(SAMPLE, total)
     rows = [total * (2 * place + 1) // (2 * count) for place in range(count)]
     prompts = [prompt for row in rows for _, prompt in job.prompts.read(range(row, row + 1))]
-    return asyncio.run(_try(job, prompts, total, prices))
+    return run_to_end(lambda: _try(job, prompts, total, prices))
 
 
 async def _try(job: Job, prompts: Sequence[Prompt], total: int, prices: Prices) -> Estimate:

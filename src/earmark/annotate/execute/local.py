@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
@@ -18,7 +19,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from earmark.annotate.backends.base import NOTHING, Backend, Prompt
+from earmark.annotate.backends.base import Backend, Prompt
+from earmark.annotate.loops import run_to_end
 from earmark.config import Config, ConfigError
 from earmark.progress import Progress, track
 from earmark.workspace import StageError
@@ -57,10 +59,11 @@ def answer_shards(job: Job, shards: Sequence[Shard]) -> None:
     with track(job.title, total=rows, unit=UNITS[job.prompts.kind]) as progress:
         run = _Run(job, shards, progress)
         try:
-            asyncio.run(run.run())
+            run_to_end(run.run)
         except BaseExceptionGroup as group:
-            raise _told(group) from None
-        finally:  # by now no thread writes any more
+            raise _for_user(group) from None
+        finally:
+            run.disk.shutdown()
             for ledger in run.open:
                 ledger.close()
 
@@ -71,7 +74,7 @@ Arrived = asyncio.Queue[tuple[ShardLedger, Answer] | None]
 
 @dataclass
 class _Run:
-    """A job under way; `sound` may be written down, `failed` waits for proof of the backend."""
+    """A job under way; `proven` may be written down, `failed` waits for proof of the backend."""
 
     job: Job
     shards: Sequence[Shard]
@@ -84,13 +87,14 @@ class _Run:
     failed: list[tuple[ShardLedger, Answer]] = field(
         default_factory=list[tuple[ShardLedger, Answer]]
     )
-    sound: dict[ShardLedger, list[Answer]] = field(default_factory=dict[ShardLedger, list[Answer]])
+    proven: dict[ShardLedger, list[Answer]] = field(default_factory=dict[ShardLedger, list[Answer]])
     open: list[ShardLedger] = field(default_factory=list[ShardLedger])
-    sealing: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    sealing: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+    disk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ledger"))
+    started_s: float = field(default_factory=time.monotonic)
 
     async def run(self) -> None:
         """Do all there is to do."""
-        self.started_s = time.monotonic()
         waiting = self._waiting()
         async with aclosing(self.job.backend.build()) as backend:
             self.backend = backend
@@ -114,7 +118,7 @@ class _Run:
             self.open.append(ledger)
             self.progress.resume(len(ledger.rows) - ledger.left)
             if ledger.left == 0:
-                ledger.seal(self._found())
+                ledger.seal()
             for row, prompt in self.job.prompts.read(ledger.rows, ledger.done):
                 yield ledger, row, prompt
 
@@ -142,30 +146,41 @@ class _Run:
                     self._release()
                 await self._commit()
             await asyncio.gather(*self.sealing)
-        except (asyncio.CancelledError, StageError):  # what was paid for is kept
-            while not arrived.empty():
-                self._take(arrived.get_nowait())
-            for ledger, answers in self.sound.items():
-                ledger.append(answers)
+        except (asyncio.CancelledError, StageError):
+            self._rescue(arrived)
             raise
 
+    def _rescue(self, arrived: Arrived) -> None:
+        """Write down what was paid for and is still on its way; failures are not."""
+        while not arrived.empty():
+            item = arrived.get_nowait()
+            if item is not None and not item[1].passing:
+                self.proven.setdefault(item[0], []).append(item[1])
+        for ledger, answers in self.proven.items():
+            ledger.append(answers)
+
     async def _commit(self) -> None:
-        while self.sound:
-            ledger, answers = self.sound.popitem()
+        while self.proven:
+            ledger, answers = self.proven.popitem()
             # Shielded: a thread cannot be stopped, and nobody else may write meanwhile.
-            writing = asyncio.create_task(asyncio.to_thread(ledger.append, answers))
+            writing = self._on_disk(self._keep, ledger, answers)
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
                 await writing
                 raise
             if ledger.left == 0:
-                sealing = asyncio.to_thread(ledger.seal, self._found())
-                self.sealing.append(asyncio.create_task(sealing))
+                self.sealing.append(self._on_disk(ledger.seal))
             self._tell(answers)
 
-    def _found(self) -> Mapping[str, str]:
-        return NOTHING if self.backend is None else self.backend.found
+    def _keep(self, ledger: ShardLedger, answers: Sequence[Answer]) -> None:
+        ledger.append(answers)
+        if self.backend is not None:
+            ledger.note(self.backend.found)
+
+    def _on_disk(self, work: Callable[..., None], *args: object) -> asyncio.Future[None]:
+        """Do what writes in a thread of its own: no read that hangs may hold it up."""
+        return asyncio.get_running_loop().run_in_executor(self.disk, work, *args)
 
     def _take(self, item: tuple[ShardLedger, Answer] | None) -> bool:
         """Take an answer in; returns whether it was the last.
@@ -176,7 +191,7 @@ class _Run:
         if item is None:
             return True
         self.failed.append(item)
-        if not item[1].retryable:
+        if not item[1].passing:
             self._release()
         elif len(self.failed) >= MOST_FAILURES_IN_A_ROW:
             raise StageError(_out_of_order(self.job.title, [answer for _, answer in self.failed]))
@@ -184,7 +199,7 @@ class _Run:
 
     def _release(self) -> None:
         for ledger, answer in self.failed:
-            self.sound.setdefault(ledger, []).append(answer)
+            self.proven.setdefault(ledger, []).append(answer)
         self.failed.clear()
 
     def _tell(self, answers: Sequence[Answer]) -> None:
@@ -209,7 +224,7 @@ def _out_of_order(title: str, failed: Sequence[Answer]) -> str:
     )
 
 
-def _told(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _for_user(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error for the user among those of several tasks, or the first there is."""
     leaves = list[BaseException]()
     nested = list[BaseException](group.exceptions)

@@ -7,6 +7,7 @@ request could. A task whose worker died is begun again by Ray and goes on from t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -55,7 +56,10 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
             num_cpus=where.cpus, num_gpus=where.gpus, max_retries=where.retries
         )
         left = [shard for shard in shards if may_be_asked_again(job.folder, shard)]
-        _wait(ray, {answer.remote(job, shard): shard for shard in left}, job.title)
+        # Workers run in folders of their own.
+        table = replace(job.prompts, path=job.prompts.path.absolute())
+        there = replace(job, prompts=table, folder=job.folder.absolute())
+        _wait(ray, {answer.remote(there, shard): shard for shard in left}, job.title)
     finally:
         if started:
             ray.shutdown()
@@ -75,15 +79,15 @@ def _wait(ray: Any, tasks: dict[Any, Shard], title: str) -> None:
             for task in done:
                 try:
                     ray.get(task)
-                except (ray.exceptions.RayTaskError, ray.exceptions.WorkerCrashedError) as error:
+                except ray.exceptions.RayError as error:
                     failed.append((tasks[task], error))
                 progress.advance(1, f"{len(failed)} failed" if failed else "")
     if failed:
         shard, error = failed[0]
-        cause = getattr(error, "cause", None) or error
+        lines = str(error).strip().splitlines()
         raise StageError(
             f"{title}: {len(failed)} of {len(tasks)} shards failed, the first is {shard.index} of "
-            f"{shard.count}: {cause}. The others are done: run the same command again."
+            f"{shard.count}: {lines[-1]} The same command goes on from what is done."
         )
 
 

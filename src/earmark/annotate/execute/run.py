@@ -17,7 +17,7 @@ from .answers import found_by, may_be_asked_again, stream_answers, totals_of
 from .job import Job
 from .local import LocalConfig, answer_shards
 from .on_ray import RayConfig, answer_on_ray
-from .shards import Shard, sealed_path, settle_shards
+from .shards import Shard, begin_shards, begun_shards, sealed_path
 
 
 def answer_all(job: Job, where: LocalConfig | RayConfig) -> dict[str, int]:
@@ -26,7 +26,7 @@ def answer_all(job: Job, where: LocalConfig | RayConfig) -> dict[str, int]:
     `job.folder` then holds the answers by shard, rejected.parquet (what was refused) and
     requests.json (tokens and requests in all, and what was found out about the backend).
     """
-    shards = settle_shards(job.folder, len(job.prompts), where.shards or None)
+    shards = begin_shards(job.folder, len(job.prompts), where.shards or None)
     if isinstance(where, RayConfig):
         answer_on_ray(job, shards, where)
     else:
@@ -36,21 +36,26 @@ def answer_all(job: Job, where: LocalConfig | RayConfig) -> dict[str, int]:
 
 def answer_one(job: Job, shard: Shard) -> bool:
     """Answer one shard of a job, as a task of a batch array; returns whether it was the last."""
-    settle_shards(job.folder, len(job.prompts), shard.count)
+    begin_shards(job.folder, len(job.prompts), shard.count)
     if may_be_asked_again(job.folder, shard):
         answer_shards(job, [shard])
-    return not unfinished(job)
+    return is_answered(job)
+
+
+def is_answered(job: Job) -> bool:
+    """Return whether every shard has been sealed."""
+    return bool(begun_shards(job.folder)) and not unfinished(job)
 
 
 def unfinished(job: Job) -> list[Shard]:
-    """Return the shards that have not been sealed."""
-    shards = settle_shards(job.folder, len(job.prompts))
+    """Return the shards that have not been sealed, of those that the job was begun in."""
+    shards = begun_shards(job.folder)
     return [shard for shard in shards if not sealed_path(job.folder, shard).exists()]
 
 
 def conclude(job: Job) -> dict[str, int]:
     """Write what was refused and what it took in all; returns counts. Every shard is sealed."""
-    shards = settle_shards(job.folder, len(job.prompts))
+    shards = begun_shards(job.folder)
     totals = totals_of(job.folder, shards)
     told = {**totals, "found": found_by(job.folder, shards)}
     write_text(job.folder / "requests.json", msgspec.json.encode(told).decode())

@@ -8,6 +8,9 @@ answers-00003-of-00064.lock      who works on it
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from pathlib import Path
 
 import msgspec
@@ -52,27 +55,44 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(index), int(count))
 
 
-def settle_shards(folder: Path, total: int, wanted: int | None = None) -> list[Shard]:
+def begin_shards(folder: Path, total: int, wanted: int | None = None) -> list[Shard]:
     """Return the shards of the job in `folder`: as it was begun, else `wanted`, else by its size.
 
     Raises:
         ConfigError: `wanted` is another number than the job was begun with.
     """
     path = folder / "shards.json"
-    if path.exists():
-        count: int = msgspec.json.decode(path.read_bytes(), type=dict[str, int])["shards"]
-        if wanted not in (None, count):
-            raise ConfigError(
-                f"{folder} was begun in {count} shards, so it cannot be gone on with in {wanted}. "
-                f"Use --shard INDEX/{count}, or leave the number out."
-            )
-    else:
-        count = wanted or max(1, -(-total // ROWS_A_SHARD))
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, msgspec.json.encode({"shards": count}).decode())
+        count = wanted or max(1, -(-total // ROWS_A_SHARD))
+        fresh = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
+        write_text(fresh, msgspec.json.encode({"shards": count}).decode())
+        with contextlib.suppress(FileExistsError):  # of two that begin at once, one is heeded
+            os.link(fresh, path)
+        fresh.unlink()
+    shards = begun_shards(folder)
+    if wanted not in (None, len(shards)):
+        raise ConfigError(
+            f"{folder} was begun in {len(shards)} shards, so it cannot be gone on with in "
+            f"{wanted}. Use --shard INDEX/{len(shards)}, or leave the number out."
+        )
+    return shards
+
+
+def begun_shards(folder: Path) -> list[Shard]:
+    """Return the shards of a job that was begun; none where it was not."""
+    path = folder / "shards.json"
+    if not path.exists():
+        return []
+    count: int = msgspec.json.decode(path.read_bytes(), type=dict[str, int])["shards"]
     return [Shard(index, count) for index in range(count)]
 
 
 def sealed_path(folder: Path, shard: Shard) -> Path:
     """Return where the shard's answers are once it is finished."""
     return folder / f"{shard.name}.parquet"
+
+
+def journal_path(folder: Path, shard: Shard) -> Path:
+    """Return where the shard's answers are while it is being worked on."""
+    return folder / f"{shard.name}.jsonl"

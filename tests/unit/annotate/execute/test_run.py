@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
@@ -19,8 +20,8 @@ from earmark.annotate.execute.ask import ATTEMPTS
 from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.execute.local import MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
 from earmark.annotate.execute.prompts import PromptTable
-from earmark.annotate.execute.run import answer_all
-from earmark.annotate.execute.shards import settle_shards
+from earmark.annotate.execute.run import answer_all, conclude, is_answered, unfinished
+from earmark.annotate.execute.shards import begin_shards, begun_shards, journal_path
 from earmark.annotate.tag import tag_job
 from earmark.config import ConfigError
 from earmark.records import Caption, Rejected, read_parquet, write_jsonl, write_parquet
@@ -28,6 +29,7 @@ from earmark.workspace import StageError
 
 BUSY = Refusal(reason="server error", detail="500", retryable=True)
 NEVER = Refusal(reason="refused by server", detail="400")
+GONE = Refusal(reason="unreadable", detail="no such file", passing=True)
 
 
 @dataclass
@@ -107,7 +109,7 @@ def test_a_crash_keeps_what_was_answered_and_the_next_call_asks_only_for_the_res
     with pytest.raises(RuntimeError, match="crash"):
         answer_all(job_of(table, Stand(crash)), LocalConfig())
     folder = table.path.parent / "answers"
-    (shard,) = settle_shards(folder, 20)
+    (shard,) = begin_shards(folder, 20)
     ledger = ShardLedger(folder, shard, 20)
     kept = {f"{row:02}" for row in ledger.rows if ledger.done[row]}
     ledger.close()
@@ -149,7 +151,7 @@ def test_what_failed_for_a_passing_reason_is_asked_again_by_the_next_run(
 
     job = job_of(table, Stand(bad_day))
     answer_all(job, LocalConfig())
-    (shard,) = settle_shards(job.folder, 20)
+    (shard,) = begin_shards(job.folder, 20)
     assert may_be_asked_again(job.folder, shard)
     backend = Stand(say_id)
     counts = answer_all(job_of(table, backend), LocalConfig())
@@ -175,6 +177,82 @@ def test_a_backend_that_fails_at_everything_uses_up_no_row(tmp_path: Path) -> No
     assert {prompt.id for prompt in backend.asked} >= {f"{n:03}" for n in range(40, count)}
 
 
+def test_answers_that_are_on_their_way_are_kept_when_the_backend_falls_ill(tmp_path: Path) -> None:
+    count = MOST_FAILURES_IN_A_ROW + 10
+    rows = [Caption(id=f"{n:03}", text="x", summary="x", backend="b") for n in range(count)]
+    write_parquet(tmp_path / "captions.parquet", rows, Caption)
+    table = PromptTable(tmp_path / "captions.parquet", "text")
+
+    class AtOnce(Stand):
+        async def generate(self, prompt: Prompt) -> Completion | Refusal:
+            return self.answer(prompt)  # without giving way: all arrive in one group
+
+    def ill(prompt: Prompt) -> Completion | Refusal:
+        return say_id(prompt) if prompt.id < "005" else GONE
+
+    with pytest.raises(StageError, match="32 prompts in a row"):
+        answer_all(job_of(table, AtOnce(ill, concurrency=count)), LocalConfig())
+    backend = Stand(say_id)
+    answer_all(job_of(table, backend), LocalConfig())
+    assert sorted(prompt.id for prompt in backend.asked) == [f"{n:03}" for n in range(5, count)]
+
+
+def test_a_kill_before_the_journal_is_dropped_leaves_a_finished_shard(table: PromptTable) -> None:
+    job = job_of(table, Stand(say_id))
+    answer_all(job, LocalConfig())
+    (shard,) = begun_shards(job.folder)
+    answers = list(stream_answers(job.folder))
+    journal_path(job.folder, shard).write_bytes(
+        b"".join(msgspec.json.encode(answer) + b"\n" for answer in reversed(answers))
+    )
+    backend = Stand(say_id)
+    answer_all(job_of(table, backend), LocalConfig())
+    assert backend.asked == []
+    assert not journal_path(job.folder, shard).exists()
+    assert list(stream_answers(job.folder)) == answers
+
+
+def test_what_is_sealed_stays_while_its_failures_are_asked_again(table: PromptTable) -> None:
+    def bad_day(prompt: Prompt) -> Completion | Refusal:
+        return GONE if prompt.id == "05" else say_id(prompt)
+
+    job = job_of(table, Stand(bad_day))
+    answer_all(job, LocalConfig())
+    (shard,) = begun_shards(job.folder)
+    ledger = ShardLedger(job.folder, shard, 20)
+    assert ledger.left == 1
+    ledger.close()
+    assert is_answered(job)
+    assert conclude(job) == {"in": 20, "out": 19, "tagger: unreadable": 1}
+
+
+def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:
+    def once(prompt: Prompt) -> Completion | Refusal:
+        return NEVER if prompt.draw else Completion(text="short")
+
+    job = job_of(table, Stand(once), lambda text, finish_reason: "too short")
+    answer_all(job, LocalConfig())
+    answer = next(stream_answers(job.folder))
+    assert (answer.status, answer.text, answer.turned_down) == ("ok", "short", "")
+    assert answer.attempts == 2
+
+
+def test_who_only_looks_begins_no_shards(table: PromptTable) -> None:
+    job = job_of(table, Stand(say_id))
+    assert unfinished(job) == []
+    assert not is_answered(job)
+    assert not job.folder.exists()
+
+
+def test_it_works_where_a_loop_runs_already(table: PromptTable) -> None:
+    """As in a notebook."""
+
+    async def cell() -> dict[str, int]:
+        return answer_all(job_of(table, Stand(say_id)), LocalConfig())
+
+    assert asyncio.run(cell()) == {"in": 20, "out": 20}
+
+
 def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
     def draws(prompt: Prompt) -> Completion:
         good = prompt.id not in ("03", "04") or (prompt.id == "03" and prompt.draw == 1)
@@ -197,7 +275,7 @@ def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
 
 def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -> None:
     job = job_of(table, Stand(say_id))
-    (shard,) = settle_shards(job.folder, 20)
+    (shard,) = begin_shards(job.folder, 20)
     ledger = ShardLedger(job.folder, shard, 20)
     with pytest.raises(ConfigError, match="being written by process"):
         answer_shards(job, [shard])
@@ -230,7 +308,7 @@ def test_a_full_disk_is_told_and_loses_nothing(table: PromptTable) -> None:
         from earmark.annotate.backends.scripted import ScriptedConfig
         from earmark.annotate.execute.local import LocalConfig
         from earmark.annotate.execute.prompts import PromptTable
-        from earmark.annotate.execute.run import answer_all
+        from earmark.annotate.execute.run import answer_all, conclude, is_answered, unfinished
         from earmark.annotate.tag import tag_job
 
         table, folder = map(Path, sys.argv[1:])

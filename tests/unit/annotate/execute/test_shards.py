@@ -16,7 +16,7 @@ from earmark.annotate.execute.answers import (
     totals_of,
 )
 from earmark.annotate.execute.prompts import PromptTable
-from earmark.annotate.execute.shards import ROWS_A_SHARD, Shard, parse_shard, settle_shards
+from earmark.annotate.execute.shards import ROWS_A_SHARD, Shard, begin_shards, parse_shard
 from earmark.config import ConfigError
 from earmark.records import Caption, write_parquet
 
@@ -45,14 +45,14 @@ def test_the_shard_after_the_last_is_told_the_last() -> None:
 
 
 def test_a_job_keeps_its_number_of_shards(tmp_path: Path) -> None:
-    assert len(settle_shards(tmp_path, 10, 4)) == 4
-    assert len(settle_shards(tmp_path, 10)) == 4
+    assert len(begin_shards(tmp_path, 10, 4)) == 4
+    assert len(begin_shards(tmp_path, 10)) == 4
     with pytest.raises(ConfigError, match="begun in 4 shards"):
-        settle_shards(tmp_path, 10, 8)
+        begin_shards(tmp_path, 10, 8)
 
 
 def test_a_large_job_is_cut_by_itself(tmp_path: Path) -> None:
-    assert len(settle_shards(tmp_path, 3 * ROWS_A_SHARD - 1)) == 3
+    assert len(begin_shards(tmp_path, 3 * ROWS_A_SHARD - 1)) == 3
 
 
 def answer(row: int, **fields: object) -> Answer:
@@ -60,13 +60,14 @@ def answer(row: int, **fields: object) -> Answer:
 
 
 def test_answers_are_sealed_in_the_order_of_the_table(tmp_path: Path) -> None:
-    shards = settle_shards(tmp_path, 10, 2)
+    shards = begin_shards(tmp_path, 10, 2)
     for shard in shards:
         ledger = ShardLedger(tmp_path, shard, 10)
         for row in reversed(ledger.rows):
             ledger.append([answer(row, tokens_out=row)])
         assert ledger.left == 0
-        ledger.seal({"dialect": "none"})
+        ledger.note({"dialect": "none"})
+        ledger.seal()
     assert [found.row for found in stream_answers(tmp_path)] == list(range(10))
     assert totals_of(tmp_path, shards)["tokens_out"] == 45
     assert totals_of(tmp_path, shards)["answers"] == 10
@@ -74,7 +75,7 @@ def test_answers_are_sealed_in_the_order_of_the_table(tmp_path: Path) -> None:
 
 
 def test_a_row_that_is_there_twice_is_damage(tmp_path: Path) -> None:
-    (shard,) = settle_shards(tmp_path, 10, 1)
+    (shard,) = begin_shards(tmp_path, 10, 1)
     ledger = ShardLedger(tmp_path, shard, 10)
     ledger.append([answer(3)])
     ledger.append([answer(3)])
@@ -84,7 +85,7 @@ def test_a_row_that_is_there_twice_is_damage(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_leaves_no_lock(tmp_path: Path) -> None:
-    (shard,) = settle_shards(tmp_path, 10, 1)
+    (shard,) = begin_shards(tmp_path, 10, 1)
     (tmp_path / f"{shard.name}.jsonl").write_bytes(b"broken\n")
     for _ in range(2):
         with pytest.raises(ValueError, match="damaged"):

@@ -35,7 +35,9 @@ class Captioner:
                 return Refusal(reason="too long", detail=self._too_long(prompt.audio, duration_s))
             samples, rate = audio.read(prompt.audio, start_s=start_s, duration_s=duration_s)
         except audio.AudioError as error:
-            return Refusal(reason=error.reason, detail=str(error))
+            # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
+            passing = error.reason == "unreadable"
+            return Refusal(reason=error.reason, detail=str(error), passing=passing)
         measured = measure(samples, rate, self.ears, sample_rate=self.sample_rate)
         seed = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
         return Completion(text=write(measured, seed))

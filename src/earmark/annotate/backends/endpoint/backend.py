@@ -65,7 +65,9 @@ class EndpointBackend(Backend):
         try:
             body = await asyncio.to_thread(audio_body, prompt, self._config)
         except AudioError as error:
-            return Refusal(reason=error.reason, detail=str(error))
+            # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
+            passing = error.reason == "unreadable"
+            return Refusal(reason=error.reason, detail=str(error), passing=passing)
         return await self._exchange.ask(body)
 
     async def aclose(self) -> None:

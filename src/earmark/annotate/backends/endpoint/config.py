@@ -75,12 +75,12 @@ class EndpointConfig(ChatConfig, frozen=True, kw_only=True, tag="endpoint", tag_
         sent = (self.audio, self.audio_format, self.sample_rate, self.dialect, self.extra)
         return fingerprint("endpoint", VERSION, chat, sent)
 
-    def build(self) -> EndpointBackend:
-        """Check the settings and return the backend; nothing is connected yet.
+    def __post_init__(self) -> None:
+        """Refuse what cannot be right before it is written down anywhere.
 
         Raises:
-            ConfigError: a setting cannot be right, the key's variable is not set, or aiohttp is
-                not installed.
+            ConfigError: there is no URL, or one that is no base URL or holds a secret; a key where
+                the name of its variable belongs; or `extra` sets what it must not.
         """
         if not self.urls:
             raise ConfigError('endpoint: urls is empty; give ["http://HOST:8000/v1"]')
@@ -89,6 +89,14 @@ class EndpointConfig(ChatConfig, frozen=True, kw_only=True, tag="endpoint", tag_
         if len(set(self.urls)) < len(self.urls):
             raise ConfigError("endpoint: urls names one server twice")
         _check_extra(self.extra)
+        _check_variable(self.api_key_variable)
+
+    def build(self) -> EndpointBackend:
+        """Return the backend; nothing is connected yet.
+
+        Raises:
+            ConfigError: the key's variable is not set, or aiohttp is not installed.
+        """
         key = _read_key(self.api_key_variable)
         if importlib.util.find_spec("aiohttp") is None:
             raise ConfigError("the endpoint backend needs aiohttp: pip install 'earmark[endpoint]'")
@@ -139,15 +147,18 @@ def _check_extra(extra: dict[str, Any]) -> None:
         raise ConfigError(f"endpoint: set {name} itself ({name} = ...), not in extra")
 
 
-def _read_key(variable: str | None) -> Key | None:
-    if variable is None:
-        return None
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
+def _check_variable(variable: str | None) -> None:
+    if variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
         # It may be the key itself, put here by mistake: it is not repeated.
         raise ConfigError(
             "endpoint: api_key_variable is the name of an environment variable, in capitals "
             '("OPENAI_API_KEY"), never the key itself'
         )
+
+
+def _read_key(variable: str | None) -> Key | None:
+    if variable is None:
+        return None
     text = os.environ.get(variable, "").strip()
     if not text:
         raise ConfigError(

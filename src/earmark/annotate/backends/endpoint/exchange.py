@@ -22,6 +22,13 @@ MOST_LOSSES = 3
 """A request that was on its way so often when a server broke off may be what breaks it."""
 
 
+MOST_TURNS = 24
+"""A request that was turned away so often by a server which takes others is not taken at all."""
+
+GREETINGS = 3
+"""So many taken in a row show that a server has room."""
+
+
 class Exchange:
     """Sends bodies to servers, and tells the failures of a prompt from those of a server.
 
@@ -51,17 +58,22 @@ class Exchange:
             ConfigError: the servers want something mended: the key, the model's name, the URL.
             StageError: no server has answered anything for the time that the settings allow.
         """
-        losses = refusals = 0
+        losses = turned_away = 0
         while True:
             lease, outcome = await self._send(body)
             match outcome:
                 case Completion() | Refusal():
                     return outcome
                 case Busy():
-                    refusals += 1
-                    await self._wait_turn(lease, outcome, refusals)
+                    turned_away += 1
+                    if await self._is_unwelcome(turned_away):
+                        return _unwelcome(outcome.detail, turned_away)
+                    await self._wait_turn(lease, outcome, turned_away)
                 case Down():
                     losses += outcome.lost
+                    turned_away += not outcome.lost
+                    if await self._is_unwelcome(turned_away):
+                        return _unwelcome(outcome.detail, turned_away)
                     if losses >= MOST_LOSSES and await self._comes_back():
                         detail = f"{losses} connections broke off: {outcome.detail}"
                         return Refusal(reason="connection lost", detail=detail, retryable=True)
@@ -117,6 +129,23 @@ class Exchange:
             self.servers.note_answer(server)
             return True
 
+    async def _is_unwelcome(self, turned_away: int) -> bool:
+        """Return whether it is this request that is turned away, and not whatever comes.
+
+        It is if a server takes several greetings, one after the other, in between.
+        """
+        if turned_away == 0 or turned_away % MOST_TURNS:
+            return False
+        lease = await self.servers.acquire()
+        self.servers.release(lease, None)
+        for _ in range(GREETINGS):
+            url = f"{lease.server.url}/chat/completions"
+            reply = await self._client.post(url, self._greeting, greeting=True)
+            if isinstance(reply, Fault) or reply.status != 200:
+                return False
+        self.servers.note_answer(lease.server)
+        return True
+
     async def _comes_back(self) -> bool:
         """Wait until a server is up again and return whether it generates."""
         lease = await self.servers.acquire()
@@ -129,3 +158,8 @@ class Exchange:
         if isinstance(reply, Fault):
             return reply.detail
         return f"{reply.status}: {excerpt(reply.body)}" if reply.status >= 500 else None
+
+
+def _unwelcome(detail: str, turned_away: int) -> Refusal:
+    told = f"turned away {turned_away} times while others were answered: {detail}"
+    return Refusal(reason="turned away", detail=told, passing=True)

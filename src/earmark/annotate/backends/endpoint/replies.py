@@ -93,8 +93,8 @@ def judge(reply: Reply | Fault, now: float) -> Outcome:
 
 
 def refused(detail: str) -> Refusal:
-    """Return the refusal of a request that the server will not take, however often it is put."""
-    return Refusal(reason="refused by server", detail=detail)
+    """Return the refusal of a request that the server, as it runs now, will not take."""
+    return Refusal(reason="refused by server", detail=detail, passing=True)
 
 
 def excerpt(body: bytes) -> str:

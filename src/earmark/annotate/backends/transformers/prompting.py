@@ -52,7 +52,9 @@ def prepare(prompt: Prompt, config: TransformersConfig, loaded: Loaded) -> Ready
     try:
         return _audio_inputs(prompt, prompt.audio, config, loaded)
     except audio.AudioError as error:
-        return Refusal(reason=error.reason, detail=str(error))
+        # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
+        passing = error.reason == "unreadable"
+        return Refusal(reason=error.reason, detail=str(error), passing=passing)
 
 
 def _audio_inputs(

@@ -31,6 +31,7 @@ _SET_HERE = {
     "--data-parallel-size": "set servers",
     "-dp": "set servers",
     "--served-model-name": "requests name the model as the recipe does",
+    "--hf-token": "set the environment variable HF_TOKEN, which no process list shows",
     "--api-key": "set the environment variable VLLM_API_KEY, which no process list shows",
 }
 _KEY = "VLLM_API_KEY"
@@ -94,7 +95,7 @@ class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="k
     def fingerprint(self) -> str:
         """Twelve hex digits over all that can change an answer; not how many servers give it."""
         requests = self.endpoint(_NOWHERE).fingerprint
-        return fingerprint("vllm", requests, self.gpus_per_server, self.flags)
+        return fingerprint("vllm", requests, self.gpus_per_server, self.flags, self.command[1:])
 
     def endpoint(self, urls: tuple[str, ...]) -> EndpointConfig:
         """Return the settings of an endpoint backend that asks the servers at `urls`."""
@@ -105,18 +106,26 @@ class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="k
             **{name: getattr(self, name) for name in shared},
         )
 
-    def build(self) -> VllmBackend:
-        """Check the settings and return the backend; no server is started yet.
+    def __post_init__(self) -> None:
+        """Refuse what cannot be right before it is written down anywhere.
 
         Raises:
-            ConfigError: a setting cannot be right, or aiohttp is not installed.
+            ConfigError: there is no command, or a flag sets what has a setting or is a secret.
         """
         if not self.command:
             raise ConfigError('vllm: command is empty; leave it out for ["vllm", "serve"]')
-        for flag in self.flags:
-            name = flag.partition("=")[0]
+        for flag in (*self.command[1:], *self.flags):
+            name = flag.partition("=")[0].replace("_", "-")
             if name in _SET_HERE:
                 raise ConfigError(f"vllm: flags cannot hold {name}: {_SET_HERE[name]}")
+        self.endpoint(_NOWHERE)
+
+    def build(self) -> VllmBackend:
+        """Return the backend; no server is started yet.
+
+        Raises:
+            ConfigError: aiohttp is not installed.
+        """
         self.endpoint(_NOWHERE).build()
         from .backend import VllmBackend
 

@@ -23,9 +23,9 @@ _JSON_SCORE = re.compile(r'"\w+":\s?(?:0?\.\d+|1\.0+|0|1)\s?[,}]')
 _P_VALUE = re.compile(
     rf"\bp(?:rob)?\s?(?:=|≈|\([^)\n]{{1,40}}\)\s?=)\s?{_SHARE}{_NO_UNIT}", re.IGNORECASE
 )
-_BRACKETED = re.compile(r"\w[*\"']*\s?[(\[]\s?(?:0?\.\d{2,}|1\.0+)\s?[)\]]")
+_BRACKETED = re.compile(rf"\w[*\"']*\s?[(\[]\s?(?:0?\.\d{{2,}}|1\.0+)\s?[)\]]{_NO_UNIT}")
 _BRACKETED_ROUGHLY = re.compile(
-    r"\w[*\"']*\s?[(\[]\s?(?:0?\.\d|1\.0|\d{1,3}(?:\.\d+)?\s?%)\s?[)\]]"
+    rf"\w[*\"']*\s?[(\[]\s?(?:0?\.\d|1\.0|\d{{1,3}}(?:\.\d+)?\s?%)\s?[)\]]{_NO_UNIT}"
 )
 _LABELLED = re.compile(
     r"\b(?!(?:start|end|time|at|from|to|onset|offset|duration|length|begin)\w*\W)"

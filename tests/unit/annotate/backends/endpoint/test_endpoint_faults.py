@@ -392,3 +392,24 @@ def test_what_cannot_be_asked_is_refused_without_a_request(prompt: Prompt, reaso
     answer, requests = run(test, max_text_characters=100)
     assert isinstance(answer, Refusal)
     assert (answer.reason, answer.retryable, requests) == (reason, False, 0)
+
+
+@pytest.mark.parametrize("refused", [BUSY, DOWN])
+@pytest.mark.parametrize("others", [0, 40])
+def test_a_prompt_that_is_always_turned_away_is_refused_in_the_end(refused: Say, others: int):
+    """Some servers say 429 to what is too long for them, however often it is put."""
+
+    def choose(body: object) -> Say:
+        return refused if "too much" in str(body) else said()
+
+    async def test(backend: EndpointBackend, server: ScriptedServer) -> list[object]:
+        server.otherwise = choose
+        prompts = [text(i) for i in range(others)]
+        return await asyncio.gather(
+            backend.generate(text(words="too much")), *(backend.generate(one) for one in prompts)
+        )
+
+    bad, *good = run(test)
+    assert isinstance(bad, Refusal)
+    assert (bad.reason, bad.retryable, bad.passing) == ("turned away", False, True)
+    assert all(isinstance(answer, Completion) for answer in good)
