@@ -250,7 +250,10 @@ def _run_shard(
 
     with _stoppable():
         read, root, new = open_recipe(recipe, overrides or [], workspace)
-        run_shard(read, root, parse_shard(shard), of=job, canary=canary, relist=new)
+        last = run_shard(read, root, parse_shard(shard), of=job, canary=canary, relist=new)
+    if last:
+        verb = {"captioner": "caption", "tagger": "tag"}[job]
+        print(f"All shards are done. What they hold is read by: earmark {verb} {root}")
 
 
 def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Path) -> None:

@@ -115,24 +115,43 @@ def _prices(backend: BackendConfig) -> Prices:
 def _way(
     recipe: Recipe, workspace: Workspace, until: str, canary: bool, relist: bool
 ) -> Iterator[_Task]:
-    """Yield the steps up to `until`; each one's fingerprint is made when its turn comes."""
+    """Yield the steps up to `until`, having checked whatever can be checked before the first."""
+    tasks = _plan(recipe, workspace, until, relist)
+    workspace.record_run(to_plain(recipe), {task.step.name: task.stage for task in tasks})
+    asking = {task.step.name: task for task in tasks if task.step.job is not None}
+    for task in asking.values():
+        task.check_backend()
+    for task in tasks:
+        tried = asking.get(task.step.tries)
+        if tried is not None and (tried.stage.done or not canary):
+            continue
+        known = task.stage.done and not relist
+        if task.step.name != "corpus" or not known:
+            yield task
+        if task.step.name == "scan" and recipe.evaluate.tasks and not known:
+            _check_tasks(recipe, task.stage)
+
+
+def _plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> list[_Task]:
+    """Return the steps up to `until` with their stages; nothing is done yet."""
     stages: dict[str, Stage] = {}
-    if not relist and (listed := _listed(recipe, workspace)) is not None:
-        stages["corpus"] = listed
+    tasks: list[_Task] = []
+    listed = None if relist else _listed(recipe, workspace)
     for step in STEPS:
-        if step.name in stages or not step.wanted(recipe) or (step.tries and not canary):
+        if not step.wanted(recipe):
             continue
         inputs = {name: stages[name].fingerprint for name in step.reads}
-        settings = step.settings(recipe)
-        stages[step.name] = workspace.stage(step.name, inputs, settings)
-        workspace.record_run(to_plain(recipe), stages)
+        if step.name == "corpus" and listed is not None:
+            stage, settings = listed, None
+        else:
+            settings = step.settings(recipe)
+            stage = workspace.stage(step.name, inputs, settings)
+        stages[step.name] = stage
         reads = {name: stages[name].folder for name in step.reads}
-        known = stages[step.name].done and not relist
-        yield _Task(step, recipe, stages[step.name], inputs, settings, reads)
-        if step.name == "scan" and recipe.evaluate.tasks and not known:
-            _check_tasks(recipe, stages["scan"])
+        tasks.append(_Task(step, recipe, stage, inputs, settings, reads))
         if step.name == until:
-            return
+            break
+    return tasks
 
 
 def _listed(recipe: Recipe, workspace: Workspace) -> Stage | None:
@@ -162,6 +181,11 @@ class _Task:
         else:
             _say(f"{self.step.name}: already done ({self.stage.folder.name})")
         self._tell()
+
+    def check_backend(self) -> None:
+        """Find a missing key or package before anything is done, where the step is still to do."""
+        if self.step.job is not None and not self.stage.done:
+            self.step.job(self.recipe, self.reads, self.stage.folder).backend.build()
 
     def must_be_done(self) -> None:
         """Refuse to go on behind a step that asks a backend and has not finished."""
@@ -195,7 +219,7 @@ class _Task:
         duration_s = time.monotonic() - started_s
         if self.step.job is not None:
             # Not sealed where too much failed: the next run asks these again.
-            _check(self.step.name, counts, self.recipe.max_rejected)
+            _check(self.step.name, counts, self.recipe.max_rejected, self.stage.folder)
         settings = self.settings
         if self.step.recorded is not None:
             settings = to_plain(self.step.recorded(self.recipe))
@@ -218,10 +242,10 @@ class _Task:
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         _say(f"{self.step.name}: {told}")
         if self.step.bounded:
-            _check(self.step.name, counts, self.recipe.max_rejected)
+            _check(self.step.name, counts, self.recipe.max_rejected, self.stage.folder)
 
 
-def _check(name: str, counts: Counts, max_rejected: float) -> None:
+def _check(name: str, counts: Counts, max_rejected: float, folder: Path) -> None:
     """Stop where a stage left nothing or rejected more than the recipe allows."""
     given, passed = counts["in"], counts["out"]
     reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in NO_REASON)
@@ -230,7 +254,8 @@ def _check(name: str, counts: Counts, max_rejected: float) -> None:
     if given - passed > max_rejected * given:
         raise StageError(
             f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
-            f"allows {max_rejected:.0%}. Look at rejected.parquet, or raise max_rejected."
+            f"allows {max_rejected:.0%}. Look at {folder / 'rejected.parquet'}, or raise "
+            "max_rejected."
         )
 
 

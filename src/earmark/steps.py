@@ -21,7 +21,7 @@ from .records import Caption, Clip, Example, Source, TagSet, read_parquet
 CANARY_S = 30.0
 """The long clip that a captioner is tried on which does not say what it takes, seconds."""
 
-CANARY_PATIENCE_S = 300.0
+CANARY_PATIENCE_S = 120.0
 
 Counts = Mapping[str, int]
 Folders = Mapping[str, Path]
@@ -34,9 +34,10 @@ class Step:
     `settings` returns all of the recipe that can change the result; `work` gets the folders of
     the steps in `reads` and its own, and returns its counts. `bounded` says that its rows are
     clips, of which the recipe bounds how many may be lost. A step that asks a backend has a `job`,
-    of which single shards can be done elsewhere. One that `tries` a backend can be left out.
-    `wanted` says whether a recipe has the step at all. `recorded` returns what provenance.json
-    tells of the settings, where these are a fingerprint.
+    of which single shards can be done elsewhere. One that `tries` the backend of such a step is
+    left out where that is done, or the user says so. `wanted` says whether a recipe has the step
+    at all. `recorded` returns what provenance.json tells of the settings, where these are a
+    fingerprint.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Step:
     work: Callable[[Recipe, Folders, Path], Counts]
     bounded: bool = True
     job: Callable[[Recipe, Folders, Path], Job] | None = None
-    tries: bool = False
+    tries: str = ""
     recorded: Callable[[Recipe], Any] | None = None
     wanted: Callable[[Recipe], bool] = lambda recipe: True
 
@@ -179,7 +180,7 @@ STEPS = (
         _try_captioner,
         recorded=lambda recipe: recipe.captioner,
         bounded=False,
-        tries=True,
+        tries="captioner",
         wanted=lambda recipe: _needs_canary(recipe.captioner),
     ),
     Step(
@@ -203,7 +204,7 @@ STEPS = (
         _try_tagger,
         recorded=lambda recipe: recipe.tagger,
         bounded=False,
-        tries=True,
+        tries="tagger",
         wanted=lambda recipe: _needs_canary(recipe.tagger),
     ),
     Step(

@@ -150,3 +150,18 @@ def test_an_estimate_does_not_pay_for_the_step_before(sounds: Path, tmp_path: Pa
     with pytest.raises(ConfigError, match="captioner has not finished \\(it was not begun"):
         estimate(recipe(sounds), tmp_path / "ws", of="tagger")
     assert not list(tmp_path.glob("ws/captioner-*"))
+
+
+def test_a_missing_key_is_found_before_the_first_file_is_read(sounds: Path, tmp_path: Path) -> None:
+    served = ["captioner.kind=endpoint", "captioner.model=m", 'captioner.urls=["http://h/v1"]']
+    keyed = [*served, "captioner.api_key_variable=EARMARK_NO_SUCH_KEY", "scan.window_s=30"]
+    with pytest.raises(ConfigError, match="EARMARK_NO_SUCH_KEY is not set"):
+        run(load_recipe("folder", [f"corpus.path={sounds}", *keyed]), tmp_path / "ws")
+    assert not list(tmp_path.glob("ws/corpus-*"))
+
+
+def test_nothing_secret_gets_as_far_as_the_record_of_the_run(sounds: Path, tmp_path: Path) -> None:
+    served = ["captioner.kind=endpoint", "captioner.model=m", 'captioner.urls=["http://h/v1"]']
+    for secret in ("captioner.api_key_variable=sk-abc", 'captioner.urls=["http://u:pw@h/v1"]'):
+        with pytest.raises(ConfigError):
+            load_recipe("folder", [f"corpus.path={sounds}", *served, secret, "scan.window_s=30"])

@@ -12,7 +12,7 @@ from earmark.annotate.backends.base import Backend, Prompt
 from earmark.annotate.loops import run_to_end
 
 from .asking import LOST, Interview, Sleep
-from .failures import is_fatal
+from .failures import is_fatal, stop_if_never_there
 from .replies import Reply
 from .sounds import LONG, NOISE, SHORT, SOUNDS, TOO_LONG, write_sounds
 from .verdict import counts, explain, judge, record, stop_if_bad
@@ -62,6 +62,7 @@ def try_captioner(
     finally:
         findings = judge(interview.replies, limit_s)
         record(folder, backend, interview.replies, findings, finished=finished)
+    stop_if_never_there(interview.replies)
     stop_if_bad(findings, "captioner", folder)
     for finding in findings:
         print(explain(finding, "captioner", folder), file=sys.stderr, flush=True)

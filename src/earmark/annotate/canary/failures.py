@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from earmark.workspace import StageError
+
 from .asking import LOST
 from .replies import Finding, Reply, quote
 from .sounds import LONG, SILENCE, TOO_LONG
@@ -11,8 +13,8 @@ from .sounds import LONG, SILENCE, TOO_LONG
 LONG_CAUSES = (
     "max_model_len of the server is too small for the audio's tokens and the answer's",
     "the accelerator's memory is too small for it: lower gpu_memory_utilization or max_num_seqs",
-    "the model takes less than the recipe says: lower the captioner's max_audio_s, so that scan "
-    "cuts longer clips into windows",
+    "the model takes less than the recipe says: lower captioner.max_audio_s, and scan.window_s, "
+    "which cuts longer files into windows",
 )
 REFUSED_CAUSES = (
     "the server was started without audio support (vLLM: the extra 'audio', --limit-mm-per-prompt)",
@@ -25,6 +27,13 @@ REFUSED_CAUSES = (
 def is_fatal(reply: Reply) -> bool:
     """Return whether a sound was refused that must be answered: any but silence."""
     return reply.status == "refused" and (reply.name != SILENCE or reply.retryable)
+
+
+def stop_if_never_there(replies: Sequence[Reply]) -> None:
+    """Raise StageError with the backend's own words where its servers never answered at all."""
+    lost = [reply for reply in replies if reply.reason == LOST]
+    if lost and not any(reply.status == "ok" for reply in replies):
+        raise StageError(lost[0].detail)
 
 
 def find_refused(replies: Sequence[Reply]) -> Finding | None:

@@ -11,6 +11,7 @@ from earmark.annotate.backends.base import Backend, Prompt
 from earmark.annotate.loops import run_to_end
 
 from .asking import Interview, Sleep
+from .failures import stop_if_never_there
 from .likeness import content_words, likeness
 from .replies import Finding, Reply, answered, quote
 from .verdict import counts, record, stop_if_bad
@@ -69,6 +70,7 @@ def try_tagger(
     finally:
         findings = judge_tags(interview.replies, readable)
         record(folder, backend, interview.replies, findings, finished=finished)
+    stop_if_never_there(interview.replies)
     stop_if_bad(findings, "tagger", folder)
     return counts(interview.replies)
 

@@ -6,7 +6,7 @@ request could. A task whose worker died is begun again by Ray and goes on from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -52,6 +52,7 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
     if started:
         ray.init(address=where.address or None, log_to_driver=False, include_dashboard=False)
     try:
+        _check_room(ray.cluster_resources(), where)
         answer = ray.remote(_answer).options(
             num_cpus=where.cpus, num_gpus=where.gpus, max_retries=where.retries
         )
@@ -63,6 +64,16 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
     finally:
         if started:
             ray.shutdown()
+
+
+def _check_room(has: Mapping[str, float], where: RayConfig) -> None:
+    """Refuse what Ray would wait for without a word: more than the whole cluster has."""
+    for name, wanted in (("CPU", where.cpus), ("GPU", where.gpus)):
+        if wanted > has.get(name, 0.0):
+            raise ConfigError(
+                f"execute.{name.lower()}s = {wanted:g} for each shard, but the Ray cluster has "
+                f"{has.get(name, 0.0):g} {name}s in all"
+            )
 
 
 def _answer(job: Job, shard: Shard) -> None:

@@ -74,7 +74,7 @@ def begin_shards(folder: Path, total: int, wanted: int | None = None) -> list[Sh
     if wanted not in (None, len(shards)):
         raise ConfigError(
             f"{folder} was begun in {len(shards)} shards, so it cannot be gone on with in "
-            f"{wanted}. Use --shard INDEX/{len(shards)}, or leave the number out."
+            f"{wanted}. Use --shard INDEX/{len(shards)}, or leave execute.shards out."
         )
     return shards
 
