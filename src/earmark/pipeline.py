@@ -15,8 +15,7 @@ from typing import Any
 
 import msgspec
 
-from .annotate.backends.endpoint import EndpointConfig
-from .annotate.backends.vllm import VllmConfig
+from .annotate.backends.endpoint import RequestConfig
 from .annotate.execute.estimate import Estimate, Prices
 from .annotate.execute.estimate import estimate as estimate_job
 from .annotate.execute.job import BackendConfig
@@ -103,7 +102,7 @@ def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) 
 
 
 def _prices(backend: BackendConfig) -> Prices:
-    if not isinstance(backend, EndpointConfig | VllmConfig):
+    if not isinstance(backend, RequestConfig):
         return Prices()
     return Prices(
         per_million_tokens_in=backend.price_per_million_tokens_in,

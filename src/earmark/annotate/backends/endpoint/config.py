@@ -31,11 +31,10 @@ Price = Annotated[float, Meta(ge=0)]
 SampleRate = Annotated[int, Meta(ge=8000, le=192_000)]
 
 
-class EndpointConfig(ChatConfig, frozen=True, kw_only=True, tag="endpoint", tag_field="kind"):
-    """A chat model behind one or more servers that speak OpenAI's chat completions.
+class RequestConfig(ChatConfig, frozen=True, kw_only=True):
+    """How prompts are put to servers, whoever started them.
 
     Args:
-        urls: base URLs of servers that all serve the same model, each ending in /v1.
         audio: how a clip travels: "input_audio" as OpenAI defines it, "audio_url" as a data URI,
             "file_url" as a file:// address where the servers see the same disk (windows of a
             longer file go as a data URI even then).
@@ -46,15 +45,14 @@ class EndpointConfig(ChatConfig, frozen=True, kw_only=True, tag="endpoint", tag_
         dialect: how a tagger's answer is held to a schema; "auto" asks the server what it can.
         concurrency: the most requests in flight at one server.
         timeout_s: the longest that one request may take, seconds.
-        patience_s: how long to wait for servers that are down or busy before giving up, seconds.
-        api_key_variable: name of the environment variable that holds the key, None for no key.
+        patience_s: how long to wait for servers that are down or busy before giving up, seconds;
+            long enough for one to be started again.
         extra: further fields of the request, such as repetition_penalty.
         price_per_million_tokens_in: of prompts, for estimates, in any currency.
         price_per_million_tokens_out: of answers.
         price_per_hour: of all servers together.
     """
 
-    urls: tuple[str, ...]
     audio: Literal["input_audio", "audio_url", "file_url"] = "input_audio"
     audio_format: Literal["original", "flac", "wav"] = "original"
     sample_rate: SampleRate = 16_000
@@ -62,11 +60,22 @@ class EndpointConfig(ChatConfig, frozen=True, kw_only=True, tag="endpoint", tag_
     concurrency: Annotated[int, Meta(ge=1)] = 64
     timeout_s: Positive = 300.0
     patience_s: Positive = 1800.0
-    api_key_variable: str | None = None
     extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     price_per_million_tokens_in: Price = 0.0
     price_per_million_tokens_out: Price = 0.0
     price_per_hour: Price = 0.0
+
+
+class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", tag_field="kind"):
+    """A chat model behind one or more servers that speak OpenAI's chat completions.
+
+    Args:
+        urls: base URLs of servers that all serve the same model, each ending in /v1.
+        api_key_variable: name of the environment variable that holds the key, None for no key.
+    """
+
+    urls: tuple[str, ...]
+    api_key_variable: str | None = None
 
     @property
     def fingerprint(self) -> str:

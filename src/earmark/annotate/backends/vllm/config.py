@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from msgspec import Meta
 
-from earmark.annotate.backends.chat import ChatConfig
-from earmark.annotate.backends.endpoint.config import (
-    EndpointConfig,
-    Positive,
-    Price,
-    SampleRate,
-)
+from earmark.annotate.backends.endpoint.config import EndpointConfig, Positive, RequestConfig
 from earmark.config import ConfigError, fingerprint
 
 if TYPE_CHECKING:
@@ -35,30 +28,17 @@ _SET_HERE = {
     "--api-key": "set the environment variable VLLM_API_KEY, which no process list shows",
 }
 _KEY = "VLLM_API_KEY"
-_NOT_SHARED = ("urls", "api_key_variable")
 _NOWHERE = ("http://127.0.0.1:1/v1",)  # where servers listen is no part of what they answer
 
 
-class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="kind"):
+class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field="kind"):
     """A chat model served by `vllm serve` on this machine, one server for each group of GPUs.
 
     The servers are started with the first prompt and end with the job. Requests are put as the
-    endpoint backend puts them. Where VLLM_API_KEY is set, the servers ask for that key and get it.
+    endpoint backend puts them; "file_url" needs "--allowed-local-media-path=FOLDER" among the
+    flags. Where VLLM_API_KEY is set, the servers ask for that key and get it.
 
     Args:
-        audio: how a clip travels: "input_audio", "audio_url" or "file_url" (which needs
-            "--allowed-local-media-path=FOLDER" among the flags).
-        audio_format: "original", "flac" or "wav", as for the endpoint backend.
-        sample_rate: of decoded audio, Hz.
-        dialect: how a tagger's answer is held to a schema; "auto" asks the server what it can.
-        concurrency: the most requests in flight at one server.
-        timeout_s: the longest that one request may take, seconds.
-        patience_s: how long to wait for an answer from servers that are down or busy, seconds: long
-            enough for a server to be started again.
-        extra: further fields of the request, such as repetition_penalty.
-        price_per_million_tokens_in: of prompts, for estimates, in any currency.
-        price_per_million_tokens_out: of answers.
-        price_per_hour: of all servers together.
         gpus_per_server: how many GPUs one model is split over (tensor parallelism); 0 leaves GPUs
             alone, for builds of vLLM without CUDA.
         servers: how many servers; 0 for as many as the visible GPUs allow. Visible are those that
@@ -71,17 +51,6 @@ class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="k
         log_folder: where the servers' output goes; "" for a new temporary folder.
     """
 
-    audio: Literal["input_audio", "audio_url", "file_url"] = "input_audio"
-    audio_format: Literal["original", "flac", "wav"] = "original"
-    sample_rate: SampleRate = 16_000
-    dialect: Literal["auto", "json_schema", "json_object", "none"] = "auto"
-    concurrency: Annotated[int, Meta(ge=1)] = 64
-    timeout_s: Positive = 300.0
-    patience_s: Positive = 1800.0
-    extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    price_per_million_tokens_in: Price = 0.0
-    price_per_million_tokens_out: Price = 0.0
-    price_per_hour: Price = 0.0
     gpus_per_server: Annotated[int, Meta(ge=0)] = 1
     servers: Annotated[int, Meta(ge=0)] = 0
     first_port: Annotated[int, Meta(ge=1024, le=65_535)] = 8100
@@ -99,11 +68,10 @@ class VllmConfig(ChatConfig, frozen=True, kw_only=True, tag="vllm", tag_field="k
 
     def endpoint(self, urls: tuple[str, ...]) -> EndpointConfig:
         """Return the settings of an endpoint backend that asks the servers at `urls`."""
-        shared = [name for name in EndpointConfig.__struct_fields__ if name not in _NOT_SHARED]
         return EndpointConfig(
             urls=urls,
             api_key_variable=_KEY if os.environ.get(_KEY) else None,
-            **{name: getattr(self, name) for name in shared},
+            **{name: getattr(self, name) for name in RequestConfig.__struct_fields__},
         )
 
     def __post_init__(self) -> None:
