@@ -53,9 +53,9 @@ wind rumbles and someone walks through the sand. Water splashes against rocks.
 <bot>: ["waves","sea","beach","gulls","wind","rumble","water","splashing","rocks"]
 <human>: {caption}"""
 
-PROBES = (500, 200, 200)
-"""What the server answers first: it has not got OpenAI's dialect (and says so with a 500), but
-takes a greeting, and its own dialect."""
+PROBES = (500, 200, 500, 200, 200)
+"""What the server answers first: it has not got OpenAI's dialect (and says so with a 500, both
+times), but takes a greeting after each, and its own dialect."""
 
 
 @dataclass
