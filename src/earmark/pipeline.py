@@ -238,7 +238,8 @@ class _Task:
 
     def _tell(self) -> None:
         counts: Counts = self.stage.provenance()["counts"]
-        told = ", ".join(f"{count} {name}" for name, count in counts.items())
+        words = {"in": "probes", "out": "passed"} if self.step.tries else {}
+        told = ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items())
         _say(f"{self.step.name}: {told}")
         if self.step.bounded:
             _check(self.step.name, counts, self.recipe.max_rejected, self.stage.folder)
