@@ -98,13 +98,7 @@ def caption(
     canary: CanaryOption = True,
 ) -> None:
     """Go as far as captions: what the captioner writes of each clip."""
-    _one_of(shard, estimate)
-    if estimate:
-        _estimate("captioner", recipe, overrides, workspace)
-    elif shard:
-        _run_shard("captioner", shard, recipe, overrides, workspace, canary)
-    else:
-        _run_until("caption", recipe, overrides, workspace, canary)
+    _annotate("caption", "captioner", recipe, overrides, workspace, shard, estimate, canary)
 
 
 @app.command(epilog="Example: earmark tag folder corpus.path=~/sounds tagger.max_tags=8")
@@ -117,13 +111,7 @@ def tag(
     canary: CanaryOption = True,
 ) -> None:
     """Go as far as tags: the words that the tagger reads from each caption."""
-    _one_of(shard, estimate)
-    if estimate:
-        _estimate("tagger", recipe, overrides, workspace)
-    elif shard:
-        _run_shard("tagger", shard, recipe, overrides, workspace, canary)
-    else:
-        _run_until("tag", recipe, overrides, workspace, canary)
+    _annotate("tag", "tagger", recipe, overrides, workspace, shard, estimate, canary)
 
 
 @app.command(epilog="Example: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800")
@@ -241,8 +229,35 @@ def _run_until(
     return done
 
 
+def _annotate(
+    verb: str,
+    job: str,
+    recipe: str,
+    overrides: list[str] | None,
+    workspace: Path,
+    shard: str,
+    estimate: bool,
+    canary: bool,
+) -> None:
+    """Do what a verb that asks a backend was told: the whole, one shard of `job`, or a sample."""
+    if shard and estimate:
+        raise ValueError("--estimate is of the whole job: leave --shard out")
+    if estimate:
+        _estimate(job, recipe, overrides, workspace)
+    elif shard:
+        _run_shard(verb, job, shard, recipe, overrides, workspace, canary)
+    else:
+        _run_until(verb, recipe, overrides, workspace, canary)
+
+
 def _run_shard(
-    job: str, shard: str, recipe: str, overrides: list[str] | None, workspace: Path, canary: bool
+    verb: str,
+    job: str,
+    shard: str,
+    recipe: str,
+    overrides: list[str] | None,
+    workspace: Path,
+    canary: bool,
 ) -> None:
     from .annotate.execute.shards import parse_shard
     from .pipeline import run_shard
@@ -252,7 +267,6 @@ def _run_shard(
         read, root, new = open_recipe(recipe, overrides or [], workspace)
         last = run_shard(read, root, parse_shard(shard), of=job, canary=canary, relist=new)
     if last:
-        verb = {"captioner": "caption", "tagger": "tag"}[job]
         print(f"All shards are done. What they hold is read by: earmark {verb} {root}")
 
 
@@ -263,11 +277,6 @@ def _estimate(job: str, recipe: str, overrides: list[str] | None, workspace: Pat
     with _stoppable():
         read, root, new = open_recipe(recipe, overrides or [], workspace)
         print(estimate(read, root, of=job, relist=new))
-
-
-def _one_of(shard: str, estimate: bool) -> None:
-    if shard and estimate:
-        raise ValueError("--estimate is of the whole job: leave --shard out")
 
 
 @contextlib.contextmanager

@@ -24,12 +24,9 @@ from .annotate.execute.shards import Shard
 from .config import ConfigError, to_plain
 from .evaluate.check import check_tasks
 from .recipe import Recipe
-from .records import Clip, stream_parquet
+from .records import TOTALS, Clip, stream_parquet
 from .steps import STEPS, Counts, Step
 from .workspace import Stage, StageError, Workspace
-
-NO_REASON = ("in", "out", "files")
-"""Counts of a stage that are no rejections."""
 
 
 def run(
@@ -218,7 +215,7 @@ class _Task:
         duration_s = time.monotonic() - started_s
         if self.step.job is not None:
             # Not sealed where too much failed: the next run asks these again.
-            _check(self.step.name, counts, self.recipe.max_rejected, self.stage.folder)
+            self._check(counts)
         settings = self.settings
         if self.step.recorded is not None:
             settings = to_plain(self.step.recorded(self.recipe))
@@ -232,9 +229,7 @@ class _Task:
         if not is_answered(job):
             return None
         counts = conclude(job)
-        lost = counts["in"] - counts["out"]
-        enough = counts["out"] > 0 and lost <= self.recipe.max_rejected * counts["in"]
-        return counts if enough else None
+        return None if self._shortfall(counts) else counts
 
     def _tell(self) -> None:
         counts: Counts = self.stage.provenance()["counts"]
@@ -242,21 +237,27 @@ class _Task:
         told = ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items())
         _say(f"{self.step.name}: {told}")
         if self.step.bounded:
-            _check(self.step.name, counts, self.recipe.max_rejected, self.stage.folder)
+            self._check(counts)
 
+    def _check(self, counts: Counts) -> None:
+        """Stop where the stage left nothing or rejected more than the recipe allows."""
+        if shortfall := self._shortfall(counts):
+            raise StageError(shortfall)
 
-def _check(name: str, counts: Counts, max_rejected: float, folder: Path) -> None:
-    """Stop where a stage left nothing or rejected more than the recipe allows."""
-    given, passed = counts["in"], counts["out"]
-    reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in NO_REASON)
-    if passed == 0:
-        raise StageError(f"{name}: nothing of {given} rows was left ({reasons or 'none came in'})")
-    if given - passed > max_rejected * given:
-        raise StageError(
-            f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
-            f"allows {max_rejected:.0%}. Look at {folder / 'rejected.parquet'}, or raise "
-            "max_rejected."
-        )
+    def _shortfall(self, counts: Counts) -> str:
+        """Return what is wrong with a stage's counts, "" where enough was left."""
+        name, allowed = self.step.name, self.recipe.max_rejected
+        given, passed = counts["in"], counts["out"]
+        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
+        if passed == 0:
+            return f"{name}: nothing of {given} rows was left ({reasons or 'none came in'})"
+        if given - passed > allowed * given:
+            return (
+                f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
+                f"allows {allowed:.0%}. Look at {self.stage.folder / 'rejected.parquet'}, or raise "
+                "max_rejected."
+            )
+        return ""
 
 
 def _check_tasks(recipe: Recipe, scan: Stage) -> None:

@@ -20,6 +20,9 @@ import msgspec
 ROW_GROUP = 4096
 """Rows that a table writer or reader holds at a time: 10 MB of captions."""
 
+TOTALS = ("in", "out", "files")
+"""Counts of a stage that are no rejections; "files" were given where some were cut into clips."""
+
 SPLITS = ("train", "validation", "test")
 """From what a model sees most of to what it never sees."""
 

@@ -164,6 +164,16 @@ def _evaluate(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
     return evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
 
 
+def _captioner_settings(recipe: Recipe) -> Any:
+    return _fingerprint(recipe.captioner)
+
+
+def _tagger_settings(recipe: Recipe) -> Any:
+    """Return what the tagger is, and what every chat model is asked beyond its own settings."""
+    asked = (TAG_INSTRUCTION, TAG_SCHEMA) if isinstance(recipe.tagger, ChatConfig) else None
+    return _fingerprint(recipe.tagger), asked
+
+
 STEPS = (
     Step(
         "corpus",
@@ -176,7 +186,7 @@ STEPS = (
     Step(
         "try-captioner",
         (),
-        lambda recipe: _fingerprint(recipe.captioner),
+        _captioner_settings,
         _try_captioner,
         recorded=lambda recipe: recipe.captioner,
         bounded=False,
@@ -186,7 +196,7 @@ STEPS = (
     Step(
         "captioner",
         ("scan",),
-        lambda recipe: _fingerprint(recipe.captioner),
+        _captioner_settings,
         _captioner,
         recorded=lambda recipe: recipe.captioner,
         job=_caption_job,
@@ -200,7 +210,7 @@ STEPS = (
     Step(
         "try-tagger",
         (),
-        lambda recipe: (_fingerprint(recipe.tagger), _asked_for_tags(recipe.tagger)),
+        _tagger_settings,
         _try_tagger,
         recorded=lambda recipe: recipe.tagger,
         bounded=False,
@@ -210,7 +220,7 @@ STEPS = (
     Step(
         "tagger",
         ("caption",),
-        lambda recipe: (_fingerprint(recipe.tagger), _asked_for_tags(recipe.tagger)),
+        _tagger_settings,
         _tagger,
         recorded=lambda recipe: recipe.tagger,
         job=_tag_job,
@@ -248,11 +258,6 @@ STAGES = tuple(step.name for step in STEPS if not step.tries)
 def _instruction(config: BackendConfig) -> str:
     """Return the words that a captioner is sent beside the audio."""
     return f"{config.system}\n{config.instruction}" if isinstance(config, ChatConfig) else ""
-
-
-def _asked_for_tags(config: BackendConfig) -> Any:
-    """Return what every chat model is asked for tags with, beyond its own settings."""
-    return (TAG_INSTRUCTION, TAG_SCHEMA) if isinstance(config, ChatConfig) else None
 
 
 def _impatient(config: BackendConfig) -> BackendConfig:

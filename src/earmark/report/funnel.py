@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from earmark.records import Clip, Example, Rejected, count_reasons
+from earmark.records import TOTALS, Clip, Example, Rejected, count_reasons
 
 from .stages import Finished
 
@@ -142,8 +142,7 @@ def _step(name: str, found: Finished, before: set[int]) -> Step:
 
 
 def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
-    totals = ("in", "files", "out")
-    return {key: count for key, count in counts.items() if key not in totals and count}
+    return {key: count for key, count in counts.items() if key not in TOTALS and count}
 
 
 def _splits(examples: Sequence[Example]) -> tuple[tuple[str, int, float], ...]:

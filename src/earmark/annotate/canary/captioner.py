@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
-from contextlib import aclosing
 from pathlib import Path
 
 from earmark.annotate.backends.base import Backend, Prompt
-from earmark.annotate.loops import run_to_end
 
 from .asking import LOST, Interview, Sleep
-from .failures import is_fatal, stop_if_never_there
+from .failures import is_fatal
 from .replies import Reply
+from .session import hold
 from .sounds import LONG, NOISE, SHORT, SOUNDS, TOO_LONG, write_sounds
-from .verdict import counts, explain, judge, record, stop_if_bad
+from .verdict import judge
 
 DRAWS_ALONE = (0, 1, 0)
 """Three answers to each sound: one put again as it was, one with another seed."""
@@ -55,24 +53,14 @@ def try_captioner(
     """
     prompts = write_sounds(folder / "sounds", limit_s, clips)
     interview = Interview(backend, prompts, pause_s=pause_s, sleep=sleep)
-    finished = False
-    try:
-        run_to_end(lambda: _hold(backend, interview))
-        finished = True
-    finally:
-        findings = judge(interview.replies, limit_s)
-        record(folder, backend, interview.replies, findings, finished=finished)
-    stop_if_never_there(interview.replies)
-    stop_if_bad(findings, "captioner", folder)
-    for finding in findings:
-        print(explain(finding, "captioner", folder), file=sys.stderr, flush=True)
-    return counts(interview.replies)
+    return hold(
+        backend, interview, _talk, lambda replies: judge(replies, limit_s), "captioner", folder
+    )
 
 
-async def _hold(backend: Backend, interview: Interview) -> None:
-    async with aclosing(backend):
-        if await _ask_alone(interview) and await _ask_together(interview):
-            await _ask_over_the_limit(interview)
+async def _talk(interview: Interview) -> None:
+    if await _ask_alone(interview) and await _ask_together(interview):
+        await _ask_over_the_limit(interview)
 
 
 async def _ask_alone(interview: Interview) -> bool:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from pathlib import Path
 
 from earmark.annotate.backends.base import Backend, Prompt
-from earmark.annotate.loops import run_to_end
 
 from .asking import Interview, Sleep
-from .failures import stop_if_never_there
 from .likeness import content_words, likeness
 from .replies import Finding, Reply, answered, quote
-from .verdict import counts, record, stop_if_bad
+from .session import hold
 
 SPEECH, MUSIC = "speech", "music"
 
@@ -63,16 +60,9 @@ def try_tagger(
     prompts = {name: Prompt(id=f"canary {name}", text=text) for name, text in CAPTIONS.items()}
     interview = Interview(backend, prompts, pause_s=pause_s, sleep=sleep)
     folder.mkdir(parents=True, exist_ok=True)
-    finished = False
-    try:
-        run_to_end(lambda: _hold(backend, interview))
-        finished = True
-    finally:
-        findings = judge_tags(interview.replies, readable)
-        record(folder, backend, interview.replies, findings, finished=finished)
-    stop_if_never_there(interview.replies)
-    stop_if_bad(findings, "tagger", folder)
-    return counts(interview.replies)
+    return hold(
+        backend, interview, _talk, lambda replies: judge_tags(replies, readable), "tagger", folder
+    )
 
 
 def judge_tags(replies: Sequence[Reply], readable: Callable[[str], bool]) -> list[Finding]:
@@ -100,7 +90,6 @@ def _bad(name: str, reply: Reply, came_back: str, what: str) -> Finding:
     )
 
 
-async def _hold(backend: Backend, interview: Interview) -> None:
-    async with aclosing(backend):
-        for name in CAPTIONS:
-            await interview.ask(name, "alone")
+async def _talk(interview: Interview) -> None:
+    for name in CAPTIONS:
+        await interview.ask(name, "alone")

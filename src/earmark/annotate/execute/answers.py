@@ -25,9 +25,9 @@ class Answer(Row, frozen=True, kw_only=True):
     `row` is its place in the input table. `status` is "ok" or "refused"; `reason` and `detail`
     say why it was refused, `passing` that it might be answered another day. Where the first
     draw was turned down, `text` is the second's and `turned_down` the first's, which ended for
-    `turned_down_finish_reason`. `seconds` and
-    tokens are those of the last request of each draw, from when it was handed to the backend,
-    which may make it wait for its turn; `attempts` counts all requests.
+    `turned_down_finish_reason`. `seconds` and tokens are those of the last request of each draw,
+    from when it was handed to the backend, which may make it wait for its turn; `attempts` counts
+    all requests.
     """
 
     row: int
@@ -74,12 +74,15 @@ class ShardLedger:
         self.rows = shard.rows(total)
         self._sealed = sealed_path(folder, shard)
         self._found_path = folder / f"{shard.name}.found"
+        self._found: Mapping[str, str] = {}
         path = journal_path(folder, shard)
         with ExitStack() as stack:
             stack.enter_context(locked(folder / f"{shard.name}.lock"))
             if self._sealed.exists() and not path.exists():
                 _reopen(self._sealed, path)
             self._journal = stack.enter_context(closing(Journal(path, Answer)))
+            if self._found_path.exists():
+                self._found = msgspec.json.decode(self._found_path.read_bytes())
             self.done = self._read_done()
             self.left = self.done.count(0)
             self._stack = stack.pop_all()
@@ -98,8 +101,9 @@ class ShardLedger:
 
     def note(self, found: Mapping[str, str]) -> None:
         """Keep what the backend found out at work, for the file's metadata."""
-        if found and dict(found) != self._found():
-            write_text(self._found_path, msgspec.json.encode(dict(found)).decode())
+        if found and found != self._found:
+            self._found = dict(found)
+            write_text(self._found_path, msgspec.json.encode(self._found).decode())
 
     def seal(self) -> None:
         """Write the answers to Parquet in the order of the table, and drop the journal.
@@ -109,11 +113,6 @@ class ShardLedger:
         """
         with _disk_told(self._sealed):
             self._seal()
-
-    def _found(self) -> dict[str, str]:
-        if not self._found_path.exists():
-            return {}
-        return msgspec.json.decode(self._found_path.read_bytes(), type=dict[str, str])
 
     def _seal(self) -> None:
         import numpy as np
@@ -128,7 +127,7 @@ class ShardLedger:
                 table.append(answer)
                 _count(totals, answer)
             table.metadata["totals"] = msgspec.json.encode(totals).decode()
-            table.metadata["found"] = msgspec.json.encode(self._found()).decode()
+            table.metadata["found"] = msgspec.json.encode(self._found).decode()
         self._journal.path.unlink()
         self._found_path.unlink(missing_ok=True)
         self.close()

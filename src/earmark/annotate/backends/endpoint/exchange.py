@@ -122,12 +122,17 @@ class Exchange:
                 return True
             if server.rests > lease.rests or await self._look(server.url) is not None:
                 return False
-            url = f"{server.url}/chat/completions"
-            reply = await self._client.post(url, self._greeting, greeting=True)
-            if isinstance(reply, Fault) or reply.status >= 500:
+            status = await self._greet(server.url)
+            if status is None or status >= 500:
                 return False
             self.servers.note_answer(server)
             return True
+
+    async def _greet(self, url: str) -> int | None:
+        """Ask a server for one word; return the status of its reply, None for no reply."""
+        chat = f"{url}/chat/completions"
+        reply = await self._client.post(chat, self._greeting, greeting=True)
+        return None if isinstance(reply, Fault) else reply.status
 
     async def _is_unwelcome(self, turned_away: int) -> bool:
         """Return whether it is this request that is turned away, and not whatever comes.
@@ -139,9 +144,7 @@ class Exchange:
         lease = await self.servers.acquire()
         self.servers.release(lease, None)
         for _ in range(GREETINGS):
-            url = f"{lease.server.url}/chat/completions"
-            reply = await self._client.post(url, self._greeting, greeting=True)
-            if isinstance(reply, Fault) or reply.status != 200:
+            if await self._greet(lease.server.url) != 200:
                 return False
         self.servers.note_answer(lease.server)
         return True
