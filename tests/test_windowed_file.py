@@ -17,7 +17,8 @@ from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.base import Completion, Prompt
 from earmark.annotate.manifest import ManifestConfig, assemble
 from earmark.annotate.scan import ScanConfig, scan
-from earmark.annotate.vocabulary import VocabularyConfig, build_vocabulary
+from earmark.annotate.vocabulary import VocabularyConfig
+from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.evaluate.features import CachedEncoder
 from earmark.pretrain.batches import load_batch
 from earmark.pretrain.encoders.statistics import LogMelStatistics

@@ -114,14 +114,73 @@ def tag(
     _annotate("tag", "tagger", recipe, overrides, workspace, shard, estimate, canary)
 
 
-@app.command(epilog="Example: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800")
+@app.command(
+    epilog="Examples: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800 | "
+    "earmark vocabulary tags.jsonl --out uts vocabulary.sizes=[800,1000] | "
+    "earmark vocabulary --diff old/vocabulary.json new/vocabulary.json"
+)
 def vocabulary(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|FILE",
+            help="As of other verbs; with --out, a file (or folder) of rows with id and tags.",
+        ),
+    ] = "",
+    overrides: Overrides = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Make a vocabulary of a bare file, here.")
+    ] = None,
+    rewrite: Annotated[
+        bool,
+        typer.Option("--rewrite", help="With --out: also write the file anew with filtered tags."),
+    ] = False,
+    propose: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", help="Write which tags may mean the same, for people to decide."
+        ),
+    ] = None,
+    diff: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="OLD NEW", help="Show how two vocabularies differ, and make none."),
+    ] = None,
+    tags: Annotated[
+        Path | None,
+        typer.Option(help="With --diff: count the clips of these rows whose tags change."),
+    ] = None,
+) -> None:
+    """Choose the tags that the corpus supports, and lock them; or compare two such choices."""
+    from .annotate.vocabulary import verbs
+
+    if diff is not None:
+        print(verbs.compare_files(*diff, tags))
+        return
+    if not recipe:
+        raise ValueError("give a recipe, a workspace or (with --out) a file of tags; see --help")
+    if out is not None:
+        print(verbs.make_alone(Path(recipe), out, overrides or [], rewrite=rewrite))
+        lock = out / "vocabulary.json"
+    else:
+        verbs.check_recipe(recipe)
+        done = _run_until("vocabulary", recipe, overrides, workspace)
+        lock = done.latest_run()[1]["vocabulary"].file("vocabulary.json")
+    if propose is not None:
+        print(verbs.propose_merges(lock, propose))
+
+
+@app.command(epilog="Example: earmark audit folder corpus.path=~/sounds audit.semantic=true")
+def audit(
     recipe: RecipeArgument,
     overrides: Overrides = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
-    """Go as far as the vocabulary: the tags that the corpus supports, scored and locked."""
-    _run_until("vocabulary", recipe, overrides, workspace)
+    """Hold tags and vocabulary against people's labels, label lists and other taggers."""
+    from .annotate.audit.summary import summary
+
+    done = _run_until("audit", recipe, overrides, workspace)
+    print(summary(done.latest_run()[1]["audit"].folder))
 
 
 @app.command(epilog="Example: earmark manifest folder corpus.path=~/sounds manifest.test=0.1")
@@ -168,11 +227,23 @@ def label(
     files: Files,
     checkpoint: CheckpointOption = DEFAULT_WORKSPACE,
     top: Annotated[int, typer.Option(help="Tags a file.")] = 10,
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(help="A lock file: only with a model that was trained on it."),
+    ] = None,
+    mapped: Annotated[
+        bool,
+        typer.Option("--map", help="With --vocabulary: tell by its names the tags that it has."),
+    ] = False,
 ) -> None:
     """Print the tags that a trained model hears in audio files, with scores."""
+    from .annotate.vocabulary import Vocabulary
     from .pretrain.inference import load_tagger
 
-    for file, tags in zip(files, load_tagger(checkpoint).label(files, top=top), strict=True):
+    tagger = load_tagger(checkpoint, None if mapped else vocabulary)
+    if mapped and vocabulary is not None:
+        tagger = tagger.mapped_to(Vocabulary.load(vocabulary))
+    for file, tags in zip(files, tagger.label(files, top=top), strict=True):
         print(f"{file}\t" + "\t".join(f"{name} {score:.3f}" for name, score in tags))
 
 

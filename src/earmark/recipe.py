@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from .annotate.audit.config import AuditConfig
 from .annotate.backends.acoustic import AcousticConfig
 from .annotate.backends.chat import ChatConfig
-from .annotate.backends.endpoint import EndpointConfig
+from .annotate.backends.configs import CaptionerConfig, TaggerConfig
 from .annotate.backends.lexical import LexicalConfig
-from .annotate.backends.scripted import ScriptedConfig
-from .annotate.backends.transformers import TransformersConfig
-from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.local import LocalConfig
 from .annotate.execute.on_ray import RayConfig
 from .annotate.manifest import ManifestConfig
@@ -26,9 +24,6 @@ from .corpora.table import TableConfig
 from .evaluate.config import EvaluateConfig
 from .pretrain.config import EncoderConfig, ObjectiveConfig, PretrainConfig
 from .workspace import Workspace, is_workspace
-
-Served = EndpointConfig | VllmConfig | TransformersConfig
-"""Chat models, wherever they run."""
 
 
 class Recipe(Config, frozen=True, kw_only=True):
@@ -44,10 +39,11 @@ class Recipe(Config, frozen=True, kw_only=True):
     max_rejected: float = 0.5
     scan: ScanConfig = ScanConfig()
     execute: LocalConfig | RayConfig = LocalConfig()
-    captioner: AcousticConfig | ScriptedConfig | Served = AcousticConfig()
+    captioner: CaptionerConfig = AcousticConfig()
     lint: LintConfig = LintConfig()
-    tagger: LexicalConfig | ScriptedConfig | Served = LexicalConfig()
+    tagger: TaggerConfig = LexicalConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
+    audit: AuditConfig = AuditConfig()
     manifest: ManifestConfig = ManifestConfig()
     encoder: EncoderConfig = EncoderConfig()
     objective: ObjectiveConfig = ObjectiveConfig()

@@ -13,7 +13,7 @@ import types
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -346,6 +346,8 @@ def _arrow_type(hint: Any) -> Any:
     if hint in plain:
         return plain[hint]
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return _arrow_type(type(arguments[0]))
     if origin is tuple or origin is list:
         return pa.list_(_arrow_type(arguments[0]))
     if origin is dict:

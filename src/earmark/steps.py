@@ -11,10 +11,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from .annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
+from .annotate.backends.configs import TaggerConfig
 from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
+from .annotate.vocabulary.folding import NORMALISER_VERSION
 from .recipe import Recipe
 from .records import Caption, Clip, Example, Source, TagSet, read_parquet
 
@@ -120,10 +122,25 @@ def _tag(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 
 
 def _vocabulary(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.vocabulary import write_vocabulary
+    from .annotate.vocabulary.build import write_vocabulary
 
-    tag_sets = read_parquet(reads["tag"] / "tags.parquet", TagSet)
-    return write_vocabulary(tag_sets, recipe.vocabulary, folder)
+    return write_vocabulary([reads["tag"] / "tags.parquet"], recipe.vocabulary, folder)
+
+
+def _audit(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.audit.run import audit
+    from .annotate.vocabulary import Vocabulary
+
+    return audit(
+        reads["scan"] / "clips.parquet",
+        reads["tag"] / "tags.parquet",
+        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
+        recipe.audit,
+        recipe.tagger,
+        recipe.execute,
+        folder,
+        seed=recipe.seed,
+    )
 
 
 def _manifest(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
@@ -168,10 +185,29 @@ def _captioner_settings(recipe: Recipe) -> Any:
     return _fingerprint(recipe.captioner)
 
 
+def _vocabulary_settings(recipe: Recipe) -> Any:
+    """Return what is chosen, and what the files say that people decided."""
+    return recipe.vocabulary, NORMALISER_VERSION, recipe.vocabulary.file_digests()
+
+
+def _audit_settings(recipe: Recipe) -> Any:
+    """Return what is compared with what, and all that can change either side of it."""
+    from .annotate.audit.texts import inputs_digest
+
+    against = recipe.audit.against
+    other = None if against is None else _asked(against)
+    settings = replace(recipe.audit, against=None), inputs_digest(recipe.audit)
+    return *settings, _asked(recipe.tagger), other, recipe.seed
+
+
 def _tagger_settings(recipe: Recipe) -> Any:
-    """Return what the tagger is, and what every chat model is asked beyond its own settings."""
-    asked = (TAG_INSTRUCTION, TAG_SCHEMA) if isinstance(recipe.tagger, ChatConfig) else None
-    return _fingerprint(recipe.tagger), asked
+    return _asked(recipe.tagger)
+
+
+def _asked(tagger: TaggerConfig) -> Any:
+    """Return what a tagger is, and what every chat model is asked beyond its own settings."""
+    asked = (TAG_INSTRUCTION, TAG_SCHEMA) if isinstance(tagger, ChatConfig) else None
+    return _fingerprint(tagger), asked
 
 
 STEPS = (
@@ -226,7 +262,15 @@ STEPS = (
         job=_tag_job,
     ),
     Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, _tag),
-    Step("vocabulary", ("tag",), lambda recipe: recipe.vocabulary, _vocabulary, bounded=False),
+    Step("vocabulary", ("tag",), _vocabulary_settings, _vocabulary, bounded=False),
+    Step(
+        "audit",
+        ("scan", "tag", "vocabulary"),
+        _audit_settings,
+        _audit,
+        bounded=False,
+        recorded=lambda recipe: recipe.audit,
+    ),
     Step(
         "manifest",
         ("scan", "caption", "tag", "vocabulary"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -23,11 +23,15 @@ from earmark.workspace import Workspace
 @final
 @dataclass(frozen=True)
 class Tagger:
-    """An encoder with the head that was trained on `vocabulary`."""
+    """An encoder with the head that was trained on `vocabulary`.
+
+    `told_as` is another vocabulary, by whose names tags are told; see `mapped_to`.
+    """
 
     encoder: Encoder
     vocabulary: Vocabulary
     objective: TagsObjective
+    told_as: Vocabulary | None = None
 
     def label(self, files: Sequence[Sound], top: int = 10) -> list[list[tuple[str, float]]]:
         """Return for each file its `top` likeliest tags with their probabilities, likeliest first.
@@ -45,18 +49,49 @@ class Tagger:
         probabilities = self.probabilities(files)
         # Stable, so that equal probabilities go by rank in the vocabulary.
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-        tags = self.vocabulary.tags
+        tags = self.tags
         return [
             [(tags[place], float(row[place])) for place in places]
             for row, places in zip(probabilities, best, strict=True)
         ]
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What the columns of `probabilities` are called."""
+        if self.told_as is None:
+            return self.vocabulary.tags
+        return tuple(self.told_as.tags[there] for there in self._columns)
+
+    def mapped_to(self, other: Vocabulary) -> Tagger:
+        """Return the tagger that tells those of its classes which `other` has, by their name there.
+
+        Raises:
+            ConfigError: `other` has none of them.
+        """
+        if not self.vocabulary.mapping_to(other):
+            raise ConfigError(self.vocabulary.explain_mapping(other))
+        return replace(self, told_as=other)
+
     def probabilities(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files tags"]:
-        """Return the probability of every tag of the vocabulary for each file."""
+        """Return the probability of each of `tags` for each file."""
         pooled = torch.from_numpy(self.encoder.embed(files))
         with torch.inference_mode():
             head = self.objective.head
-            return torch.sigmoid(head(pooled.to(head.weight.device))).cpu().numpy()
+            own = torch.sigmoid(head(pooled.to(head.weight.device))).cpu().numpy()
+        if self.told_as is None:
+            return own
+        # Where several classes are one there, the likeliest speaks for it.
+        merged = [own[:, ours].max(axis=1) for ours in self._columns.values()]
+        return np.stack(merged, axis=1)
+
+    @property
+    def _columns(self) -> dict[int, list[int]]:
+        """Class ids of `told_as`, in order, with the own class ids that they stand for."""
+        assert self.told_as is not None
+        columns = dict[int, list[int]]()
+        for here, there in self.vocabulary.mapping_to(self.told_as).items():
+            columns.setdefault(there, []).append(here)
+        return dict(sorted(columns.items()))
 
 
 def load_encoder(path: str | Path) -> Encoder:
@@ -71,11 +106,17 @@ def load_encoder(path: str | Path) -> Encoder:
     return load_checkpoint(find_checkpoint(Path(path))).encoder
 
 
-def load_tagger(path: str | Path) -> Tagger:
+def load_tagger(path: str | Path, vocabulary: str | Path | None = None) -> Tagger:
     """Return the tagger of a checkpoint; `path` as of `load_encoder`.
 
+    Args:
+        path: where the checkpoint is.
+        vocabulary: the lock file that the caller counts on, if any: tags are told by its ids.
+
     Raises:
-        ConfigError: as `load_encoder`, or the checkpoint's objective does not predict tags.
+        ConfigError: as `load_encoder`, the checkpoint's objective does not predict tags, or it was
+            trained on another vocabulary; the message says how many tags both have, and how to
+            map them (`Tagger.mapped_to`).
     """
     folder = find_checkpoint(Path(path))
     checkpoint = load_checkpoint(folder)
@@ -84,6 +125,8 @@ def load_tagger(path: str | Path) -> Tagger:
             f"{folder} was pre-trained by a {type(checkpoint.objective).__name__}, which predicts "
             "no tags; take one with objective.kind = 'tags', or use load_encoder."
         )
+    if vocabulary is not None:
+        checkpoint.vocabulary.must_be(Vocabulary.load(Path(vocabulary)), where=str(folder))
     return Tagger(checkpoint.encoder, checkpoint.vocabulary, checkpoint.objective)
 
 

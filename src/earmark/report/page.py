@@ -16,13 +16,15 @@ from typing import Any
 
 from earmark.workspace import Workspace, write_text
 
-from . import numbers, plots
+from . import audit_plots, numbers, plots, tag_plots
+from .audit import Audit, read_audit
 from .funnel import read_funnel
 from .headline import read_headline
 from .making import read_making
 from .probes import ENCODERS, Probe, read_probes
 from .samples import read_samples
 from .stages import PURPOSE, Finished, finished
+from .tag_map import draw_map, map_key
 from .tags import TagFacts, read_tags
 from .training import Training, read_training
 
@@ -60,9 +62,9 @@ def render(found: Finished) -> str:
 def _content(found: Finished) -> dict[str, Any]:
     from markupsafe import Markup
 
-    tags, training, probes = read_tags(found), read_training(found), read_probes(found)
-    script = _asset("script.js")
-    drawn = {**_draw_tags(tags), **_draw_training(training)}
+    tags, audit = read_tags(found), read_audit(found)
+    training, probes = read_training(found), read_probes(found)
+    drawn = {**_draw_tags(tags), **_draw_audit(audit), **_draw_training(training)}
     return {
         "name": found.root.resolve().name,
         "root": shlex.quote(str(found.root)),
@@ -71,6 +73,8 @@ def _content(found: Finished) -> dict[str, Any]:
         "purpose": PURPOSE,
         "funnel": read_funnel(found),
         "tags": tags,
+        "audit": audit,
+        "map_key": map_key(audit.points) if audit else (),
         "samples": read_samples(found),
         "training": training,
         "probes": probes,
@@ -80,16 +84,33 @@ def _content(found: Finished) -> dict[str, Any]:
         "plots": {name: Markup(svg) for name, svg in drawn.items()},
         "probe_plots": [(metric, Markup(svg)) for metric, svg in _draw_probes(probes)],
         "style": Markup(_asset("style.css")),
-        "script": Markup(script),
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **_script(),
     }
+
+
+def _script() -> dict[str, Any]:
+    """Return the page's script, and the digest by which the policy knows it."""
+    from markupsafe import Markup
+
+    script = _asset("script.js")
+    digest = hashlib.sha256(script.encode()).digest()
+    return {"script": Markup(script), "script_hash": base64.b64encode(digest).decode()}
 
 
 def _draw_tags(tags: TagFacts | None) -> dict[str, str]:
     if tags is None:
         return {}
-    drawn = {"rank_frequency": plots.rank_frequency(tags)}
-    return drawn | {"coverage": plots.coverage(tags.coverage)} if tags.coverage else drawn
+    drawn = {"rank_frequency": tag_plots.rank_frequency(tags)} if tags.frequencies else {}
+    if tags.facts is None or not tags.facts.curve:
+        return drawn
+    return drawn | {"growth": tag_plots.growth(tags.facts.curve, tags.size)}
+
+
+def _draw_audit(audit: Audit | None) -> dict[str, str]:
+    if audit is None:
+        return {}
+    drawn = {"agreement": audit_plots.agreement(audit.compared)} if audit.compared else {}
+    return drawn | {"tag_map": draw_map(audit.points)} if audit.points else drawn
 
 
 def _draw_training(training: Training | None) -> dict[str, str]:

@@ -23,14 +23,15 @@ PURPOSE = {
     "tagger": "ask for the tags of each caption",
     "tag": "read the tags from each answer",
     "vocabulary": "choose the tags to learn and lock them",
+    "audit": "hold tags and vocabulary against people's labels",
     "manifest": "join clips, captions and tags, and split them",
     "pretrain": "train an encoder to predict the tags",
     "evaluate": "probe the encoder against random weights and log-mel statistics",
 }
 """Every stage in order, and what it is for."""
 
-OPTIONAL = frozenset({"try-captioner", "try-tagger"})
-"""Stages that only models which nobody here built go through."""
+OPTIONAL = frozenset({"try-captioner", "try-tagger", "audit"})
+"""Stages that not every run has: trials of models that nobody here built, and what is asked for."""
 
 R = TypeVar("R", bound=Row)
 

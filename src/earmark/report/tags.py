@@ -1,73 +1,95 @@
-"""The vocabulary as the page shows it: how frequent its tags are, what they cover, and where."""
+"""The vocabulary as the page shows it: how it was made, what it covers, and its tags."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from jaxtyping import Float64, Int64
+from functools import cached_property
 
 from earmark.annotate.tag import PARSE_REPORT, ParseReport, read_parse_report
-from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
-from earmark.records import Example, TagSet
+from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyEntry
+from earmark.annotate.vocabulary.facts import FACTS, CurvePoint, Facts
+from earmark.records import Example
 
 from .stages import Finished
+from .telling import LabelledDomain, telling_tags
 
-TOP_TAGS = 50
-TAGS_A_DOMAIN = 8
-FEWEST_CLIPS = 3
-
-
-@dataclass(frozen=True)
-class DomainTag:
-    """A tag that sets a domain apart: its share of clips there and in the rest of the corpus."""
-
-    tag: str
-    inside: float
-    outside: float
+PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
+"""The sizes that the paper tries, section 3.2."""
+TABLED_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
+NEAR = 1.1
+"""A point of the curve stands for a size that it misses by at most this factor."""
+MOST_LISTED = 3000
+MOST_ALIASES = 6
 
 
 @dataclass(frozen=True)
-class Domain:
-    """A domain of the true labels, its clips and its most telling tags."""
+class DomainShare:
+    """What a domain has of all captions, of the vocabulary, and of its uses; shares from 0 to 1.
 
-    name: str
-    clips: int
-    tags: tuple[DomainTag, ...]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the first k tags of the vocabulary cover, for k = 1, 2, ...; shares from 0 to 1.
-
-    `clips` is the share of tagged clips with at least one of them, `uses` the share of all tags
-    as written.
+    A caption may be of several domains, so that the shares of captions may add up to more than 1.
     """
 
-    clips: Float64[np.ndarray, " sizes"]
-    uses: Float64[np.ndarray, " sizes"]
-    tags_a_clip: float
+    name: str
+    captions: float
+    tags: float
+    uses: float
+
+
+@dataclass(frozen=True)
+class ListedTag:
+    """A tag in the list: `aliases` are its most frequent variants, `more` how many others."""
+
+    entry: VocabularyEntry
+    aliases: tuple[str, ...]
+    more: int
 
 
 @dataclass(frozen=True)
 class TagFacts:
     """Everything the vocabulary section shows.
 
-    `written` is the document frequency of every distinct tag as written, `chosen` that of the
-    vocabulary's entries, both falling. `parse` says how well the tagger's answers could be read.
+    `facts` is None where the vocabulary was not chosen here, or by a version that kept none;
+    `domains` is None until there is a manifest, whose clips have the true domains. `parse` says
+    how well the tagger's answers could be read.
     """
 
-    size: int
-    clips: int
-    written: Int64[np.ndarray, " tags"]
-    chosen: Int64[np.ndarray, " entries"]
-    top: tuple[VocabularyEntry, ...]
-    coverage: Coverage | None
-    domains: tuple[Domain, ...]
+    vocabulary: Vocabulary
+    facts: Facts | None
+    domains: tuple[LabelledDomain, ...] | None
     parse: ParseReport | None
+
+    @property
+    def size(self) -> int:
+        """Return the number of tags in the vocabulary."""
+        return len(self.vocabulary)
+
+    @cached_property
+    def frequencies(self) -> tuple[int, ...]:
+        """Return in how many captions the vocabulary's tags are, falling; none where unknown."""
+        counts = (entry.df for entry in self.vocabulary.entries if entry.df)
+        return tuple(sorted(counts, reverse=True))
+
+    @cached_property
+    def listed(self) -> tuple[ListedTag, ...]:
+        """Return the tags that the page lists."""
+        return tuple(list_tag(entry) for entry in self.vocabulary.entries[:MOST_LISTED])
+
+    @cached_property
+    def shares(self) -> tuple[DomainShare, ...]:
+        """Return what each domain has; nothing where it was not counted."""
+        return domain_shares(self.facts) if self.facts else ()
+
+    @cached_property
+    def own_point(self) -> CurvePoint | None:
+        """Return the point of the growth curve that stands for the vocabulary itself."""
+        return nearest_point(self.facts.curve, self.size) if self.facts else None
+
+    @cached_property
+    def growth(self) -> tuple[CurvePoint, ...]:
+        """Return the points of the growth curve that the page tables, the last included."""
+        return tabled_points(self.facts.curve, self.size) if self.facts else ()
 
 
 def read_tags(found: Finished) -> TagFacts | None:
@@ -75,74 +97,53 @@ def read_tags(found: Finished) -> TagFacts | None:
     path = found.file("vocabulary", "vocabulary.json")
     if path is None:
         return None
-    vocabulary = Vocabulary.load(path)
     report = found.file("tag", PARSE_REPORT)
-    tag_sets = found.rows("tag", "tags.parquet", TagSet)
+    facts = found.file("vocabulary", FACTS)
     examples = found.rows("manifest", "manifest.parquet", Example)
-    frequency = Counter(tag for tag_set in tag_sets for tag in set(tag_set.tags))
     return TagFacts(
-        size=len(vocabulary),
-        clips=len(tag_sets),
-        written=_falling(frequency.values()),
-        chosen=_falling(entry.df for entry in vocabulary.entries),
-        top=tuple(vocabulary.entries[:TOP_TAGS]),
-        coverage=cover(examples, tag_sets, len(vocabulary)) if examples else None,
-        domains=telling_tags(examples),
+        vocabulary=Vocabulary.load(path),
+        facts=Facts.load(facts.parent) if facts else None,
+        domains=telling_tags(examples) if examples else None,
         parse=read_parse_report(report.parent) if report else None,
     )
 
 
-def cover(examples: Sequence[Example], tag_sets: Sequence[TagSet], size: int) -> Coverage:
-    """Return what growing vocabularies cover; tag ids are ranks from 0 on."""
-    first = np.zeros(size)
-    uses = np.zeros(size)
-    for example in examples:
-        if example.tag_ids:
-            first[min(example.tag_ids)] += 1
-        for tag_id in example.tag_ids:
-            uses[tag_id] += 1
-    written = sum(len(tag_set.tags) for tag_set in tag_sets)
-    return Coverage(
-        clips=np.cumsum(first) / max(len(tag_sets), 1),
-        uses=np.cumsum(uses) / max(written, 1),
-        tags_a_clip=float(uses.sum()) / len(examples),
-    )
+def list_tag(entry: VocabularyEntry) -> ListedTag:
+    """Return an entry with its variants: the most frequent first."""
+    ordered = sorted(entry.aliases, key=lambda alias: (-entry.aliases[alias], alias))
+    return ListedTag(entry, tuple(ordered[:MOST_ALIASES]), max(len(ordered) - MOST_ALIASES, 0))
 
 
-def telling_tags(examples: Sequence[Example]) -> tuple[Domain, ...]:
-    """Return each domain's most telling tags, by their part of the divergence from the corpus.
-
-    That is p(tag | domain) * ln(p(tag | domain) / p(tag)), which asks of a tag both that it is
-    frequent in the domain and that it is rare elsewhere. A tag counts from three clips on.
-    """
-    by_domain = dict[str, list[Example]]()
-    for example in examples:
-        for domain in example.labels.get("domain", ()):
-            by_domain.setdefault(domain, []).append(example)
-    everywhere = Counter(tag for example in examples for tag in set(example.tags))
+def domain_shares(facts: Facts) -> tuple[DomainShare, ...]:
+    """Return what each domain has of captions, tags and uses."""
+    tags, uses = sum(facts.tags_by_domain.values()), sum(facts.uses_by_domain.values())
     return tuple(
-        _domain(name, members, everywhere, len(examples))
-        for name, members in sorted(by_domain.items())
+        DomainShare(
+            name,
+            _share(facts.captions_by_domain, name, facts.captions),
+            _share(facts.tags_by_domain, name, tags),
+            _share(facts.uses_by_domain, name, uses),
+        )
+        for name in DOMAINS
     )
 
 
-def _domain(name: str, members: Sequence[Example], everywhere: Counter[str], clips: int) -> Domain:
-    counts = Counter(tag for example in members for tag in set(example.tags))
-
-    def divergence(tag: str) -> float:
-        share = counts[tag] / len(members)
-        return share * math.log(share / (everywhere[tag] / clips))
-
-    frequent = [tag for tag, count in counts.items() if count >= FEWEST_CLIPS]
-    best = sorted(frequent, key=lambda tag: (-divergence(tag), tag))[:TAGS_A_DOMAIN]
-    others = max(clips - len(members), 1)
-    telling = [
-        DomainTag(tag, counts[tag] / len(members), (everywhere[tag] - counts[tag]) / others)
-        for tag in best
-        if divergence(tag) > 0
-    ]
-    return Domain(name, len(members), tuple(telling))
+def nearest_point(curve: Sequence[CurvePoint], size: int) -> CurvePoint | None:
+    """Return the curve's point nearest to `size`, or None where none is near."""
+    best = min(curve, key=lambda point: _distance(point, size), default=None)
+    return best if best and _distance(best, size) <= math.log(NEAR) else None
 
 
-def _falling(counts: Iterable[int]) -> Int64[np.ndarray, " tags"]:
-    return np.sort(np.fromiter(counts, dtype=np.int64))[::-1]
+def tabled_points(curve: Sequence[CurvePoint], size: int) -> tuple[CurvePoint, ...]:
+    """Return the curve's points at round sizes, at the paper's, at `size` and at its end."""
+    found = [nearest_point(curve, wanted) for wanted in (*TABLED_SIZES, size)]
+    points = {point.size: point for point in [*found, *curve[-1:]] if point}
+    return tuple(points[at] for at in sorted(points))
+
+
+def _distance(point: CurvePoint, size: int) -> float:
+    return abs(math.log(point.size / size))
+
+
+def _share(counts: Mapping[str, int], name: str, whole: int) -> float:
+    return counts.get(name, 0) / max(whole, 1)

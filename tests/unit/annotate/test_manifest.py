@@ -15,7 +15,8 @@ from lhotse import CutSet, MonoCut
 from earmark.annotate import manifest
 from earmark.annotate.manifest import ManifestConfig, assemble
 from earmark.annotate.splits import Deal
-from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, build_vocabulary
+from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
+from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.records import Caption, Clip, Example, Rejected, TagSet, read_metadata, read_parquet
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.vocabulary import VocabularyConfig, build_vocabulary
+from earmark.annotate.vocabulary import VocabularyConfig
+from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
 from earmark.evaluate.config import EvaluateConfig, TaskConfig

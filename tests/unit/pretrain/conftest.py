@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, build_vocabulary
+from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
+from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.pretrain.config import TransformerConfig
 from earmark.records import Example
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, build_vocabulary
+from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
+from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint import Checkpoint, appearing, load_checkpoint, save_checkpoint

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -14,7 +17,7 @@ import pytest
 import soundfile
 
 from earmark.annotate.tag import PARSE_REPORT, ParseReport
-from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, write_vocabulary
+from earmark.annotate.vocabulary import Vocabulary
 from earmark.evaluate.base import Comparison
 from earmark.records import (
     Caption,
@@ -28,7 +31,11 @@ from earmark.records import (
     write_jsonl,
     write_parquet,
 )
+from earmark.report import write_report
 from earmark.workspace import Stage, Workspace
+
+sys.path.insert(0, str(Path(__file__).parent))
+import invented_tags
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 LONG_NAME = "sehr/langer/" + "Übergrößenträger-" * 12 + "録音.wav"
@@ -141,6 +148,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return fabricate(tmp_path_factory.mktemp("whole") / "workspace")
 
 
+@pytest.fixture(scope="session")
+def page_path(whole) -> Path:
+    """The report of the whole workspace; tests only read it."""
+    return write_report(whole)
+
+
+@pytest.fixture(scope="session")
+def page(page_path) -> str:
+    return page_path.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def invented() -> ModuleType:
+    """What makes up vocabularies and audits of any size."""
+    return invented_tags
+
+
 @pytest.fixture
 def hostile() -> str:
     """Markup that stands in a clip's name, its caption and a rejected row."""
@@ -240,8 +264,20 @@ def _tagged(made: Fabricated, clip: Clip) -> TagSet:
 
 def _vocabulary(made: Fabricated) -> None:
     tag_sets = _rows(made, "tag", "tags.parquet", TagSet)
+    frequencies = Counter(tag for row in tag_sets for tag in set(row.tags))
     folder = made.stages["vocabulary"].folder
-    made.seal("vocabulary", write_vocabulary(tag_sets, VocabularyConfig(size=200), folder))
+    counts = invented_tags.write_vocabulary(frequencies, len(tag_sets), 200, folder)
+    odd = Rejected(id="caption 12", stage="vocabulary", reason="tags are no list")
+    made.reject("vocabulary", [odd])
+    made.seal("vocabulary", counts)
+
+
+def _audit(made: Fabricated) -> None:
+    vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
+    tags = {entry.tag: entry.df for entry in vocabulary.entries}
+    invented_tags.write_audit(tags, made.stages["audit"].folder)
+    lost = made.reject("audit", [Rejected(id="b", stage="audit", reason="no tags to be read")])
+    made.seal("audit", {"in": 400, "out": 399, **lost})
 
 
 def _manifest(made: Fabricated) -> None:
@@ -374,6 +410,7 @@ BUILDERS: dict[str, Callable[[Fabricated], None]] = {
     "tagger": lambda made: _asked(made, "tagger", made.clips - 1),
     "tag": _tag,
     "vocabulary": _vocabulary,
+    "audit": _audit,
     "manifest": _manifest,
     "pretrain": _pretrain,
     "evaluate": _evaluate,

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from earmark.records import Score
-from earmark.report import plots
+from earmark.report import drawing, plots
 from earmark.report.probes import ENCODERS, Probe
-from earmark.report.tags import Coverage
 from earmark.report.training import Curve, Training
 
 TASK = "<b>$x^2$</b> & 録音"
@@ -34,7 +33,6 @@ def score(encoder: str) -> Score:
 
 
 DRAWINGS = {
-    "coverage": lambda: plots.coverage(Coverage(np.linspace(0, 1, 300), np.linspace(0, 1, 300), 5)),
     "loss": lambda: plots.loss(Training(curve(400), curve(4), curve(4), 400, None, None)),
     "one step": lambda: plots.loss(Training(curve(1), curve(0), curve(0), 1, None, None)),
     "map": lambda: plots.precision(Training(curve(9), curve(4), curve(4), 9, None, None)),
@@ -47,7 +45,7 @@ DRAWINGS = {
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_plot_is_wellformed_and_takes_its_colours_from_the_page(name: str):
     svg = DRAWINGS[name]()
-    for stand_in in plots.VARIABLES:
+    for stand_in in drawing.VARIABLES:
         assert stand_in not in svg
     assert "var(--" in svg
     assert "currentColor" in svg

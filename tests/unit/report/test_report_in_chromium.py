@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from earmark.report import write_report
+from earmark.annotate.vocabulary import Vocabulary
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -40,9 +40,35 @@ FRAME = """<!doctype html><body><iframe src="copy.html" width="{width}" height="
   frameborder="0">
 </iframe><script>onmessage = (event) => {{ document.body.dataset.probe = event.data; }};</script>"""
 
-# Runs in a copy of the page: unfolds everything, waits for the audio, tells what it measured.
+# Runs in a copy of the page: types into the list of tags, unfolds everything, waits for the audio,
+# tells what it measured.
 PROBE = """
 (async () => {
+  const query = document.getElementById("tag-query");
+  const domain = document.getElementById("tag-domain");
+  const list = document.getElementById("tag-rows");
+  const filter = (text, name) => {
+    query.value = text;
+    query.dispatchEvent(new Event("input", { bubbles: true }));
+    domain.value = name;
+    domain.dispatchEvent(new Event("change", { bubbles: true }));
+    const shown = [...list.rows].filter((row) => row.checkVisibility());
+    return {
+      tags: shown.map((row) => row.cells[1].textContent),
+      domains: shown.map((row) => row.cells[4].textContent),
+      count: document.getElementById("tag-count").textContent,
+      open: list.closest("details").open,
+    };
+  };
+  query.focus();
+  const filtered = {
+    focused: document.activeElement === query,
+    folded: filter("", ""),
+    none: filter("no such tag", ""),
+    tag: filter("  RÉcord ", ""),
+    variant: filter("s", "music"),
+    all: filter("", ""),
+  };
   for (const folded of document.querySelectorAll("details")) folded.open = true;
   const players = [...document.querySelectorAll("audio")];
   await Promise.all(players.map((player) => player.readyState > 0 || player.error ? null :
@@ -54,6 +80,7 @@ PROBE = """
   };
   parent.postMessage(JSON.stringify({
     title: document.title,
+    filtered,
     width: root.clientWidth,
     scrollWidth: root.scrollWidth,
     durations: players.map((player) => player.duration),
@@ -72,11 +99,6 @@ def browser() -> str:
     if BROWSER is None:
         pytest.skip("no chromium is installed (apt-get install chromium)")
     return BROWSER
-
-
-@pytest.fixture(scope="module")
-def page(whole) -> Path:
-    return write_report(whole)
 
 
 def visit(browser: str, page: Path, folder: Path, *arguments: str) -> tuple[str, list[str]]:
@@ -107,8 +129,8 @@ def measure(browser: str, page: Path, folder: Path, width: int) -> dict[str, Any
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_page_fits_the_window_and_everything_is_there(browser, page, tmp_path, width):
-    seen = measure(browser, page, tmp_path, width)
+def test_the_page_fits_the_window_and_everything_is_there(browser, page_path, tmp_path, width):
+    seen = measure(browser, page_path, tmp_path, width)
     assert seen["console"] == []
     assert seen["title"].startswith("Trained beats random weights")
     assert seen["width"] == width
@@ -116,15 +138,31 @@ def test_the_page_fits_the_window_and_everything_is_there(browser, page, tmp_pat
     assert seen["wide"] == []
     assert len(seen["durations"]) == 9
     assert all(0.5 < duration < 8.5 for duration in seen["durations"])
-    assert len(seen["plots"]) == 6
+    assert len(seen["plots"]) == 8
     assert all(plot[0] > 300 and plot[1] > 90 for plot in seen["plots"])
     columns = 1 if width == NARROW else 3
     assert all(width / columns * 0.6 < card[0] < width / columns for card in seen["cards"])
 
 
+def test_the_list_of_tags_shows_what_was_typed(browser, page_path, whole, tmp_path):
+    seen = measure(browser, page_path, tmp_path, WIDE)
+    assert seen["console"] == []
+    found = seen["filtered"]
+    tags = len(Vocabulary.load(whole.latest_run()[1]["vocabulary"].file("vocabulary.json")))
+    assert found["focused"]
+    assert not found["folded"]["open"]
+    assert (found["none"]["tags"], found["none"]["count"]) == ([], "0 tags")
+    assert found["none"]["open"]
+    assert (found["tag"]["tags"], found["tag"]["count"]) == (["recording"], "1 tag")
+    assert 0 < len(found["variant"]["tags"]) < tags
+    assert set(found["variant"]["domains"]) == {"music"}
+    assert len(found["all"]["tags"]) == tags
+    assert found["all"]["count"] == f"{tags} tags"
+
+
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_scheme_of_the_reader_is_followed(browser, page, tmp_path, width):
-    light, dark = (screenshot(browser, page, tmp_path, width, scheme) for scheme in (1, 0))
+def test_the_scheme_of_the_reader_is_followed(browser, page_path, tmp_path, width):
+    light, dark = (screenshot(browser, page_path, tmp_path, width, scheme) for scheme in (1, 0))
     assert light.shape == dark.shape == (1200, width)
     assert light.mean() > 0.85
     assert dark.mean() < 0.25

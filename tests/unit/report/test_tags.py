@@ -1,61 +1,138 @@
-import numpy as np
+import msgspec
 import pytest
 
-from earmark.records import Example, TagSet
+from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
+from earmark.annotate.vocabulary.facts import FACTS, CurvePoint, Facts
 from earmark.report import write_report
-from earmark.report.tags import cover, telling_tags
+from earmark.report.stages import finished
+from earmark.report.tags import (
+    MOST_ALIASES,
+    domain_shares,
+    list_tag,
+    nearest_point,
+    read_tags,
+    tabled_points,
+)
+from earmark.workspace import write_text
 
 
-def example(*tags: str, domain: str | None = None) -> Example:
-    ids = {"dog": 0, "rain": 1, "loud": 2}
-    return Example(
-        id="x",
-        path="x.wav",
-        name="x.wav",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
-        tags=tags,
-        tag_ids=tuple(ids[tag] for tag in tags),
-        caption="",
-        summary="",
-        labels={"domain": (domain,)} if domain else {},
+def point(size: int) -> CurvePoint:
+    return CurvePoint(size=size, positives=9, clips=0.5, uses=0.25, tags_a_clip=2.0)
+
+
+@pytest.fixture(scope="module")
+def facts(whole) -> Facts:
+    tags = read_tags(finished(whole))
+    assert tags
+    assert tags.facts
+    return tags.facts
+
+
+def test_a_point_stands_for_sizes_that_it_is_near_to():
+    curve = [point(size) for size in (10, 100, 960, 3100)]
+    assert nearest_point(curve, 1000) == point(960)
+    assert nearest_point(curve, 3000) == point(3100)
+    assert nearest_point(curve, 300) is None
+    assert nearest_point([], 300) is None
+
+
+def test_the_table_has_each_point_once_and_ends_where_the_curve_ends():
+    curve = [point(size) for size in (1, 10, 100, 840, 5000)]
+    assert [p.size for p in tabled_points(curve, 840)] == [10, 100, 840, 5000]
+    assert tabled_points([], 840) == ()
+
+
+def test_shares_of_domains_are_of_captions_of_tags_and_of_uses(facts):
+    changed = msgspec.structs.replace(
+        facts,
+        captions=10,
+        captions_by_domain={"speech": 4, "music": 5, "sound": 3},
+        tags_by_domain={"music": 1, "sound": 3},
+        uses_by_domain={"music": 6, "sound": 2},
     )
+    speech, music, sound = domain_shares(changed)
+    assert (speech.name, speech.captions, speech.tags, speech.uses) == ("speech", 0.4, 0, 0)
+    assert (music.captions, music.tags, music.uses) == (0.5, 0.25, 0.75)
+    assert (sound.captions, sound.tags, sound.uses) == (0.3, 0.75, 0.25)
 
 
-def test_coverage_grows_with_the_vocabulary():
-    examples = [example("dog", "rain"), example("rain", "loud"), example("loud")]
-    written = [("dog", "rain"), ("rain", "loud"), ("loud", "odd"), ("odd",)]
-    tag_sets = [TagSet(id="x", tags=tags, backend="test") for tags in written]
-    found = cover(examples, tag_sets, size=3)
-    # Of four tagged clips one has "dog", one more "rain", one more "loud"; "odd" is not chosen.
-    np.testing.assert_allclose(found.clips, [1 / 4, 2 / 4, 3 / 4])
-    np.testing.assert_allclose(found.uses, [1 / 7, 3 / 7, 5 / 7])
-    assert found.tags_a_clip == pytest.approx(5 / 3)
+def test_the_most_frequent_variants_of_a_tag_are_listed_and_the_others_counted():
+    aliases = {f"form {n}": n for n in range(1, MOST_ALIASES + 3)}
+    listed = list_tag(VocabularyEntry(rank=1, tag="tag", df=20, score=1.0, aliases=aliases))
+    assert listed.aliases[:2] == (f"form {MOST_ALIASES + 2}", f"form {MOST_ALIASES + 1}")
+    assert len(listed.aliases) == MOST_ALIASES
+    assert listed.more == 2
 
 
-def test_telling_tags_are_frequent_here_and_rare_elsewhere():
-    examples = [example("dog", "loud", domain="animals") for _ in range(4)]
-    examples += [example("rain", "loud", domain="weather") for _ in range(6)]
-    animals, weather = telling_tags(examples)
-    assert (animals.name, animals.clips, weather.clips) == ("animals", 4, 6)
-    # "loud" is everywhere: it tells nothing.
-    assert [(tag.tag, tag.inside, tag.outside) for tag in animals.tags] == [("dog", 1.0, 0.0)]
-    assert [tag.tag for tag in weather.tags] == ["rain"]
-
-
-def test_a_tag_of_two_clips_tells_nothing():
-    examples = [example("dog", domain="animals")] * 2 + [example("rain", domain="weather")] * 3
-    animals, weather = telling_tags(examples)
-    assert animals.tags == ()
-    assert [tag.tag for tag in weather.tags] == ["rain"]
-
-
-def test_without_true_domains_there_are_no_domains():
-    assert telling_tags([example("dog")]) == ()
-
-
-def test_the_page_says_how_well_answers_could_be_read(whole):
-    page = write_report(whole).read_text("utf-8")
+def test_the_page_tells_how_the_vocabulary_came_to_be(page, facts):
+    assert facts.chosen in page
+    assert "high_fidelity" in page
+    assert "&lt;u&gt;lo fi&lt;/u&gt;" in page
+    assert "<b>30</b> banned" in page
+    assert "1 of people's decisions is no longer borne out by the corpus." in page
+    assert "keep &#34;theremin&#34;: no caption holds it any more." in page
     assert "answers could be read as tags, after repairs: 7 fence" in page
+
+
+def test_every_tag_is_listed_with_its_variants(page, whole):
+    vocabulary = Vocabulary.load(whole.latest_run()[1]["vocabulary"].file("vocabulary.json"))
+    rows = page.partition('<tbody id="tag-rows">')[2].partition("</tbody>")[0]
+    assert rows.count("<tr>") == len(vocabulary)
+    assert all(alias in rows for entry in vocabulary.entries for alias in entry.aliases)
+
+
+def test_the_rows_of_all_captions_are_not_read_again(build, tmp_path):
+    workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
+    write_text(workspace.latest_run()[1]["tag"].file("tags.parquet"), "nobody reads this")
+    tags = read_tags(finished(workspace))
+    assert tags
+    assert tags.facts
+    assert tags.facts.written
+
+
+def test_without_facts_the_lock_file_is_shown(build, tmp_path):
+    workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
+    workspace.latest_run()[1]["vocabulary"].file(FACTS).unlink()
+    page = write_report(workspace).read_text("utf-8")
+    assert "How they were chosen is not recorded in this run" in page
+    assert 'aria-label="Captions with a tag, by the rank of the tag"' in page
+    assert "What folding changed" not in page
+    assert '<tbody id="tag-rows">' in page
+
+
+def test_a_list_of_labels_that_counts_nothing_is_shown_as_one(build, tmp_path):
+    workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
+    stage = workspace.latest_run()[1]["vocabulary"]
+    stage.file(FACTS).unlink()
+    Vocabulary.from_labels(["dog", "rain"]).save(stage.file("vocabulary.json"))
+    page = write_report(workspace).read_text("utf-8")
+    assert "2 tags, taken over from a list of labels" in page
+    assert "by the rank of the tag" not in page
+
+
+def test_a_vocabulary_that_was_not_grown_has_no_curve(build, tmp_path):
+    workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
+    folder = workspace.latest_run()[1]["vocabulary"].folder
+    bare = msgspec.structs.replace(
+        Facts.load(folder), curve=(), changes=(), dropped={}, unsupported=(), folded=()
+    )
+    bare.save(folder)
+    page = write_report(workspace).read_text("utf-8")
+    assert "no step was on, or the vocabulary was taken over as it is" in page
+    assert "What was dropped" not in page
+    assert "by the size of the vocabulary" not in page
+    assert "no longer borne out" not in page
+
+
+def test_a_large_vocabulary_stays_a_light_page(build, tmp_path, invented):
+    workspace = build(tmp_path / "workspace", "audit", clips=12)
+    _, stages = workspace.latest_run()
+    frequencies = invented.long_tail(3000, 72000)
+    invented.write_vocabulary(frequencies, 72000, 3000, stages["vocabulary"].folder)
+    invented.write_audit(frequencies, stages["audit"].folder, classes=527)
+    page = write_report(workspace).read_text("utf-8")
+    assert page.partition('<tbody id="tag-rows">')[2].count("<tr>") >= len(frequencies)
+    assert len(page) < 1_200_000
+    (drawn,) = [part for part in page.split("<svg ") if part.startswith('class="plot map"')]
+    assert len(drawn.partition("</svg>")[0]) < 300_000
+    assert drawn.count("<use ") == 2200 + 527

@@ -1,0 +1,144 @@
+"""Captions without audio: the shape of their tags, and both taggers against people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from earmark.annotate.backends.configs import TaggerConfig
+from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.execute.on_ray import RayConfig
+from earmark.annotate.vocabulary.domains import seed_domain
+from earmark.records import Caption, Rejected, TagSet, read_parquet, write_parquet
+
+from .config import AuditConfig, TextSource
+from .meaning import Meaning
+from .parsers import Sampled, compare, sample
+from .part import Labelled, Part, held_against
+from .results import ParserScore
+from .shape import shape
+from .texts import SourceRow, caption_id, read_source, tag_texts, title, write_texts
+
+TEXTS, AGAINST = "texts", "against"
+"""Where the captions are tagged, and where a sample of them is by the second tagger."""
+
+Tags = Mapping[str, TagSet]
+
+
+def audit_texts(
+    config: AuditConfig,
+    tagger: TaggerConfig,
+    where: LocalConfig | RayConfig,
+    meaning: Meaning | None,
+    folder: Path,
+    *,
+    seed: int,
+) -> Part:
+    """Return what the text sources show; their captions are tagged in `folder`/texts."""
+    if not config.texts:
+        return Part(notes=("No text sources were given: there is no study of captions.",))
+    counts = write_texts(config.texts, folder / TEXTS)
+    captions = folder / TEXTS / "captions.parquet"
+    found, lost = tag_texts(captions, tagger, where, folder / TEXTS)
+    broken = read_parquet(folder / TEXTS / "rejected.parquet", Rejected)
+    rows = {source.name: list(_sampled(source)) for source in config.texts}
+    parts = [
+        _audit_source(
+            *(source, rows[source.name], title(tagger), found, config, meaning),
+            seed=seed,
+        )
+        for source in config.texts
+    ]
+    parsers, notes = _parsers(config, rows, (tagger, found), where, folder / AGAINST, seed=seed)
+    return Part(
+        given=counts["in"],
+        agreement=tuple(row for part in parts for row in part.agreement),
+        shapes=tuple(row for part in parts for row in part.shapes),
+        parsers=tuple(parsers),
+        rejected=(*broken, *lost),
+        notes=(*(note for part in parts for note in part.notes), *notes),
+    )
+
+
+def _audit_source(
+    source: TextSource,
+    rows: Sequence[Sampled],
+    tagger: str,
+    found: Tags,
+    config: AuditConfig,
+    meaning: Meaning | None,
+    *,
+    seed: int,
+) -> Part:
+    tag_sets = [found[row.id].tags if row.id in found else () for row in rows]
+    whole = shape(source.name, tagger, tag_sets, seed_domain, meaning)
+    if not source.labels:
+        return Part(shapes=(whole,))
+    labelled = [
+        Labelled(row.recording, source.domain or "", tags, {source.labels: row.labels})
+        for row, tags in zip(rows, tag_sets, strict=True)
+    ]
+    against = held_against(
+        *(source.name, source.labels, labelled, meaning),
+        resamples=config.resamples,
+        seed=seed,
+    )
+    return Part(agreement=against.agreement, shapes=(whole,), notes=against.notes)
+
+
+def _parsers(
+    config: AuditConfig,
+    rows: Mapping[str, Sequence[Sampled]],
+    first: tuple[TaggerConfig, Tags],
+    where: LocalConfig | RayConfig,
+    folder: Path,
+    *,
+    seed: int,
+) -> tuple[list[ParserScore], list[str]]:
+    """Ask the second tagger for a sample of each source; return scores, and notes."""
+    if config.against is None:
+        return [], ["No second tagger was given (audit.against): there is no parser study."]
+    rng = np.random.default_rng(seed)
+    samples = {name: sample(own, config.sample, rng) for name, own in rows.items()}
+    second, _ = tag_texts(_write_samples(samples, folder), config.against, where, folder)
+    names = title(first[0]), title(config.against)
+    if names[0] == names[1]:
+        names = names[0], f"{names[1]} (against)"
+    taggers = {
+        name: {caption: row.tags for caption, row in found.items()}
+        for name, found in zip(names, (first[1], second), strict=True)
+    }
+    scores = [
+        score
+        for name, own in samples.items()
+        for score in compare(name, own, taggers, resamples=config.resamples, seed=seed)
+    ]
+    return scores, []
+
+
+def _write_samples(samples: Mapping[str, Sequence[Sampled]], folder: Path) -> Path:
+    """Write the sampled captions of all sources as one table; returns its path."""
+    folder.mkdir(exist_ok=True)
+    captions = (
+        Caption(id=row.id, text=row.text, summary="", backend=name)
+        for name, own in samples.items()
+        for row in own
+    )
+    write_parquet(folder / "captions.parquet", captions, Caption)
+    return folder / "captions.parquet"
+
+
+def _sampled(source: TextSource) -> list[Sampled]:
+    return [
+        Sampled(
+            caption_id(source.name, row.id, number),
+            caption_id(source.name, row.id, 0),
+            text,
+            row.labels,
+        )
+        for row in read_source(source)
+        if isinstance(row, SourceRow)
+        for number, text in enumerate(row.captions)
+    ]

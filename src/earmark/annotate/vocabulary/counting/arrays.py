@@ -1,0 +1,119 @@
+"""Rows of numbers, laid one after the other: what counting tags needs of numpy.
+
+`lengths` says how many values each row has, `values` has those of all rows. Nothing here loops
+over rows in Python, and numpy lets other threads run meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Bool, Int32, Int64, Integer
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def row_of(lengths: Int32[np.ndarray, " rows"]) -> Int32[np.ndarray, " values"]:
+    """Return the row that each value is in."""
+    return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+
+
+def starts_of(lengths: Int32[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+    """Return where each row's values start."""
+    return np.cumsum(lengths, dtype=np.int64) - lengths
+
+
+def drop_repeats(
+    lengths: Int32[np.ndarray, " rows"], values: Int32[np.ndarray, " values"]
+) -> tuple[Int32[np.ndarray, " rows"], Int32[np.ndarray, " kept"]]:
+    """Return rows in which each value stands once, where it stood first."""
+    rows = row_of(lengths)
+    later = repeats(rows, values)
+    if not len(later):
+        return lengths, values
+    fewer = lengths - np.bincount(rows[later], minlength=len(lengths)).astype(np.int32)
+    return fewer, np.delete(values, later)
+
+
+def repeats(
+    rows: Int32[np.ndarray, " values"],
+    values: Int32[np.ndarray, " values"],
+    among: Bool[np.ndarray, " values"] | None = None,
+) -> Int64[np.ndarray, " repeats"]:
+    """Return the positions of values that stand earlier in their row; looks at `among` only."""
+    chosen = None if among is None else np.flatnonzero(among)
+    keys = pair_keys(rows, values) if chosen is None else pair_keys(rows[chosen], values[chosen])
+    doubled = repeated(np.sort(keys))
+    if not len(doubled):
+        return np.empty(0, np.int64)
+    # Few rows have repeats; only their values are sorted with their positions.
+    affected = np.zeros(int(rows[-1]) + 1, bool)
+    affected[doubled >> 32] = True
+    in_affected = np.flatnonzero(affected[rows if chosen is None else rows[chosen]])
+    order = in_affected[np.argsort(keys[in_affected], kind="stable")]
+    later = order[1:][keys[order[1:]] == keys[order[:-1]]]
+    return np.sort(later if chosen is None else chosen[later])
+
+
+def pair_keys(
+    rows: Int32[np.ndarray, " values"], values: Int32[np.ndarray, " values"]
+) -> Int64[np.ndarray, " values"]:
+    """Return one number for each (row, value), in their order; values are at least 0."""
+    return (rows.astype(np.int64) << 32) | values
+
+
+def repeated(ordered: Integer[np.ndarray, " values"]) -> Integer[np.ndarray, " repeats"]:
+    """Return each of the sorted values as often as it stands there beyond once."""
+    return ordered[1:][ordered[1:] == ordered[:-1]]
+
+
+def reduce_rows(
+    reduction: np.ufunc, lengths: Int32[np.ndarray, " rows"], values: np.ndarray, empty: int
+) -> np.ndarray:
+    """Return `reduction` over the values of each row; `empty` for a row that has none."""
+    filled = lengths > 0
+    result = np.full(len(lengths), empty, values.dtype)
+    if len(values):
+        result[filled] = reduction.reduceat(values, starts_of(lengths)[filled])
+    return result
+
+
+def filtered(array: Any, stays: Bool[np.ndarray, " rows"]) -> Any:
+    """Return some rows of an Arrow array; None of None."""
+    import pyarrow as pa
+
+    return None if array is None else array.filter(pa.array(stays))
+
+
+def threads(workers: int) -> int:
+    """Return how many threads to start: `workers`, or one a core where it is 0."""
+    return workers or len(os.sched_getaffinity(0))
+
+
+def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Yield function(item) in the order of the items, `workers` of them at work at a time.
+
+    At most two results a thread wait to be taken, which bounds the memory.
+    """
+    count = threads(workers)
+    if count == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                if len(waiting) >= 2 * count:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(function, item))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,72 @@
+"""What was encoded or counted before: a folder for each source, as it was when it was read.
+
+A source is known by its path, size and time of change. What is counted of a part lies in its
+folder, keyed by how its own terms are grouped: more sources shift the numbers of all terms, but
+not what belongs together in this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from earmark.config import fingerprint
+from earmark.records import publish
+
+from .joined import JoinedPart
+from .parts import Part, write_part
+from .sources import read_chunks
+from .tally import Counts, Grouping
+
+FORMAT = 1
+"""Raised whenever a part would be written otherwise than before."""
+_KEPT_COUNTS = 4  # ways of grouping whose counts a part keeps
+
+
+def encode_source(source: Path, folder: Path, *, workers: int) -> Part:
+    """Return the part of a source; read the source only where none of its present state is there.
+
+    Raises:
+        ConfigError: the source cannot be read.
+    """
+    place = fingerprint(str(source))
+    state = source.stat()
+    digest = fingerprint(FORMAT, str(source), state.st_size, state.st_mtime_ns)
+    path = folder / f"part-{place}-{digest}"
+    if not path.exists():
+        write_part(read_chunks(source, workers=workers), str(source), path)
+        for older in folder.glob(f"part-{place}-*"):
+            if older != path:
+                shutil.rmtree(older)
+    return Part(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left."""
+    for path in folder.glob("part-*.tmp"):
+        shutil.rmtree(path)
+
+
+def saved_counts(joined: JoinedPart, grouping: Grouping, count: Callable[[], Counts]) -> Counts:
+    """Return the counts of a part under a canonical grouping; `count` is called for new ones."""
+    digest = hashlib.sha256()
+    for array in (grouping.group, grouping.seeds, joined.skipped):
+        digest.update(len(array).to_bytes(8, "little"))
+        digest.update(array.tobytes())
+    path = joined.part.folder / f"counts-{digest.hexdigest()[:24]}.npy"
+    if path.exists():
+        return np.load(path)
+    counts = count()
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # other processes may count the same
+    with open(temporary, "wb") as file:
+        np.save(file, counts)
+    publish(temporary, path)
+    every = sorted(path.parent.glob("counts-*.npy"), key=lambda old: old.stat().st_mtime_ns)
+    for old in every[:-_KEPT_COUNTS]:
+        old.unlink(missing_ok=True)
+    return counts

@@ -1,0 +1,223 @@
+"""The tags of a corpus as numbers: each distinct tag is a term, each caption a list of terms."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Int8, Int32, Int64
+
+from earmark.config import ConfigError
+from earmark.records import Rejected
+from earmark.workspace import locked
+
+from .arrays import drop_repeats, in_order, reduce_rows
+from .cache import encode_source, remove_unfinished, saved_counts
+from .chunks import Chunk
+from .joined import JoinedPart, join
+from .pairs import pair_cells, pair_counts
+from .parts import BATCH_ROWS, Batch, write_part
+from .sources import find_sources
+from .tally import Counts, Grouping, Tally, count_batch, tally_of, total
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TagCorpus:
+    """The tags of all captions, encoded once into files of `folder` and read from there.
+
+    Results never depend on the order of sources or rows, nor on how many threads work; only of
+    rows with the same id the first counts, by the sources' paths and then by row.
+
+    Args:
+        terms: distinct tags as written, sorted.
+        frequencies: in how many captions each term is.
+        parts: the sources, sorted by path.
+        workers: threads that read it; 0 for one a core.
+    """
+
+    terms: tuple[str, ...]
+    frequencies: Int64[np.ndarray, " terms"]
+    parts: tuple[JoinedPart, ...]
+    workers: int = 0
+
+    @staticmethod
+    def encode(sources: Sequence[Path], folder: Path, *, workers: int = 0) -> TagCorpus:
+        """Encode the sources that are new or have changed; others are read from `folder`.
+
+        Args:
+            sources: files of tagged captions, or folders of them; see `sources`.
+            folder: where encoded sources are kept; it may serve many corpora.
+            workers: threads at work; 0 for one a core.
+
+        Raises:
+            ConfigError: a source is missing, of no known form or damaged, or no row can be counted.
+        """
+        files = find_sources(sources)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "lock", wait=True):
+            remove_unfinished(folder)
+            parts = [encode_source(file, folder, workers=workers) for file in files]
+        corpus = TagCorpus(*join(parts), workers)
+        if not corpus.captions:
+            raise ConfigError(_nothing(corpus, files))
+        return corpus
+
+    @staticmethod
+    def of(tag_sets: Iterable[Sequence[str]], folder: Path, *, workers: int = 1) -> TagCorpus:
+        """Encode tag lists in memory, as one source whose ids are the rows' numbers."""
+        part = write_part(_chunks_of(tag_sets), "memory", folder / "part-memory")
+        return TagCorpus(*join([part]), workers)
+
+    @property
+    def captions(self) -> int:
+        """Rows that count, N: all with an id and a list of tags, an empty one too."""
+        return sum(part.captions for part in self.parts)
+
+    @cached_property
+    def as_written(self) -> Mapping[str, int]:
+        """In how many captions each tag as written is."""
+        return dict(zip(self.terms, self.frequencies.tolist(), strict=True))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """The stage's counts: rows "in" and "out", and rejected ones by "vocabulary: reason"."""
+        reasons = Counter(f"{row.stage}: {row.reason}" for row in self.rejected())
+        rows = {"in": self.captions + reasons.total(), "out": self.captions}
+        return rows | dict(reasons.most_common())
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Elements of tag lists that are no tags at all, by reason."""
+        dropped = Counter[str]()
+        for joined in self.parts:
+            dropped.update(joined.part.facts.dropped)
+        return dict(sorted(dropped.items()))
+
+    def rejected(self) -> Iterator[Rejected]:
+        """Yield the rows that do not count, source by source, and why."""
+        for joined in self.parts:
+            yield from joined.rejected()
+
+    def tally(
+        self, group: Int32[np.ndarray, " terms"], seeds: Int8[np.ndarray, " groups"]
+    ) -> Tally:
+        """Count captions by group of terms; parts that were so counted before are not read.
+
+        Args:
+            group: the tag that each term is counted as, -1 where it is dropped.
+            seeds: of each group, the index into DOMAINS that it is a seed of, or -1.
+        """
+        sums: Counts = total((), len(seeds))
+        for joined in self.parts:
+            local, groups = Grouping(local_values(group, joined), seeds).canonical()
+            counts = saved_counts(joined, local, lambda j=joined, g=local: self._count(j, g))
+            sums[groups] += counts[:-1]
+            sums[-1] += counts[-1]
+        return tally_of(sums)
+
+    def first_ranks(
+        self, rank: Int32[np.ndarray, " terms"], size: int
+    ) -> Int64[np.ndarray, " size"]:
+        """Count captions by the best (smallest) rank among their terms; -1 is no rank.
+
+        Args:
+            rank: of the tag that each term is counted as, from 0.
+            size: ranks from `size` on do not count.
+        """
+        unranked = np.where((rank < 0) | (rank >= size), size, rank).astype(np.int32)
+        result = np.zeros(size + 1, np.int64)
+
+        def best(joined: JoinedPart, batch: Batch) -> Int64[np.ndarray, " ranks"]:
+            ranks = local_values(unranked, joined, size)[batch.codes]
+            first = reduce_rows(np.minimum, batch.lengths, ranks, size)
+            return np.bincount(first, minlength=size + 1)
+
+        for counts in self.map_batches(best):
+            result += counts
+        return result[:size]
+
+    def cooccurrence(
+        self, rank: Int32[np.ndarray, " terms"], size: int
+    ) -> Int64[np.ndarray, "size size"]:
+        """Count the captions that hold both of two ranks; the diagonal is each one's own.
+
+        Takes 16 * size**2 bytes; ranks are those of `first_ranks`.
+        """
+        ranked = np.where(rank < size, rank, -1).astype(np.int32)
+        cells = self.map_batches(
+            lambda joined, batch: pair_cells(batch, local_values(ranked, joined), size)
+        )
+        return pair_counts(cells, size)
+
+    def map_batches(
+        self, function: Callable[[JoinedPart, Batch], T], *, ids: bool = False
+    ) -> Iterator[T]:
+        """Yield what `function` makes of each batch, in order; batches are worked on in threads."""
+        places = [
+            (joined, number) for joined in self.parts for number in range(joined.part.facts.batches)
+        ]
+        return in_order(
+            lambda place: function(place[0], place[0].batch(place[1], ids=ids)),
+            places,
+            self.workers,
+        )
+
+    def _count(self, joined: JoinedPart, grouping: Grouping) -> Counts:
+        batches = in_order(
+            lambda number: count_batch(joined.batch(number), grouping),
+            range(joined.part.facts.batches),
+            self.workers,
+        )
+        return total(batches, len(grouping.seeds))
+
+
+def local_values(
+    values: Int32[np.ndarray, " terms"], joined: JoinedPart, missing: int = -1
+) -> Int32[np.ndarray, " local"]:
+    """Return what a part's own terms have of `values`; `missing` for those that do not count."""
+    return np.append(values, np.int32(missing)).astype(np.int32)[joined.position]
+
+
+def _chunks_of(tag_sets: Iterable[Sequence[str]]) -> Iterator[Chunk]:
+    """Yield tag lists as chunks."""
+    rows = iter(tag_sets)
+    first = 0
+    while chunk := _next_chunk(rows, first):
+        yield chunk
+        first += chunk.rows
+
+
+def _next_chunk(rows: Iterator[Sequence[str]], first: int) -> Chunk | None:
+    import pyarrow as pa
+
+    codes_of: defaultdict[str, int] = defaultdict(count().__next__)
+    codes: list[int] = []
+    lengths: list[int] = []
+    for _, tags in zip(range(BATCH_ROWS), rows, strict=False):
+        lengths.append(len(tags))
+        codes.extend(map(codes_of.__getitem__, tags))
+    if not lengths:
+        return None
+    ids = pa.array(map(str, range(first, first + len(lengths))), pa.string())
+    once = drop_repeats(np.array(lengths, np.int32), np.array(codes, np.int32))
+    return Chunk(ids, *once, list(codes_of), len(lengths))
+
+
+def _nothing(corpus: TagCorpus, files: Sequence[Path]) -> str:
+    """Return a message for a corpus without a single good row."""
+    names = ", ".join(file.name for file in files)
+    if not (first := next(corpus.rejected(), None)):
+        return f"{names}: no rows. Give files with rows of " + '{"id", "caption", "tags"}.'
+    return (
+        f"{names}: none of {corpus.counts['in']} rows can be counted; the first is at {first.id}: "
+        f"{first.reason}{first.detail and f' ({first.detail})'}. "
+        'Expected rows of {"id": "a", "tags": ["dog", "bark"]}.'
+    )

@@ -1,0 +1,129 @@
+"""Parts of one corpus: their terms in one list, and no id twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32, Int64, UInt64
+
+from earmark.records import Rejected
+
+from .arrays import filtered, row_of
+from .chunks import STAGE
+from .identity import hash_ids, repeated_hashes
+from .parts import BATCH_ROWS, Batch, Part
+
+TWICE = "id is there twice"
+
+
+@dataclass(frozen=True)
+class JoinedPart:
+    """A part of a corpus.
+
+    Args:
+        part: its rows.
+        position: where each of its terms stands in the corpus's list.
+        skipped: rows whose ids an earlier row has, rising.
+    """
+
+    part: Part
+    position: Int32[np.ndarray, " terms"]
+    skipped: Int64[np.ndarray, " skipped"]
+
+    @property
+    def captions(self) -> int:
+        """Rows that count."""
+        return self.part.facts.rows - len(self.skipped)
+
+    def batch(self, number: int, *, ids: bool = False) -> Batch:
+        """Read those rows of a batch that count."""
+        batch = self.part.batch(number, ids=ids)
+        first = number * BATCH_ROWS
+        bounds = np.searchsorted(self.skipped, [first, first + BATCH_ROWS])
+        skipped = self.skipped[bounds[0] : bounds[1]] - first
+        return without_rows(batch, skipped) if len(skipped) else batch
+
+    def rejected(self) -> Iterator[Rejected]:
+        """Yield the source's rows that do not count, and why."""
+        yield from self.part.rejected()
+        for number in np.unique(self.skipped // BATCH_ROWS):
+            ids = self.part.batch(int(number), ids=True).ids
+            for row in self.skipped[self.skipped // BATCH_ROWS == number] % BATCH_ROWS:
+                yield Rejected(
+                    id=ids[int(row)].as_py(),
+                    stage=STAGE,
+                    reason=TWICE,
+                    detail=f"in {self.part.facts.source} after an earlier row",
+                )
+
+
+def join(
+    parts: Sequence[Part],
+) -> tuple[tuple[str, ...], Int64[np.ndarray, " terms"], tuple[JoinedPart, ...]]:
+    """Return all terms, sorted, in how many captions each is, and the parts."""
+    skipped = _skipped_rows(parts)
+    local = [_terms(part, rows) for part, rows in zip(parts, skipped, strict=True)]
+    held = (zip(names, counts, strict=True) for names, counts in local)
+    terms = tuple(sorted({name for pairs in held for name, count in pairs if count}))
+    position_of = {term: position for position, term in enumerate(terms)}
+    frequencies = np.zeros(len(terms), np.int64)
+    joined: list[JoinedPart] = []
+    for part, rows, (names, counts) in zip(parts, skipped, local, strict=True):
+        position = np.array([position_of.get(name, -1) for name in names], np.int32)
+        known = position >= 0
+        frequencies[position[known]] += counts[known]
+        joined.append(JoinedPart(part, position, rows))
+    return terms, frequencies, tuple(joined)
+
+
+def without_rows(batch: Batch, rows: Int64[np.ndarray, " rows"]) -> Batch:
+    """Return a batch less some of its rows."""
+    stays = np.ones(len(batch.lengths), bool)
+    stays[rows] = False
+    codes = batch.codes[np.repeat(stays, batch.lengths)]
+    return Batch(batch.lengths[stays], codes, filtered(batch.ids, stays))
+
+
+def _terms(
+    part: Part, skipped: Int64[np.ndarray, " rows"]
+) -> tuple[list[str], Int64[np.ndarray, " terms"]]:
+    """Return a part's terms, and in how many of its rows that count each is."""
+    names, counts = part.terms()
+    counts = counts.copy()
+    for number in np.unique(skipped // BATCH_ROWS):
+        rows = skipped[skipped // BATCH_ROWS == number] % BATCH_ROWS
+        batch = part.batch(int(number))
+        lost = np.isin(row_of(batch.lengths), rows)
+        counts -= np.bincount(batch.codes[lost], minlength=len(counts))
+    return names, counts
+
+
+def _skipped_rows(parts: Sequence[Part]) -> list[Int64[np.ndarray, " rows"]]:
+    """Return, for each part, the rows whose id an earlier row has."""
+    none = np.empty(0, np.int64)
+    twice = repeated_hashes([part.hashes() for part in parts])
+    if not len(twice):
+        return [none for _ in parts]
+    found = [_rows_with(part, twice) for part in parts]
+    hashes = np.concatenate([hashes for _, hashes in found])
+    _, first = np.unique(hashes, return_index=True)
+    later = np.ones(len(hashes), bool)
+    later[first] = False
+    bounds = np.cumsum([len(rows) for rows, _ in found])[:-1]
+    return [rows[again] for (rows, _), again in zip(found, np.split(later, bounds), strict=True)]
+
+
+def _rows_with(
+    part: Part, wanted: UInt64[np.ndarray, " wanted"]
+) -> tuple[Int64[np.ndarray, " rows"], UInt64[np.ndarray, " rows"]]:
+    """Return the rows whose hash is one of the wanted ones, and their hashes."""
+    rows = [np.empty(0, np.int64)]
+    hashes = [np.empty(0, np.uint64)]
+    for number in range(part.facts.batches):
+        here = hash_ids(part.batch(number, ids=True).ids)
+        hit = np.flatnonzero(np.isin(here, wanted))
+        rows.append(hit + number * BATCH_ROWS)
+        hashes.append(here[hit])
+    return np.concatenate(rows), np.concatenate(hashes)

@@ -1,0 +1,171 @@
+"""Rows of a Parquet file: columns id and tags, whatever else there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Bool, Int32
+
+from earmark.config import ConfigError, nearest
+
+from .arrays import drop_repeats, in_order
+from .chunks import Chunk, Fault
+
+CHUNK_ROWS = 131_072
+"""Rows that a worker reads at a time, in whole row groups."""
+
+
+def columns_of(path: Path) -> list[str]:
+    """Return the names of a Parquet file's columns.
+
+    Raises:
+        ConfigError: it is no Parquet file, or a damaged one.
+    """
+    return list(_open(path).schema_arrow.names)
+
+
+def read_parquet_chunks(path: Path, *, workers: int) -> Iterator[Chunk]:
+    """Yield the rows of a Parquet file in order.
+
+    Raises:
+        ConfigError: it is damaged, or has no columns id and tags of the right types.
+    """
+    file = _open(path)
+    _check(file.schema_arrow, path)
+    ranges = _ranges([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+    file.close()
+    for chunks in in_order(lambda groups: _read_groups(path, groups), ranges, workers):
+        yield from chunks
+
+
+def _open(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    raise ConfigError(f"{path} cannot be read as Parquet; fetch or make it again: {error}")
+
+
+def _check(schema: Any, path: Path) -> None:
+    import pyarrow as pa
+
+    for name in ("id", "tags"):
+        if name not in schema.names:
+            raise ConfigError(f"{path} has no column {name!r}.{nearest(name, schema.names)}")
+    kind = schema.field("tags").type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    is_list = is_list or pa.types.is_fixed_size_list(kind)
+    if not is_list or not _is_text(kind.value_type):
+        raise ConfigError(f"{path}: the column tags holds {kind}, expected list<string>")
+    kind = schema.field("id").type
+    if not _is_text(kind) and not pa.types.is_integer(kind):
+        raise ConfigError(f"{path}: the column id holds {kind}, expected string")
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def _ranges(rows: Sequence[int]) -> list[list[int]]:
+    """Join neighbouring row groups to about CHUNK_ROWS rows."""
+    ranges: list[list[int]] = []
+    waiting = CHUNK_ROWS
+    for group, count in enumerate(rows):
+        if waiting >= CHUNK_ROWS:
+            ranges.append([])
+            waiting = 0
+        ranges[-1].append(group)
+        waiting += count
+    return ranges
+
+
+def _read_groups(path: Path, groups: Sequence[int]) -> list[Chunk]:
+    """Read row groups; a row group of any size comes in pieces of bounded size."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(
+                CHUNK_ROWS, row_groups=groups, columns=["id", "tags"], use_threads=False
+            )
+            return [_chunk(batch) for batch in batches]
+    except (OSError, pa.ArrowException) as error:
+        _refuse(path, error)
+
+
+def _chunk(batch: Any) -> Chunk:
+    import pyarrow as pa
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
+    ids = _as_text(batch.column("id"))
+    tags = batch.column("tags")
+    no_id = _is_set(pc.fill_null(pc.equal(ids, ""), True))
+    no_tags = _is_set(pc.is_null(tags))
+    bad = no_id | no_tags
+    if bad.any():
+        faults = _faults(ids, no_id, np.flatnonzero(bad))
+        good = pa.array(~bad)
+        ids, tags = ids.filter(good), tags.filter(good)
+    else:
+        faults = []
+    lengths, encoded, dropped = _flatten(tags)
+    lengths, codes = drop_repeats(lengths, encoded.indices.to_numpy().astype(np.int32, copy=False))
+    terms = encoded.dictionary.to_pylist()
+    return Chunk(ids, lengths, codes, terms, batch.num_rows, faults, dropped)
+
+
+def _flatten(tags: Any) -> tuple[Int32[np.ndarray, " rows"], Any, Counter[str]]:
+    """Return the tags of each row, all as one dictionary array, and what had to be left out."""
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
+    lengths = pc.list_value_length(tags).to_numpy(zero_copy_only=False).astype(np.int32)
+    values = _as_text(pc.list_flatten(tags))
+    dropped = Counter[str]()
+    if values.null_count:
+        text = _is_set(pc.is_valid(values))
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        lengths = np.bincount(rows[text], minlength=len(lengths)).astype(np.int32)
+        dropped["not text"] = values.null_count
+        values = values.drop_null()
+    return lengths, values.dictionary_encode(), dropped
+
+
+def _faults(ids: Any, no_id: Bool[np.ndarray, " rows"], rows: np.ndarray) -> list[Fault]:
+    return [
+        Fault(int(row), "", "no id")
+        if no_id[row]
+        else Fault(int(row), ids[int(row)].as_py(), "tags are not a list", "null")
+        for row in rows
+    ]
+
+
+def _as_text(values: Any) -> Any:
+    import pyarrow as pa
+
+    return values if pa.types.is_string(values.type) else values.cast(pa.string())
+
+
+def _is_set(values: Any) -> Bool[np.ndarray, " rows"]:
+    return values.to_numpy(zero_copy_only=False)

@@ -1,0 +1,85 @@
+"""Bare files of tagged captions: which there are, and what form each has.
+
+A row is {"id", "caption", "tags"}; nothing but id and tags is ever read. Three forms are known:
+JSON lines (plain, .gz or .zst), Parquet, and the Lhotse manifest of the paper, section 3.3, whose
+tags stand in `supervisions[0].custom.audio_tag`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from earmark.config import ConfigError, nearest
+
+from .chunks import Chunk
+from .json_files import PACKED_SUFFIXES, read_json_chunks
+from .parquet_rows import columns_of, read_parquet_chunks
+
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+PARQUET_SUFFIX = ".parquet"
+
+
+def find_sources(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that hold tagged captions, each once, sorted by path.
+
+    A folder stands for the files directly in it: all JSON lines, and the Parquet files that have
+    the columns id and tags.
+
+    Raises:
+        ConfigError: a path does not exist, is of no known form, or is a folder without such files.
+    """
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found.update(_files_of(path.resolve()))
+        elif not path.exists():
+            siblings = [file.name for file in path.parent.glob("*") if is_source(file)]
+            raise ConfigError(f"no tags at {path}.{nearest(path.name, siblings)}")
+        elif not is_source(path):
+            raise ConfigError(f"{path} is no file of tags: {_expected()}")
+        else:
+            found.add(path.resolve())
+    return sorted(found)
+
+
+def read_chunks(source: Path, *, workers: int) -> Iterator[Chunk]:
+    """Yield all rows of a source in order, in bounded memory.
+
+    How rows are cut into chunks is not part of the contract; the rows themselves do not depend on
+    `workers`.
+
+    Raises:
+        ConfigError: the file is damaged, or it is not of the form that its name says.
+    """
+    if source.suffix == PARQUET_SUFFIX:
+        yield from read_parquet_chunks(source, workers=workers)
+    else:
+        yield from read_json_chunks(source, workers=workers)
+
+
+def is_source(path: Path) -> bool:
+    """Return whether a file's name says that it may hold tagged captions."""
+    suffixes = path.suffixes[-2:]
+    packed = len(suffixes) == 2 and suffixes[1] in PACKED_SUFFIXES
+    last = suffixes[0] if packed else path.suffix
+    return path.is_file() and (last in JSON_SUFFIXES or path.suffix == PARQUET_SUFFIX)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if is_source(file) and _has_tags(file)]
+    if not files:
+        raise ConfigError(f"{folder} holds no file of tags: {_expected()}")
+    return files
+
+
+def _has_tags(file: Path) -> bool:
+    """Return whether a file of a folder is meant: not every Parquet file is a table of tags."""
+    if file.suffix != PARQUET_SUFFIX:
+        return True
+    return {"id", "tags"} <= set(columns_of(file))
+
+
+def _expected() -> str:
+    names = ", ".join(f"*{suffix}[.gz|.zst]" for suffix in JSON_SUFFIXES)
+    return f'expected rows of {{"id", "caption", "tags"}} in {names} or *{PARQUET_SUFFIX}.'

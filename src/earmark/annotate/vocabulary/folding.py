@@ -1,0 +1,139 @@
+"""Tags as written to tags as counted: normalise, then people's decisions. On distinct tags only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from earmark.config import ConfigError
+
+from .config import NormaliserStep
+from .decisions import Decisions
+from .facts import StepChange
+from .normaliser.rounds import Move, Normalised, fold_words, normalise
+from .normaliser.surface import drop_reason
+from .verdicts import Verdicts
+
+NORMALISER_VERSION = 1
+"""Raised whenever a step folds a tag otherwise than before."""
+
+EXAMPLES = 5
+"""How many examples a `StepChange` holds."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """What became of every distinct tag of a corpus.
+
+    `target` holds each tag as written: the tag it is counted as, or "" where it is dropped;
+    `dropped` says why, by tag as written ("empty", "too long", "no letters", "control characters"
+    or "banned"). `keep` are the tags that people keep, as they are counted. `changes` has an entry
+    for each step, and "decisions" after them. `unsupported` are decisions that the corpus no
+    longer bears, in words.
+    """
+
+    target: Mapping[str, str]
+    dropped: Mapping[str, str]
+    changes: tuple[StepChange, ...]
+    unsupported: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+
+
+def fold(
+    frequencies: Mapping[str, int],
+    steps: Sequence[NormaliserStep],
+    aliases: Mapping[str, str],
+    decisions: Decisions,
+) -> Folding:
+    """Fold the tags of a corpus, given in how many captions each is (as written).
+
+    Folding the folded tags again changes nothing, and the order of `frequencies` has no influence.
+
+    Raises:
+        ConfigError: aliases go round in a circle, or two decisions contradict each other once
+            their names are normalised.
+    """
+    dropped = {tag: reason for tag in frequencies if (reason := drop_reason(tag))}
+    counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
+    # What people merge into counts as shown: the corpus will show it once they are merged.
+    for name in _new_names(decisions):
+        counts.setdefault(fold_words(name, steps, aliases), 0)
+    normalised = normalise(counts, steps, aliases)
+    verdicts = decisions.settled(lambda name: _as_counted(name, normalised, steps, aliases))
+    shown = {tag: count for tag, count in normalised.counts.items() if count}
+    decided = _decided(shown, verdicts)
+    form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
+    # NFKC can make a tag longer.
+    dropped |= {tag: reason for tag, now in form.items() if (reason := drop_reason(now))}
+    target = {tag: "" if tag in dropped else decided.get(now, now) for tag, now in form.items()}
+    dropped |= {tag: "banned" for tag, now in target.items() if not now and tag not in dropped}
+    changes = [_change(step, moves) for step, moves in normalised.moves.items()]
+    by_people = [(tag, new, shown[tag]) for tag, new in decided.items()]
+    return Folding(
+        target=dict.fromkeys(dropped, "") | target,
+        dropped=dropped,
+        changes=(*changes, _change("decisions", by_people)),
+        unsupported=tuple(_unsupported(verdicts, shown)),
+        keep=verdicts.keep,
+    )
+
+
+def fold_one(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, str]) -> str:
+    """Fold a tag that the corpus did not show, or return "" where it can be no class.
+
+    Every step but those that need a corpus: inflection, and joining words that a corpus writes
+    with and without a hyphen.
+    """
+    return "" if drop_reason(tag) else fold_words(tag, steps, aliases)
+
+
+def _new_names(decisions: Decisions) -> Iterator[str]:
+    """Give the names that merges and renames lead to, each of which must be a possible tag."""
+    for section, names in (("merge", decisions.merge), ("rename", decisions.rename)):
+        for tag, name in names.items():
+            if reason := drop_reason(name):
+                raise ConfigError(
+                    f"decisions: {section} of {tag!r} into {name!r}, which can be no tag: it is "
+                    f"{reason}. To drop a tag, ban it."
+                )
+            yield name
+
+
+def _as_counted(
+    name: str,
+    normalised: Normalised,
+    steps: Sequence[NormaliserStep],
+    aliases: Mapping[str, str],
+) -> str:
+    """Return a name that a person wrote as the corpus's tags of that name are counted."""
+    folded = fold_words(name, steps, aliases)
+    return normalised.form.get(name) or normalised.form.get(folded, folded)
+
+
+def _decided(shown: Mapping[str, int], verdicts: Verdicts) -> dict[str, str]:
+    """Return {tag: what people make of it} of those that they change, "" where it is banned."""
+    return {tag: new for tag, new in verdicts.moved.items() if tag in shown} | {
+        tag: "" for tag in verdicts.ban if tag in shown
+    }
+
+
+def _change(step: str, moves: Sequence[Move]) -> StepChange:
+    held = [move for move in moves if move[2]]  # not names that only decisions have
+    frequent = sorted(held, key=lambda move: (-move[2], move[0]))
+    return StepChange(
+        step=step,
+        tags=len(held),
+        uses=sum(count for _, _, count in held),
+        examples=tuple((before, after) for before, after, _ in frequent[:EXAMPLES]),
+    )
+
+
+def _unsupported(verdicts: Verdicts, shown: Mapping[str, int]) -> Iterator[str]:
+    """Say which decisions are about tags that the corpus no longer shows."""
+    for saying in verdicts.sayings:
+        if saying.tag not in shown and saying.tag != saying.into:
+            yield f"{saying.place}: no caption holds {saying.tag!r}"
+        elif saying.kind == "merge" and saying.into not in shown:
+            yield f"{saying.place}: no caption holds {saying.into!r}"
+        elif saying.kind == "rename" and saying.into in shown and saying.tag != saying.into:
+            yield f"{saying.place}: {saying.into!r} is no new name; the two are counted as one"

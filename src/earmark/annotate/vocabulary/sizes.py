@@ -1,0 +1,147 @@
+"""How large a vocabulary is, and what it would have at any other size."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from earmark.config import ConfigError
+
+from .config import AutoSize, VocabularyConfig
+from .facts import CurvePoint
+
+CURVE_POINTS = 60
+"""Sizes at which the curve is drawn, besides those that were asked for."""
+
+SMOOTHED = 50
+"""Tags over which the gain is averaged: one rare tag among common ones does not end growth."""
+
+ByRank = Int64[np.ndarray, " ranks"]
+
+
+def check_sizes(config: VocabularyConfig) -> None:
+    """Refuse sizes that no corpus could have, before anything is counted.
+
+    Raises:
+        ConfigError: a size is below 1 or there twice, or a bound of `auto` is negative.
+    """
+    named = [("sizes", size) for size in config.sizes]
+    if config.size != "auto":
+        named.append(("size", config.size))
+    for name, size in named:
+        if size < 1:
+            raise ConfigError(f"vocabulary: {name} = {size}, but must be at least 1")
+    if twice := [size for size in config.sizes if config.sizes.count(size) > 1]:
+        raise ConfigError(
+            f"vocabulary: sizes = {list(config.sizes)} names {twice[0]} more than once: each size "
+            "is a file of its own, so name it once"
+        )
+    auto = config.auto
+    if auto.positives < 1:
+        raise ConfigError(
+            f"vocabulary: auto.positives = {auto.positives}, but must be at least 1 caption"
+        )
+    if not 0 <= auto.gain < 1:
+        raise ConfigError(f"vocabulary: auto.gain = {auto.gain}, but a share is from 0 to below 1")
+
+
+def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) -> tuple[int, str]:
+    """Return the size of the vocabulary, and why it is so, in words.
+
+    Args:
+        df: captions that hold each tag that qualifies, best tag first.
+        uses: (caption, tag) pairs of all tags, also of those that do not qualify.
+        config: what was asked for.
+        kept: so many tags at the beginning are there because people said so, whatever their df.
+
+    Raises:
+        ConfigError: one of `config.sizes` is beyond the tags there are, or none meets `auto`.
+    """
+    exist = len(df)
+    if beyond := [size for size in config.sizes if size > exist]:
+        possible = [size for size in config.sizes if size <= exist]
+        raise ConfigError(
+            f"vocabulary: sizes = {list(config.sizes)} asks for {beyond[0]} tags, but only {exist} "
+            f"are in at least min_df = {config.min_df} captions. Give more clips or a lower "
+            f"min_df, or write sizes = {[*possible, exist]}."
+        )
+    if config.size == "auto":
+        return auto_size(df, uses, config.auto, kept)
+    if config.size > exist:
+        return exist, (
+            f"{exist}: all tags that are in at least {config.min_df} captions; {config.size} were "
+            "asked for, but there are no more"
+        )
+    return config.size, f"{config.size}: asked for, of {exist} tags that qualify"
+
+
+def auto_size(df: ByRank, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int, str]:
+    """Return where growth stops, at the first bound it meets, and which bound that was, in words.
+
+    A tag's gain is df / uses. It is averaged over the `SMOOTHED` tags from it on, and growth ends
+    before the first tag where that is below `auto.gain`. Kept tags are in, whatever their df.
+
+    Raises:
+        ConfigError: not even the first tag meets the bounds.
+    """
+    rare = np.flatnonzero(df[kept:] < auto.positives)
+    idle = np.flatnonzero(_smoothed(df[kept:]) / max(uses, 1) < auto.gain)
+    by_positives = kept + int(rare[0]) if len(rare) else len(df)
+    by_gain = kept + int(idle[0]) if len(idle) else len(df)
+    size = min(by_positives, by_gain)
+    if size == 0:
+        raise ConfigError(
+            f'vocabulary: size = "auto" finds no tag: the best is in {int(df[0])} captions and '
+            f"covers {df[0] / max(uses, 1):.2g} of all uses. auto.positives = {auto.positives} "
+            f"and auto.gain = {auto.gain} are too much for this corpus: lower them, or name a size."
+        )
+    if size == len(df):
+        return size, f"{size}: all tags that qualify; none is below the bounds of auto"
+    if by_positives <= by_gain:
+        return size, (
+            f"{size}: the next tag is in {int(df[size])} captions, and a class should have "
+            f"auto.positives = {auto.positives}"
+        )
+    ahead = min(SMOOTHED, len(df) - size)
+    return size, (
+        f"{size}: the next {ahead} tags cover {_smoothed(df[size:])[0] / max(uses, 1):.2g} of all "
+        f"uses each, less than auto.gain = {auto.gain:.2g}"
+    )
+
+
+def growth(
+    df: ByRank, first_ranks: ByRank, captions: int, uses: int, sizes: tuple[int, ...] = ()
+) -> tuple[CurvePoint, ...]:
+    """Return what growing vocabularies have, in about logarithmic steps, up to all tags.
+
+    Args:
+        df: captions that hold each tag, best tag first.
+        first_ranks: how many captions have their best tag at each rank.
+        captions: all captions, also those without a tag.
+        uses: (caption, tag) pairs of all tags, also of those that do not qualify.
+        sizes: further sizes that the curve must have; those beyond the tags are left out.
+    """
+    if len(df) == 0:
+        return ()
+    steps = np.geomspace(1, len(df), CURVE_POINTS).round().astype(int).tolist()
+    points = sorted({*steps, *(size for size in sizes if 1 <= size <= len(df))})
+    rarest = np.minimum.accumulate(df)
+    used = np.cumsum(df)
+    reached = np.cumsum(first_ranks)
+    return tuple(
+        CurvePoint(
+            size=size,
+            positives=int(rarest[size - 1]),
+            clips=int(reached[size - 1]) / max(captions, 1),
+            uses=int(used[size - 1]) / max(uses, 1),
+            tags_a_clip=int(used[size - 1]) / max(int(reached[size - 1]), 1),
+        )
+        for size in points
+    )
+
+
+def _smoothed(df: ByRank) -> Float64[np.ndarray, " ranks"]:
+    """Return the mean df of the `SMOOTHED` tags from each on, of fewer at the end."""
+    ends = np.minimum(np.arange(len(df)) + SMOOTHED, len(df))
+    total = np.concatenate([[0], np.cumsum(df)])
+    return (total[ends] - total[: len(df)]) / (ends - np.arange(len(df)))

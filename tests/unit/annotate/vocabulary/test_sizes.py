@@ -1,0 +1,155 @@
+"""Sizes: asked for, chosen by bounds, and the curve over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_counts import Corpus, count, rank
+
+from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
+from earmark.annotate.vocabulary.sizes import (
+    SMOOTHED,
+    auto_size,
+    check_sizes,
+    growth,
+    settle_size,
+)
+from earmark.config import ConfigError
+
+CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
+
+
+def falling(*counts: int) -> np.ndarray:
+    return np.array(counts, np.int64)
+
+
+def auto(
+    df: np.ndarray, *, positives: int = 1, gain: float = 0.0, kept: int = 0
+) -> tuple[int, str]:
+    return auto_size(df, int(df.sum()), AutoSize(positives=positives, gain=gain), kept)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 0}, "size = 0, but must be at least 1"),
+        ({"sizes": (800, -1)}, "sizes = -1, but must be at least 1"),
+        ({"sizes": (800, 1000, 800)}, r"sizes = \[800, 1000, 800\] names 800 more than once"),
+        ({"auto": AutoSize(positives=0)}, "auto.positives = 0, but must be at least 1"),
+        ({"auto": AutoSize(gain=-1.0)}, "auto.gain = -1.0, but a share is from 0 to below 1"),
+        ({"auto": AutoSize(gain=float("nan"))}, "auto.gain = nan"),
+    ],
+)
+def test_sizes_that_no_corpus_has(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_sizes(VocabularyConfig(**settings))  # pyright: ignore[reportArgumentType]
+
+
+def test_sizes_that_can_be() -> None:
+    check_sizes(VocabularyConfig(size="auto", sizes=(1, 3000)))
+
+
+def test_the_size_asked_for() -> None:
+    df = falling(9, 8, 7)
+    assert settle_size(df, 24, VocabularyConfig(size=2)) == (
+        2,
+        "2: asked for, of 3 tags that qualify",
+    )
+
+
+def test_a_size_beyond_the_tags_takes_them_all_and_says_so() -> None:
+    size, why = settle_size(falling(9, 8, 7), 24, VocabularyConfig(size=1000, min_df=5))
+    assert size == 3
+    assert why == (
+        "3: all tags that are in at least 5 captions; 1000 were asked for, but there are no more"
+    )
+
+
+def test_sizes_beyond_the_tags_are_refused() -> None:
+    message = r"asks for 4 tags, but only 3 are in at least min_df = 1 .* sizes = \[2, 3\]"
+    with pytest.raises(ConfigError, match=message):
+        settle_size(falling(9, 8, 7), 24, VocabularyConfig(sizes=(2, 4)))
+
+
+def test_auto_stops_at_the_first_tag_with_too_few_positives() -> None:
+    size, why = auto(falling(90, 60, 50, 49, 80), positives=50)
+    assert size == 3
+    assert why == "3: the next tag is in 49 captions, and a class should have auto.positives = 50"
+
+
+def test_auto_keeps_what_people_keep() -> None:
+    assert auto(falling(2, 1, 90, 60, 49), positives=50, kept=2)[0] == 4
+
+
+def test_auto_stops_where_tags_gain_too_little() -> None:
+    df = np.repeat(falling(100, 1), [200, 800])
+    size, why = auto(df, gain=1.5 / df.sum())
+    assert 200 - SMOOTHED < size <= 200
+    assert "less than auto.gain" in why
+    assert f"the next {SMOOTHED} tags" in why
+
+
+def test_one_dip_does_not_stop_growth() -> None:
+    df = np.full(200, 100)
+    df[20] = 1
+    assert auto(df, gain=50 / df.sum())[0] == 200
+
+
+def test_auto_without_bounds_takes_all() -> None:
+    assert auto(falling(3, 2, 1)) == (
+        3,
+        "3: all tags that qualify; none is below the bounds of auto",
+    )
+
+
+def test_auto_that_finds_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"the best is in 4 captions and covers 0.57 of all uses"):
+        auto(falling(4, 3), positives=50)
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=300), st.integers(1, 500))
+def test_every_tag_of_auto_has_its_positives(counts: list[int], positives: int) -> None:
+    df = np.array([1000, *sorted(counts, reverse=True)])
+    size, _ = auto(df, positives=positives)
+    assert df[:size].min() >= positives
+    assert size == len(df) or df[size] < positives
+
+
+@given(CORPORA.filter(any))
+def test_the_curve_is_what_each_size_has(corpus: Corpus) -> None:
+    ranking = rank(corpus, VocabularyConfig())
+    tags, _ = count(corpus)
+    ordered = [tags[place] for place in ranking.order]
+    points = growth(
+        ranking.df, first_ranks(corpus, ordered), len(corpus), ranking.df.sum(), (2, 99)
+    )
+    assert {1, len(ordered), min(2, len(ordered))} <= {point.size for point in points}
+    for point in points:
+        kept = [set(caption) & set(ordered[: point.size]) for caption in corpus]
+        uses = sum(map(len, kept))
+        assert point.positives == ranking.df[: point.size].min()
+        assert point.clips == sum(map(bool, kept)) / len(corpus)
+        assert point.uses == uses / ranking.df.sum()
+        assert point.tags_a_clip == uses / max(sum(map(bool, kept)), 1)
+
+
+def test_the_curve_of_many_tags_is_short() -> None:
+    df = np.arange(60_000, 0, -1)
+    points = growth(df, np.ones_like(df), 60_000, int(df.sum()), (800, 1000))
+    sizes = [point.size for point in points]
+    assert sizes == sorted(set(sizes))
+    assert {1, 800, 1000, 60_000} <= set(sizes)
+    assert 40 <= len(sizes) <= 62
+
+
+def test_the_curve_of_no_tags() -> None:
+    assert growth(falling(), falling(), 3, 0) == ()
+
+
+def first_ranks(corpus: Corpus, ordered: Sequence[str]) -> np.ndarray:
+    best = [min(map(ordered.index, caption)) for caption in corpus if caption]
+    return np.bincount(best, minlength=len(ordered))

@@ -1,0 +1,90 @@
+"""How tags are written: Unicode, case, separators, punctuation; and what can be no tag."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.annotate.vocabulary.normaliser.surface import (
+    drop_reason,
+    fold_case,
+    fold_punctuation,
+    fold_separators,
+    fold_unicode,
+    is_plain,
+)
+
+STEPS = (fold_unicode, fold_case, fold_separators, fold_punctuation)
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [
+        ("ｆｕｎｋ", "funk"),
+        ("children’s choir", "children's choir"),
+        ("“rain”", '"rain"'),
+        ("lo–fi", "lo-fi"),
+        ("lo‑fi", "lo-fi"),
+        ("lo−fi", "lo-fi"),
+        ("so\u00adft", "soft"),
+        ("\ufeffrain\u200b", "rain"),
+        ("cafe\u0301", "café"),
+        ("bird\tsong", "bird song"),
+    ],
+)
+def test_unicode(written: str, folded: str) -> None:
+    assert fold_unicode(written) == folded
+
+
+def test_case_is_folded_in_every_script() -> None:
+    assert fold_case("HiFi") == "hifi"
+    assert fold_case("STRASSE") == fold_case("Straße")
+
+
+def test_separators_become_one_hyphen() -> None:
+    for written in ("hi fi", "hi_fi", "hi - fi", "-hi__fi-"):
+        assert fold_separators(written) == "hi-fi"
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [
+        ("'rain'", "rain"),
+        ('"rain".', "rain"),
+        ("#rain", "rain"),
+        ("rain,", "rain"),
+        ("drum-(kick)", "drum-kick"),
+        ("rock-'n'-roll", "rock-'n'-roll"),
+        ("children's-choir", "children's-choir"),
+        ("f#", "f#"),
+        ("rain#", "rain"),
+        ("r&b", "r&b"),
+    ],
+)
+def test_punctuation(written: str, folded: str) -> None:
+    assert fold_punctuation(written) == folded
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [
+        ("", "empty"),
+        (" \t", "empty"),
+        ("\x00\u200b", "control characters"),
+        ("808", "no letters"),
+        ("...", "no letters"),
+        ("x" * 61, "too long"),
+        ("x" * 60, ""),
+        ("80s", ""),
+        ("雨", ""),
+    ],
+)
+def test_what_can_be_no_tag(tag: str, reason: str) -> None:
+    assert drop_reason(tag) == reason
+
+
+@given(st.text(alphabet="ab-_ A", max_size=8))
+def test_no_step_changes_a_plain_tag(tag: str) -> None:
+    if is_plain(tag):
+        assert all(step(tag) == tag for step in STEPS)
