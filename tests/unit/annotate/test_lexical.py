@@ -67,7 +67,7 @@ def test_what_is_denied_is_no_tag(tags: Tagger, text: str, expected: list[str]) 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("There is no background noise, but a dog barks loudly.", ["dog"]),
+        ("There is no background noise, but a dog barks loudly.", ["dog", "barking"]),
         ("Nothing but rain falls.", ["rain"]),
         ("A man is not shouting.", ["man"]),
         ("This is not only loud but also distorted.", ["distorted", "loud"]),
@@ -88,7 +88,7 @@ def test_what_a_denial_leaves_is_a_tag(tags: Tagger, text: str, expected: list[s
         ("A high pitched whistle.", ["whistle", "high-pitched"]),
         ("Hi hats and hip hop.", ["hi-hat", "hip-hop"]),
         ("A two-second, 16-bit beep.", ["beep"]),
-        ("The low quality recording features a bell.", ["bell"]),
+        ("The low quality recording features a bell.", ["bell", "low-quality"]),
         ("The voice is muffled.", ["voice", "muffled"]),
         ("Rain\u2014heavy rain\u2014on a roof.", ["rain", "roof", "heavy"]),
     ],
@@ -150,7 +150,7 @@ def test_neither_the_backend_nor_the_model_wakes_torch() -> None:
         LexicalConfig().build()
         assert "spacy" not in sys.modules, "building imports spaCy"
         doc = model.parse(model.load_model(), "A dog barks.")
-        assert tagging.tags_of(doc, 10) == ["dog"]
+        assert tagging.tags_of(doc, 10) == ["dog", "barking"]
         assert not {"torch", "tensorflow", "cupy"} & set(sys.modules), "torch was imported"
     """
     done = subprocess.run(

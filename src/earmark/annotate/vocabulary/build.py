@@ -19,17 +19,17 @@ from earmark.records import Rejected, write_parquet
 
 from .config import DOMAINS, Domain, VocabularyConfig
 from .counting.corpus import TagCorpus
+from .counting.filtered import write_filtered
+from .counting.tally import Tally
 from .decisions import Decisions, read_decisions
 from .domains import seed_of
 from .exchange import write_labels
 from .facts import Facts
-from .counting.filtered import write_filtered
 from .folding import Folding, fold
 from .lock import CountedSource, DecisionsInForce, Provenance, Vocabulary, VocabularyEntry
 from .opening import LOCK, open_vocabulary
 from .selection import Ranking, check_selection, choose
 from .sizes import check_sizes, growth, settle_size
-from .counting.tally import Tally
 
 PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper compares; the curve has them beside those that are written."""
@@ -133,7 +133,7 @@ def make(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     def together(chosen: Int64[np.ndarray, " tags"]) -> Int64[np.ndarray, "tags tags"]:
         return corpus.cooccurrence(_ranks(chosen, group, len(tags)), len(chosen))
 
-    ranking = choose(tags, tally, config, decisions.keep, together)
+    ranking = choose(tags, tally, config, folding.keep, together)
     uses = int(tally.df.sum())
     size, why = settle_size(ranking.df, uses, config, ranking.kept)
     every = _ranks(ranking.order, group, len(tags))
@@ -167,7 +167,7 @@ def _take(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         f"{int((tally.df == 0).sum())} of its tags are in no caption here, and "
         f"{unknown / max(uses, 1):.1%} of tag uses are not in it"
     )
-    dropped = {term: "not in the frozen vocabulary" for term in _where(corpus, rank < 0)}
+    dropped = dict.fromkeys(_where(corpus, rank < 0), "not in the frozen vocabulary")
     folding = Folding(dict.fromkeys(corpus.terms, ""), dropped, (), ())
     sizes = tuple(sorted({len(largest), *(size for size in config.sizes if size < len(largest))}))
     variants = len(corpus.terms) - len(dropped) - int((tally.df > 0).sum())
@@ -216,19 +216,20 @@ def _entries(
     rank = _ranks(ranking.order[:size], group, len(tags))
     aliases = defaultdict[int, dict[str, int]](dict)
     for term in np.flatnonzero(rank >= 0).tolist():
-        written, counted = corpus.terms[term], tags[group[term]]
+        written, counted = corpus.terms[term], tags[int(group[term])]
         if written != counted:
             aliases[int(rank[term])][written] = int(corpus.frequencies[term])
+    names = [tags[int(place)] for place in ranking.order[:size].tolist()]
     return tuple(
         VocabularyEntry(
             rank=position + 1,
-            tag=tags[tag],
+            tag=name,
             df=int(ranking.df[position]),
             score=float(ranking.scores[position]),
             domain=ranking.domains[position],
             aliases=aliases.get(position, {}),
         )
-        for position, tag in enumerate(ranking.order[:size].tolist())
+        for position, name in enumerate(names)
     )
 
 

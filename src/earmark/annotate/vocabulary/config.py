@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from earmark.config import Config, ConfigError
 
 Domain = Literal["speech", "music", "sound"]
@@ -66,9 +68,9 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
     sizes: tuple[int, ...] = ()
     min_df: int = 1
     normalise: Literal["all", "none"] | tuple[NormaliserStep, ...] = "all"
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     score: ScoreName = "paper"
-    floors: dict[Domain, float] = {}
+    floors: dict[Domain, float] = msgspec.field(default_factory=dict[Domain, float])
     decisions: str = ""
     frozen: str = ""
     auto: AutoSize = AutoSize()

@@ -24,8 +24,8 @@ from earmark.records import publish
 from earmark.workspace import write_text
 
 from .counting.chunks import Chunk
-from .lock import Vocabulary
 from .counting.sources import PARQUET_SUFFIX, read_chunks
+from .lock import Vocabulary
 
 Encode = Callable[[Sequence[str]], tuple[Sequence[str], Sequence[int]]]
 """Tags as written to those of a vocabulary, and their class ids: `Vocabulary.encode`."""

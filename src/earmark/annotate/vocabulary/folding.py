@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from earmark.config import ConfigError
 
@@ -53,7 +54,8 @@ def fold(
         ConfigError: aliases go round in a circle, or two decisions contradict each other once
             their names are normalised.
     """
-    dropped = {tag: reason for tag in frequencies if (reason := drop_reason(tag))}
+    why_not = partial(drop_reason, as_written=not steps)
+    dropped = {tag: reason for tag in frequencies if (reason := why_not(tag))}
     counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
     # What people merge into counts as shown: the corpus will show it once they are merged.
     for name in _new_names(decisions):
@@ -64,7 +66,7 @@ def fold(
     decided = _decided(shown, verdicts)
     form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
     # NFKC can make a tag longer.
-    dropped |= {tag: reason for tag, now in form.items() if (reason := drop_reason(now))}
+    dropped |= {tag: reason for tag, now in form.items() if (reason := why_not(now))}
     target = {tag: "" if tag in dropped else decided.get(now, now) for tag, now in form.items()}
     dropped |= {tag: "banned" for tag, now in target.items() if not now and tag not in dropped}
     changes = [_change(step, moves) for step, moves in normalised.moves.items()]
@@ -84,7 +86,9 @@ def fold_one(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, st
     Every step but those that need a corpus: inflection, and joining words that a corpus writes
     with and without a hyphen.
     """
-    return "" if drop_reason(tag) else fold_words(tag, steps, aliases)
+    why_not = partial(drop_reason, as_written=not steps)
+    folded = "" if why_not(tag) else fold_words(tag, steps, aliases)
+    return "" if why_not(folded) else folded
 
 
 def _new_names(decisions: Decisions) -> Iterator[str]:

@@ -12,9 +12,9 @@ from jaxtyping import Float64, Int8, Int64
 from earmark.config import ConfigError, nearest
 
 from .config import DOMAINS, Domain, VocabularyConfig
+from .counting.tally import Tally
 from .domains import NO_SEED, domain_ids, seed_of
 from .scores import Cooccurrence, balanced, information, paper
-from .counting.tally import Tally
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earmark.config import Config, ConfigError, apply_overrides, decode
+from earmark.records import Rejected, stream_parquet
 
 from .build import CACHE, write_vocabulary
 from .config import VocabularyConfig
-from .diff import compare
-from .opening import LOCK, open_vocabulary
 from .counting.sources import find_sources, is_source, read_chunks
+from .decisions import Decisions, read_decisions
+from .diff import compare
+from .exchange import rewrite as rewrite_rows
+from .facts import Facts
+from .lock import Vocabulary
+from .opening import LOCK, open_vocabulary
+from .proposals import propose, write_proposals
 
 
 class _Overrides(Config, frozen=True, kw_only=True):
@@ -36,8 +43,12 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
     out.mkdir(parents=True, exist_ok=True)
     sources = find_sources([source])
     counts = write_vocabulary(sources, config.vocabulary, out, filtered=True, cache=out / CACHE)
-    lines = [f"{count} {name}" for name, count in counts.items()]
-    return "\n".join(["vocabulary: " + ", ".join(lines), str(out / LOCK)])
+    told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
+    told += [f"rejected rows: {count} {reason}" for reason, count in _rejected(out).items()]
+    told += [f"vocabulary: {line}" for line in Facts.load(out).unsupported]
+    if rewrite:
+        told += _rewrite(sources, out)
+    return "\n".join([*told, str(out / LOCK)])
 
 
 def compare_files(old: Path, new: Path, tags: Path | None) -> str:
@@ -58,7 +69,15 @@ def propose_merges(lock: Path, target: Path) -> str:
     """
     from earmark.annotate.semantics import Embedder
 
-    ...
+    decisions = read_decisions(target) if target.exists() else Decisions()
+    entries = open_vocabulary(lock).entries
+    proposals = propose({entry.tag: entry.df for entry in entries}, Embedder.load(), decisions)
+    write_proposals(target, proposals)
+    return (
+        f"{len(proposals)} pairs of {len(entries)} tags may mean the same: {target}\n"
+        'Edit it (decision = "accept" or "reject"), and build with '
+        f"vocabulary.decisions={target}"
+    )
 
 
 def check_recipe(recipe: str) -> None:
@@ -79,3 +98,20 @@ def _rows(path: Path) -> Iterator[tuple[str, Sequence[str]]]:
     for source in find_sources([path]):
         for chunk in read_chunks(source, workers=1):
             yield from zip(chunk.ids.to_pylist(), chunk.tag_lists(), strict=True)
+
+
+def _rejected(out: Path) -> Counter[str]:
+    rows = stream_parquet(out / "rejected.parquet", Rejected)
+    return Counter(f"{row.reason} ({row.id.partition(':')[0]})" for row in rows)
+
+
+def _rewrite(sources: Sequence[Path], out: Path) -> list[str]:
+    """Write each source anew beside its filtered tags, for each size; returns what was kept."""
+    told = list[str]()
+    for lock in sorted(out.glob("vocabulary*.json")):
+        vocabulary = Vocabulary.load(lock)
+        for source in sources:
+            target = out / f"tags_{len(vocabulary)}" / source.name
+            counts = rewrite_rows(source, vocabulary.encode, target)
+            told.append(f"{target}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    return told

@@ -17,7 +17,7 @@ from .words import contents
 if TYPE_CHECKING:
     from spacy.language import Language
 
-RULES = 1
+RULES = 2
 """Raised whenever the rules (not the word lists) change what a caption is answered with."""
 LONGEST_CHARACTERS = 100_000
 """A 388-word caption has about 2,500; beyond this it is no caption but a mistake."""

@@ -1,8 +1,9 @@
 """A parsed caption to its tags: which words can be one, and which of them are worth most.
 
 Candidates are nouns, adjectives (participles before a noun among them) and -ing verbs, as the
-paper's part-of-speech baseline (section 3.1); each is one lower-case word, singular, -ing forms as
-they stand. A hyphenated word of two parts is one word and keeps its hyphen ("high-pitched").
+paper's part-of-speech baseline (section 3.1), and verbs of sound in any tense ("a dog barks"); each
+is one lower-case word, singular, -ing forms as they stand. A hyphenated word of two parts is one
+word and keeps its hyphen ("high-pitched").
 """
 
 from __future__ import annotations
@@ -13,12 +14,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .negation import denied
-from .words import NUMBERS, OPEN_COMPOUNDS, PARTICIPLES, SCAFFOLD, SINGULARS, USES, WEAK
+from .words import (
+    NUMBERS,
+    OPEN_COMPOUNDS,
+    PARTICIPLES,
+    SCAFFOLD,
+    SINGULARS,
+    SOUND_VERBS,
+    TELLING,
+    USES,
+    WEAK,
+)
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
 
-ONE_WORD = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)?")
+ONE_WORD = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)?|[a-z]-[a-z]{2,}|r&b")
+"""One word, or two that a hyphen joins; a single letter only before one ("e-guitar")."""
 QUOTE = re.compile(r"[\"“]([^\"“”\n]{1,2000})[\"”]")
 LONGEST_QUOTED_WORDS = 3
 SUMMARY_CUE = re.compile(
@@ -83,19 +95,21 @@ def _candidate(token: Token) -> str | None:
     word = _word(token)
     if word is None or not ONE_WORD.fullmatch(word) or word in SCAFFOLD or token.like_num:
         return None
-    if token.i + 1 < len(token.doc) and token.nbor(1).lower_ == "quality":
-        return None  # the "low" of "low quality" is no pitch
+    if "-" not in word and token.i + 1 < len(token.doc) and token.nbor(1).lower_ == "quality":
+        return None  # the "tinny" of "tinny quality" is what the quality is, not what is heard
     first, *rest = word.split("-")
     is_measure = bool(rest) and not NUMBERS.isdisjoint((first, *rest))
     return None if is_measure or (rest and first == "non") else word
 
 
 def _word(token: Token) -> str | None:
-    """Return the form that a noun, an adjective or an -ing verb has as a tag."""
+    """Return the form that a noun, an adjective, an -ing verb or a verb of sound has as a tag."""
     compound = _open_compound(token)
     if compound is not None:
         return compound or None
     word = token.lower_
+    if token.pos_ == "VERB" and token.lemma_.lower() in SOUND_VERBS:
+        return SOUND_VERBS[token.lemma_.lower()]
     if token.tag_ == "VBG" or (token.pos_ == "NOUN" and word.endswith("ing")):
         return word
     if word in PARTICIPLES or (token.tag_ == "VBN" and token.dep_ == "amod"):
@@ -119,6 +133,8 @@ def _around(token: Token) -> range:
 
 
 def _role(token: Token) -> float:
+    if token.lower_ in TELLING:
+        return 0.9
     if token.dep_ in ROLE_WEIGHTS:
         return ROLE_WEIGHTS[token.dep_]
     if token.pos_ in {"ADJ", "PROPN"}:

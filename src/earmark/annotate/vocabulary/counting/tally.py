@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int8, Int32, Int64
 
-from .arrays import pair_keys, reduce_rows, repeated, row_of
 from earmark.annotate.vocabulary.config import DOMAINS
+
+from .arrays import pair_keys, reduce_rows, repeated, row_of
 from .parts import Batch
 
 _SETS = 1 << len(DOMAINS)

@@ -24,8 +24,12 @@ def is_plain(tag: str) -> bool:
     return _PLAIN.fullmatch(tag) is not None
 
 
-def drop_reason(tag: str) -> str:
-    """Return why a tag cannot be a class, in fixed words, or "" where it can."""
+def drop_reason(tag: str, *, as_written: bool = False) -> str:
+    """Return why a tag cannot be a class, in fixed words, or "" where it can.
+
+    Of tags that are counted `as_written`, those without letters ("4/4", "808") can be one: then
+    nothing is judged that the paper does not judge.
+    """
     if len(tag) > LONGEST:
         return "too long"
     if tag[:1].isalpha() or any(character.isalpha() for character in tag):
@@ -34,7 +38,7 @@ def drop_reason(tag: str) -> str:
         return "empty"
     if all(_is_control(character) for character in tag):
         return "control characters"
-    return "no letters"
+    return "" if as_written else "no letters"
 
 
 def fold_unicode(tag: str) -> str:

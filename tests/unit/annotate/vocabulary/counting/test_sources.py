@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from earmark.annotate.lhotse_form import mono_cut
-from earmark.annotate.vocabulary import json_files
+from earmark.annotate.vocabulary.counting import json_files
 from earmark.annotate.vocabulary.counting.chunks import Fault
 from earmark.annotate.vocabulary.counting.json_processes import Task, processes
 from earmark.annotate.vocabulary.counting.json_rows import TagRow
