@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from earmark.annotate.vocabulary.domains import seed_domain
+from earmark.annotate.vocabulary.choosing.domains import seed_domain
 from earmark.config import ConfigError, nearest
 from earmark.records import Clip, Rejected, TagSet, stream_parquet
 

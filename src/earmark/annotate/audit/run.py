@@ -15,7 +15,7 @@ from earmark.annotate.execute.on_ray import RayConfig
 from earmark.annotate.semantics import Embedder
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.build import write_vocabulary
-from earmark.annotate.vocabulary.opening import LOCK
+from earmark.annotate.vocabulary.locking.opening import LOCK
 from earmark.config import ConfigError
 from earmark.records import Rejected, write_parquet
 from earmark.workspace import write_text

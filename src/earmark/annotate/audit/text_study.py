@@ -10,7 +10,7 @@ import numpy as np
 from earmark.annotate.backends.configs import TaggerConfig
 from earmark.annotate.execute.local import LocalConfig
 from earmark.annotate.execute.on_ray import RayConfig
-from earmark.annotate.vocabulary.domains import seed_domain
+from earmark.annotate.vocabulary.choosing.domains import seed_domain
 from earmark.records import Caption, Rejected, TagSet, read_parquet, write_parquet
 
 from .config import AuditConfig, TextSource

@@ -17,19 +17,19 @@ from jaxtyping import Bool, Int32, Int64
 from earmark.config import fingerprint
 from earmark.records import Rejected, write_parquet
 
+from .choosing.domains import seed_of
+from .choosing.selection import Ranking, check_selection, choose
+from .choosing.sizes import check_sizes, growth, settle_size
 from .config import DOMAINS, Domain, VocabularyConfig
 from .counting.corpus import TagCorpus
 from .counting.filtered import write_filtered
 from .counting.tally import Tally
-from .decisions import Decisions, read_decisions
-from .domains import seed_of
-from .exchange import write_labels
 from .facts import Facts
 from .folding import Folding, fold
-from .lock import CountedSource, DecisionsInForce, Provenance, Vocabulary, VocabularyEntry
-from .opening import LOCK, open_vocabulary
-from .selection import Ranking, check_selection, choose
-from .sizes import check_sizes, growth, settle_size
+from .locking.exchange import write_labels
+from .locking.lock import CountedSource, DecisionsInForce, Provenance, Vocabulary, VocabularyEntry
+from .locking.opening import LOCK, open_vocabulary
+from .people.decisions import Decisions, read_decisions
 
 PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper compares; the curve has them beside those that are written."""

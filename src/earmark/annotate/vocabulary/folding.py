@@ -9,11 +9,11 @@ from functools import partial
 from earmark.config import ConfigError
 
 from .config import NormaliserStep
-from .decisions import Decisions
 from .facts import StepChange
 from .normaliser.rounds import Move, Normalised, fold_words, normalise
 from .normaliser.surface import drop_reason
-from .verdicts import Verdicts
+from .people.decisions import Decisions
+from .people.verdicts import Verdicts
 
 NORMALISER_VERSION = 1
 """Raised whenever a step folds a tag otherwise than before."""

@@ -12,13 +12,13 @@ from earmark.records import Rejected, stream_parquet
 from .build import CACHE, write_vocabulary
 from .config import VocabularyConfig
 from .counting.sources import find_sources, is_source, read_chunks
-from .decisions import Decisions, read_decisions
-from .diff import compare
-from .exchange import rewrite as rewrite_rows
 from .facts import Facts
-from .lock import Vocabulary
-from .opening import LOCK, open_vocabulary
-from .proposals import propose, write_proposals
+from .locking.diff import compare
+from .locking.exchange import rewrite as rewrite_rows
+from .locking.lock import Vocabulary
+from .locking.opening import LOCK, open_vocabulary
+from .people.decisions import Decisions, read_decisions
+from .people.proposals import propose, write_proposals
 
 
 class _Overrides(Config, frozen=True, kw_only=True):

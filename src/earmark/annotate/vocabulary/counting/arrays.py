@@ -1,7 +1,8 @@
 """Rows of numbers, laid one after the other: what counting tags needs of numpy.
 
 `lengths` says how many values each row has, `values` has those of all rows. Nothing here loops
-over rows in Python, and numpy lets other threads run meanwhile.
+over rows in Python, and numpy lets other threads run meanwhile. Codes of 32 bits are looked up by
+`table.take(codes)`, which takes half the time of `table[codes]`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from .parts import Part, write_part
 from .sources import read_chunks
 from .tally import Counts, Grouping
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a part would be written otherwise than before."""
 _KEPT_COUNTS = 4  # ways of grouping whose counts a part keeps
 

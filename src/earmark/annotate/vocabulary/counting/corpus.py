@@ -136,7 +136,7 @@ class TagCorpus:
         result = np.zeros(size + 1, np.int64)
 
         def best(joined: JoinedPart, batch: Batch) -> Int64[np.ndarray, " ranks"]:
-            ranks = local_values(unranked, joined, size)[batch.codes]
+            ranks = local_values(unranked, joined, size).take(batch.codes)
             first = reduce_rows(np.minimum, batch.lengths, ranks, size)
             return np.bincount(first, minlength=size + 1)
 

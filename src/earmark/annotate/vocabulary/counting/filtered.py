@@ -193,11 +193,11 @@ def _ranked(
     size: int,
 ) -> _Ranked:
     """Return the tags of a batch with ranks below `size`, each once a caption."""
-    ranks = rank[batch.codes]
+    ranks = rank.take(batch.codes)
     stays = (ranks >= 0) & (ranks < size)
     rows = row_of(batch.lengths)
     if shared.any():
-        stays[repeats(rows, ranks, stays & shared[batch.codes])] = False
+        stays[repeats(rows, ranks, stays & shared.take(batch.codes))] = False
     return _Ranked(batch.ids, len(batch.lengths), rows[stays], ranks[stays])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Int64, UInt64
 
 from .arrays import repeated
 
@@ -38,14 +38,42 @@ def hash_ids(ids: Any) -> UInt64[np.ndarray, " ids"]:
     return hashes
 
 
-def repeated_hashes(parts: Sequence[UInt64[np.ndarray, " ids"]]) -> UInt64[np.ndarray, " repeats"]:
-    """Return the hashes that are there more than once, from sorted arrays of them."""
-    if not parts:
+def without_repeats(
+    hashes: UInt64[np.ndarray, " ids"],
+) -> tuple[UInt64[np.ndarray, " distinct"], Int64[np.ndarray, " repeats"]]:
+    """Return the distinct hashes, sorted, and the rows whose hash an earlier row has, rising."""
+    distinct = np.sort(hashes)
+    doubled = repeated(distinct)
+    if not len(doubled):
+        return distinct, np.empty(0, np.int64)
+    rows = np.flatnonzero(np.isin(hashes, doubled))
+    _, first = np.unique(hashes[rows], return_index=True)
+    return np.unique(distinct), np.delete(rows, first)
+
+
+def shared_hashes(parts: Sequence[UInt64[np.ndarray, " ids"]]) -> UInt64[np.ndarray, " shared"]:
+    """Return the hashes that more than one part has, from sorted arrays without repeats.
+
+    The longest array is only searched: it may stay on the disk, and a few new ids beside it cost
+    little.
+    """
+    if len(parts) < 2:
         return np.empty(0, np.uint64)
-    every = np.concatenate(parts)
-    if len(parts) > 1:
-        every.sort(kind="stable")  # merges runs that are sorted
-    return np.unique(repeated(every))
+    *others, longest = sorted(parts, key=len)
+    rest = np.concatenate(others)
+    rest.sort(kind="stable")  # merges runs that are sorted
+    return np.unique(np.concatenate([repeated(rest), common_hashes(rest, longest)]))
+
+
+def common_hashes(
+    one: UInt64[np.ndarray, " one"], other: UInt64[np.ndarray, " other"]
+) -> UInt64[np.ndarray, " common"]:
+    """Return the hashes that are in both of two sorted arrays without repeats."""
+    shorter, longer = sorted((one, other), key=len)
+    if not len(shorter):
+        return np.empty(0, np.uint64)
+    places = np.minimum(np.searchsorted(longer, shorter), len(longer) - 1)
+    return shorter[longer[places] == shorter]
 
 
 def _words(ids: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from earmark.records import Rejected
 
 from .arrays import filtered, row_of
 from .chunks import STAGE
-from .identity import hash_ids, repeated_hashes
+from .identity import common_hashes, hash_ids, shared_hashes
 from .parts import BATCH_ROWS, Batch, Part
 
 TWICE = "id is there twice"
@@ -102,28 +102,22 @@ def _terms(
 
 def _skipped_rows(parts: Sequence[Part]) -> list[Int64[np.ndarray, " rows"]]:
     """Return, for each part, the rows whose id an earlier row has."""
-    none = np.empty(0, np.int64)
-    twice = repeated_hashes([part.hashes() for part in parts])
-    if not len(twice):
-        return [none for _ in parts]
-    found = [_rows_with(part, twice) for part in parts]
-    hashes = np.concatenate([hashes for _, hashes in found])
-    _, first = np.unique(hashes, return_index=True)
-    later = np.ones(len(hashes), bool)
-    later[first] = False
-    bounds = np.cumsum([len(rows) for rows, _ in found])[:-1]
-    return [rows[again] for (rows, _), again in zip(found, np.split(later, bounds), strict=True)]
+    hashes = [part.hashes() for part in parts]
+    shared = shared_hashes(hashes)
+    seen = np.empty(0, np.uint64)
+    skipped: list[Int64[np.ndarray, " skipped"]] = []
+    for part, own in zip(parts, hashes, strict=True):
+        here = common_hashes(shared, own)
+        elsewhere = _rows_with(part, common_hashes(here, seen))
+        skipped.append(np.union1d(part.repeats(), elsewhere))
+        seen = np.union1d(seen, here)
+    return skipped
 
 
-def _rows_with(
-    part: Part, wanted: UInt64[np.ndarray, " wanted"]
-) -> tuple[Int64[np.ndarray, " rows"], UInt64[np.ndarray, " rows"]]:
-    """Return the rows whose hash is one of the wanted ones, and their hashes."""
+def _rows_with(part: Part, wanted: UInt64[np.ndarray, " wanted"]) -> Int64[np.ndarray, " rows"]:
+    """Return the rows whose hash is one of the wanted ones."""
     rows = [np.empty(0, np.int64)]
-    hashes = [np.empty(0, np.uint64)]
-    for number in range(part.facts.batches):
-        here = hash_ids(part.batch(number, ids=True).ids)
-        hit = np.flatnonzero(np.isin(here, wanted))
-        rows.append(hit + number * BATCH_ROWS)
-        hashes.append(here[hit])
-    return np.concatenate(rows), np.concatenate(hashes)
+    for number in range(part.facts.batches if len(wanted) else 0):
+        hashes = hash_ids(part.batch(number, ids=True).ids)
+        rows.append(np.flatnonzero(np.isin(hashes, wanted)) + number * BATCH_ROWS)
+    return np.concatenate(rows)

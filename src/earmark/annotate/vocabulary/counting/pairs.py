@@ -21,7 +21,7 @@ def pair_cells(
         rank: of each term, -1 for none.
         size: above all ranks.
     """
-    ranks = rank[batch.codes]
+    ranks = rank.take(batch.codes)
     ranked = ranks >= 0
     keys = np.sort(pair_keys(row_of(batch.lengths)[ranked], ranks[ranked]))
     keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]

@@ -2,7 +2,8 @@
 
     rows.arrow         id, terms (codes into terms.parquet); batches of BATCH_ROWS rows
     terms.parquet      term, df; in the order in which the terms first occur
-    hashes.npy         of all ids, sorted
+    hashes.npy         of all ids, each once, sorted
+    repeats.npy        rows whose id an earlier row of the same source has
     rejected.parquet   rows that could not be counted
     part.json          what else there is to say of it
 
@@ -29,7 +30,7 @@ from jaxtyping import Int32, Int64, UInt64
 from earmark.records import Rejected, TableWriter, stream_parquet
 
 from .chunks import STAGE, Chunk
-from .identity import hash_ids
+from .identity import hash_ids, without_repeats
 
 BATCH_ROWS = 131_072
 """Rows that are in memory at a time: about 9 MB with 7 tags each."""
@@ -77,8 +78,12 @@ class Part:
         return table.column("term").to_pylist(), table.column("df").to_numpy()
 
     def hashes(self) -> UInt64[np.ndarray, " rows"]:
-        """Return the hashes of all ids, sorted."""
-        return np.load(self.folder / "hashes.npy")
+        """Return the hashes of all ids, each once, sorted; they stay on the disk until read."""
+        return np.load(self.folder / "hashes.npy", mmap_mode="r")
+
+    def repeats(self) -> Int64[np.ndarray, " repeats"]:
+        """Return the rows whose id an earlier row of the part has, rising."""
+        return np.load(self.folder / "repeats.npy")
 
     def rejected(self) -> Iterator[Rejected]:
         """Yield the rows of the source that could not be counted."""
@@ -118,9 +123,25 @@ def write_part(chunks: Iterable[Chunk], source: str, folder: Path) -> Part:
             rows.append(chunk)
     facts = rows.finish(source)
     (temporary / "part.json").write_bytes(msgspec.json.encode(facts))
+    _publish(temporary, folder)
+    return Part(folder)
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    """Give a finished folder its name; what bears the name is whole, even after a power cut."""
+    for path in (*temporary.iterdir(), temporary):
+        _flush_to_disk(path)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)
-    return Part(folder)
+    _flush_to_disk(folder.parent)
+
+
+def _flush_to_disk(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class _RowWriter:
@@ -177,9 +198,9 @@ class _RowWriter:
 
         terms = pa.table({"term": pa.array(self._codes, pa.string()), "df": self._frequencies})
         pq.write_table(terms, self._folder / "terms.parquet", compression="zstd")
-        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
-        hashes.sort()
+        hashes, repeats = without_repeats(np.concatenate([np.empty(0, np.uint64), *self._hashes]))
         np.save(self._folder / "hashes.npy", hashes)
+        np.save(self._folder / "repeats.npy", repeats)
         self._digest.update(msgspec.json.encode(list(self._codes)))
         return PartFacts(
             source=source,

@@ -63,11 +63,11 @@ def count_batch(batch: Batch, grouping: Grouping) -> Counts:
     sets = _domain_sets(batch, grouping)
     # Dropped terms are counted in a column of their own, which is cheaper than to leave them out.
     cell_of = (grouping.group.astype(np.int64) + 1) * _SETS
-    cells = cell_of[batch.codes] + np.repeat(sets, batch.lengths)
+    cells = cell_of.take(batch.codes) + np.repeat(sets, batch.lengths)
     counts = np.bincount(cells, minlength=(groups + 1) * _SETS)
     shared = _shared(grouping)
     if shared.any():
-        chosen = np.flatnonzero(shared[batch.codes])
+        chosen = np.flatnonzero(shared.take(batch.codes))
         keys = pair_keys(row_of(batch.lengths)[chosen], cells[chosen])
         keys.sort()
         again = repeated(keys) & 0xFFFF_FFFF
@@ -100,7 +100,7 @@ def _domain_sets(batch: Batch, grouping: Grouping) -> Int64[np.ndarray, " rows"]
     """Return the domains of each caption, as bits."""
     bits = np.where(grouping.seeds >= 0, 1 << np.maximum(grouping.seeds, 0), 0)
     bit_of = np.append(bits, 0).astype(np.uint8)[grouping.group]
-    sets = reduce_rows(np.bitwise_or, batch.lengths, bit_of[batch.codes], 0)
+    sets = reduce_rows(np.bitwise_or, batch.lengths, bit_of.take(batch.codes), 0)
     return np.where(sets == 0, _NO_SEED, sets).astype(np.int64)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from earmark.annotate.vocabulary.config import NormaliserStep
-from earmark.annotate.vocabulary.verdicts import Saying, settle
+from earmark.annotate.vocabulary.people.verdicts import Saying, settle
 from earmark.config import ConfigError
 
 from .compounds import joined_compounds

@@ -153,7 +153,8 @@ def test_a_part_depends_on_its_rows_alone(
     monkeypatch.setattr(parquet_rows, "CHUNK_ROWS", chunk)
     cut = TagCorpus.encode([source], tmp_path / "cut", workers=3).parts[0].part.folder
     names = sorted(path.name for path in whole.iterdir())
-    assert names == ["hashes.npy", "part.json", "rejected.parquet", "rows.arrow", "terms.parquet"]
+    written = ["hashes.npy", "part.json", "rejected.parquet", "repeats.npy", "rows.arrow"]
+    assert names == [*written, "terms.parquet"]
     for name in names:
         if name == "rows.arrow":  # Arrow's padding tells where an array was cut from another
             assert rows_of(cut / name) == rows_of(whole / name)
@@ -226,6 +227,40 @@ def test_of_rows_with_one_id_the_first_counts(tmp_path: Path, workers: int) -> N
     tally = corpus.tally(group, np.full(len(group), -1, np.int8))
     assert np.array_equal(tally.df, corpus.frequencies)
     assert tally.captions == corpus.captions
+
+
+@pytest.mark.parametrize("new", ["a.jsonl", "c.jsonl"])
+def test_ids_twice_after_an_update_are_as_in_a_fresh_build(tmp_path: Path, new: str) -> None:
+    """The new rows' file comes before the old ones' or after them; ids repeat in and across all."""
+    repeated = [(f"clip-{i:03}", [f"again {i}", "t1"]) for i in (3, 50, 50, 99)]
+    old = [
+        write_jsonl(tmp_path / "b.jsonl", [*ROWS, *repeated]),
+        write_jsonl(tmp_path / "d.jsonl", [("own", ["t2"]), ("clip-007", ["all"]), *repeated[:1]]),
+    ]
+    cache = tmp_path / "cache"
+    TagCorpus.encode(old, cache).tally(*grouping(TagCorpus.encode(old, cache)))
+    both = [*old, write_jsonl(tmp_path / new, [*repeated, ("own", ["t3"]), ("none", ["t4"])])]
+    updated, fresh = (TagCorpus.encode(both, folder) for folder in (cache, tmp_path / "fresh"))
+    assert found_of_all(updated) == found_of_all(fresh)
+    rows = [row for file in sorted(both) for row in map(json.loads, file.open())]
+    first = {row["id"]: row["tags"] for row in reversed(rows)}
+    assert updated.as_written == dict(
+        sorted(Counter(t for x in first.values() for t in {*x}).items())
+    )
+    assert updated.counts["vocabulary: id is there twice"] == len(rows) - len(first)
+
+
+def found_of_all(corpus: TagCorpus) -> dict[str, object]:
+    """What a corpus says where each term is a tag of its own, and what it rejects."""
+    group = np.arange(len(corpus.terms), dtype=np.int32)
+    tally = corpus.tally(group, np.full(len(group), -1, np.int8))
+    return {
+        "as written": corpus.as_written,
+        "df": tally.df.tolist(),
+        "first ranks": corpus.first_ranks(group, len(group)).tolist(),
+        "rejected": list(corpus.rejected()),
+        "skipped": [joined.skipped.tolist() for joined in corpus.parts],
+    }
 
 
 def test_rejected_rows_say_where_they_are(tmp_path: Path) -> None:

@@ -3,7 +3,11 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.counting.identity import hash_ids, repeated_hashes
+from earmark.annotate.vocabulary.counting.identity import (
+    hash_ids,
+    shared_hashes,
+    without_repeats,
+)
 
 ids = st.lists(st.text(max_size=20), max_size=20)
 
@@ -28,8 +32,14 @@ def test_hashes_are_those_of_every_machine() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 20), max_size=10), max_size=5))
-def test_repeats_are_found_within_and_across(parts: list[list[int]]) -> None:
-    arrays = [np.sort(np.array(part, np.uint64)) for part in parts]
-    every = [value for part in parts for value in part]
-    repeats = sorted({value for value in every if every.count(value) > 1})
-    assert repeated_hashes(arrays).tolist() == repeats
+def test_what_parts_share_is_found(parts: list[list[int]]) -> None:
+    arrays = [np.unique(np.array(part, np.uint64)) for part in parts]
+    every = [value for part in parts for value in {*part}]
+    assert shared_hashes(arrays).tolist() == sorted({v for v in every if every.count(v) > 1})
+
+
+@given(st.lists(st.integers(0, 20), max_size=20))
+def test_repeats_are_the_rows_after_the_first(values: list[int]) -> None:
+    distinct, repeats = without_repeats(np.array(values, np.uint64))
+    assert distinct.tolist() == sorted({*values})
+    assert repeats.tolist() == [row for row, value in enumerate(values) if value in values[:row]]

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_counts import Corpus, count, rank
 
-from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
-from earmark.annotate.vocabulary.sizes import (
+from earmark.annotate.vocabulary.choosing.sizes import (
     SMOOTHED,
     auto_size,
     check_sizes,
     growth,
     settle_size,
 )
+from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
 from earmark.config import ConfigError
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)

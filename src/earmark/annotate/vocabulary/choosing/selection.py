@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
+from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
+from earmark.annotate.vocabulary.counting.tally import Tally
 from earmark.config import ConfigError, nearest
 
-from .config import DOMAINS, Domain, VocabularyConfig
-from .counting.tally import Tally
 from .domains import NO_SEED, domain_ids, seed_of
 from .scores import Cooccurrence, balanced, information, paper
 

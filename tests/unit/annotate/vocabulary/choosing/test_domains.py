@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.annotate.vocabulary.choosing.domains import domain_of, seed_domain, seed_of
 from earmark.annotate.vocabulary.config import DOMAINS
-from earmark.annotate.vocabulary.domains import domain_of, seed_domain, seed_of
 
 CAPTIONS = np.array([1000, 2000, 7000])
 COUNTS = st.tuples(st.integers(0, 1000), st.integers(0, 2000), st.integers(0, 7000))
@@ -40,7 +40,7 @@ def test_seeds(tag: str, domain: str) -> None:
 
 
 def test_no_word_is_a_seed_of_two_domains() -> None:
-    text = (resources.files("earmark.annotate.vocabulary") / "domains.toml").read_text("utf-8")
+    text = (resources.files("earmark.annotate.vocabulary.choosing") / "domains.toml").read_text("utf-8")
     words = [word for domain in tomllib.loads(text).values() for word in domain.split()]
     assert len(words) == len(set(words))
     assert all(word == word.lower() for word in words)

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from earmark.annotate.vocabulary.choosing.scores import SCORE_DECIMALS, score_of
+from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
+from earmark.annotate.vocabulary.people.decisions import Decisions
 from earmark.config import ConfigError, fingerprint
 from earmark.workspace import write_text
-
-from .config import DOMAINS, Domain, VocabularyConfig
-from .decisions import Decisions
-from .scores import SCORE_DECIMALS, score_of
 
 FORMAT = "earmark vocabulary 2"
 

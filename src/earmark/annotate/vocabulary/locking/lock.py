@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from earmark.annotate.vocabulary.choosing.domains import seed_domain
+from earmark.annotate.vocabulary.config import VocabularyConfig
+from earmark.annotate.vocabulary.folding import NORMALISER_VERSION, fold_one
 from earmark.config import ConfigError
 
-from .config import VocabularyConfig
-from .domains import seed_domain
-from .folding import NORMALISER_VERSION, fold_one
 from .lock_file import (
     FORMAT,
     CountedSource,

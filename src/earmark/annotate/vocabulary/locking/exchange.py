@@ -19,12 +19,12 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.sources import PARQUET_SUFFIX, read_chunks
 from earmark.config import ConfigError
 from earmark.records import publish
 from earmark.workspace import write_text
 
-from .counting.chunks import Chunk
-from .counting.sources import PARQUET_SUFFIX, read_chunks
 from .lock import Vocabulary
 
 Encode = Callable[[Sequence[str]], tuple[Sequence[str], Sequence[int]]]

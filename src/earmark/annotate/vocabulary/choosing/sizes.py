@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
+from earmark.annotate.vocabulary.facts import CurvePoint
 from earmark.config import ConfigError
-
-from .config import AutoSize, VocabularyConfig
-from .facts import CurvePoint
 
 CURVE_POINTS = 60
 """Sizes at which the curve is drawn, besides those that were asked for."""

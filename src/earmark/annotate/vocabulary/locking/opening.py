@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .config import VocabularyConfig
+from earmark.annotate.vocabulary.config import VocabularyConfig
+
 from .exchange import read_labels
 from .lock import Vocabulary
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from .config import ScoreName
-from .counting.tally import Tally
+from earmark.annotate.vocabulary.config import ScoreName
+from earmark.annotate.vocabulary.counting.tally import Tally
 
 SCORE_DECIMALS = 6
 

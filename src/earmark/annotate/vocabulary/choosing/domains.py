@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
-from .config import DOMAINS, Domain
+from earmark.annotate.vocabulary.config import DOMAINS, Domain
 
 NO_SEED = -1
 

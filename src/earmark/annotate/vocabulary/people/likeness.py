@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from .normaliser.inflection import word_lemma
+from earmark.annotate.vocabulary.normaliser.inflection import word_lemma
 
 FILLERS = frozenset({"music", "sound", "sounding", "audio", "noise"})
 """Words that a name can do without: "jazz music" is jazz, but "acoustic guitar" is one guitar."""

@@ -1,0 +1,1 @@
+"""Which tags become classes: domains, scores, the ranking, how many."""
