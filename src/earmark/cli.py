@@ -115,7 +115,7 @@ def tag(
 
 
 @app.command(
-    epilog="Examples: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800 | "
+    epilog="Example: earmark vocabulary folder corpus.path=~/sounds vocabulary.size=800 | "
     "earmark vocabulary tags.jsonl --out uts vocabulary.sizes=[800,1000] | "
     "earmark vocabulary --diff old/vocabulary.json new/vocabulary.json"
 )

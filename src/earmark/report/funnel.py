@@ -136,8 +136,7 @@ def _step(name: str, found: Finished, before: set[int]) -> Step:
         passed=counts["out"],
         reasons=tuple(sorted(_reasons(counts).items(), key=lambda item: (-item[1], item[0]))),
         rejected=tuple(rejected),
-        # What the vocabulary counts are tags; the rows that it rejects are captions.
-        faults=check(name, counts, rejected if kept and name != "vocabulary" else None, before),
+        faults=check(name, counts, rejected if kept else None, before),
         files=counts.get("files"),
     )
 

@@ -33,6 +33,8 @@ from .people.decisions import Decisions, read_decisions
 
 PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper compares; the curve has them beside those that are written."""
+UNREAD = "unread.parquet"
+"""Rows of the sources that could not be counted, as `Rejected`; a stage's counts are of tags."""
 CACHE = "counted"
 """The folder beside a lock file where what was counted is kept for the next build."""
 
@@ -84,7 +86,7 @@ def write_vocabulary(
     """Make the vocabulary of `sources` and write it into `folder`; returns counts of tags.
 
     Files: vocabulary.json (the lock file), label_<K>.txt and id2label_<K>.json, facts.json and
-    rejected.parquet; for each of `config.sizes` also vocabulary_<K>.json. With `filtered`, the
+    unread.parquet; for each of `config.sizes` also vocabulary_<K>.json. With `filtered`, the
     tags of every caption that each size keeps (tags_<K>/).
 
     Args:
@@ -102,7 +104,7 @@ def write_vocabulary(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".counted-") as passing:
         corpus = TagCorpus.encode(sources, cache or Path(passing), workers=workers)
         made = make(corpus, config)
-        write_parquet(folder / "rejected.parquet", corpus.rejected(), Rejected)
+        write_parquet(folder / UNREAD, corpus.rejected(), Rejected)
         _write(made, config, folder)
         if filtered:
             write_filtered(corpus, made.rank, made.largest.tags, made.sizes, folder)

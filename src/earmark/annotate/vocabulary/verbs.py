@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark.config import Config, ConfigError, apply_overrides, decode
 from earmark.records import Rejected, stream_parquet
 
-from .build import CACHE, write_vocabulary
+from .build import CACHE, UNREAD, write_vocabulary
 from .config import VocabularyConfig
 from .counting.sources import find_sources, is_source, read_chunks
 from .facts import Facts
@@ -101,7 +101,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def _rejected(out: Path) -> Counter[str]:
-    rows = stream_parquet(out / "rejected.parquet", Rejected)
+    rows = stream_parquet(out / UNREAD, Rejected)
     return Counter(f"{row.reason} ({row.id.partition(':')[0]})" for row in rows)
 
 

@@ -143,5 +143,5 @@ def test_rows_that_cannot_be_read_are_kept_with_their_place(tmp_path: Path) -> N
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"id": "a", "tags": ["dog"]}\n{"id": "b", "tags": "dog"}\n{"id": "c", "ta\n')
     folder = made(tmp_path, "out", [rows])
-    rejected = read_parquet(folder / "rejected.parquet", Rejected)
+    rejected = read_parquet(folder / "unread.parquet", Rejected)
     assert [row.reason for row in rejected] == ["tags are not a list", "not valid JSON"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Int8, Int32, Int64
+from jaxtyping import Int8, Int32, Int64, Integer
 
 from earmark.config import ConfigError
 from earmark.records import Rejected
@@ -132,7 +132,8 @@ class TagCorpus:
             rank: of the tag that each term is counted as, from 0.
             size: ranks from `size` on do not count.
         """
-        unranked = np.where((rank < 0) | (rank >= size), size, rank).astype(np.int32)
+        unranked = np.where((rank < 0) | (rank >= size), size, rank)
+        unranked = unranked.astype(np.min_scalar_type(size))  # narrow numbers are faster
         result = np.zeros(size + 1, np.int64)
 
         def best(joined: JoinedPart, batch: Batch) -> Int64[np.ndarray, " ranks"]:
@@ -180,10 +181,10 @@ class TagCorpus:
 
 
 def local_values(
-    values: Int32[np.ndarray, " terms"], joined: JoinedPart, missing: int = -1
-) -> Int32[np.ndarray, " local"]:
+    values: Integer[np.ndarray, " terms"], joined: JoinedPart, missing: int = -1
+) -> Integer[np.ndarray, " local"]:
     """Return what a part's own terms have of `values`; `missing` for those that do not count."""
-    return np.append(values, np.int32(missing)).astype(np.int32)[joined.position]
+    return np.append(values, values.dtype.type(missing)).take(joined.position)
 
 
 def _chunks_of(tag_sets: Iterable[Sequence[str]]) -> Iterator[Chunk]:

@@ -24,7 +24,7 @@ from .corpus import TagCorpus, local_values
 from .joined import JoinedPart
 from .parts import Batch
 
-FORMAT = "earmark filtered tags 1"
+FORMAT = "earmark filtered tags 2"
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +65,9 @@ def write_filtered(
         path.mkdir(parents=True, exist_ok=True)
         _remove_others(path, names)
     for joined, name in zip(corpus.parts, names, strict=True):
-        terms = joined.part.terms()[0]
         local = local_values(rank, joined)
         files = [
-            _File(path / name, tags[:size], _digest(joined, terms, local, tags[:size]))
+            _File(path / name, tags[:size], _digest(joined, local, tags[:size]))
             for size, path in folders.items()
         ]
         new = [file for file in files if not file.is_current()]
@@ -206,17 +205,19 @@ def _shared(rank: Int32[np.ndarray, " terms"]) -> Bool[np.ndarray, " terms"]:
     return np.bincount(rank + 1)[rank + 1] > 1
 
 
-def _digest(
-    joined: JoinedPart,
-    terms: Sequence[str],
-    rank: Int32[np.ndarray, " terms"],
-    tags: Sequence[str],
-) -> str:
-    """Return a digest of all that a file depends on: rows, and which tag its terms become."""
-    pairs = zip(terms, rank.tolist(), strict=True)
-    becomes = sorted((term, tags[place]) for term, place in pairs if 0 <= place < len(tags))
-    skipped = hashlib.sha256(joined.skipped.tobytes()).hexdigest()
-    return fingerprint(FORMAT, joined.part.facts.digest, skipped, becomes)
+def _digest(joined: JoinedPart, rank: Int32[np.ndarray, " terms"], tags: Sequence[str]) -> str:
+    """Return a digest of all that a file depends on: rows, and which tag its terms become.
+
+    The order of the tags, and those that no term becomes, have no part in it.
+    """
+    place = np.where(rank < len(tags), rank, -1)
+    used: list[int] = np.unique(place[place >= 0]).tolist()
+    used.sort(key=tags.__getitem__)
+    number = np.full(len(tags) + 1, -1, np.int32)  # the last is that of place -1
+    number[used] = np.arange(len(used), dtype=np.int32)
+    arrays = (joined.skipped, number[place])
+    hashed = [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
+    return fingerprint(FORMAT, joined.part.facts.digest, hashed, [tags[one] for one in used])
 
 
 def _plus(one: Kept, other: Kept) -> Kept:

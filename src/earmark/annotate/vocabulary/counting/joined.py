@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
@@ -63,19 +64,23 @@ def join(
     parts: Sequence[Part],
 ) -> tuple[tuple[str, ...], Int64[np.ndarray, " terms"], tuple[JoinedPart, ...]]:
     """Return all terms, sorted, in how many captions each is, and the parts."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    pc: Any = pyarrow.compute
     skipped = _skipped_rows(parts)
     local = [_terms(part, rows) for part, rows in zip(parts, skipped, strict=True)]
-    held = (zip(names, counts, strict=True) for names, counts in local)
-    terms = tuple(sorted({name for pairs in held for name, count in pairs if count}))
-    position_of = {term: position for position, term in enumerate(terms)}
+    held = pa.concat_arrays([names.filter(pa.array(counts > 0)) for names, counts in local])
+    terms = held.unique()
+    terms = terms.take(pc.sort_indices(terms))
     frequencies = np.zeros(len(terms), np.int64)
     joined: list[JoinedPart] = []
     for part, rows, (names, counts) in zip(parts, skipped, local, strict=True):
-        position = np.array([position_of.get(name, -1) for name in names], np.int32)
+        position = pc.fill_null(pc.index_in(names, terms), -1).to_numpy()
         known = position >= 0
         frequencies[position[known]] += counts[known]
         joined.append(JoinedPart(part, position, rows))
-    return terms, frequencies, tuple(joined)
+    return tuple(terms.to_pylist()), frequencies, tuple(joined)
 
 
 def without_rows(batch: Batch, rows: Int64[np.ndarray, " rows"]) -> Batch:
@@ -88,7 +93,7 @@ def without_rows(batch: Batch, rows: Int64[np.ndarray, " rows"]) -> Batch:
 
 def _terms(
     part: Part, skipped: Int64[np.ndarray, " rows"]
-) -> tuple[list[str], Int64[np.ndarray, " terms"]]:
+) -> tuple[Any, Int64[np.ndarray, " terms"]]:
     """Return a part's terms, and in how many of its rows that count each is."""
     names, counts = part.terms()
     counts = counts.copy()

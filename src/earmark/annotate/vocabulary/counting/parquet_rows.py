@@ -36,9 +36,10 @@ def read_parquet_chunks(path: Path, *, workers: int) -> Iterator[Chunk]:
     """
     file = _open(path)
     _check(file.schema_arrow, path)
-    ranges = _ranges([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+    footer = file.metadata
+    ranges = _ranges([footer.row_group(i).num_rows for i in range(footer.num_row_groups)])
     file.close()
-    for chunks in in_order(lambda groups: _read_groups(path, groups), ranges, workers):
+    for chunks in in_order(lambda groups: _read_groups(path, footer, groups), ranges, workers):
         yield from chunks
 
 
@@ -98,13 +99,13 @@ def _ranges(rows: Sequence[int]) -> list[list[int]]:
     return ranges
 
 
-def _read_groups(path: Path, groups: Sequence[int]) -> list[Chunk]:
+def _read_groups(path: Path, footer: Any, groups: Sequence[int]) -> list[Chunk]:
     """Read row groups; a row group of any size comes in pieces of bounded size."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, metadata=footer) as file:
             batches = file.iter_batches(
                 CHUNK_ROWS, row_groups=groups, columns=["id", "tags"], use_threads=False
             )

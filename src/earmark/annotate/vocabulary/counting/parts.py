@@ -70,12 +70,12 @@ class Part:
         """What it says of itself."""
         return msgspec.json.decode((self.folder / "part.json").read_bytes(), type=PartFacts)
 
-    def terms(self) -> tuple[list[str], Int64[np.ndarray, " terms"]]:
-        """Return its distinct tags as written, and in how many of its rows each is."""
+    def terms(self) -> tuple[Any, Int64[np.ndarray, " terms"]]:
+        """Return its distinct tags as written, in Arrow, and in how many of its rows each is."""
         import pyarrow.parquet as pq
 
         table: Any = pq.read_table(self.folder / "terms.parquet", use_threads=False)
-        return table.column("term").to_pylist(), table.column("df").to_numpy()
+        return table.column("term").combine_chunks(), table.column("df").to_numpy()
 
     def hashes(self) -> UInt64[np.ndarray, " rows"]:
         """Return the hashes of all ids, each once, sorted; they stay on the disk until read."""

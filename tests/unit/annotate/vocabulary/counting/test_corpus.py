@@ -242,7 +242,7 @@ def test_ids_twice_after_an_update_are_as_in_a_fresh_build(tmp_path: Path, new: 
     both = [*old, write_jsonl(tmp_path / new, [*repeated, ("own", ["t3"]), ("none", ["t4"])])]
     updated, fresh = (TagCorpus.encode(both, folder) for folder in (cache, tmp_path / "fresh"))
     assert found_of_all(updated) == found_of_all(fresh)
-    rows = [row for file in sorted(both) for row in map(json.loads, file.open())]
+    rows = [row for file in sorted(both) for row in map(json.loads, file.read_text().splitlines())]
     first = {row["id"]: row["tags"] for row in reversed(rows)}
     assert updated.as_written == dict(
         sorted(Counter(t for x in first.values() for t in {*x}).items())

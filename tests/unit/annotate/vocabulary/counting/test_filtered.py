@@ -110,6 +110,10 @@ def test_only_a_file_that_would_differ_is_written_again(tmp_path: Path) -> None:
     # "good" and "fair" change places: the first three are the same, in another order.
     swapped = np.array([0, 2, 1, 3, -1])[rank].astype(np.int32)
     assert written(swapped, ["best", "fair", "good", "poor"])[0] == {"tags_2"}
+    # A tag that no caption holds takes the place of another such tag.
+    unheard = np.where(rank == 2, -1, rank).astype(np.int32)
+    _, kept = written(unheard, TAGS)
+    assert written(unheard, ["best", "good", "unheard", "poor"]) == (set(), kept)
     # A term is folded otherwise.
     unfolded = np.where(np.array(corpus.terms) == "t1", -1, rank).astype(np.int32)
     assert written(unfolded, TAGS)[0] == {"tags_1", "tags_2", "tags_3"}
