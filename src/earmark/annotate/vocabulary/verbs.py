@@ -44,7 +44,7 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
     sources = find_sources([source])
     counts = write_vocabulary(sources, config.vocabulary, out, filtered=True, cache=out / CACHE)
     told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
-    told += [f"rejected rows: {count} {reason}" for reason, count in _rejected(out).items()]
+    told += [f"rows set aside: {count} {reason}" for reason, count in _set_aside(out).items()]
     told += [f"vocabulary: {line}" for line in Facts.load(out).unsupported]
     if rewrite:
         told += _rewrite(sources, out)
@@ -100,9 +100,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Sequence[str]]]:
             yield from zip(chunk.ids.to_pylist(), chunk.tag_lists(), strict=True)
 
 
-def _rejected(out: Path) -> Counter[str]:
-    rows = stream_parquet(out / UNREAD, Rejected)
-    return Counter(f"{row.reason} ({row.id.partition(':')[0]})" for row in rows)
+def _set_aside(out: Path) -> Counter[str]:
+    return Counter(row.reason for row in stream_parquet(out / UNREAD, Rejected))
 
 
 def _rewrite(sources: Sequence[Path], out: Path) -> list[str]:
