@@ -44,7 +44,8 @@ def test_a_strange_row_is_set_aside_with_its_reason(case: str, tmp_path: Path) -
 
 
 def test_strange_tags_are_dropped_and_counted(tmp_path: Path) -> None:
-    tags = ["dog", "", "x" * 10_000, "\x00\x1b", "808", ["nested"], None, 3, "狗", "Пёс", "bark\x07"]
+    tags = ["dog", "", "x" * 10_000, "\x00\x1b", "808", ["nested"], None, 3, "狗", "Пёс"]
+    tags.append("bark\x07")
     rows = source(tmp_path, GOOD, json.dumps({"id": "b", "tags": tags}))
     make_alone(rows, tmp_path / "out", [])
     vocabulary = Vocabulary.load(tmp_path / "out" / "vocabulary.json")
@@ -69,7 +70,7 @@ def test_the_papers_vocabulary_keeps_what_the_paper_counts(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", ["", "\n\n", "not json\n"])
 def test_a_file_without_a_row_is_an_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "tags.jsonl").write_text(content)
-    with pytest.raises(ConfigError, match="tags.jsonl"):
+    with pytest.raises(ConfigError, match=r"tags\.jsonl"):
         make_alone(tmp_path / "tags.jsonl", tmp_path / "out", [])
 
 

@@ -129,9 +129,11 @@ SOUND_VERBS = _pairs(
 
 TELLING = _words(
     """male female acoustic electric electronic synth synthesizer groovy punchy energetic
-    emotional passionate instrumental digital live ambient melodic"""
+    emotional passionate instrumental digital live ambient melodic upbeat happy romantic
+    pop rock classical jazz folk metal country blues funk soul techno reggae disco edm orchestral
+    bass guitar"""
 )
-"""Modifiers that are worth as much as the noun that they stand before."""
+"""Modifiers that are worth nearly as much as the noun that they stand before."""
 
 PARTICIPLES = _words(
     """distorted muffled clipped compressed filtered amplified detuned synthesized synthesised
@@ -190,6 +192,13 @@ OPEN_COMPOUNDS = frozenset(
         ("race", "car"),
         ("drum", "machine"),
         ("emergency", "vehicle"),
+        ("slow", "tempo"),
+        ("medium", "tempo"),
+        ("moderate", "tempo"),
+        ("fast", "tempo"),
+        ("amateur", "recording"),
+        ("live", "recording"),
+        ("live", "performance"),
     }
 )
 """Two words that captions write apart and that mean nothing apart: one tag, with a hyphen."""
