@@ -6,6 +6,7 @@ chunks to its standard output, and ends when its input is closed, however its pa
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import signal
@@ -20,6 +21,15 @@ from earmark.workspace import StageError
 
 from .chunks import Chunk
 from .json_rows import Row, decode_block
+
+_KEEPS_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes; a block is half of it
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""Lets a process use the memory of one block again for the next, see mallopt(3).
+
+Given back and fetched anew, page by page, it took a quarter of the time.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,10 @@ def processes(count: int) -> Generator[Callable[[Task], Chunk]]:
 
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=_KEEPS_MEMORY | os.environ,
     )
 
 

@@ -198,7 +198,9 @@ class _RowWriter:
 
         terms = pa.table({"term": pa.array(self._codes, pa.string()), "df": self._frequencies})
         pq.write_table(terms, self._folder / "terms.parquet", compression="zstd")
-        hashes, repeats = without_repeats(np.concatenate([np.empty(0, np.uint64), *self._hashes]))
+        every = np.concatenate([np.empty(0, np.uint64), *self._hashes])
+        self._hashes.clear()  # 86 MB of ten million rows
+        hashes, repeats = without_repeats(every)
         np.save(self._folder / "hashes.npy", hashes)
         np.save(self._folder / "repeats.npy", repeats)
         self._digest.update(msgspec.json.encode(list(self._codes)))
