@@ -19,7 +19,7 @@ from earmark.records import Rejected, write_parquet
 
 from .choosing.domains import seed_of
 from .choosing.selection import Ranking, check_selection, choose
-from .choosing.sizes import check_sizes, growth, settle_size
+from .choosing.sizes import check_sizes, curve_sizes, growth, settle_size
 from .config import DOMAINS, Domain, VocabularyConfig
 from .counting.corpus import TagCorpus
 from .counting.filtered import write_filtered
@@ -255,7 +255,10 @@ def _facts(
 ) -> Facts:
     """Return what there is to tell; `rank` is that of every tag that qualifies."""
     size, *others = sizes
-    first = corpus.first_ranks(rank, len(ranking))
+    points = curve_sizes(len(ranking), (size, *others, *PAPER_SIZES))
+    # Which point of the curve a tag comes in with is all that the curve asks of it.
+    entered = np.searchsorted(points, rank, side="right").astype(np.int32)
+    reached = corpus.first_ranks(np.where(rank < 0, np.int32(-1), entered), len(points)).cumsum()
     dropped = Counter(corpus.dropped)
     for written, reason in folding.dropped.items():
         dropped[reason] += corpus.as_written[written]
@@ -272,7 +275,7 @@ def _facts(
         captions_by_domain=_by_domain(tally.captions_by_domain),
         tags_by_domain=_by_domain(by_domain),
         uses_by_domain=_by_domain(used),
-        curve=growth(ranking.df, first, corpus.captions, uses, (size, *others, *PAPER_SIZES)),
+        curve=growth(ranking.df, points, reached, corpus.captions, uses),
         chosen=why,
         unsupported=folding.unsupported,
     )

@@ -66,7 +66,7 @@ def fold(
     decided = _decided(shown, verdicts)
     form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
     # NFKC can make a tag longer.
-    dropped |= {tag: reason for tag, now in form.items() if (reason := why_not(now))}
+    dropped |= {tag: reason for tag, now in form.items() if now != tag and (reason := why_not(now))}
     target = {tag: "" if tag in dropped else decided.get(now, now) for tag, now in form.items()}
     dropped |= {tag: "banned" for tag, now in target.items() if not now and tag not in dropped}
     changes = [_change(step, moves) for step, moves in normalised.moves.items()]

@@ -108,34 +108,46 @@ def auto_size(df: ByRank, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int
     )
 
 
+def curve_sizes(exist: int, sizes: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Return the sizes at which growth is told: in about logarithmic steps up to all tags.
+
+    Args:
+        exist: the tags there are.
+        sizes: further sizes that the curve must have; those beyond the tags are left out.
+    """
+    if exist == 0:
+        return ()
+    steps = np.geomspace(1, exist, CURVE_POINTS).round().astype(int).tolist()
+    return tuple(sorted({*steps, *(size for size in sizes if 1 <= size <= exist)}))
+
+
 def growth(
-    df: ByRank, first_ranks: ByRank, captions: int, uses: int, sizes: tuple[int, ...] = ()
+    df: ByRank,
+    points: tuple[int, ...],
+    reached: Int64[np.ndarray, " points"],
+    captions: int,
+    uses: int,
 ) -> tuple[CurvePoint, ...]:
-    """Return what growing vocabularies have, in about logarithmic steps, up to all tags.
+    """Return what growing vocabularies have.
 
     Args:
         df: captions that hold each tag, best tag first.
-        first_ranks: how many captions have their best tag at each rank.
+        points: the sizes to tell of.
+        reached: how many captions hold a tag of each of these vocabularies.
         captions: all captions, also those without a tag.
         uses: (caption, tag) pairs of all tags, also of those that do not qualify.
-        sizes: further sizes that the curve must have; those beyond the tags are left out.
     """
-    if len(df) == 0:
-        return ()
-    steps = np.geomspace(1, len(df), CURVE_POINTS).round().astype(int).tolist()
-    points = sorted({*steps, *(size for size in sizes if 1 <= size <= len(df))})
     rarest = np.minimum.accumulate(df)
     used = np.cumsum(df)
-    reached = np.cumsum(first_ranks)
     return tuple(
         CurvePoint(
             size=size,
             positives=int(rarest[size - 1]),
-            clips=int(reached[size - 1]) / max(captions, 1),
+            clips=clips / max(captions, 1),
             uses=int(used[size - 1]) / max(uses, 1),
-            tags_a_clip=int(used[size - 1]) / max(int(reached[size - 1]), 1),
+            tags_a_clip=int(used[size - 1]) / max(clips, 1),
         )
-        for size in points
+        for size, clips in zip(points, reached.tolist(), strict=True)
     )
 
 

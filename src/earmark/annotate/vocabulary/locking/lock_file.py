@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -146,7 +147,7 @@ def read_lock(path: Path) -> LockFile:
         raise ConfigError(f"{path} is not a vocabulary lock file: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path} is not a vocabulary lock file: nested too deeply") from None
-    if why := next(contradictions(lock), None):
+    if why := next(chain(contradictions(lock), _other_content(lock)), None):
         raise ConfigError(
             f"{path} was edited or damaged: {why}. A vocabulary is frozen, because models are "
             "trained on its ids: restore the file, or make another with the vocabulary stage."
@@ -185,6 +186,9 @@ def contradictions(lock: LockFile) -> Iterator[str]:
         seen.add(entry.tag)
         yield from _wrong_counts(entry, lock) if lock.captions else _uncounted(entry)
     yield from _wrong_aliases(lock, seen)
+
+
+def _other_content(lock: LockFile) -> Iterator[str]:
     found = lock.content_fingerprint()
     if found != lock.fingerprint:
         yield f"its content has the fingerprint {found}, its header {lock.fingerprint}"

@@ -14,6 +14,7 @@ from earmark.annotate.vocabulary.choosing.sizes import (
     SMOOTHED,
     auto_size,
     check_sizes,
+    curve_sizes,
     growth,
     settle_size,
 )
@@ -124,9 +125,9 @@ def test_the_curve_is_what_each_size_has(corpus: Corpus) -> None:
     ranking = rank(corpus, VocabularyConfig())
     tags, _ = count(corpus)
     ordered = [tags[place] for place in ranking.order]
-    points = growth(
-        ranking.df, first_ranks(corpus, ordered), len(corpus), ranking.df.sum(), (2, 99)
-    )
+    sizes = curve_sizes(len(ranking), (2, 99))
+    reached = first_ranks(corpus, ordered).cumsum()[np.array(sizes) - 1]
+    points = growth(ranking.df, sizes, reached, len(corpus), ranking.df.sum())
     assert {1, len(ordered), min(2, len(ordered))} <= {point.size for point in points}
     for point in points:
         kept = [set(caption) & set(ordered[: point.size]) for caption in corpus]
@@ -138,16 +139,14 @@ def test_the_curve_is_what_each_size_has(corpus: Corpus) -> None:
 
 
 def test_the_curve_of_many_tags_is_short() -> None:
-    df = np.arange(60_000, 0, -1)
-    points = growth(df, np.ones_like(df), 60_000, int(df.sum()), (800, 1000))
-    sizes = [point.size for point in points]
-    assert sizes == sorted(set(sizes))
+    sizes = curve_sizes(60_000, (800, 1000, 90_000))
+    assert list(sizes) == sorted(set(sizes))
     assert {1, 800, 1000, 60_000} <= set(sizes)
     assert 40 <= len(sizes) <= 62
 
 
 def test_the_curve_of_no_tags() -> None:
-    assert growth(falling(), falling(), 3, 0) == ()
+    assert growth(falling(), curve_sizes(0), falling(), 3, 0) == ()
 
 
 def first_ranks(corpus: Corpus, ordered: Sequence[str]) -> np.ndarray:
