@@ -153,21 +153,21 @@ def vocabulary(
 ) -> None:
     """Choose the tags that the corpus supports, and lock them; or compare two such choices."""
     from .annotate.vocabulary import verbs
+    from .annotate.vocabulary.asked import check_asked
 
+    check_asked(
+        recipe, overrides or [], out=out, rewrite=rewrite, propose=propose, diff=diff, tags=tags
+    )
     if diff is not None:
         print(verbs.compare_files(*diff, tags))
         return
-    if not recipe:
-        raise ValueError("give a recipe, a workspace or (with --out) a file of tags; see --help")
     if out is not None:
         print(verbs.make_alone(Path(recipe), out, overrides or [], rewrite=rewrite))
-        lock = out / "vocabulary.json"
     else:
-        verbs.check_recipe(recipe)
         done = _run_until("vocabulary", recipe, overrides, workspace)
-        lock = done.latest_run()[1]["vocabulary"].file("vocabulary.json")
+        out = done.latest_run()[1]["vocabulary"].folder
     if propose is not None:
-        print(verbs.propose_merges(lock, propose))
+        print(verbs.propose_merges(out, propose))
 
 
 @app.command(epilog="Example: earmark audit folder corpus.path=~/sounds audit.semantic=true")
@@ -237,12 +237,9 @@ def label(
     ] = False,
 ) -> None:
     """Print the tags that a trained model hears in audio files, with scores."""
-    from .annotate.vocabulary import Vocabulary
     from .pretrain.inference import load_tagger
 
-    tagger = load_tagger(checkpoint, None if mapped else vocabulary)
-    if mapped and vocabulary is not None:
-        tagger = tagger.mapped_to(Vocabulary.load(vocabulary))
+    tagger = load_tagger(checkpoint, vocabulary, mapped=mapped)
     for file, tags in zip(files, tagger.label(files, top=top), strict=True):
         print(f"{file}\t" + "\t".join(f"{name} {score:.3f}" for name, score in tags))
 

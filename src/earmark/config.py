@@ -135,7 +135,7 @@ def fingerprint(*parts: Any) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" for the nearest of `known`, else the list of what is valid."""
-    names = sorted(known)
+    names = sorted(name or '""' for name in known)
     if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
         return f" Did you mean {close[0]!r}?"
     more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
@@ -183,6 +183,7 @@ def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
         _check_struct(expected, data, at, where)
     elif isinstance(expected, inspect.DictType):
         for key, value in _items(data, at, where):
+            _check(expected.key_type, key, f"{at}: the key", where)
             _check(expected.value_type, value, f"{at}.{key}", where)
     elif isinstance(expected, inspect.ListType | inspect.VarTupleType):
         if not isinstance(data, list):
@@ -219,7 +220,9 @@ def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) ->
     tagged = {str(m.tag): m for m in members if isinstance(m, inspect.StructType) and m.tag_field}
     if len(members) == 1:
         _check(members[0], data, at, where)
-    elif tagged:
+    elif not tagged:
+        _check_choice(members, data, at, where)
+    else:
         kind = dict(_items(data, at, where)).get("kind")
         if kind is None:
             raise ConfigError(f"{where}: [{at}] needs a kind, one of {', '.join(sorted(tagged))}.")
@@ -227,6 +230,25 @@ def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) ->
             known = nearest(str(kind), tagged)
             raise ConfigError(f"{where}: {at}.kind = {_toml(kind)} does not exist.{known}")
         _check(tagged[kind], data, at, where)
+
+
+def _check_choice(members: Sequence[inspect.Type], data: Any, at: str, where: str) -> None:
+    """Check against whichever member fits; where none does, that of `data`'s own sort says why."""
+    errors = list[tuple[bool, ConfigError]]()
+    for member in members:
+        try:
+            return _check(member, data, at, where)
+        except ConfigError as error:
+            errors.append((_sort_of(member) == _sort_of(data), error))
+    raise max(errors, key=lambda pair: pair[0])[1]
+
+
+def _sort_of(thing: Any) -> str:
+    """Return "words", "list" or "other" of a type that is expected, or of a value."""
+    if isinstance(thing, inspect.LiteralType | inspect.StrType | str):
+        return "words"
+    is_list = isinstance(thing, inspect.ListType | inspect.VarTupleType | list)
+    return "list" if is_list else "other"
 
 
 def _items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:

@@ -134,7 +134,7 @@ def _plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> lis
     tasks: list[_Task] = []
     listed = None if relist else _listed(recipe, workspace)
     for step in STEPS:
-        if not step.wanted(recipe):
+        if not step.wanted(recipe) or (step.aside and step.name != until):
             continue
         inputs = {name: stages[name].fingerprint for name in step.reads}
         if step.name == "corpus" and listed is not None:

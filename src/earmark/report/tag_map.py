@@ -14,8 +14,6 @@ from html import escape
 from earmark.annotate.audit.results import MapPoint
 
 WIDTH, HEIGHT, MARGIN = 960, 720, 24
-MOST_TAGS = 2200
-"""The most frequent tags; with AudioSet's 527 classes these stay within 300 kB."""
 LABELS = 60
 LABEL_HEIGHT = 15.0
 CHARACTER_WIDTH = 7.2
@@ -49,7 +47,7 @@ class Placed:
 
 def draw_map(points: Sequence[MapPoint]) -> str:
     """Return the SVG of the map."""
-    placed = place(most_frequent(points))
+    placed = place(by_frequency(points))
     groups = (_group(kind, [p for p in placed if p.kind == kind]) for kind in reversed(MARKERS))
     names = "".join(
         f'<text x="{x:.0f}" y="{y:.0f}">{escape(name)}</text>' for name, x, y in labels(placed)
@@ -65,16 +63,13 @@ def draw_map(points: Sequence[MapPoint]) -> str:
 def map_key(points: Sequence[MapPoint]) -> tuple[tuple[str, str, int], ...]:
     """Return (kind, what the page calls it, how many are drawn) of each kind that is drawn."""
     names = {"class": "AudioSet classes"}
-    counts = Counter(spot.kind for spot in place(most_frequent(points)))
+    counts = Counter(spot.kind for spot in place(by_frequency(points)))
     return tuple((kind, names.get(kind, kind), counts[kind]) for kind in MARKERS if counts[kind])
 
 
-def most_frequent(points: Sequence[MapPoint]) -> list[MapPoint]:
-    """Return all classes, and as many tags as are drawn: the most frequent first."""
-    tags = [point for point in points if point.kind == "tag"]
-    tags.sort(key=lambda point: (-point.df, point.name))
-    classes = [point for point in points if point.kind == "class"]
-    return [*tags[:MOST_TAGS], *sorted(classes, key=lambda point: point.name)]
+def by_frequency(points: Sequence[MapPoint]) -> list[MapPoint]:
+    """Return all points: the most frequent tags first, the classes last."""
+    return sorted(points, key=lambda point: (point.kind == "class", -point.df, point.name))
 
 
 def place(points: Sequence[MapPoint]) -> list[Placed]:

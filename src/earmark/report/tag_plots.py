@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int64
 
+from earmark.annotate.vocabulary.config import PAPER_SIZES
 from earmark.annotate.vocabulary.facts import CurvePoint
 
 from .drawing import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic, panels_of
-from .tags import PAPER_SIZES, TagFacts
+from .tags import TagFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,13 +9,13 @@ from functools import cached_property
 
 from earmark.annotate.tag import PARSE_REPORT, ParseReport, read_parse_report
 from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyEntry
+from earmark.annotate.vocabulary.config import PAPER_SIZES
 from earmark.annotate.vocabulary.facts import FACTS, CurvePoint, Facts
 from earmark.records import Example
 
 from .stages import Finished
 from .telling import LabelledDomain, telling_tags
 
-PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper tries, section 3.2."""
 TABLED_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
 NEAR = 1.1

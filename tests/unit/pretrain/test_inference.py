@@ -92,3 +92,27 @@ def test_settings_out_of_range_are_named(tiny_encoder: TransformerConfig) -> Non
         PretrainConfig(lr=0.0)
     with pytest.raises(ConfigError, match="cannot hold a clip"):
         PretrainConfig(batch_s=5.0, max_clip_s=10.0)
+
+
+def test_another_vocabulary_is_refused_and_can_be_mapped_to(
+    workspace: Workspace, vocabulary: Vocabulary, make_examples: Make, tmp_path: Path
+) -> None:
+    (file,) = [clip.path for clip in make_examples(1, "test")]
+    own, other = tmp_path / "own.json", tmp_path / "label_3.txt"
+    vocabulary.save(own)
+    first, second = vocabulary.tags[:2]
+    other.write_text(f"{second}\nnever heard\n{first}\n")
+    (expected,) = load_tagger(workspace.root, own).probabilities([file])
+
+    with pytest.raises(ConfigError, match=r"2 of \d+ tags are the same.*--map"):
+        load_tagger(workspace.root, other)
+    mapped = load_tagger(workspace.root, other, mapped=True)
+    assert mapped.tags == (second, first)
+    np.testing.assert_array_equal(mapped.probabilities([file])[0], expected[[1, 0]])
+    assert {tag for tag, _ in mapped.label([file])[0]} == {first, second}
+
+    other.write_text("never heard\n")
+    with pytest.raises(ConfigError, match=r"0 of \d+ tags are the same"):
+        load_tagger(workspace.root, other, mapped=True)
+    with pytest.raises(ConfigError, match="mapped to what"):
+        load_tagger(workspace.root, mapped=True)

@@ -13,6 +13,7 @@ from earmark.annotate.audit.results import (
     AGREEMENT,
     COVERAGE,
     MAP,
+    MOST_TAGS,
     PARSERS,
     SHAPE,
     Agreement,
@@ -93,7 +94,8 @@ def write_audit(tags: Mapping[str, int], folder: Path, *, classes: int = 40) -> 
     write_parquet(folder / SHAPE, [_shape("corpus", "lexical"), _shape("clotho", "llm")], Shape)
     parsers = [_parser("clotho", "lexical", 0.31), _parser("clotho", "llm", float("nan"))]
     write_parquet(folder / PARSERS, parsers, ParserScore)
-    write_parquet(folder / MAP, _map(rng, tags, classes), MapPoint)
+    drawn = dict(sorted(tags.items(), key=lambda pair: -pair[1])[:MOST_TAGS])
+    write_parquet(folder / MAP, _map(rng, drawn, classes), MapPoint)
     notes = ["Clotho has no labels: only its shape is told.", "<b>300</b> captions were sampled."]
     (folder / "notes.json").write_bytes(msgspec.json.encode(notes))
 
@@ -129,6 +131,7 @@ def _facts(vocabulary: Vocabulary, folded: list[int]) -> Facts:
             ),
             StepChange(step="decisions", tags=2, uses=77, examples=(("reverb", "reverberant"),)),
         ),
+        unread={"tags are not a list": 17},
         dropped={"empty": 3, "too long": 9, "banned": 30},
         captions_by_domain={name: captions // part for part, name in enumerate(DOMAINS, start=2)},
         tags_by_domain={"speech": of_five, "music": of_five, "sound": size - 2 * of_five},
@@ -157,7 +160,7 @@ def _agreement(
         group=group,
         clips=clips,
         labels=clips * 2,
-        tags=clips,
+        named=clips,
         **rates,
     )
 

@@ -83,11 +83,12 @@ def test_a_map_names_every_point_and_keeps_names_apart():
             assert apart or abs(base - other_base) >= tag_map.LABEL_HEIGHT * 0.99
 
 
-def test_of_many_tags_the_most_frequent_are_drawn():
-    points = [map_point(f"tag {n}", n, n, df=n + 1) for n in range(tag_map.MOST_TAGS + 10)]
-    kept = tag_map.most_frequent([*points, map_point("Dog", 0.0, 0.0, df=0)])
-    assert len(kept) == tag_map.MOST_TAGS + 1
-    assert min(point.df for point in kept if point.kind == "tag") == 11
+def test_the_most_frequent_tags_come_first_and_classes_last():
+    points = [map_point("Dog", 0, 0, df=0), *(map_point(f"tag {n}", n, n, df=n) for n in (1, 3, 2))]
+    assert [point.name for point in tag_map.by_frequency(points)] == [
+        *("tag 3", "tag 2", "tag 1"),
+        "Dog",
+    ]
 
 
 def test_names_on_a_map_are_text_and_odd_places_are_drawn():

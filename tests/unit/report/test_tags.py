@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from earmark.annotate.audit.results import MOST_TAGS
 from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
 from earmark.annotate.vocabulary.facts import FACTS, CurvePoint, Facts
 from earmark.report import write_report
@@ -114,12 +115,14 @@ def test_a_vocabulary_that_was_not_grown_has_no_curve(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
     folder = workspace.latest_run()[1]["vocabulary"].folder
     bare = msgspec.structs.replace(
-        Facts.load(folder), curve=(), changes=(), dropped={}, unsupported=(), folded=()
+        Facts.load(folder), curve=(), changes=(), dropped={}, unread={}, unsupported=(), folded=()
     )
+    assert "17</b> tags are not a list" in write_report(workspace).read_text("utf-8")
     bare.save(folder)
     page = write_report(workspace).read_text("utf-8")
     assert "no step was on, or the vocabulary was taken over as it is" in page
     assert "What was dropped" not in page
+    assert "were not counted" not in page
     assert "by the size of the vocabulary" not in page
     assert "no longer borne out" not in page
 
@@ -135,4 +138,6 @@ def test_a_large_vocabulary_stays_a_light_page(build, tmp_path, invented):
     assert len(page) < 1_200_000
     (drawn,) = [part for part in page.split("<svg ") if part.startswith('class="plot map"')]
     assert len(drawn.partition("</svg>")[0]) < 300_000
-    assert drawn.count("<use ") == 2200 + 527
+    assert drawn.count("<use ") == MOST_TAGS + 527
+    left_out = f"{len(frequencies) - MOST_TAGS:,}"
+    assert f"tags, {left_out} less frequent ones are left out." in page

@@ -1,24 +1,25 @@
-"""The clips of a corpus: their tags, held against what people labelled them."""
+"""The clips of a corpus: their tags, held against what people labelled them.
+
+The tables are gone through once for each question, and nothing is kept of a clip without labels.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from earmark.annotate.semantics import Meaning
 from earmark.annotate.vocabulary.choosing.domains import seed_domain
 from earmark.config import ConfigError, nearest
-from earmark.records import Clip, Rejected, TagSet, stream_parquet
+from earmark.records import Rejected
 
+from .check import CORPUS
 from .config import AuditConfig
-from .match import ClassNames
-from .meaning import Meaning
-from .names import lemmas_of, words_of
-from .part import Labelled, Part, held_against
-from .shape import shape
-
-CORPUS = "corpus"
-"""What the clips are called beside text sources."""
+from .joined import joined, label_values
+from .labelled import Labelled
+from .names import alternatives, lemmas_of, words_of
+from .part import Part, held_against
+from .shape import ShapeTally
 
 DOMAIN = "domain"
 """The label field that says a clip's domain, where the corpus has it."""
@@ -37,11 +38,14 @@ def audit_corpus(
 
     A clip without a row of tags is Rejected with the reason "no tags": a stage before lost it.
     """
-    rows, rejected = read_corpus(clips, tags)
-    fields, passed_over = choose_fields(rows, config.fields)
+    tally = ShapeTally(seed_domain, meaning)
+    rejected = tuple(_count(clips, tags, tally))
+    whole = tally.shape(CORPUS, tagger)
+    fields, passed_over = choose_fields(label_values(clips), tally.distinct, config.fields)
+    rows = read_labels(clips, tags, fields)
     parts = [
-        held_against(CORPUS, field, rows, meaning, resamples=config.resamples, seed=seed)
-        for field in fields
+        held_against(CORPUS, field, own, meaning, resamples=config.resamples, seed=seed)
+        for field, own in rows.items()
     ]
     notes = [note for part in parts for note in part.notes]
     if passed_over:
@@ -49,61 +53,69 @@ def audit_corpus(
         notes.append(f"No tag names a value of the label fields {words}: they are not compared.")
     if not fields:
         notes.append("The corpus has no labels that tags could be held against.")
-    whole = shape(CORPUS, tagger, [row.tags for row in rows], seed_domain, meaning)
     return Part(
-        given=len(rows) + len(rejected),
+        given=whole.captions + len(rejected),
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=(whole,),
-        rejected=tuple(rejected),
+        rejected=rejected,
         notes=tuple(notes),
     )
 
 
-def read_corpus(clips: Path, tags: Path) -> tuple[list[Labelled], list[Rejected]]:
-    """Return the clips that have tags, and those that have none."""
-    found: dict[str, tuple[str, ...]] = {}
-    for row in stream_parquet(tags, TagSet):
-        found[row.id] = tuple(map(sys.intern, row.tags))
-    rows: list[Labelled] = []
-    rejected: list[Rejected] = []
-    for clip in stream_parquet(clips, Clip):
-        own = found.get(clip.id)
+def _count(clips: Path, tags: Path, tally: ShapeTally) -> Iterable[Rejected]:
+    """Count the tags of all clips; yields the clips that have none."""
+    for (name,), own in joined(clips, tags, "id"):
         if own is None:
-            rejected.append(Rejected(id=clip.id, stage="audit", reason="no tags"))
+            yield Rejected(id=name, stage="audit", reason="no tags")
+        else:
+            tally.add(own)
+
+
+def read_labels(clips: Path, tags: Path, fields: Collection[str]) -> dict[str, Labelled]:
+    """Return the clips that have tags, and labels in each of the fields."""
+    found = {field: Labelled() for field in fields}
+    if not found:
+        return found
+    cells = joined(clips, tags, "id", "recording", "parent", fields=(DOMAIN, *found))
+    for (name, recording, parent, domain, *labels), own in cells:
+        if own is None:
             continue
-        recording = clip.recording or clip.parent or clip.id
-        domain = "".join(clip.labels.get(DOMAIN, ())[:1])
-        rows.append(Labelled(recording, domain, own, clip.labels))
-    return rows, rejected
+        for rows, given in zip(found.values(), labels, strict=True):
+            if given:
+                rows.append(recording or parent or name, "".join((domain or ())[:1]), own, given)
+    return found
 
 
 def choose_fields(
-    rows: Sequence[Labelled], asked: tuple[str, ...] | None
+    values: Iterable[tuple[str, str]], tags: Iterable[str], asked: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the label fields that are compared, and those that are passed over.
 
     Where none are asked for, a field is compared if the tags of the corpus name one of its values
     by lemma: ages, folds and names of speakers are no names of sounds.
 
+    Args:
+        values: (field, label) of all clips.
+        tags: all distinct tags.
+        asked: the fields that were asked for.
+
     Raises:
         ConfigError: a field that is asked for is in no clip's labels.
     """
-    values: dict[str, set[str]] = {}
-    for row in rows:
-        for field, labels in row.labels.items():
-            values.setdefault(field, set()).update(labels)
     if asked is not None:
+        present = {field for field, _ in values}
         for field in asked:
-            if field not in values:
+            if field not in present:
                 raise ConfigError(
-                    f"audit.fields: no clip has the label field {field!r}.{nearest(field, values)}"
+                    f"audit.fields: no clip has the label field {field!r}.{nearest(field, present)}"
                 )
         return asked, ()
-    lemmas = _lemmas(row.tags for row in rows)
-    named = {field for field, names in values.items() if ClassNames(tuple(names)).said(lemmas)}
-    return tuple(sorted(named)), tuple(sorted(values.keys() - named))
-
-
-def _lemmas(tag_sets: Iterable[Sequence[str]]) -> set[str]:
-    distinct = {tag for tags in tag_sets for tag in tags}
-    return {lemma for tag in distinct for lemma in lemmas_of(words_of(tag))}
+    lemmas = {lemma for tag in tags for lemma in lemmas_of(words_of(tag))}
+    named: dict[str, bool] = {}
+    for field, label in values:
+        if not named.setdefault(field, False):
+            named[field] = any(lemmas_of(words) <= lemmas for words in alternatives(label))
+    return (
+        tuple(sorted(field for field in named if named[field])),
+        tuple(sorted(field for field in named if not named[field])),
+    )

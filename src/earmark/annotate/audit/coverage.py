@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from earmark.annotate.semantics import Meaning
+
 from .match import matchers
-from .meaning import Meaning
 from .results import ListCoverage
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int, Int64
 
 TAILS = (2.5, 97.5)
 """Percentiles that bound 95 % of the draws."""
@@ -58,7 +59,7 @@ def rates(
 
 
 def grouped(
-    counts: Int64[np.ndarray, "clips columns"], recordings: Int64[np.ndarray, " clips"]
+    counts: Int64[np.ndarray, "clips columns"], recordings: Int[np.ndarray, " clips"]
 ) -> Int64[np.ndarray, "recordings columns"]:
     """Return the counts of clips summed over each recording, which are drawn together."""
     _, group = np.unique(recordings, return_inverse=True)
@@ -74,7 +75,7 @@ def _resampled(
     resamples: int,
 ) -> Int64[np.ndarray, "resamples 4"]:
     nought = np.zeros((1, 4), dtype=np.int64)  # sorts first, whether or not any row is so
-    patterns, times = np.unique(np.concatenate([counts, nought]), axis=0, return_counts=True)
+    patterns, times = patterns_of(np.concatenate([counts, nought]))
     times[0] += blank - 1
     recordings = len(counts) + blank
     share = times / recordings
@@ -84,6 +85,19 @@ def _resampled(
         for start in range(0, resamples, block)
     ]
     return np.concatenate(sums) if sums else np.zeros((0, 4), dtype=np.int64)
+
+
+def patterns_of(
+    counts: Int64[np.ndarray, "recordings 4"],
+) -> tuple[Int64[np.ndarray, "patterns 4"], Int64[np.ndarray, " patterns"]]:
+    """Return the distinct rows, sorted, and how often each is there."""
+    bases = [int(most) + 1 for most in counts.max(axis=0)]
+    if prod(bases) > np.iinfo(np.int64).max:
+        return np.unique(counts, axis=0, return_counts=True)
+    # A row as one number: that sorts twenty times as fast.
+    numbers = np.ravel_multi_index(tuple(counts.T), bases)
+    distinct, times = np.unique(numbers, return_counts=True)
+    return np.stack(np.unravel_index(distinct, bases), axis=1), times
 
 
 def _rates(sums: Int64[np.ndarray, "rows 4"]) -> Float64[np.ndarray, "3 rows"]:

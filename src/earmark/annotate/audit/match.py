@@ -20,7 +20,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .meaning import NEAR, Meaning, embed_names
+from earmark.annotate.semantics import Meaning
+
+from .meaning import NEAR, embed_names
 from .names import alternatives, lemmas_of, spelling, words_of
 from .results import Match
 

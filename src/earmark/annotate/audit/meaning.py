@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32
 
-TEMPLATE = "the sound of {}"
-"""What a name stands in when it is embedded: it bends "bass" and "crane" towards the ear."""
+from earmark.annotate.semantics import TEMPLATE, Meaning
 
 NEAR = 0.89
 """Cosine from which two names mean the same, chosen on AudioSet's names and MiniLM.
@@ -20,14 +18,6 @@ cat, violin and cello 0.76). It misses much: of 104 pairs of names that AudioSet
 it joins 11 ("gunshot" and "gunfire", not "neigh" and "whinny"). At 0.80 it joins 33 of them, and 35
 siblings, and takes "male" for "female".
 """
-
-
-class Meaning(Protocol):
-    """What turns texts into vectors, such as `earmark.annotate.semantics.Embedder`."""
-
-    def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
-        """Return a unit vector for each text, near where the meaning is near."""
-        ...
 
 
 class Remembered:

@@ -65,6 +65,7 @@ def lemmas_of(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(word_lemma, plain))
 
 
+@lru_cache(maxsize=2**16)
 def denies(name: str) -> bool:
     """Return whether a label says what is not heard ("no voices"), which no tag is to name."""
     return not DENIALS.isdisjoint(words_of(name)[:1])

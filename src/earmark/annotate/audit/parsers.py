@@ -7,14 +7,16 @@ of speech; here both are counted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from .agreement import Judged, judge
 from .intervals import Rates, grouped, rates
+from .judge import judge
+from .labelled import Labelled
 from .match import matchers
-from .names import denies, lemmas_of, words_of
+from .names import lemmas_of, words_of
 from .results import ParserScore
 
 
@@ -25,6 +27,18 @@ class Sampled(NamedTuple):
     recording: str
     text: str
     labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What the scores of both taggers share; `captions` were given, and `read` by both."""
+
+    source: str
+    captions: int
+    read: Sequence[Sampled]
+    same: Sequence[float]
+    resamples: int
+    seed: int
 
 
 def sample(rows: Sequence[Sampled], size: int, rng: np.random.Generator) -> list[Sampled]:
@@ -41,7 +55,7 @@ def compare(
     resamples: int,
     seed: int,
 ) -> list[ParserScore]:
-    """Return a score for each of two taggers.
+    """Return a score for each of two taggers, over the captions that both read.
 
     Args:
         source: what the captions are of.
@@ -50,36 +64,31 @@ def compare(
         resamples: bootstrap draws behind each interval.
         seed: equal seeds give equal intervals.
     """
-    return [_score(source, name, rows, taggers, resamples=resamples, seed=seed) for name in taggers]
+    read = [row for row in rows if all(row.id in own for own in taggers.values())]
+    tags = {name: [own[row.id] for row in read] for name, own in taggers.items()}
+    same = [_jaccard(first, second) for first, second in zip(*tags.values(), strict=True)]
+    study = _Study(source, len(rows), read, same, resamples, seed)
+    return [
+        _score(study, name, tags[name], unreadable=sum(row.id not in own for row in rows))
+        for name, own in taggers.items()
+    ]
 
 
 def _score(
-    source: str,
-    name: str,
-    rows: Sequence[Sampled],
-    taggers: Mapping[str, Mapping[str, tuple[str, ...]]],
-    *,
-    resamples: int,
-    seed: int,
+    study: _Study, name: str, tags: Sequence[tuple[str, ...]], *, unreadable: int
 ) -> ParserScore:
-    own = taggers[name]
-    others = [tags for other, tags in taggers.items() if other != name]
-    tags = [own.get(row.id, ()) for row in rows]
     uses = sum(map(len, tags))
-    grounded = sum(_grounded(each, row.text) for each, row in zip(tags, rows, strict=True))
-    same = [
-        _jaccard(own.get(row.id, ()), other.get(row.id, ())) for other in others for row in rows
-    ]
-    found = _against_people(rows, tags, resamples, seed)
+    grounded = sum(_grounded(each, row.text) for each, row in zip(tags, study.read, strict=True))
+    found = _against_people(study, tags)
     return ParserScore(
-        source=source,
+        source=study.source,
         tagger=name,
-        captions=len(rows),
-        unreadable=sum(row.id not in own for row in rows),
-        tags_mean=uses / len(rows) if rows else 0.0,
+        captions=study.captions,
+        unreadable=unreadable,
+        tags_mean=uses / len(tags) if tags else float("nan"),
         distinct=len({tag for each in tags for tag in each}),
         grounded=grounded / uses if uses else float("nan"),
-        same=float(np.mean(same)) if same else float("nan"),
+        same=float(np.mean(study.same)) if study.same else float("nan"),
         precision=found.precision.value,
         recall=found.recall.value,
         f1=found.f1.value,
@@ -88,20 +97,14 @@ def _score(
     )
 
 
-def _against_people(
-    rows: Sequence[Sampled], tags: Sequence[tuple[str, ...]], resamples: int, seed: int
-) -> Rates:
+def _against_people(study: _Study, tags: Sequence[tuple[str, ...]]) -> Rates:
     """Return precision, recall and F1 by lemma over the rows that people tagged."""
-    judged = [
-        Judged(row.recording, "", own, labels)
-        for row, own in zip(rows, tags, strict=True)
-        if (labels := tuple(label for label in row.labels if not denies(label)))
-    ]
-    labels = sorted({label for row in judged for label in row.labels})
-    by_lemma = matchers(labels, (), None)[-1]
-    counts = judge(judged, by_lemma).counts
-    _, recordings = np.unique([row.recording for row in judged], return_inverse=True)
-    return rates(grouped(counts, recordings), np.random.default_rng(seed), resamples)
+    judged = Labelled()
+    for row, own in zip(study.read, tags, strict=True):
+        judged.append(row.recording, "", own, row.labels)
+    by_lemma = matchers(list(judged.labels.names), (), None)[-1]
+    counts = grouped(judge(judged, by_lemma).counts, judged.recordings)
+    return rates(counts, np.random.default_rng(study.seed), study.resamples)
 
 
 def _grounded(tags: Sequence[str], text: str) -> int:

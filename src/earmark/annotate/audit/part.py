@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from earmark.records import Labels, Rejected
+from earmark.annotate.semantics import Meaning
+from earmark.records import Rejected
 
-from .agreement import LEAST_CLIPS, Judged, agreement
+from .agreement import LEAST_CLIPS, agreement
+from .labelled import Labelled
 from .match import matchers
-from .meaning import Meaning
-from .names import denies
 from .results import Agreement, ParserScore, Shape
 
 
@@ -29,23 +29,10 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Tags of a clip or caption beside all that people labelled it.
-
-    Rows of one `recording` are not independent. `domain` is "" where it is not known.
-    """
-
-    recording: str
-    domain: str
-    tags: tuple[str, ...]
-    labels: Labels
-
-
 def held_against(
     source: str,
     field: str,
-    rows: Iterable[Labelled],
+    rows: Labelled,
     meaning: Meaning | None,
     *,
     resamples: int,
@@ -53,44 +40,24 @@ def held_against(
 ) -> Part:
     """Return the agreement of tags with one label field, over the rows that have a label of it.
 
-    Labels that deny ("no voices") are left out and counted in a note: no tag is to name them.
+    Labels that deny ("no voices") are counted in a note.
     """
-    with_field = [(row, row.labels[field]) for row in rows if row.labels.get(field)]
-    judged = [
-        Judged(row.recording, row.domain, row.tags, kept)
-        for row, labels in with_field
-        if (kept := tuple(label for label in labels if not denies(label)))
-    ]
-    if not judged:
+    if not len(rows):
         return Part(notes=(f"{source} has no labels in the field {field!r}.",))
-    names = sorted({label for row in judged for label in row.labels})
-    tags = {tag for row in judged for tag in row.tags}
-    found = agreement(
-        *(source, field, judged, matchers(names, tags, meaning)),
-        resamples=resamples,
-        seed=seed,
-    )
-    denied = sum(denies(label) for _, labels in with_field for label in labels)
-    return Part(agreement=tuple(found), notes=_notes(source, field, judged, names, denied))
+    made = matchers(list(rows.labels.names), list(rows.tags.names), meaning)
+    found = agreement(source, field, rows, made, resamples=resamples, seed=seed)
+    return Part(agreement=tuple(found), notes=tuple(_notes(source, field, rows)))
 
 
-def _notes(
-    source: str, field: str, judged: Sequence[Judged], names: Sequence[str], denied: int
-) -> tuple[str, ...]:
-    counts = dict.fromkeys(names, 0)
-    for row in judged:
-        for label in row.labels:
-            counts[label] += 1
-    rare = sum(count < LEAST_CLIPS for count in counts.values())
-    notes: list[str] = []
-    if denied:
-        notes.append(
-            f"{source}, {field}: {denied} labels say what is not heard (no voices) and are left "
-            "out."
+def _notes(source: str, field: str, rows: Labelled) -> Iterator[str]:
+    rare = int((rows.labels.uses() < LEAST_CLIPS).sum())
+    if rows.denied:
+        yield (
+            f"{source}, {field}: {rows.denied} labels say what is not heard (no voices) and are "
+            "left out."
         )
     if rare:
-        notes.append(
-            f"{source}, {field}: {rare} of {len(names)} labels are carried by fewer than "
-            f"{LEAST_CLIPS} clips; they count in the whole, and have no row of their own."
+        yield (
+            f"{source}, {field}: {rare} of {len(rows.labels.names)} labels are carried by fewer "
+            f"than {LEAST_CLIPS} clips; they count in the whole, and have no row of their own."
         )
-    return tuple(notes)

@@ -17,13 +17,22 @@ AGREEMENT, COVERAGE, SHAPE, PARSERS, MAP = (
 )
 
 
+MOST_TAGS = 1500
+"""Tags on the map, the most frequent: more cannot be told apart on a page."""
+
+
 class Agreement(Row, frozen=True, kw_only=True):
     """Tags against people's labels of the same clips.
 
     `source` is "corpus" or a text source's name, `field` the label field. `group` says over what:
-    "all", a domain, or one label (`kind`). Precision asks of those tags that name any class of
-    the field at all; recall of the labels. `low` and `high` bound 95 % of bootstrap draws over
-    clips. `clips` carry `labels` labels and `tags` tags that name a class.
+    "all", a domain, or one label (`kind`). `low` and `high` bound 95 % of bootstrap draws over
+    recordings.
+
+    `clips` carry `labels` labels; their tags name `named` classes of the field, counted by clip:
+    two tags that name one class count once, and a tag that names none does not count. Precision
+    is the share of named classes that are right: those of the labels, and those that a label says
+    more than ("groovy bass" is bass). Recall is the share of labels that are named themselves. F1
+    is the harmonic mean of the two, of which the first is thus the more lenient.
     """
 
     source: str
@@ -33,7 +42,7 @@ class Agreement(Row, frozen=True, kw_only=True):
     group: str
     clips: int
     labels: int
-    tags: int
+    named: int
     precision: float
     precision_low: float
     precision_high: float
@@ -84,9 +93,11 @@ class Shape(Row, frozen=True, kw_only=True):
 class ParserScore(Row, frozen=True, kw_only=True):
     """One tagger on the captions that both taggers of the study were given.
 
-    `grounded` is the share of tags whose words (by lemma) stand in the caption. Precision, recall
-    and F1 are against people's tags of the same clip, NaN where there are none. `same` is the mean
-    Jaccard index of its tags (by lemma) with the other tagger's.
+    Of `captions`, this tagger left `unreadable`; all other figures go over those that both read.
+    `grounded` is the share of tags whose words (by lemma) stand in the caption. `same` is the mean
+    Jaccard index of its tags (by lemma) with the other tagger's. Precision, recall and F1 are
+    against people's tags of the same clip, by lemma and as in `Agreement`. NaN is what there is
+    nothing to tell from.
     """
 
     source: str

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from earmark.annotate.backends.configs import TaggerConfig
 from earmark.annotate.execute.local import LocalConfig
 from earmark.annotate.execute.on_ray import RayConfig
-from earmark.annotate.semantics import Embedder
+from earmark.annotate.semantics import Embedder, Meaning
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.build import write_vocabulary
 from earmark.annotate.vocabulary.locking.opening import LOCK
@@ -20,11 +20,12 @@ from earmark.config import ConfigError
 from earmark.records import Rejected, write_parquet
 from earmark.workspace import write_text
 
+from .check import check
 from .config import AuditConfig
 from .corpus import audit_corpus
 from .coverage import coverage
 from .label_lists import AUDIOSET, audioset, read_list
-from .meaning import Meaning, Remembered
+from .meaning import Remembered
 from .part import Part
 from .results import (
     AGREEMENT,
@@ -68,12 +69,13 @@ def audit(
         seed: of bootstrap draws, samples and the map.
 
     Raises:
-        ConfigError: a field, list or text source is not there, or two have one name.
+        ConfigError: as `check`, and where a field is in no clip's labels.
         StageError: a tagger is out of order; what was answered is kept.
     """
-    _check_names(config)
+    check(config)
     lists = {AUDIOSET: audioset()} | {each.name: read_list(each) for each in config.lists}
-    meaning, notes = _meaning(config)
+    meaning = Remembered(Embedder.load()) if config.semantic else None
+    notes = [] if meaning else ["Nothing was matched by meaning: audit.semantic is not set."]
     corpus = audit_corpus(clips, tags, title(tagger), config, meaning, seed=seed)
     texts = audit_texts(config, tagger, where, meaning, folder, seed=seed)
     points, unmapped = _map(vocabulary, lists[AUDIOSET], meaning, seed=seed)
@@ -103,24 +105,6 @@ def _write(folder: Path, parts: Sequence[Part]) -> dict[str, int]:
     given = sum(part.given for part in parts)
     reasons = Counter(f"{row.stage}: {row.reason}" for row in rejected)
     return {"in": given, "out": given - reasons.total(), **dict(reasons.most_common())}
-
-
-def _check_names(config: AuditConfig) -> None:
-    """Refuse two lists or two text sources of one name: one would stand for the other."""
-    lists = [AUDIOSET, *(each.name for each in config.lists)]
-    for what, names in (("lists", lists), ("texts", [each.name for each in config.texts])):
-        if doubled := [name for name in names if names.count(name) > 1]:
-            raise ConfigError(f"audit.{what}: two are named {doubled[0]!r}. Rename one.")
-
-
-def _meaning(config: AuditConfig) -> tuple[Meaning | None, list[str]]:
-    """Return what matches by meaning, or why there is none."""
-    if not config.semantic:
-        return None, ["Nothing was matched by meaning: audit.semantic is not set."]
-    try:
-        return Remembered(Embedder.load()), []
-    except ConfigError as error:
-        return None, [f"Nothing was matched by meaning: {error}"]
 
 
 def _map(

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from earmark.records import read_parquet
 
 from .results import (
     AGREEMENT,
     COVERAGE,
+    NOTES,
     PARSERS,
     SHAPE,
     Agreement,
@@ -21,17 +24,18 @@ from .results import (
 
 
 def summary(folder: Path) -> str:
-    """Return the main figures of a finished audit as plain text, a line each."""
-    return "\n".join((*_agreement(folder), *_coverage(folder), *_shapes(folder), *_parsers(folder)))
+    """Return the main figures of a finished audit as plain text, a line each; its notes last."""
+    parts = (_agreement, _coverage, _shapes, _parsers, _notes)
+    return "\n".join(line for part in parts for line in part(folder))
 
 
 def _agreement(folder: Path) -> Iterator[str]:
     for row in read_parquet(folder / AGREEMENT, Agreement):
         if row.kind == "all":
             yield (
-                f"{row.source}, {row.field} ({row.match}): precision {row.precision:.3f}, "
-                f"recall {row.recall:.3f}, F1 {row.f1:.3f} [{row.f1_low:.3f}, {row.f1_high:.3f}] "
-                f"over {row.clips} clips"
+                f"{row.source}, {row.field} ({row.match}): precision {_rate(row.precision)}, "
+                f"recall {_rate(row.recall)}, F1 {_rate(row.f1)} "
+                f"[{_rate(row.f1_low)}, {_rate(row.f1_high)}] over {row.clips} clips"
             )
 
 
@@ -50,8 +54,18 @@ def _shapes(folder: Path) -> Iterator[str]:
 
 def _parsers(folder: Path) -> Iterator[str]:
     for row in read_parquet(folder / PARSERS, ParserScore):
-        against = "" if math.isnan(row.f1) else f", F1 {row.f1:.3f} against people"
         yield (
-            f"{row.source}, {row.tagger}: {row.tags_mean:.1f} tags a caption, "
-            f"{row.grounded:.0%} of them in it{against}"
+            f"{row.source}, {row.tagger}: {_rate(row.tags_mean, '.1f')} tags a caption, "
+            f"{_rate(row.grounded, '.0%')} of them in it, F1 {_rate(row.f1)} against people, "
+            f"{row.unreadable} of {row.captions} captions unreadable"
         )
+
+
+def _notes(folder: Path) -> Iterator[str]:
+    for note in msgspec.json.decode((folder / NOTES).read_bytes(), type=list[str]):
+        yield f"Note: {note}"
+
+
+def _rate(value: float, form: str = ".3f") -> str:
+    """Return a figure, "-" where there is none."""
+    return "-" if math.isnan(value) else format(value, form)

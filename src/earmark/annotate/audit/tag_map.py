@@ -11,15 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from earmark.annotate.semantics import Meaning
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 
-from .meaning import Meaning, embed_names
+from .meaning import embed_names
 from .names import alternatives, words_of
-from .results import MapPoint
-
-MOST_TAGS = 1500
-"""Tags that are drawn: more cannot be told apart on a page."""
+from .results import MOST_TAGS, MapPoint
 
 PERPLEXITY = 30
 """About how many neighbours a point keeps; fewer where there are few points."""

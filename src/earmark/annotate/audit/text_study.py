@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,16 @@ import numpy as np
 from earmark.annotate.backends.configs import TaggerConfig
 from earmark.annotate.execute.local import LocalConfig
 from earmark.annotate.execute.on_ray import RayConfig
+from earmark.annotate.semantics import Meaning
 from earmark.annotate.vocabulary.choosing.domains import seed_domain
 from earmark.records import Caption, Rejected, TagSet, read_parquet, write_parquet
 
 from .config import AuditConfig, TextSource
-from .meaning import Meaning
+from .labelled import Labelled
 from .parsers import Sampled, compare, sample
-from .part import Labelled, Part, held_against
+from .part import Part, held_against
 from .results import ParserScore
-from .shape import shape
+from .shape import ShapeTally
 from .texts import SourceRow, caption_id, read_source, tag_texts, title, write_texts
 
 TEXTS, AGAINST = "texts", "against"
@@ -36,7 +38,10 @@ def audit_texts(
     *,
     seed: int,
 ) -> Part:
-    """Return what the text sources show; their captions are tagged in `folder`/texts."""
+    """Return what the text sources show; their captions are tagged in `folder`/texts.
+
+    A caption whose tags could not be read is in no figure: it is Rejected, and a note counts it.
+    """
     if not config.texts:
         return Part(notes=("No text sources were given: there is no study of captions.",))
     counts = write_texts(config.texts, folder / TEXTS)
@@ -45,47 +50,51 @@ def audit_texts(
     broken = read_parquet(folder / TEXTS / "rejected.parquet", Rejected)
     rows = {source.name: list(_sampled(source)) for source in config.texts}
     parts = [
-        _audit_source(
-            *(source, rows[source.name], title(tagger), found, config, meaning),
-            seed=seed,
-        )
+        _audit_source(source, rows[source.name], (tagger, found), config, meaning, seed=seed)
         for source in config.texts
     ]
-    parsers, notes = _parsers(config, rows, (tagger, found), where, folder / AGAINST, seed=seed)
+    scores, note = _parsers(config, rows, (tagger, found), where, folder / AGAINST, seed=seed)
     return Part(
         given=counts["in"],
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=tuple(row for part in parts for row in part.shapes),
-        parsers=tuple(parsers),
+        parsers=tuple(scores),
         rejected=(*broken, *lost),
-        notes=(*(note for part in parts for note in part.notes), *notes),
+        notes=(*(note for part in parts for note in part.notes), *note),
     )
 
 
 def _audit_source(
     source: TextSource,
     rows: Sequence[Sampled],
-    tagger: str,
-    found: Tags,
+    tagged: tuple[TaggerConfig, Tags],
     config: AuditConfig,
     meaning: Meaning | None,
     *,
     seed: int,
 ) -> Part:
-    tag_sets = [found[row.id].tags if row.id in found else () for row in rows]
-    whole = shape(source.name, tagger, tag_sets, seed_domain, meaning)
+    """Return what the captions of a source show, of which those that were read."""
+    tagger, found = tagged
+    tally, labelled = ShapeTally(seed_domain, meaning), Labelled()
+    read = [row for row in rows if row.id in found]
+    for row in read:
+        tags = found[row.id].tags
+        tally.add(tags)
+        labelled.append(row.recording, source.domain or "", tags, row.labels)
+    whole = tally.shape(source.name, title(tagger))
+    lost = len(rows) - len(read)
+    notes = (
+        f"{source.name}: the tags of {lost} of {len(rows)} captions could not be read; no figure "
+        "goes over them.",
+    )
     if not source.labels:
-        return Part(shapes=(whole,))
-    labelled = [
-        Labelled(row.recording, source.domain or "", tags, {source.labels: row.labels})
-        for row, tags in zip(rows, tag_sets, strict=True)
-    ]
+        return Part(shapes=(whole,), notes=notes if lost else ())
     against = held_against(
         *(source.name, source.labels, labelled, meaning),
         resamples=config.resamples,
         seed=seed,
     )
-    return Part(agreement=against.agreement, shapes=(whole,), notes=against.notes)
+    return replace(against, shapes=(whole,), notes=(*(notes if lost else ()), *against.notes))
 
 
 def _parsers(

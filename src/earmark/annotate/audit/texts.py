@@ -20,9 +20,10 @@ from earmark.annotate.execute.on_ray import RayConfig
 from earmark.annotate.execute.run import answer_all
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.config import ConfigError, nearest
-from earmark.corpora.lines import JSON_LINES, Line, read_lines
+from earmark.corpora.lines import Line, read_lines
 from earmark.records import Caption, Rejected, TagSet, read_parquet, stream_parquet, write_outcome
 
+from .check import check_source
 from .config import AuditConfig, TextSource
 
 STAGE = "audit"
@@ -65,7 +66,7 @@ def read_source(source: TextSource) -> Iterator[SourceRow | Rejected]:
         ConfigError: the file cannot be read, or no row has the columns that are asked for.
     """
     path = Path(source.path)
-    _check_source(source)
+    check_source(source)
     seen: set[str] = set()
     columns: set[str] = set()
     for line in read_lines(path):
@@ -128,17 +129,6 @@ def _captions(sources: Sequence[TextSource]) -> Iterator[Caption | Rejected]:
             for number, text in enumerate(row.captions):
                 name = caption_id(source.name, row.id, number)
                 yield Caption(id=name, text=text, summary="", backend=source.name)
-
-
-def _check_source(source: TextSource) -> None:
-    path = Path(source.path)
-    if not path.name.removesuffix(".gz").endswith(JSON_LINES):
-        raise ConfigError(f"audit.texts: {path} should be a .jsonl file, packed as .gz or not.")
-    if not source.name or "/" in source.name or source.name == "corpus":
-        raise ConfigError(
-            f"audit.texts: {path} is named {source.name!r}; a name must not be empty, hold a '/', "
-            "or be 'corpus', which the clips are called."
-        )
 
 
 def _row(source: TextSource, line: Line) -> SourceRow | Rejected:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from earmark.config import Config, ConfigError
+from earmark.config import Config
 
 Domain = Literal["speech", "music", "sound"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "sound")
@@ -28,15 +26,19 @@ NORMALISER_STEPS: tuple[NormaliserStep, ...] = (
 )
 """Every step of the normaliser, in the order in which they are applied."""
 
+PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
+"""The sizes that the paper compares; the growth curve has them beside those that are written."""
+
 ScoreName = Literal["paper", "frequency", "balanced", "information"]
 
 
 class AutoSize(Config, frozen=True, kw_only=True):
-    """When a vocabulary that chooses its own size stops growing: at the first bound it meets.
+    """Which tags a vocabulary that chooses its own size takes.
 
     Args:
-        positives: every tag is held by at least so many captions, else it cannot be learned.
-        gain: every tag adds at least so much to the share of all tag uses that are covered.
+        positives: those that at least so many captions hold; others cannot be learned.
+        gain: of these, best first, until the next would add less to the share of all tag uses that
+            are covered (averaged over some tags).
     """
 
     positives: int = 50
@@ -76,27 +78,13 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
     auto: AutoSize = AutoSize()
 
     @property
+    def least_df(self) -> int:
+        """How many captions must hold a tag."""
+        return max(self.min_df, self.auto.positives) if self.size == "auto" else self.min_df
+
+    @property
     def steps(self) -> tuple[NormaliserStep, ...]:
         """The normaliser's steps that are on, in the order in which they are applied."""
         if self.normalise == "all":
             return NORMALISER_STEPS
         return tuple(step for step in NORMALISER_STEPS if step in self.normalise)
-
-    def file_digests(self) -> tuple[str, ...]:
-        """Return the SHA-256 of each file that is named: what it says settles the result.
-
-        Raises:
-            ConfigError: one cannot be read.
-        """
-        named = {"decisions": self.decisions, "frozen": self.frozen}
-        return tuple(_digest(name, file) for name, file in named.items() if file)
-
-
-def _digest(name: str, file: str) -> str:
-    try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(
-            f"vocabulary.{name} = {file!r} cannot be read: {error.strerror}. A path is meant from "
-            "the folder where the command is given."
-        ) from None

@@ -56,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         curve: growing vocabularies, in about logarithmic steps, up to all tags that qualify.
         chosen: why the size is what it is, in words.
         unsupported: decisions of people that the corpus no longer bears, in words.
+        unread: rows that could not be counted, by reason; they are in unread.parquet.
     """
 
     captions: int
@@ -70,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     curve: tuple[CurvePoint, ...]
     chosen: str
     unsupported: tuple[str, ...] = ()
+    unread: dict[str, int] = {}
 
     def save(self, folder: Path) -> None:
         """Write facts.json into `folder`."""

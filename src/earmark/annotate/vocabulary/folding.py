@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from earmark.config import ConfigError
@@ -27,10 +27,10 @@ class Folding:
     """What became of every distinct tag of a corpus.
 
     `target` holds each tag as written: the tag it is counted as, or "" where it is dropped;
-    `dropped` says why, by tag as written ("empty", "too long", "no letters", "control characters"
-    or "banned"). `keep` are the tags that people keep, as they are counted. `changes` has an entry
-    for each step, and "decisions" after them. `unsupported` are decisions that the corpus no
-    longer bears, in words.
+    `dropped` says why, by tag as written ("empty", "too long", "line break", "no letters",
+    "control characters" or "banned"). `keep` are the tags that people keep, as they are counted,
+    and `verdicts` all that they decided. `changes` has an entry for each step, and "decisions"
+    after them. `unsupported` are decisions that the corpus no longer bears, in words.
     """
 
     target: Mapping[str, str]
@@ -38,6 +38,7 @@ class Folding:
     changes: tuple[StepChange, ...]
     unsupported: tuple[str, ...]
     keep: tuple[str, ...] = ()
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
 
 def fold(
@@ -54,14 +55,14 @@ def fold(
         ConfigError: aliases go round in a circle, or two decisions contradict each other once
             their names are normalised.
     """
-    why_not = partial(drop_reason, as_written=not steps)
+    why_not = _judge(steps)
     dropped = {tag: reason for tag in frequencies if (reason := why_not(tag))}
     counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
     # What people merge into counts as shown: the corpus will show it once they are merged.
     for name in _new_names(decisions):
         counts.setdefault(fold_words(name, steps, aliases), 0)
     normalised = normalise(counts, steps, aliases)
-    verdicts = decisions.settled(lambda name: _as_counted(name, normalised, steps, aliases))
+    verdicts = _settled(decisions, normalised, partial(fold_words, steps=steps, aliases=aliases))
     shown = {tag: count for tag, count in normalised.counts.items() if count}
     decided = _decided(shown, verdicts)
     form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
@@ -77,6 +78,7 @@ def fold(
         changes=(*changes, _change("decisions", by_people)),
         unsupported=tuple(_unsupported(verdicts, shown)),
         keep=verdicts.keep,
+        verdicts=verdicts,
     )
 
 
@@ -86,9 +88,15 @@ def fold_one(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, st
     Every step but those that need a corpus: inflection, and joining words that a corpus writes
     with and without a hyphen.
     """
-    why_not = partial(drop_reason, as_written=not steps)
+    why_not = _judge(steps)
     folded = "" if why_not(tag) else fold_words(tag, steps, aliases)
     return "" if why_not(folded) else folded
+
+
+def _judge(steps: Sequence[NormaliserStep]) -> Callable[[str], str]:
+    """Return what says why a tag as written can be no class; "" where it can once it is folded."""
+    joins_lines = not {"unicode", "separators"}.isdisjoint(steps)
+    return partial(drop_reason, as_written=not steps, joins_lines=joins_lines)
 
 
 def _new_names(decisions: Decisions) -> Iterator[str]:
@@ -103,15 +111,18 @@ def _new_names(decisions: Decisions) -> Iterator[str]:
             yield name
 
 
-def _as_counted(
-    name: str,
-    normalised: Normalised,
-    steps: Sequence[NormaliserStep],
-    aliases: Mapping[str, str],
-) -> str:
-    """Return a name that a person wrote as the corpus's tags of that name are counted."""
-    folded = fold_words(name, steps, aliases)
-    return normalised.form.get(name) or normalised.form.get(folded, folded)
+def _settled(decisions: Decisions, normalised: Normalised, alone: Callable[[str], str]) -> Verdicts:
+    """Return what decisions come to; `alone` folds a name as if no corpus had shown it."""
+
+    def as_counted(name: str) -> str:
+        folded = alone(name)
+        return normalised.form.get(name) or normalised.form.get(folded, folded)
+
+    spellings = {alone(name): as_counted(name) for name in sorted(decisions.names())}
+    return replace(
+        decisions.settled(as_counted),
+        spellings={name: tag for name, tag in spellings.items() if name != tag},
+    )
 
 
 def _decided(shown: Mapping[str, int], verdicts: Verdicts) -> dict[str, str]:

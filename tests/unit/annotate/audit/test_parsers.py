@@ -16,23 +16,31 @@ ROWS = [
 def test_two_taggers_on_the_same_captions() -> None:
     first = {"a": ("dog", "cat"), "b": ("rain",)}
     second = {"a": ("dogs", "storm")}
+    second |= {"b": ()}
     one, two = compare("toy", ROWS, {"one": first, "two": second}, resamples=20, seed=0)
     assert (one.tagger, one.captions, one.unreadable, one.distinct) == ("one", 2, 0, 3)
     assert one.tags_mean == pytest.approx(1.5)
     assert (one.grounded, two.grounded) == (1, pytest.approx(1 / 2))
     assert one.same == two.same == pytest.approx((1 / 3 + 0) / 2)
     assert (one.precision, one.recall) == (1, pytest.approx(2 / 3))
-    assert (two.unreadable, two.recall) == (1, pytest.approx(1 / 3))
+    assert (two.unreadable, two.recall) == (0, pytest.approx(1 / 3))
     assert one.f1_low <= one.f1 <= one.f1_high
+
+
+def test_what_one_could_not_read_neither_is_scored_by() -> None:
+    first = {"a": ("dog",), "b": ("storm",)}
+    one, two = compare("toy", ROWS, {"one": first, "two": {"a": ("dog",)}}, resamples=20, seed=0)
+    assert (one.captions, one.unreadable, two.captions, two.unreadable) == (2, 0, 2, 1)
+    assert (one.recall, one.f1) == (two.recall, two.f1) == (1 / 2, pytest.approx(2 / 3))
+    assert (one.same, one.grounded, one.distinct) == (1, 1, 1)
 
 
 def test_without_people_there_is_no_f1() -> None:
     rows = [row._replace(labels=()) for row in ROWS]
     one, two = compare("toy", rows, {"one": {}, "two": {"a": ("dog",)}}, resamples=20, seed=0)
-    assert math.isnan(one.f1)
-    assert math.isnan(two.f1)
-    assert math.isnan(one.grounded)
-    assert one.same == pytest.approx(0.5)  # nothing is said of b by either
+    for score in (one, two):
+        for figure in (score.f1, score.grounded, score.same, score.tags_mean):
+            assert math.isnan(figure)  # nothing was read by both
 
 
 def test_a_sample_keeps_the_order_and_follows_its_seed() -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import Float32
 
-from earmark.annotate.audit.shape import shape
+from earmark.annotate.audit.results import Shape
+from earmark.annotate.audit.shape import COMPARED, ShapeTally
+from earmark.annotate.semantics import Meaning
 from earmark.annotate.vocabulary.config import Domain
 
 SEEDS: dict[str, Domain] = {"speech": "speech", "piano": "music"}
@@ -16,9 +21,16 @@ def seed_domain(tag: str) -> Domain | Literal[""]:
     return SEEDS.get(tag, "")
 
 
+def shape(tag_sets: Iterable[Sequence[str]], meaning: Meaning | None = None) -> Shape:
+    tally = ShapeTally(seed_domain, meaning)
+    for tags in tag_sets:
+        tally.add(tags)
+    return tally.shape("toy", "scripted")
+
+
 def test_what_a_source_looks_like() -> None:
     tag_sets = [("dog", "dogs", "loud"), ("speech", "piano"), ("dog",), ()]
-    found = shape("toy", "scripted", tag_sets, seed_domain, None)
+    found = shape(tag_sets)
     assert (found.captions, found.untagged, found.distinct, found.uses) == (4, 1, 5, 6)
     assert found.tags_mean == pytest.approx(2)
     assert (found.tags_low, found.tags_high) == (pytest.approx(1.1), pytest.approx(2.9))
@@ -29,13 +41,13 @@ def test_what_a_source_looks_like() -> None:
 
 
 def test_a_tag_given_twice_is_one() -> None:
-    once = shape("toy", "scripted", [("dog", "cat")], seed_domain, None)
-    assert shape("toy", "scripted", [("dog", "cat", "dog")], seed_domain, None) == once
+    once = shape([("dog", "cat")])
+    assert shape([("dog", "cat", "dog")]) == once
 
 
 @pytest.mark.parametrize("tag_sets", [[], [()]])
 def test_nothing_has_a_shape_without_faults(tag_sets: list[tuple[str, ...]]) -> None:
-    found = shape("toy", "scripted", tag_sets, seed_domain, None)
+    found = shape(tag_sets)
     assert (found.uses, found.tags_mean, found.once, found.redundant) == (0, 0, 0, 0)
 
 
@@ -48,5 +60,23 @@ TAG_SETS = st.lists(
 @given(TAG_SETS, st.randoms(use_true_random=False))
 def test_the_order_of_captions_has_no_influence(tag_sets: list[tuple[str, ...]], random) -> None:
     shuffled = random.sample(tag_sets, len(tag_sets))
-    first = shape("toy", "scripted", tag_sets, seed_domain, None)
-    assert first == shape("toy", "scripted", shuffled, seed_domain, None)
+    first = shape(tag_sets)
+    assert first == shape(shuffled)
+
+
+class Counted:
+    """All names mean the same; remembers how many it was asked for."""
+
+    asked = 0
+
+    def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
+        self.asked += len(texts)
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+
+def test_of_many_captions_a_spread_of_them_is_compared_by_meaning() -> None:
+    meaning = Counted()
+    total = 5 * COMPARED
+    found = shape(((f"tag {n}", "other") for n in range(total)), meaning)
+    assert (found.captions, found.redundant) == (total, 1)
+    assert COMPARED <= meaning.asked - 1 <= 2 * COMPARED

@@ -10,9 +10,11 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.facts import Facts
+from earmark.annotate.vocabulary.locking.opening import open_vocabulary
 from earmark.annotate.vocabulary.verbs import check_recipe, compare_files, make_alone
 from earmark.config import ConfigError
 from earmark.records import Rejected, read_parquet
+from earmark.workspace import locked
 
 GOOD = '{"id": "a", "caption": "A dog.", "tags": ["dog", "barking"]}'
 STRANGE = {
@@ -97,6 +99,105 @@ def test_rows_are_written_anew(tmp_path: Path) -> None:
         rows = [json.loads(line) for line in stream]
     assert rows == [{"id": "a", "caption": "A dog.", "tags": ["dog", "barking"]}]
     assert "1 no tag left" in told
+
+
+def tags_by_id(path: Path) -> dict[str, list[str]]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    return dict(zip(*(table.column(name).to_pylist() for name in ("id", "tags")), strict=True))
+
+
+def test_the_sizes_of_this_build_alone_are_written_anew_each_once(tmp_path: Path) -> None:
+    rows = source(tmp_path, GOOD, '{"id": "c", "tags": ["rain"]}')
+    out = tmp_path / "out"
+    make_alone(rows, out, ["vocabulary.sizes=[3]", "vocabulary.size=3"])
+    told = make_alone(rows, out, ["vocabulary.sizes=[1, 2]", "vocabulary.size=2"], rewrite=True)
+    written = sorted(path.parent.name for path in out.glob("tags_*/tags.jsonl"))
+    assert written == ["tags_1", "tags_2"]
+    assert told.count("tags.jsonl: ") == 2
+    earlier = "id2label_3.json, label_3.txt, tags_3, vocabulary_3.json"
+    assert f"of an earlier build, and not touched: {earlier}\n" in told
+    assert "earlier" not in make_alone(rows, tmp_path / "new", ["vocabulary.sizes=[3]"])
+    told = make_alone(rows, tmp_path / "new", [])
+    assert "earlier build, and not touched: vocabulary_3.json\n" in told
+
+
+def test_the_same_rows_are_filtered_and_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    again = '{"id": "a", "tags": ["rain"]}'
+    for name, lines in {
+        "a": (GOOD, "{", again),
+        "b": (again, '{"id": "z", "tags": ["rain"]}'),
+    }.items():
+        (tmp_path / "in" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    told = make_alone(tmp_path / "in", tmp_path / "out", [], rewrite=True)
+    for name, kept in {"a": {"a": ["dog", "barking"]}, "b": {"z": ["rain"]}}.items():
+        folder = tmp_path / "out" / "tags_3"
+        anew = map(json.loads, (folder / f"{name}.jsonl").read_text().splitlines())
+        assert {row["id"]: row["tags"] for row in anew} == kept
+        assert tags_by_id(folder / f"{name}.parquet") == kept
+    assert told.count("1 id is there twice") == 2
+
+
+def test_parquet_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": ["a"], "tags": [["dog"]]}), tmp_path / "tags.parquet")
+    with pytest.raises(ConfigError, match="no file of JSON lines"):
+        make_alone(tmp_path / "tags.parquet", tmp_path / "out", [], rewrite=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_build_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with (
+        locked(tmp_path / "out" / "lock"),
+        pytest.raises(ConfigError, match=r"out is being written by process \d+ on"),
+    ):
+        make_alone(source(tmp_path, GOOD), tmp_path / "out", [])
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "tags_9").mkdir(parents=True)
+    (out / "notes.tmp").touch()
+    ours = ("tags_9/a.parquet.tmp", "tags_9/a.jsonl.tmp", "unread.parquet.tmp")
+    ours += ("vocabulary_9.json.host-1.tmp", "label_9.txt.host-1.tmp")
+    for name in ours:
+        (out / name).touch()
+    make_alone(source(tmp_path, GOOD), out, [])
+    assert [path.name for path in out.rglob("*.tmp")] == ["notes.tmp"]
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_is_no_folder_to_write_into(tmp_path: Path, below: str) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match=r"--out .* is a file.*Give a folder"):
+        make_alone(source(tmp_path, GOOD), tmp_path / "out" / below, [])
+
+
+@pytest.mark.parametrize("steps", ['"none"', '["case"]', '"all"'])
+def test_a_line_break_in_a_tag_costs_that_tag_alone(tmp_path: Path, steps: str) -> None:
+    tags = ["dog", " dog", "hip\nhop", "hip hop\u2028"]
+    rows = source(tmp_path, json.dumps({"id": "a", "tags": tags}))
+    make_alone(rows, tmp_path / "out", [f"vocabulary.normalise={steps}"])
+    vocabulary = Vocabulary.load(tmp_path / "out" / "vocabulary.json")
+    folded = steps == '"all"'
+    assert set(vocabulary.tags) == ({"dog", "hip-hop"} if folded else {"dog", " dog"})
+    assert Facts.load(tmp_path / "out").dropped == ({} if folded else {"line break": 2})
+    assert vocabulary.class_of("a\nb") is None
+    labels = open_vocabulary(tmp_path / "out" / "label_2.txt")
+    assert labels.tags == vocabulary.tags
+
+
+def test_clips_are_compared_as_they_are_counted(tmp_path: Path) -> None:
+    rows = source(tmp_path, GOOD, GOOD, '{"id": "b", "tags"', '{"id": "c", "tags": ["rain"]}')
+    make_alone(rows, tmp_path / "out", [])
+    told = compare_files(tmp_path / "out", tmp_path / "out", rows)
+    assert "0 of 2 clips" in told
+    assert told.endswith("rows set aside: 1 not valid JSON\nrows set aside: 1 id is there twice")
 
 
 def test_two_vocabularies_are_compared(tmp_path: Path) -> None:

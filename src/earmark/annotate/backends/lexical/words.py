@@ -113,7 +113,7 @@ SOUND_VERBS = _pairs(
     ribbit:croaking buzz:buzzing roar:roaring squeak:squeaking squeal:squealing
     screech:screeching creak:creaking rattle:rattling clatter:clattering clank:clanking
     clang:clanging clink:clinking jingle:jingling tinkle:tinkling chime:chiming ring:ringing
-    rang:ringing beep:beeping bleep:beeping tick:ticking knock:knocking tap:tapping
+    beep:beeping bleep:beeping tick:ticking knock:knocking tap:tapping
     thump:thumping bang:banging slam:slamming crash:crashing smash:smashing shatter:shattering
     crack:cracking crackle:crackling crinkle:crinkling crunch:crunching crumple:crumpling
     rustle:rustling scrape:scraping scratch:scratching rub:rubbing saw:sawing drill:drilling
@@ -121,7 +121,7 @@ SOUND_VERBS = _pairs(
     boil:boiling bubble:bubbling gurgle:gurgling drip:dripping splash:splashing
     trickle:trickling spray:spraying flush:flushing rain:raining thunder:thundering
     rumble:rumbling rev:revving idle:idling accelerate:accelerating vibrate:vibrating
-    whir:whirring whirr:whirring whoosh:whooshing explode:exploding snore:snoring
+    whir:whirring whirr:whirring whoosh:whooshing explode:exploding
     gallop:galloping trot:trotting flap:flapping strum:strumming drum:drumming toll:tolling
     gush:gushing patter:pattering pop:popping click:clicking snap:snapping wail:wailing"""
 )

@@ -46,7 +46,7 @@ def choose(
     keep: Collection[str] = (),
     cooccurrence: Cooccurrence | None = None,
 ) -> Ranking:
-    """Rank the tags that at least `config.min_df` captions hold, and those in `keep`.
+    """Rank the tags that at least `config.least_df` captions hold, and those in `keep`.
 
     Kept tags come first, then the others by falling score; equal scores go by the tag (those of
     "information" by df first, which ranks the tags that were too rare to be weighed). Where
@@ -66,11 +66,11 @@ def choose(
     """
     check_selection(config)
     kept = np.fromiter((tag in keep for tag in tags), bool, len(tags)) & (tally.df > 0)
-    qualifies = kept | (tally.df >= config.min_df)
+    qualifies = kept | (tally.df >= config.least_df)
     if not qualifies.any():
         raise ConfigError(
-            f"vocabulary: none of {len(tags)} tags is in min_df = {config.min_df} of "
-            f"{tally.captions} captions. Give more clips or a lower min_df."
+            f"vocabulary: none of {len(tags)} tags is in {_named(config)} of {tally.captions} "
+            f"captions. Give more clips or a lower {_named(config).partition(' ')[0]}."
         )
     by_tag = np.array(sorted(np.flatnonzero(qualifies).tolist(), key=tags.__getitem__), np.int64)
     scores = _scores(by_tag, tally, config, cooccurrence)
@@ -109,6 +109,11 @@ def check_selection(config: VocabularyConfig) -> None:
             f"vocabulary: the floors ({given}) take up the whole vocabulary and leave the score "
             "nothing to choose: make them smaller, in sum below 1."
         )
+
+
+def _named(config: VocabularyConfig) -> str:
+    name = "min_df" if config.least_df == config.min_df else "auto.positives"
+    return f"{name} = {config.least_df}"
 
 
 def _scores(

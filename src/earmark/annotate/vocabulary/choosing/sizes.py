@@ -54,15 +54,22 @@ def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) 
         kept: so many tags at the beginning are there because people said so, whatever their df.
 
     Raises:
-        ConfigError: one of `config.sizes` is beyond the tags there are, or none meets `auto`.
+        ConfigError: one of `config.sizes` is beyond the tags there are; a size has no room for
+            the kept tags.
     """
     exist = len(df)
     if beyond := [size for size in config.sizes if size > exist]:
         possible = [size for size in config.sizes if size <= exist]
         raise ConfigError(
             f"vocabulary: sizes = {list(config.sizes)} asks for {beyond[0]} tags, but only {exist} "
-            f"are in at least min_df = {config.min_df} captions. Give more clips or a lower "
-            f"min_df, or write sizes = {[*possible, exist]}."
+            f"are in at least {config.least_df} captions. Give more clips or a lower min_df, or "
+            f"write sizes = {[*possible, exist]}."
+        )
+    asked = [size for size in (config.size, *config.sizes) if size != "auto"]
+    if small := [size for size in asked if size < kept]:
+        raise ConfigError(
+            f"vocabulary: a size of {small[0]} has no room for the {kept} tags that the decisions "
+            "keep: ask for more, or keep fewer"
         )
     if config.size == "auto":
         return auto_size(df, uses, config.auto, kept)
@@ -75,31 +82,18 @@ def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) 
 
 
 def auto_size(df: ByRank, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int, str]:
-    """Return where growth stops, at the first bound it meets, and which bound that was, in words.
+    """Return where growth stops for want of gain, in rank order, and why, in words.
 
     A tag's gain is df / uses. It is averaged over the `SMOOTHED` tags from it on, and growth ends
-    before the first tag where that is below `auto.gain`. Kept tags are in, whatever their df.
-
-    Raises:
-        ConfigError: not even the first tag meets the bounds.
+    before the first tag where that is below `auto.gain`; the best tag and those that are kept are
+    in, whatever their df. Tags in fewer than `auto.positives` captions are not among these.
     """
-    rare = np.flatnonzero(df[kept:] < auto.positives)
-    idle = np.flatnonzero(_smoothed(df[kept:]) / max(uses, 1) < auto.gain)
-    by_positives = kept + int(rare[0]) if len(rare) else len(df)
-    by_gain = kept + int(idle[0]) if len(idle) else len(df)
-    size = min(by_positives, by_gain)
-    if size == 0:
-        raise ConfigError(
-            f'vocabulary: size = "auto" finds no tag: the best is in {int(df[0])} captions and '
-            f"covers {df[0] / max(uses, 1):.2g} of all uses. auto.positives = {auto.positives} "
-            f"and auto.gain = {auto.gain} are too much for this corpus: lower them, or name a size."
-        )
+    idle = np.flatnonzero(_smoothed(df) / max(uses, 1) < auto.gain)
+    size = int(max(idle[0], kept, 1)) if len(idle) else len(df)
     if size == len(df):
-        return size, f"{size}: all tags that qualify; none is below the bounds of auto"
-    if by_positives <= by_gain:
-        return size, (
-            f"{size}: the next tag is in {int(df[size])} captions, and a class should have "
-            f"auto.positives = {auto.positives}"
+        return (
+            size,
+            f"{size}: all tags that are in at least auto.positives = {auto.positives} captions",
         )
     ahead = min(SMOOTHED, len(df) - size)
     return size, (

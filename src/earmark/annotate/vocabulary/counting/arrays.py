@@ -63,7 +63,7 @@ def repeats(
 
 
 def pair_keys(
-    rows: Int32[np.ndarray, " values"], values: Int32[np.ndarray, " values"]
+    rows: Int32[np.ndarray, " values"], values: Integer[np.ndarray, " values"]
 ) -> Int64[np.ndarray, " values"]:
     """Return one number for each (row, value), in their order; values are at least 0."""
     return (rows.astype(np.int64) << 32) | values

@@ -1,14 +1,15 @@
 """What was encoded or counted before: a folder for each source, as it was when it was read.
 
-A source is known by its path, size and time of change. What is counted of a part lies in its
-folder, keyed by how its own terms are grouped: more sources shift the numbers of all terms, but
-not what belongs together in this one.
+A source is known by its path, inode, size and times: an edit that restores the time of modification
+(cp -p, rsync -t) still shows in that of the inode. What is counted of a part lies in its folder,
+keyed by how its own terms are grouped: more sources shift the numbers of all terms, but not what
+belongs together in this one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 from earmark.config import fingerprint
 from earmark.records import publish
+from earmark.workspace import locked
 
 from .joined import JoinedPart
 from .parts import Part, write_part
@@ -36,7 +38,8 @@ def encode_source(source: Path, folder: Path, *, workers: int) -> Part:
     """
     place = fingerprint(str(source))
     state = source.stat()
-    digest = fingerprint(FORMAT, str(source), state.st_size, state.st_mtime_ns)
+    seen = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    digest = fingerprint(FORMAT, str(source), seen)
     path = folder / f"part-{place}-{digest}"
     if not path.exists():
         write_part(read_chunks(source, workers=workers), str(source), path)
@@ -59,14 +62,23 @@ def saved_counts(joined: JoinedPart, grouping: Grouping, count: Callable[[], Cou
         digest.update(len(array).to_bytes(8, "little"))
         digest.update(array.tobytes())
     path = joined.part.folder / f"counts-{digest.hexdigest()[:24]}.npy"
-    if path.exists():
+    with contextlib.suppress(FileNotFoundError):
         return np.load(path)
     counts = count()
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # other processes may count the same
+    # Other processes may have counted the same, and remove old counts too.
+    with locked(path.with_name("lock"), wait=True):
+        _keep_counts(counts, path)
+    return counts
+
+
+def _keep_counts(counts: Counts, path: Path) -> None:
+    """Write counts, and remove the oldest ones beside them, and what a killed process left."""
+    for unfinished in path.parent.glob("counts-*.tmp"):
+        unfinished.unlink()
+    temporary = path.with_suffix(".tmp")
     with open(temporary, "wb") as file:
         np.save(file, counts)
     publish(temporary, path)
     every = sorted(path.parent.glob("counts-*.npy"), key=lambda old: old.stat().st_mtime_ns)
     for old in every[:-_KEPT_COUNTS]:
-        old.unlink(missing_ok=True)
-    return counts
+        old.unlink()

@@ -106,6 +106,16 @@ class TagCorpus:
         for joined in self.parts:
             yield from joined.rejected()
 
+    def rows(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield id and tags as written of each caption, in order."""
+        for joined in self.parts:
+            for number in range(joined.part.facts.batches):
+                batch = joined.batch(number, ids=True)
+                tags = [self.terms[term] for term in joined.position.take(batch.codes).tolist()]
+                ends: list[int] = np.cumsum(batch.lengths).tolist()
+                for name, start, end in zip(batch.ids, [0, *ends], ends, strict=False):
+                    yield name.as_py(), tags[start:end]
+
     def tally(
         self, group: Int32[np.ndarray, " terms"], seeds: Int8[np.ndarray, " groups"]
     ) -> Tally:

@@ -46,7 +46,7 @@ def write_filtered(
 
     A vocabulary of size K is the first K of `tags`. A caption with none of them left has no row. A
     file that would be the same as it is already is not written again; one whose source is gone is
-    removed.
+    removed. Only one process may write into `folder` at a time.
 
     Args:
         corpus: the captions.
@@ -240,7 +240,9 @@ def _file_names(sources: Sequence[Path]) -> list[str]:
 
 
 def _remove_others(folder: Path, names: Sequence[str]) -> None:
-    """Remove the files of sources that are no more."""
+    """Remove the files of sources that are no more, and what a killed process left."""
     for path in folder.glob("*.parquet"):
         if path.name not in names:
             path.unlink()
+    for path in folder.glob("*.tmp"):
+        path.unlink()

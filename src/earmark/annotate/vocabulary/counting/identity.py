@@ -51,7 +51,7 @@ def without_repeats(
     return np.unique(distinct), np.delete(rows, first)
 
 
-def shared_hashes(parts: Sequence[UInt64[np.ndarray, " ids"]]) -> UInt64[np.ndarray, " shared"]:
+def shared_hashes(parts: Sequence[UInt64[np.ndarray, " _"]]) -> UInt64[np.ndarray, " shared"]:
     """Return the hashes that more than one part has, from sorted arrays without repeats.
 
     The longest array is only searched: it may stay on the disk, and a few new ids beside it cost

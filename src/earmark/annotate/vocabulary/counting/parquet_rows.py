@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int32, Int64
 
 from earmark.config import ConfigError, nearest
 
-from .arrays import drop_repeats, in_order
+from .arrays import drop_repeats, filtered, in_order, row_of
 from .chunks import Chunk, Fault
+from .utf8 import NOT_UTF8, is_utf8, not_utf8, shown
 
 CHUNK_ROWS = 131_072
 """Rows that a worker reads at a time, in whole row groups."""
@@ -115,25 +116,59 @@ def _read_groups(path: Path, footer: Any, groups: Sequence[int]) -> list[Chunk]:
 
 
 def _chunk(batch: Any) -> Chunk:
-    import pyarrow as pa
+    every_id, every_list = _as_text(batch.column("id")), batch.column("tags")
+    faults = _faulty_rows(every_id, every_list)
+    ids, tags = _without(faults, every_id), _without(faults, every_list)
+    lengths, encoded, dropped = _flatten(tags)
+    if not is_utf8(encoded.dictionary):
+        left = np.delete(np.arange(len(every_id)), list(faults))
+        faults |= _faulty_tags(left, ids, lengths, encoded)
+        ids, tags = _without(faults, every_id), _without(faults, every_list)
+        lengths, encoded, dropped = _flatten(tags)
+    lengths, codes = drop_repeats(lengths, encoded.indices.to_numpy().astype(np.int32, copy=False))
+    terms = encoded.dictionary.to_pylist()
+    told = [faults[row] for row in sorted(faults)]
+    return Chunk(ids, lengths, codes, terms, batch.num_rows, told, dropped)
+
+
+def _without(faults: Mapping[int, Fault], column: Any) -> Any:
+    if not faults:
+        return column
+    stays = np.ones(len(column), bool)
+    stays[list(faults)] = False
+    return filtered(column, stays)
+
+
+def _faulty_rows(ids: Any, tags: Any) -> dict[int, Fault]:
+    """Return rows without a list of tags, or without an id that is text."""
     import pyarrow.compute
 
     pc: Any = pyarrow.compute
-    ids = _as_text(batch.column("id"))
-    tags = batch.column("tags")
-    no_id = _is_set(pc.fill_null(pc.equal(ids, ""), True))
-    no_tags = _is_set(pc.is_null(tags))
-    bad = no_id | no_tags
-    if bad.any():
-        faults = _faults(ids, no_id, np.flatnonzero(bad))
-        good = pa.array(~bad)
-        ids, tags = ids.filter(good), tags.filter(good)
-    else:
-        faults = []
-    lengths, encoded, dropped = _flatten(tags)
-    lengths, codes = drop_repeats(lengths, encoded.indices.to_numpy().astype(np.int32, copy=False))
-    terms = encoded.dictionary.to_pylist()
-    return Chunk(ids, lengths, codes, terms, batch.num_rows, faults, dropped)
+    found = dict[int, Fault]()
+    for row in _rows_where(pc.fill_null(pc.equal(ids, ""), True)):
+        found[row] = Fault(row, "", "no id")
+    if not is_utf8(ids):
+        for row in np.flatnonzero(not_utf8(ids)).tolist():
+            found[row] = Fault(row, "", NOT_UTF8, f"id {shown(ids, row)}")
+    for row in _rows_where(pc.is_null(tags)):
+        if row not in found:
+            found[row] = Fault(row, ids[row].as_py(), "tags are not a list", "null")
+    return found
+
+
+def _faulty_tags(
+    numbers: Int64[np.ndarray, " rows"], ids: Any, lengths: Int32[np.ndarray, " rows"], tags: Any
+) -> dict[int, Fault]:
+    """Return rows with a tag that is no text, by their `numbers`; `tags` are those of all rows."""
+    terms, codes = tags.dictionary, tags.indices.to_numpy()
+    places = np.flatnonzero(not_utf8(terms)[codes])
+    rows, first = np.unique(row_of(lengths)[places], return_index=True)
+    return {
+        int(numbers[row]): Fault(
+            int(numbers[row]), ids[row].as_py(), NOT_UTF8, f"tag {shown(terms, int(code))}"
+        )
+        for row, code in zip(rows.tolist(), codes[places[first]], strict=True)
+    }
 
 
 def _flatten(tags: Any) -> tuple[Int32[np.ndarray, " rows"], Any, Counter[str]]:
@@ -153,19 +188,14 @@ def _flatten(tags: Any) -> tuple[Int32[np.ndarray, " rows"], Any, Counter[str]]:
     return lengths, values.dictionary_encode(), dropped
 
 
-def _faults(ids: Any, no_id: Bool[np.ndarray, " rows"], rows: np.ndarray) -> list[Fault]:
-    return [
-        Fault(int(row), "", "no id")
-        if no_id[row]
-        else Fault(int(row), ids[int(row)].as_py(), "tags are not a list", "null")
-        for row in rows
-    ]
-
-
 def _as_text(values: Any) -> Any:
     import pyarrow as pa
 
     return values if pa.types.is_string(values.type) else values.cast(pa.string())
+
+
+def _rows_where(values: Any) -> list[int]:
+    return np.flatnonzero(_is_set(values)).tolist()
 
 
 def _is_set(values: Any) -> Bool[np.ndarray, " rows"]:

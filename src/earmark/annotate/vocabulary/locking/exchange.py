@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.joined import TWICE
 from earmark.annotate.vocabulary.counting.sources import PARQUET_SUFFIX, read_chunks
 from earmark.config import ConfigError
 from earmark.records import publish
@@ -39,7 +40,7 @@ def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") 
 
     Args:
         path: .json for {"0": "speech", ...}, ["speech", ...] or a lock file; under any other name
-            it is text with one tag a line (label_<K>.txt), the space around which is no part of it.
+            it is text with one tag a line (label_<K>.txt); space around a tag is part of it.
         repeated: what becomes of a tag that is there twice: an error, or only its first place is
             kept, and the ids of all tags behind the second move down by one.
 
@@ -69,7 +70,7 @@ def write_labels(tags: Sequence[str], folder: Path, size: int) -> None:
         ConfigError: a tag has a line break in it, which would move the ids of those behind it.
     """
     kept = tags[:size]
-    if broken := [tag for tag in kept if len(tag.splitlines()) != 1]:
+    if broken := [tag for tag in kept if tag.splitlines() != [tag]]:
         raise ConfigError(
             f"{_shown(broken[0])} cannot be a line of label_{size}.txt. Let the vocabulary's "
             'normaliser fold it (normalise = "all"), or ban it by a decision.'
@@ -80,45 +81,70 @@ def write_labels(tags: Sequence[str], folder: Path, size: int) -> None:
     write_text(folder / f"id2label_{size}.json", text + "\n")
 
 
-def rewrite(source: Path, encode: Encode, target: Path) -> dict[str, int]:
+def rewrite(
+    source: Path, encode: Encode, target: Path, skipped: Container[int] = frozenset()
+) -> dict[str, int]:
     """Write the rows or cuts of a file anew, with their tags folded and filtered to a vocabulary.
 
     Every other field keeps its bytes, and rows keep their order. Returns counts: "in", "out",
-    "no tag left", and rows that cannot be read, by reason.
+    "no tag left", "id is there twice", and rows that cannot be read, by reason.
 
     Args:
         source: JSON lines of rows or of Lhotse's MonoCuts; plain, .gz or .zst.
         encode: the vocabulary's `encode`.
         target: its name says how it is packed: .gz, .zst or not at all.
+        skipped: which of the rows that can be read have an id that was there before, from 0.
 
     Raises:
         ConfigError: `source` is no such file or is damaged, or `target` is the same file.
     """
-    if source.suffix == PARQUET_SUFFIX:
-        raise ConfigError(f"{source} is no file of JSON lines, which alone can be written anew")
+    check_rewritable(source)
     if not source.is_file():
         raise ConfigError(f"no rows at {source}")
     if source.resolve() == target.resolve():
         raise ConfigError(f"{target} is the file that is read; give the new one another name")
     counts = Counter[str]()
+    twice = map(skipped.__contains__, itertools.count())
     with _lines_of(source) as lines, _written(target) as out:
         for chunk in read_chunks(source, workers=1):
-            for row in _rewritten(chunk, islice(lines, chunk.rows), encode):
+            for row in _rewritten(chunk, itertools.islice(lines, chunk.rows), encode, twice):
                 if isinstance(row, bytes):
                     out.write(row + b"\n")
                 counts["out" if isinstance(row, bytes) else row] += 1
     return {"in": counts.total(), "out": counts.pop("out", 0), **dict(counts.most_common())}
 
 
-def _rewritten(chunk: Chunk, lines: Iterable[bytes], encode: Encode) -> Iterator[bytes | str]:
-    """Yield for each row of a chunk its new line, or the reason why there is none."""
+def check_rewritable(source: Path) -> None:
+    """Refuse a source that cannot be written anew.
+
+    Raises:
+        ConfigError: it is Parquet.
+    """
+    if source.suffix == PARQUET_SUFFIX:
+        raise ConfigError(
+            f"{source} is no file of JSON lines, which alone can be written anew (--rewrite). Its "
+            "filtered tags are in tags_<K>/ without that; their ids lead to its rows."
+        )
+
+
+def _rewritten(
+    chunk: Chunk, lines: Iterable[bytes], encode: Encode, twice: Iterator[bool]
+) -> Iterator[bytes | str]:
+    """Yield for each row of a chunk its new line, or the reason why there is none.
+
+    `twice` has for each row that can be read whether its id was there before.
+    """
     reasons = {fault.row: fault.reason for fault in chunk.faults}
     rows = _tags_by_row(chunk)
     for number, line in enumerate(lines):
         if number in reasons:
             yield reasons[number]
         elif line.strip():
-            tags, _ = encode(next(rows))
+            written = next(rows)
+            if next(twice):
+                yield TWICE
+                continue
+            tags, _ = encode(written)
             yield _with_tags(line, tags) if tags else "no tag left"
 
 
@@ -172,7 +198,10 @@ def _written(path: Path) -> Generator[Any]:
 
 def _lines(text: str) -> list[str]:
     """Return the lines, without the empty ones that follow the last tag."""
-    return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def _parse_json(text: str, path: Path) -> Any:

@@ -92,6 +92,10 @@ class Vocabulary:
             known[tag] = self._fold(tag)
         return known[tag]
 
+    def normalise(self, tag: str) -> str:
+        """Return a tag as this vocabulary's steps leave one that no corpus showed; "" for none."""
+        return fold_one(tag, self.settings.steps, self.settings.aliases)
+
     def first(self, size: int) -> Vocabulary:
         """Return the vocabulary of at most the `size` best tags, as if so many had been asked for.
 
@@ -216,17 +220,15 @@ class Vocabulary:
         """
         folded = dict[str, int]()
         for tag, position in (*self.index.items(), *self._aliases.items()):
-            folded.setdefault(self._normalise(tag), position)
+            folded.setdefault(self.normalise(tag), position)
+        folded.pop("", None)  # labels that can be no tag are found as they are, or not at all
         return folded
 
     def _fold(self, tag: str) -> int | None:
-        folded = self._normalise(tag)
+        folded = self.normalise(tag)
         for decided in (self.decisions.merge, self.decisions.rename):
             folded = decided.get(folded, folded)
         return None if folded in self.decisions.ban else self._folded.get(folded)
-
-    def _normalise(self, tag: str) -> str:
-        return fold_one(tag, self.settings.steps, self.settings.aliases)
 
 
 def _check_labels(labels: Sequence[str]) -> None:

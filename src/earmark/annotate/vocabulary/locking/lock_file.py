@@ -11,7 +11,7 @@ import msgspec
 
 from earmark.annotate.vocabulary.choosing.scores import SCORE_DECIMALS, score_of
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
-from earmark.annotate.vocabulary.people.decisions import Decisions
+from earmark.annotate.vocabulary.people.verdicts import Verdicts
 from earmark.config import ConfigError, fingerprint
 from earmark.workspace import write_text
 
@@ -43,7 +43,11 @@ class VocabularyEntry(
 
 
 class DecisionsInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What people decided of the tags, as far as it made this vocabulary; see `Decisions`."""
+    """What people decided of the tags, as far as it made this vocabulary; see `Verdicts`.
+
+    Names are as the settings' steps leave them, and each merge or rename leads to where the last of
+    its chain ends: one look settles a tag.
+    """
 
     merge: dict[str, str] = {}
     rename: dict[str, str] = {}
@@ -51,13 +55,18 @@ class DecisionsInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     keep: tuple[str, ...] = ()
 
     @staticmethod
-    def of(decisions: Decisions) -> DecisionsInForce:
-        """Take over all but the rejected proposals, in a stable order."""
+    def of(verdicts: Verdicts) -> DecisionsInForce:
+        """Take over what decisions came to, in a stable order; a spelling of a tag is a merge."""
+        spellings, moved = verdicts.spellings, verdicts.moved
+        banned = {name for name, tag in spellings.items() if tag in verdicts.ban}
+        spelled = {name: moved.get(tag, tag) for name, tag in spellings.items()}
+        merge = {name: end for name, end in spelled.items() if name not in banned}
+        merge |= verdicts.moved_by("merge")
         return DecisionsInForce(
-            merge=dict(sorted(decisions.merge.items())),
-            rename=dict(sorted(decisions.rename.items())),
-            ban=tuple(sorted(decisions.ban)),
-            keep=tuple(sorted(decisions.keep)),
+            merge=dict(sorted(merge.items())),
+            rename=verdicts.moved_by("rename"),
+            ban=tuple(sorted(verdicts.ban | banned)),
+            keep=tuple(sorted(verdicts.keep)),
         )
 
 

@@ -24,14 +24,17 @@ def is_plain(tag: str) -> bool:
     return _PLAIN.fullmatch(tag) is not None
 
 
-def drop_reason(tag: str, *, as_written: bool = False) -> str:
+def drop_reason(tag: str, *, as_written: bool = False, joins_lines: bool = False) -> str:
     """Return why a tag cannot be a class, in fixed words, or "" where it can.
 
     Of tags that are counted `as_written`, those without letters ("4/4", "808") can be one: then
-    nothing is judged that the paper does not judge.
+    little is judged that the paper does not judge. A line break cannot be in a list of labels, one
+    a line; where a later step `joins_lines`, it is no reason.
     """
     if len(tag) > LONGEST:
         return "too long"
+    if not (joins_lines or tag.isprintable()) and tag.strip() and tag.splitlines() != [tag]:
+        return "line break"
     if tag[:1].isalpha() or any(character.isalpha() for character in tag):
         return ""
     if not tag.strip():

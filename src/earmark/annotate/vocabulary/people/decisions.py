@@ -81,6 +81,12 @@ class Decisions:
             for saying in self._sayings()
         )
 
+    def names(self) -> frozenset[str]:
+        """Return every name that is decided on or led to, as people write them."""
+        return frozenset(
+            name for saying in self._sayings() for name in (saying.tag, saying.into) if name
+        )
+
     def _sayings(self) -> Iterator[Saying]:
         for tag in self.ban:
             yield Saying("ban", tag, f"ban ({tag!r})")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.semantics import TEMPLATE
+from earmark.annotate.semantics import TEMPLATE, Meaning
 
 from .decisions import Decisions, Proposal
 from .likeness import are_family, may_be_same, remainders
 from .proposals_file import write_proposals
 
-__all__ = ["FAMILY_SIMILARITY", "SIMILARITY", "Meaning", "propose", "write_proposals"]
+__all__ = ["FAMILY_SIMILARITY", "SIMILARITY", "propose", "write_proposals"]
 
 SIMILARITY = 0.82
 """Two names that are at least so similar are proposed. Of 318 proposals among 2,468 names from real
@@ -27,19 +26,12 @@ _BLOCK = 512  # rows of the matrix product that are held at a time
 _DECIMALS = 3
 
 
-class Meaning(Protocol):
-    """What turns names into unit vectors, such as `earmark.annotate.semantics.Embedder`."""
-
-    def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
-        """Return one unit vector for each text."""
-        ...
-
-
 def propose(
     frequencies: Mapping[str, int],
     meaning: Meaning,
     decisions: Decisions,
     *,
+    normalise: Callable[[str], str] = str.strip,
     similarity: float = SIMILARITY,
     family_similarity: float = FAMILY_SIMILARITY,
 ) -> tuple[Proposal, ...]:
@@ -55,18 +47,24 @@ def propose(
         frequencies: in how many captions each tag is.
         meaning: turns names into vectors.
         decisions: pairs that people rejected, and tags that they merged or banned, are left out.
+        normalise: how a name that a person wrote is spelled among the tags.
         similarity: the least similarity of a proposal.
         family_similarity: the least similarity of two words of one stem.
+
+    Raises:
+        ConfigError: two decisions contradict each other once their names are normalised.
     """
-    done = {*decisions.merge, *decisions.rename, *decisions.ban}
+    verdicts = decisions.settled(normalise)
+    done = {*verdicts.moved, *verdicts.ban}
+    rejected = {frozenset(map(normalise, pair)) for pair in decisions.rejected}
     tags = sorted(tag for tag in frequencies if tag not in done)
     found: dict[str, tuple[float, str]] = {}
     for one, other, cosine in _alike(tags, meaning, similarity, family_similarity):
-        if (one, other) in decisions.rejected:
+        if frozenset((one, other)) in rejected:
             continue
         into, tag = sorted((one, other), key=lambda name: (-frequencies[name], name))
         best = found.get(tag)
-        if tag not in decisions.keep and (best is None or (-cosine, into) < (-best[0], best[1])):
+        if tag not in verdicts.keep and (best is None or (-cosine, into) < (-best[0], best[1])):
             found[tag] = cosine, into
     proposals = [
         Proposal(

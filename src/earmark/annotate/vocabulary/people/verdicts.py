@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from earmark.config import ConfigError
@@ -21,12 +21,22 @@ class Saying:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What becomes of tags: `moved` leads each tag to where all its merges and renames end."""
+    """What becomes of tags: `moved` leads each tag to where all its merges and renames end.
 
-    moved: Mapping[str, str]
-    ban: frozenset[str]
-    keep: tuple[str, ...]
-    sayings: tuple[Saying, ...]
+    `spellings` lead to these tags from names that people decided on, as they are folded without a
+    corpus: where a corpus joins "hip-hop" to "hiphop", both are decided.
+    """
+
+    moved: Mapping[str, str] = field(default_factory=dict[str, str])
+    ban: frozenset[str] = frozenset()
+    keep: tuple[str, ...] = ()
+    sayings: tuple[Saying, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def moved_by(self, kind: Literal["merge", "rename"]) -> dict[str, str]:
+        """Return those of `moved` that a merge, or a rename, sends on its way, sorted by tag."""
+        tags = sorted({saying.tag for saying in self.sayings if saying.kind == kind})
+        return {tag: self.moved[tag] for tag in tags if tag in self.moved}
 
 
 def settle(sayings: Iterable[Saying]) -> Verdicts:

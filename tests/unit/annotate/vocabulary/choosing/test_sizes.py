@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from earmark.annotate.vocabulary.choosing.sizes import (
     growth,
     settle_size,
 )
-from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
+from earmark.annotate.vocabulary.config import AutoSize, ScoreName, VocabularyConfig
 from earmark.config import ConfigError
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
@@ -71,19 +72,20 @@ def test_a_size_beyond_the_tags_takes_them_all_and_says_so() -> None:
 
 
 def test_sizes_beyond_the_tags_are_refused() -> None:
-    message = r"asks for 4 tags, but only 3 are in at least min_df = 1 .* sizes = \[2, 3\]"
+    message = r"asks for 4 tags, but only 3 are in at least 1 captions.* sizes = \[2, 3\]"
     with pytest.raises(ConfigError, match=message):
         settle_size(falling(9, 8, 7), 24, VocabularyConfig(sizes=(2, 4)))
 
 
-def test_auto_stops_at_the_first_tag_with_too_few_positives() -> None:
-    size, why = auto(falling(90, 60, 50, 49, 80), positives=50)
-    assert size == 3
-    assert why == "3: the next tag is in 49 captions, and a class should have auto.positives = 50"
-
-
 def test_auto_keeps_what_people_keep() -> None:
-    assert auto(falling(2, 1, 90, 60, 49), positives=50, kept=2)[0] == 4
+    df = np.concatenate([falling(2, 1, 1), np.full(100, 90), np.full(100, 1)])
+    assert auto(df, gain=20 / df.sum(), kept=3)[0] > 50
+    assert auto(falling(1, 1, 1), gain=0.5, kept=2)[0] == 2
+
+
+def test_a_size_without_room_for_the_kept_tags_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a size of 2 has no room for the 3 tags"):
+        settle_size(falling(9, 8, 7, 6), 30, VocabularyConfig(size=4, sizes=(2,)), kept=3)
 
 
 def test_auto_stops_where_tags_gain_too_little() -> None:
@@ -101,23 +103,27 @@ def test_one_dip_does_not_stop_growth() -> None:
 
 
 def test_auto_without_bounds_takes_all() -> None:
-    assert auto(falling(3, 2, 1)) == (
+    assert auto(falling(3, 2, 1), positives=1) == (
         3,
-        "3: all tags that qualify; none is below the bounds of auto",
+        "3: all tags that are in at least auto.positives = 1 captions",
     )
 
 
-def test_auto_that_finds_nothing() -> None:
-    with pytest.raises(ConfigError, match=r"the best is in 4 captions and covers 0.57 of all uses"):
-        auto(falling(4, 3), positives=50)
-
-
-@given(st.lists(st.integers(1, 1000), min_size=1, max_size=300), st.integers(1, 500))
-def test_every_tag_of_auto_has_its_positives(counts: list[int], positives: int) -> None:
-    df = np.array([1000, *sorted(counts, reverse=True)])
-    size, _ = auto(df, positives=positives)
-    assert df[:size].min() >= positives
-    assert size == len(df) or df[size] < positives
+@given(CORPORA.filter(any), st.integers(1, 4), st.sampled_from(get_args(ScoreName)))
+def test_auto_takes_every_tag_with_enough_positives(
+    corpus: Corpus, positives: int, score: ScoreName
+) -> None:
+    bounds = AutoSize(positives=positives, gain=0)
+    config = VocabularyConfig(size="auto", auto=bounds, score=score, floors={"speech": 0.2})
+    tags, tally = count(corpus)
+    enough = {tag for tag, df in zip(tags, tally.df, strict=True) if df >= positives}
+    if not enough:
+        with pytest.raises(ConfigError, match=f"auto.positives = {positives}|min_df = 1"):
+            rank(corpus, config)
+        return
+    ranking = rank(corpus, config)
+    size, _ = settle_size(ranking.df, int(tally.df.sum()), config)
+    assert {tags[place] for place in ranking.order[:size]} == enough
 
 
 @given(CORPORA.filter(any))

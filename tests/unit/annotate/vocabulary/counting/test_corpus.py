@@ -201,6 +201,37 @@ def test_a_changed_source_is_encoded_again(tmp_path: Path) -> None:
     assert len(list(cache.glob("part-*"))) == 1
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_edit_that_restores_size_and_time_is_seen(tmp_path: Path, replaced: bool) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text('{"id": "x", "tags": ["cat"]}\n')
+    before = source.stat()
+    assert TagCorpus.encode([source], tmp_path / "cache").terms == ("cat",)
+    edited = tmp_path / "edited" if replaced else source
+    edited.write_text('{"id": "x", "tags": ["dog"]}\n')
+    os.utime(edited, ns=(before.st_atime_ns, before.st_mtime_ns))
+    edited.replace(source)
+    assert source.stat().st_mtime_ns == before.st_mtime_ns
+    assert TagCorpus.encode([source], tmp_path / "cache").terms == ("dog",)
+
+
+def test_counts_that_were_cut_off_are_removed(tmp_path: Path) -> None:
+    corpus = TagCorpus.encode([write_jsonl(tmp_path / "a.jsonl", ROWS)], tmp_path / "cache")
+    left = corpus.parts[0].part.folder / "counts-0.tmp"
+    left.write_bytes(b"torn")
+    corpus.tally(*grouping(corpus))
+    assert not left.exists()
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    twice = [("clip-003", ["only here"]), ("own", ["t1", "t2"])]
+    one = write_jsonl(tmp_path / "a.jsonl", ROWS)
+    two = write_parquet(tmp_path / "b.parquet", twice)
+    corpus = TagCorpus.encode([two, one], tmp_path / "cache")
+    expected = [(name, list(dict.fromkeys(tags))) for name, tags in [*ROWS, twice[1]]]
+    assert list(corpus.rows()) == expected
+
+
 def test_a_part_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "a.jsonl", ROWS)
     cache = tmp_path / "cache"

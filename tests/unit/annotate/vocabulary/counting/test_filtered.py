@@ -128,3 +128,12 @@ def test_files_of_sources_that_are_gone_are_removed(tmp_path: Path) -> None:
         corpus = TagCorpus.encode(present, tmp_path / "cache")
         kept = write_filtered(corpus, np.array([0], np.int32), TAGS, [1], tmp_path)
         assert kept[1].kept == len(list((tmp_path / "tags_1").iterdir())) == files
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "tags_1" / "gone.parquet.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"PAR1")
+    corpus = TagCorpus.of(ROWS, tmp_path)
+    write_filtered(corpus, rank_of(corpus, RANK), TAGS, [1], tmp_path)
+    assert not left.exists()

@@ -230,6 +230,32 @@ def test_lists_of_text_of_any_kind(tmp_path: Path, tags: pa.Array) -> None:
     assert [found for _, found in read(path)[0]] == tags.to_pylist()
 
 
+def as_text(kind: pa.DataType, *values: bytes | None) -> pa.Array:
+    """Bytes as text, which Arrow believes."""
+    text = pa.Array.from_buffers(pa.string(), len(values), pa.array(values, pa.binary()).buffers())
+    return text.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else text.cast(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_text_that_is_no_utf8_costs_its_rows_alone(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "a.parquet"
+    ids = as_text(kind, b"a", b"b\xff", "ç".encode(), b"", b"e\xe9", b"f", b"g")
+    tags = as_text(kind, b"dog", b"cat", b"Pi\xc3", b"dog", b"d\xc3\xb6g", b"\xff", b"\xff", b"x")
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 2, None, 4, 4, 5, 8], pa.int32()), tags)
+    pq.write_table(pa.table({"id": ids, "tags": lists}), path)
+    rows, faults, _ = read(path)
+    assert rows == [("a", ["dog"]), ("f", ["dög"])]
+    assert [(f.row, f.id, f.reason, f.detail) for f in faults] == [
+        (1, "", "not UTF-8", r"id b\xff"),
+        (2, "ç", "not UTF-8", r"tag Pi\xc3"),
+        (3, "", "no id", ""),
+        (4, "", "not UTF-8", r"id e\xe9"),
+        (6, "g", "not UTF-8", r"tag \xff"),
+    ]
+
+
 def test_parquet_ids_may_be_numbers(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": [7], "tags": [["a"]]}), path)

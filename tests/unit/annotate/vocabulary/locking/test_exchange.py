@@ -19,7 +19,7 @@ TAGS = ("speech", "music", "high-fidelity", "café", '"quoted"')
 
 
 def is_one_line(tag: str) -> bool:
-    return tag.splitlines() == [tag] and tag.strip() == tag and not tag.startswith("\ufeff")
+    return tag.splitlines() == [tag] and bool(tag.strip()) and not tag.startswith("\ufeff")
 
 
 def written(path: Path, text: str) -> Path:
@@ -40,8 +40,9 @@ def test_a_label_list_is_cut_to_its_size(tmp_path: Path) -> None:
 
 
 def test_a_tag_of_two_lines_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be a line of label_2"):
-        write_labels(("speech", "loud\nmusic"), tmp_path, 2)
+    for broken in ("loud\nmusic", "music\n", "loud\u2028music"):
+        with pytest.raises(ConfigError, match="cannot be a line of label_2"):
+            write_labels(("speech", broken), tmp_path, 2)
     assert not list(tmp_path.iterdir())
 
 
@@ -56,7 +57,7 @@ def test_any_tag_of_one_line_survives(tmp_path: Path, tags: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("label.txt", "\ufeffspeech\r\nmusic \r\n\r\n"),
+        ("label.txt", "\ufeffspeech\r\nmusic\r\n \r\n"),
         ("labels.json", '["speech", "music"]'),
         ("labels.json", '{"1": "music", "0": "speech"}'),
     ],
@@ -89,6 +90,11 @@ def test_what_is_no_label_list_is_refused_in_words(
     with pytest.raises(ConfigError) as error:
         read_labels(written(tmp_path / name, text))
     assert said in str(error.value)
+
+
+def test_space_around_a_tag_is_part_of_it(tmp_path: Path) -> None:
+    write_labels(("dog", " dog", "dog "), tmp_path, 3)
+    assert read_labels(tmp_path / "label_3.txt") == ("dog", " dog", "dog ")
 
 
 def test_a_list_that_is_not_there_or_not_text(tmp_path: Path) -> None:
@@ -238,6 +244,14 @@ def test_writing_anew_twice_changes_nothing_more(tmp_path: Path, tags: list[list
     if counts["out"]:
         rewrite(once, encode, twice)
         assert twice.read_bytes() == once.read_bytes()
+
+
+def test_rows_that_are_skipped_are_counted_among_those_that_can_be_read(tmp_path: Path) -> None:
+    lines = ["{", *(f'{{"id": "{name}", "tags": ["drum"]}}' for name in "abac"), ""]
+    source = packed(tmp_path / "rows.jsonl", "\n\n".join(lines))
+    counts = rewrite(source, encode, tmp_path / "new.jsonl", {2})
+    assert [row["id"] for row in unpacked(tmp_path / "new.jsonl")] == ["a", "b", "c"]
+    assert counts == {"in": 5, "out": 3, "not valid JSON": 1, "id is there twice": 1}
 
 
 def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:

@@ -77,11 +77,20 @@ def test_punctuation(written: str, folded: str) -> None:
         ("x" * 61, "too long"),
         ("x" * 60, ""),
         ("80s", ""),
+        ("hip\nhop", "line break"),
+        ("hip hop\u2028", "line break"),
+        ("\n", "empty"),
         ("雨", ""),
     ],
 )
 def test_what_can_be_no_tag(tag: str, reason: str) -> None:
     assert drop_reason(tag) == reason
+    written = drop_reason(tag, as_written=True)
+    assert written == ("" if reason == "no letters" else reason)
+
+
+def test_a_line_break_is_no_reason_where_it_is_folded() -> None:
+    assert drop_reason("hip\nhop", joins_lines=True) == ""
 
 
 @given(st.text(alphabet="ab-_ A", max_size=8))

@@ -70,6 +70,21 @@ def test_nothing_is_proposed_that_is_not_alike() -> None:
 @pytest.mark.parametrize(
     "decisions",
     [
+        Decisions(rejected=frozenset({("AutoMobile", "Car")})),
+        Decisions(merge={"Automobile": "motor"}),
+        Decisions(rename={"Automobile": "motor"}),
+        Decisions(ban=("CAR",)),
+        Decisions(keep=("Automobile",)),
+    ],
+)
+def test_what_people_decided_is_known_however_they_spell_it(decisions: Decisions) -> None:
+    counts = {"car": 2, "automobile": 1}
+    assert propose(counts, Alike(), decisions, normalise=str.lower) == ()
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
         Decisions(rejected=frozenset({("automobile", "car")})),
         Decisions(merge={"automobile": "car"}),
         Decisions(ban=("car",)),

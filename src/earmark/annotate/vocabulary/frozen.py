@@ -1,0 +1,69 @@
+"""A vocabulary taken as it is: nothing is chosen, no class id moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from earmark.config import ConfigError
+
+from .choosing.domains import seed_of
+from .choosing.selection import Ranking
+from .config import Domain, VocabularyConfig
+from .counting.corpus import TagCorpus
+from .folding import Folding
+from .locking.opening import open_vocabulary
+from .made import Counted, Made
+
+UNKNOWN = "not in the frozen vocabulary"
+
+
+def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+    """Return the vocabulary that `config.frozen` names, counted over another corpus.
+
+    Of the other settings only `sizes` count, which cut it, and for a list of labels those that
+    say how variants are found.
+
+    Raises:
+        ConfigError: it cannot be read, has not as many tags as a size asks for, or no caption
+            holds any of its tags.
+    """
+    largest = open_vocabulary(Path(config.frozen), config)
+    if beyond := [size for size in config.sizes if size > len(largest)]:
+        raise ConfigError(
+            f"vocabulary: sizes = {list(config.sizes)} asks for {beyond[0]} tags, but "
+            f"{config.frozen} has {len(largest)}"
+        )
+    ids = [largest.class_of(term) for term in corpus.terms]
+    rank = np.array([-1 if place is None else place for place in ids], np.int32)
+    tally = corpus.tally(rank, np.array([seed_of(tag) for tag in largest.tags], np.int8))
+    if not tally.df.any():
+        raise ConfigError(
+            f"vocabulary: no caption holds a tag of {config.frozen} (its first: "
+            f"{', '.join(largest.tags[:5])}). Is it the vocabulary of other captions?"
+        )
+    names: list[Domain] = [entry.domain or "sound" for entry in largest.entries]
+    order = np.arange(len(largest))
+    ranking = Ranking(order, tally.df, np.zeros(len(order)), tuple(names), 0)
+    unknown = [corpus.terms[place] for place in np.flatnonzero(rank < 0).tolist()]
+    folding = Folding(dict.fromkeys(corpus.terms, ""), dict.fromkeys(unknown, UNKNOWN), (), ())
+    uses = int(corpus.frequencies.sum())
+    missed = int(corpus.frequencies[rank < 0].sum()) / max(uses, 1)
+    why = (
+        f"{len(largest)}: taken as it is from {Path(config.frozen).name}; "
+        f"{int((tally.df == 0).sum())} of its tags are in no caption here, and {missed:.1%} of "
+        "tag uses are not in it"
+    )
+    sizes = tuple(sorted({len(largest), *config.sizes}))
+    counted = Counted(corpus, folding, tally, ranking, rank)
+    variants = len(corpus.terms) - len(unknown) - int((tally.df > 0).sum())
+    lost = {f"vocabulary: {UNKNOWN}": len(unknown), "vocabulary: a variant of another": variants}
+    return Made(
+        largest,
+        len(largest),
+        sizes,
+        counted.account(len(largest), sizes, uses, why),
+        rank,
+        {reason: count for reason, count in lost.items() if count},
+    )

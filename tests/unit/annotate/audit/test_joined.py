@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.annotate.audit.corpus import choose_fields, read_labels
+from earmark.annotate.audit.joined import joined, label_values, read_columns
+from earmark.records import ROW_GROUP, Clip, TagSet, write_parquet
+
+
+def write(folder: Path, clips: list[str], tags: list[str]) -> tuple[Path, Path]:
+    rows = [
+        Clip(
+            id=name,
+            path=name,
+            name=name,
+            labels={"sound": (name[0], "rain"), "take": (name,)} if name[0] != "x" else {},
+            duration_s=1.0,
+            sample_rate=16000,
+            channels=1,
+            peak_dbfs=-3.0,
+            loudness_lufs=-20.0,
+        )
+        for name in clips
+    ]
+    tag_sets = [TagSet(id=name, tags=(f"of-{name}", name[0]), backend="f") for name in tags]
+    write_parquet(folder / "clips.parquet", rows, Clip)
+    write_parquet(folder / "tags.parquet", tag_sets, TagSet)
+    return folder / "clips.parquet", folder / "tags.parquet"
+
+
+@given(st.lists(st.booleans(), max_size=9), st.randoms(use_true_random=False), st.booleans())
+def test_tags_find_their_clips_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, tagged: list[bool], random, shuffled: bool
+) -> None:
+    clips = [f"{'xab'[n % 3]}{n}" for n in range(len(tagged))]
+    tags = [name for name, kept in zip(clips, tagged, strict=True) if kept]
+    if shuffled:
+        random.shuffle(tags)
+    files = write(tmp_path_factory.mktemp("tables"), clips, tags)
+    expected = [((name,), (f"of-{name}", name[0]) if name in tags else None) for name in clips]
+    assert list(joined(*files, "id")) == expected
+
+
+def test_more_clips_than_are_read_at_a_time(tmp_path: Path) -> None:
+    clips = [f"{'xa'[n % 2]}{n}" for n in range(2 * ROW_GROUP + 3)]
+    files = write(tmp_path, clips, clips[1:])
+    assert sum(own is not None for _, own in joined(*files, "id")) == len(clips) - 1
+    rows = read_labels(*files, ("sound",))["sound"]
+    assert len(rows) == ROW_GROUP + 1
+    assert set(label_values(files[0])) >= {("sound", "a"), ("sound", "rain"), ("take", "a1")}
+
+
+def test_only_clips_with_a_label_of_the_field_are_kept(tmp_path: Path) -> None:
+    files = write(tmp_path, ["x1", "a2", "b3", "x4"], ["x1", "a2", "x4"])
+    rows = read_labels(*files, ("sound", "take"))
+    assert [len(own) for own in rows.values()] == [1, 1]
+    assert list(rows["sound"].labels.names) == ["a", "rain"]
+    assert read_labels(*files, ()) == {}
+    assert choose_fields(label_values(files[0]), ["a"], None) == (("sound",), ("take",))
+
+
+def test_a_table_without_the_column(tmp_path: Path) -> None:
+    clips, _ = write(tmp_path, ["a"], [])
+    with pytest.raises(ValueError, match="no column 'tags'"):
+        list(read_columns(clips, "tags"))
