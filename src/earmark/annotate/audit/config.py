@@ -50,9 +50,9 @@ class AuditConfig(Config, frozen=True, kw_only=True):
         lists: label lists beside AudioSet's 527 classes, which are always covered.
         texts: captions without audio.
         against: a second tagger, run over a sample of each text source: the parser study.
-        sample: how many captions of each text source the second tagger is asked for.
+        sample: how many captions of each text source the second tagger is asked for, 1 or more.
         semantic: also match by meaning; wants the extra `semantics`.
-        resamples: bootstrap draws of clips behind each interval.
+        resamples: bootstrap draws of recordings behind each interval, 1 or more.
     """
 
     fields: tuple[str, ...] | None = None

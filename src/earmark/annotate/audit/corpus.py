@@ -47,19 +47,21 @@ def audit_corpus(
         held_against(CORPUS, field, own, meaning, resamples=config.resamples, seed=seed)
         for field, own in rows.items()
     ]
-    notes = [note for part in parts for note in part.notes]
-    if passed_over:
-        words = ", ".join(passed_over)
-        notes.append(f"No tag names a value of the label fields {words}: they are not compared.")
-    if not fields:
-        notes.append("The corpus has no labels that tags could be held against.")
     return Part(
         given=whole.captions + len(rejected),
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=(whole,),
         rejected=rejected,
-        notes=tuple(notes),
+        notes=(*(note for part in parts for note in part.notes), *_notes(fields, passed_over)),
     )
+
+
+def _notes(fields: Collection[str], passed_over: Collection[str]) -> Iterable[str]:
+    if passed_over:
+        words = ", ".join(passed_over)
+        yield f"No tag names a value of the label fields {words}: they are not compared."
+    if not fields:
+        yield "The corpus has no labels that tags could be held against."
 
 
 def _count(clips: Path, tags: Path, tally: ShapeTally) -> Iterable[Rejected]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from earmark.config import ConfigError
 from earmark.workspace import locked
 
-_OF_A_SIZE = re.compile(r"(label_|id2label_|vocabulary_|tags_)(\d+)(?:\.txt|\.json|)")
+_OF_A_SIZE = re.compile(r"(label_|id2label_|vocabulary_|tags_|rewritten_)(\d+)(?:\.txt|\.json|)")
 _UNFINISHED = (
     "vocabulary*.json.*.tmp",
     "label_*.txt.*.tmp",
@@ -18,6 +18,7 @@ _UNFINISHED = (
     "facts.json.*.tmp",
     "unread.parquet.tmp",
     "tags_[0-9]*/*.tmp",
+    "rewritten_[0-9]*/*.tmp",
 )
 
 

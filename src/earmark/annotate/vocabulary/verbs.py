@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from earmark.config import Config, ConfigError, apply_overrides, decode
+from earmark.config import Config, apply_overrides, decode
 from earmark.records import Rejected, stream_parquet
+from earmark.workspace import StageError
 
 from .build import CACHE, UNREAD, write_vocabulary
 from .config import VocabularyConfig
 from .counting.corpus import TagCorpus
-from .counting.sources import find_sources, is_source
+from .counting.sources import find_sources
 from .facts import Facts
 from .locking.diff import compare
 from .locking.exchange import check_rewritable
@@ -23,6 +24,9 @@ from .locking.opening import LOCK, open_vocabulary
 from .outcome import of_earlier_builds, writing
 from .people.decisions import Decisions, read_decisions
 from .people.proposals import propose, write_proposals
+
+MOST_SET_ASIDE = 0.5
+"""The share of rows beyond which a vocabulary is no success."""
 
 
 class _Overrides(Config, frozen=True, kw_only=True):
@@ -43,6 +47,7 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
     Raises:
         ConfigError: as `write_vocabulary`; another process builds into `out`, or it is a file; or
             a source that cannot be written anew should be.
+        StageError: most rows were set aside.
     """
     settings = decode(apply_overrides({}, overrides), _Overrides, where="the command line")
     config = settings.vocabulary
@@ -54,7 +59,8 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
         counts = write_vocabulary(sources, config, out, filtered=True, cache=out / CACHE)
         told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
         told += _tell_rows(row.reason for row in stream_parquet(out / UNREAD, Rejected))
-        told += [f"vocabulary: {line}" for line in Facts.load(out).unsupported]
+        facts = Facts.load(out)
+        told += [f"vocabulary: {line}" for line in (facts.chosen, *facts.unsupported)]
         main = Vocabulary.load(out / LOCK)
         further = {size: out / f"vocabulary_{size}.json" for size in sorted(set(config.sizes))}
         every = {len(main): out / LOCK} | further
@@ -62,6 +68,7 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
             told += _rewrite(sources, every.values(), out)
         if earlier := list(of_earlier_builds(out, every, further)):
             told.append(f"of an earlier build, and not touched: {', '.join(earlier)}")
+    _check_rows(facts, out)
     return "\n".join([*told, str(out / LOCK)])
 
 
@@ -104,16 +111,15 @@ def propose_merges(lock: Path, target: Path) -> str:
     )
 
 
-def check_recipe(recipe: str) -> None:
-    """Refuse a file of rows where a recipe is meant.
-
-    Raises:
-        ConfigError: `recipe` is such a file; the message says what to add.
-    """
-    if is_source(Path(recipe)):
-        raise ConfigError(
-            f"{recipe} is a file of rows, not a recipe. Say where its vocabulary goes: "
-            f"earmark vocabulary {recipe} --out DIR"
+def _check_rows(facts: Facts, out: Path) -> None:
+    """Refuse to call it done where most rows were set aside."""
+    lost = sum(facts.unread.values())
+    if lost > MOST_SET_ASIDE * (lost + facts.captions):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in facts.unread.items())
+        raise StageError(
+            f"{lost} of {lost + facts.captions} rows were set aside ({reasons}), so the files in "
+            f"{out} say little. Look at {out / UNREAD}; rows need an id of their own each "
+            "(clip#0, clip#1, ... for captions of one clip)."
         )
 
 
@@ -122,14 +128,15 @@ def _tell_rows(reasons: Iterable[str]) -> list[str]:
 
 
 def _rewrite(sources: Sequence[Path], locks: Iterable[Path], out: Path) -> list[str]:
-    """Write each source anew beside its filtered tags, for each lock file; tell what was kept."""
+    """Write each source anew for each lock file; tell what was kept."""
     told = list[str]()
     parts = TagCorpus.encode(sources, out / CACHE).parts  # as they were just encoded
     skipped = [frozenset(joined.skipped.tolist()) for joined in parts]
     for lock in locks:
         vocabulary = Vocabulary.load(lock)
         for source, rows in zip(sources, skipped, strict=True):
-            target = out / f"tags_{len(vocabulary)}" / source.name
+            target = out / f"rewritten_{len(vocabulary)}" / source.name
+            target.parent.mkdir(exist_ok=True)
             counts = rewrite_rows(source, vocabulary.encode, target, rows)
             told.append(f"{target}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     return told

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.audit.corpus import choose_fields, read_labels
+from earmark.annotate.audit.config import AuditConfig
+from earmark.annotate.audit.corpus import audit_corpus, choose_fields, read_labels
 from earmark.annotate.audit.joined import joined, label_values, read_columns
 from earmark.records import ROW_GROUP, Clip, TagSet, write_parquet
 
@@ -61,6 +63,30 @@ def test_only_clips_with_a_label_of_the_field_are_kept(tmp_path: Path) -> None:
     assert list(rows["sound"].labels.names) == ["a", "rain"]
     assert read_labels(*files, ()) == {}
     assert choose_fields(label_values(files[0]), ["a"], None) == (("sound",), ("take",))
+
+
+def test_clips_without_labels_cost_no_memory(tmp_path: Path) -> None:
+    few, many = (_peak(tmp_path, number * ROW_GROUP) for number in (2, 10))
+    assert many < 1.2 * few
+
+
+def _peak(folder: Path, clips: int) -> int:
+    """Return the most bytes that Python held at a time in an audit of so many clips."""
+    names = [f"x{number:06d}" for number in range(clips)]
+    files = _plain(folder, names)
+    tracemalloc.start()
+    part = audit_corpus(*files, "scripted", AuditConfig(resamples=1), None, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert part.given == clips
+    return peak
+
+
+def _plain(folder: Path, names: list[str]) -> tuple[Path, Path]:
+    clips, _ = write(folder, names, [])
+    tag_sets = (TagSet(id=name, tags=("dog", "rain", name[-1]), backend="f") for name in names)
+    write_parquet(folder / "tags.parquet", tag_sets, TagSet)
+    return clips, folder / "tags.parquet"
 
 
 def test_a_table_without_the_column(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.facts import Facts
 from earmark.annotate.vocabulary.locking.opening import open_vocabulary
-from earmark.annotate.vocabulary.verbs import check_recipe, compare_files, make_alone
+from earmark.annotate.vocabulary.verbs import compare_files, make_alone
 from earmark.config import ConfigError
 from earmark.records import Rejected, read_parquet
-from earmark.workspace import locked
+from earmark.workspace import StageError, locked
 
 GOOD = '{"id": "a", "caption": "A dog.", "tags": ["dog", "barking"]}'
 STRANGE = {
@@ -95,7 +95,7 @@ def test_rows_are_written_anew(tmp_path: Path) -> None:
     packed = tmp_path / "tags.jsonl.gz"
     packed.write_bytes(gzip.compress(f'{GOOD}\n{{"id": "c", "tags": ["rain"], "x": 1}}\n'.encode()))
     told = make_alone(packed, tmp_path / "out", ["vocabulary.size=2"], rewrite=True)
-    with gzip.open(tmp_path / "out" / "tags_2" / "tags.jsonl.gz", "rt") as stream:
+    with gzip.open(tmp_path / "out" / "rewritten_2" / "tags.jsonl.gz", "rt") as stream:
         rows = [json.loads(line) for line in stream]
     assert rows == [{"id": "a", "caption": "A dog.", "tags": ["dog", "barking"]}]
     assert "1 no tag left" in told
@@ -113,8 +113,8 @@ def test_the_sizes_of_this_build_alone_are_written_anew_each_once(tmp_path: Path
     out = tmp_path / "out"
     make_alone(rows, out, ["vocabulary.sizes=[3]", "vocabulary.size=3"])
     told = make_alone(rows, out, ["vocabulary.sizes=[1, 2]", "vocabulary.size=2"], rewrite=True)
-    written = sorted(path.parent.name for path in out.glob("tags_*/tags.jsonl"))
-    assert written == ["tags_1", "tags_2"]
+    written = sorted(path.parent.name for path in out.glob("rewritten_*/tags.jsonl"))
+    assert written == ["rewritten_1", "rewritten_2"]
     assert told.count("tags.jsonl: ") == 2
     earlier = "id2label_3.json, label_3.txt, tags_3, vocabulary_3.json"
     assert f"of an earlier build, and not touched: {earlier}\n" in told
@@ -128,15 +128,16 @@ def test_the_same_rows_are_filtered_and_written_anew(tmp_path: Path) -> None:
     again = '{"id": "a", "tags": ["rain"]}'
     for name, lines in {
         "a": (GOOD, "{", again),
-        "b": (again, '{"id": "z", "tags": ["rain"]}'),
+        "b": (again, *(f'{{"id": "{name}", "tags": ["rain"]}}' for name in "xyz")),
     }.items():
         (tmp_path / "in" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     told = make_alone(tmp_path / "in", tmp_path / "out", [], rewrite=True)
-    for name, kept in {"a": {"a": ["dog", "barking"]}, "b": {"z": ["rain"]}}.items():
-        folder = tmp_path / "out" / "tags_3"
-        anew = map(json.loads, (folder / f"{name}.jsonl").read_text().splitlines())
+    rain = {name: ["rain"] for name in "xyz"}
+    for name, kept in {"a": {"a": ["dog", "barking"]}, "b": rain}.items():
+        rewritten = tmp_path / "out" / "rewritten_3" / f"{name}.jsonl"
+        anew = map(json.loads, rewritten.read_text().splitlines())
         assert {row["id"]: row["tags"] for row in anew} == kept
-        assert tags_by_id(folder / f"{name}.parquet") == kept
+        assert tags_by_id(tmp_path / "out" / "tags_3" / f"{name}.parquet") == kept
     assert told.count("1 id is there twice") == 2
 
 
@@ -233,7 +234,7 @@ def test_a_lock_file_that_was_edited_is_refused(
         compare_files(lock, lock, None)
 
 
-def test_a_file_of_rows_is_no_recipe(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--out DIR"):
-        check_recipe(str(source(tmp_path, GOOD)))
-    check_recipe("folder")
+def test_most_rows_set_aside_is_no_success(tmp_path: Path) -> None:
+    rows = source(tmp_path, *(5 * [GOOD]))
+    with pytest.raises(StageError, match=r"4 of 5 rows were set aside \(4 id is there twice\)"):
+        make_alone(rows, tmp_path / "out", [])
