@@ -115,8 +115,8 @@ def _way(
     tasks = _plan(recipe, workspace, until, relist)
     workspace.record_run(to_plain(recipe), {task.step.name: task.stage for task in tasks})
     asking = {task.step.name: task for task in tasks if task.step.job is not None}
-    for task in asking.values():
-        task.check_backend()
+    for task in tasks:
+        task.check()
     for task in tasks:
         tried = asking.get(task.step.tries)
         if tried is not None and (tried.stage.done or not canary):
@@ -178,9 +178,12 @@ class _Task:
             _say(f"{self.step.name}: already done ({self.stage.folder.name})")
         self._tell()
 
-    def check_backend(self) -> None:
-        """Find a missing key or package before anything is done, where the step is still to do."""
-        if self.step.job is not None and not self.stage.done:
+    def check(self) -> None:
+        """Find a missing key, file or package before anything is done, where it will be wanted."""
+        if self.stage.done:
+            return
+        self.step.check(self.recipe)
+        if self.step.job is not None:
             self.step.job(self.recipe, self.reads, self.stage.folder).backend.build()
 
     def must_be_done(self) -> None:

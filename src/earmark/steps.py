@@ -37,7 +37,8 @@ class Step:
     clips, of which the recipe bounds how many may be lost. A step that asks a backend has a `job`,
     of which single shards can be done elsewhere. One that `tries` the backend of such a step is
     left out where that is done, or the user says so. `wanted` says whether a recipe has the step
-    at all; one that is `aside` is read by no other, and done only where it is asked for.
+    at all; one that is `aside` is read by no other, and done only where it is asked for. `check`
+    raises for what can be known to be missing before the first step is done.
     `recorded` returns what provenance.json tells of the settings, where these are a fingerprint.
     """
 
@@ -51,6 +52,7 @@ class Step:
     recorded: Callable[[Recipe], Any] | None = None
     wanted: Callable[[Recipe], bool] = lambda recipe: True
     aside: bool = False
+    check: Callable[[Recipe], None] = lambda recipe: None
 
 
 def _corpus(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
@@ -198,6 +200,12 @@ def _vocabulary_settings(recipe: Recipe) -> Any:
     return settings, digest(recipe.vocabulary)
 
 
+def _check_audit(recipe: Recipe) -> None:
+    from .annotate.audit.check import check
+
+    check(recipe.audit)
+
+
 def _audit_settings(recipe: Recipe) -> Any:
     """Return what is compared with what, and all that can change either side of it."""
     from .annotate.audit.texts import inputs_digest
@@ -278,6 +286,7 @@ STEPS = (
         _audit,
         bounded=False,
         aside=True,
+        check=_check_audit,
         recorded=lambda recipe: recipe.audit,
     ),
     Step(

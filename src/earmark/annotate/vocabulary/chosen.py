@@ -14,7 +14,7 @@ from jaxtyping import Int32, Int64
 
 from earmark.config import fingerprint
 
-from .choosing.domains import seed_of
+from .choosing.domains import seeds_of
 from .choosing.selection import Ranking, choose
 from .choosing.sizes import settle_size
 from .config import VocabularyConfig
@@ -34,7 +34,7 @@ def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     decisions = read_decisions(Path(config.decisions)) if config.decisions else Decisions()
     folding = fold(corpus.as_written, config.steps, config.aliases, decisions)
     tags, group = _groups(corpus.terms, folding.target)
-    tally = corpus.tally(group, np.array([seed_of(tag) for tag in tags], np.int8))
+    tally = corpus.tally(group, seeds_of(tags))
 
     def together(chosen: Int64[np.ndarray, " tags"]) -> Int64[np.ndarray, "tags tags"]:
         return corpus.cooccurrence(_ranks(chosen, group, len(tags)), len(chosen))

@@ -11,7 +11,7 @@ from earmark.config import ConfigError
 from .config import NormaliserStep
 from .facts import StepChange
 from .normaliser.rounds import Move, Normalised, fold_words, normalise
-from .normaliser.surface import drop_reason
+from .normaliser.surface import LONGEST, drop_reason
 from .people.decisions import Decisions
 from .people.verdicts import Verdicts
 
@@ -56,7 +56,9 @@ def fold(
             their names are normalised.
     """
     why_not = _judge(steps)
-    dropped = {tag: reason for tag in frequencies if (reason := why_not(tag))}
+    # Most tags are one word of letters, which is never a reason.
+    strange = (tag for tag in frequencies if len(tag) > LONGEST or not tag.isalpha())
+    dropped = {tag: reason for tag in strange if (reason := why_not(tag))}
     counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
     # What people merge into counts as shown: the corpus will show it once they are merged.
     for name in _new_names(decisions):

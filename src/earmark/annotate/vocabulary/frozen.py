@@ -8,7 +8,7 @@ import numpy as np
 
 from earmark.config import ConfigError
 
-from .choosing.domains import seed_of
+from .choosing.domains import seeds_of
 from .choosing.selection import Ranking
 from .config import Domain, VocabularyConfig
 from .counting.corpus import TagCorpus
@@ -37,7 +37,7 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         )
     ids = [largest.class_of(term) for term in corpus.terms]
     rank = np.array([-1 if place is None else place for place in ids], np.int32)
-    tally = corpus.tally(rank, np.array([seed_of(tag) for tag in largest.tags], np.int8))
+    tally = corpus.tally(rank, seeds_of(largest.tags))
     if not tally.df.any():
         raise ConfigError(
             f"vocabulary: no caption holds a tag of {config.frozen} (its first: "

@@ -16,7 +16,7 @@ that are no seeds, 98 % are called music or not as their source says.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -44,6 +44,15 @@ def seed_of(tag: str) -> int:
     """
     words = tag.casefold().replace("_", " ").replace("-", " ").split()
     return _seeds().get("-".join(words), NO_SEED)
+
+
+def seeds_of(tags: Iterable[str]) -> Int8[np.ndarray, " tags"]:
+    """Return `seed_of` of many tags, most of which are one lower-case word and need no folding."""
+    known = _seeds()
+    places = (
+        known.get(tag, NO_SEED) if tag.isalpha() and tag.islower() else seed_of(tag) for tag in tags
+    )
+    return np.fromiter(places, np.int8)
 
 
 def seed_domain(tag: str) -> Domain | Literal[""]:

@@ -13,7 +13,7 @@ from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
 from earmark.annotate.vocabulary.counting.tally import Tally
 from earmark.config import ConfigError, nearest
 
-from .domains import NO_SEED, domain_ids, seed_of
+from .domains import NO_SEED, domain_ids, seeds_of
 from .scores import Cooccurrence, balanced, information, paper
 
 
@@ -141,7 +141,7 @@ def _domains(
     """Return the domain of the tags at `order`; a seed is of its own, whatever it is heard with."""
     heard = domain_ids(tally.by_domain[order], tally.captions_by_domain)
     positions: list[int] = order.tolist()
-    seeds = np.fromiter((seed_of(tags[position]) for position in positions), np.int8)
+    seeds = seeds_of(tags[position] for position in positions)
     return np.where(seeds == NO_SEED, heard, seeds)
 
 

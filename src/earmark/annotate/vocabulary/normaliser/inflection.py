@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from .words import changed_tags
+from .words import changed_tags, words_of
 
 _BREAKS = re.compile(r"[\s_-]+")
 _DOUBLED = re.compile(r"(?:un)?[^aeiou]*[aeiou][^aeiouwxy]")  # hum, humming; unzip, unzipping
@@ -66,7 +66,10 @@ def inflected_forms(frequencies: Mapping[str, int]) -> dict[str, str]:
     whose singular the corpus lacks) all go to the most frequent, of equals to the shortest, then
     to the first by the alphabet.
     """
-    bases = changed_tags(frequencies, word_lemma)
+    table = _words()
+    forms = table.plurals.keys() | table.verbs.keys()
+    inflected = [word for word in words_of(frequencies) if word[-1:] == "s" or word in forms]
+    bases = changed_tags(frequencies, word_lemma, inflected)
     singles = changed_tags(bases, singular)
     changes = {tag: single for tag, single in singles.items() if single in frequencies}
     left = Counter(
