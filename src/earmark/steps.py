@@ -208,12 +208,13 @@ def _check_audit(recipe: Recipe) -> None:
 
 def _audit_settings(recipe: Recipe) -> Any:
     """Return what is compared with what, and all that can change either side of it."""
+    from .annotate.audit import results
     from .annotate.audit.texts import inputs_digest
 
     against = recipe.audit.against
     other = None if against is None else _asked(against)
     settings = replace(recipe.audit, against=None), inputs_digest(recipe.audit)
-    return *settings, _asked(recipe.tagger), other, recipe.seed
+    return *settings, _asked(recipe.tagger), other, recipe.seed, results.VERSION
 
 
 def _tagger_settings(recipe: Recipe) -> Any:

@@ -17,6 +17,9 @@ AGREEMENT, COVERAGE, SHAPE, PARSERS, MAP = (
 )
 
 
+VERSION = 2
+"""Raised whenever a table means something else than before."""
+
 MOST_TAGS = 1500
 """Tags on the map, the most frequent: more cannot be told apart on a page."""
 
