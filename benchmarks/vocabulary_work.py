@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from vocabulary_baseline import build_and_filter
-from vocabulary_rows import Language
 
 SIZES = (800, 1000, 1500, 2000, 3000)
 
@@ -69,13 +67,19 @@ def made(path: Path, first: int, rows: int, *, common: int | None = None) -> str
 
 
 def do(work: Work) -> None:
-    """Run in the measured process."""
+    """Run in the measured process, which imports what its own task needs."""
     sources = [Path(source) for source in work.sources]
     if work.task == "parquet":
+        from vocabulary_rows import Language
+
         Language(common=work.common).write_parquet(sources[0], work.first, work.rows)
     elif work.task == "jsonl":
+        from vocabulary_rows import Language
+
         Language(common=work.common).write_jsonl(sources[0], work.first, work.rows)
     elif work.task == "baseline":
+        from vocabulary_baseline import build_and_filter
+
         folder = Path(work.folder)
         for size, tags in build_and_filter(sources[0], SIZES, folder, work.rows).items():
             (folder / f"label_{size}.txt").write_text("".join(f"{tag}\n" for tag in tags))

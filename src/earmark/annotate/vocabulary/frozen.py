@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         largest,
         len(largest),
         sizes,
-        counted.account(len(largest), sizes, uses, why),
+        partial(counted.account, len(largest), sizes, uses, why),
         rank,
         {reason: count for reason, count in lost.items() if count},
     )
