@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -46,7 +47,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measured(work: Work) -> Cost:
-    """Do the work in a process of its own."""
+    """Do the work in a process of its own; what others left to be written is on the disk before."""
+    os.sync()
     command = [sys.executable, __file__, msgspec.json.encode(work).decode()]
     before_s, started_s = _children_cpu_s(), time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
