@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from earmark.config import ConfigError
@@ -72,15 +70,13 @@ def write_vocabulary(
         ConfigError: a setting is out of range, a file cannot be read, or no tag is frequent enough.
     """
     check(config)
-    with _encoded(folder, cache) as encoded, _uncollected(), ThreadPoolExecutor(1) as beside:
+    with _encoded(folder, cache) as encoded:
         corpus = TagCorpus.encode(sources, encoded, workers=workers)
         made = make(corpus, config)
-        facts = beside.submit(made.facts)
         write_parquet(folder / UNREAD, corpus.rejected(), Rejected)
         _write(made, config, folder)
         if filtered:
             write_filtered(corpus, made.rank, made.largest.tags, made.sizes, folder)
-        facts.result().save(folder)
     given = len(corpus.terms)
     return {"in": given, "out": given - sum(made.lost.values()), **made.lost}
 
@@ -107,18 +103,6 @@ def check(config: VocabularyConfig) -> None:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Generator[None]:
-    """Let the collector of cycles rest: a build makes a million small things, and no cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@contextlib.contextmanager
 def _encoded(folder: Path, cache: Path | None) -> Generator[Path]:
     """Give the folder that sources are encoded into; without a `cache` it is gone afterwards."""
     if cache is not None:
@@ -140,3 +124,4 @@ def _write(made: Made, config: VocabularyConfig, folder: Path) -> None:
             vocabulary.save(folder / LOCK)
         if size in config.sizes:
             vocabulary.save(folder / f"vocabulary_{size}.json")
+    made.facts.save(folder)

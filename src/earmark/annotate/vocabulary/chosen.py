@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         decisions=DecisionsInForce.of(folding.verdicts),
         provenance=_provenance(corpus),
     )
-    facts = partial(counted.account, size, sizes, counted.uses, why)
+    facts = counted.account(size, sizes, counted.uses, why)
     rank = _ranks(ranking.order[: sizes[-1]], group, len(tags))
     return Made(largest, size, sizes, facts, rank, _lost(folding, len(tags), len(ranking), size))
 

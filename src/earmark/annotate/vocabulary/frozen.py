@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         largest,
         len(largest),
         sizes,
-        partial(counted.account, len(largest), sizes, uses, why),
+        counted.account(len(largest), sizes, uses, why),
         rank,
         {reason: count for reason, count in lost.items() if count},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ class Made:
         largest: a vocabulary of the largest size that was asked for; smaller ones begin it.
         size: of the vocabulary that a model is trained on.
         sizes: every size that is written.
-        facts: makes the account of how it came, which reads all captions once more.
+        facts: how it came.
         rank: the rank in `largest`, from 0, of the tag that each term is counted as; -1 for none.
         lost: distinct tags as written that became no class, by reason.
     """
@@ -35,7 +35,7 @@ class Made:
     largest: Vocabulary
     size: int
     sizes: tuple[int, ...]
-    facts: Callable[[], Facts]
+    facts: Facts
     rank: Int32[np.ndarray, " terms"]
     lost: Mapping[str, int]
 
