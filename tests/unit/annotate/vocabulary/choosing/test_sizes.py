@@ -133,7 +133,7 @@ def test_the_curve_is_what_each_size_has(corpus: Corpus) -> None:
     ordered = [tags[place] for place in ranking.order]
     sizes = curve_sizes(len(ranking), (2, 99))
     reached = first_ranks(corpus, ordered).cumsum()[np.array(sizes) - 1]
-    points = growth(ranking.df, sizes, reached, len(corpus), ranking.df.sum())
+    points = growth(ranking.df, sizes, reached, len(corpus), int(ranking.df.sum()))
     assert {1, len(ordered), min(2, len(ordered))} <= {point.size for point in points}
     for point in points:
         kept = [set(caption) & set(ordered[: point.size]) for caption in corpus]
