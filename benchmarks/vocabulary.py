@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -251,6 +252,8 @@ def settings_of(given: argparse.Namespace, temporary: str) -> Settings:
 
 def main() -> int:
     given = parsed()
+    # Bytecode is made once, when a package is installed or first used, and is no part of a build.
+    subprocess.run([sys.executable, "-c", "import earmark.annotate.vocabulary.build"], check=True)
     short = 0
     with tempfile.TemporaryDirectory() as temporary:
         settings = settings_of(given, temporary)

@@ -116,6 +116,7 @@ class _FileWriter:
             self._schema,
             compression="zstd",
             use_dictionary=["tags.list.element"],  # pyright: ignore[reportArgumentType]
+            column_encoding={"id": "DELTA_LENGTH_BYTE_ARRAY"},  # packs faster, and smaller
             store_schema=False,  # a reader sees list<string>
             write_statistics=False,  # of hashes and of lists they tell nothing, and take long
         )
