@@ -128,8 +128,7 @@ def _vocabulary(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
     from .annotate.vocabulary.facts import Facts
 
     counts = write_vocabulary([reads["tag"] / "tags.parquet"], recipe.vocabulary, folder)
-    facts = Facts.load(folder)
-    for line in (facts.chosen, *facts.unsupported):
+    for line in Facts.load(folder).sentences:
         print(f"vocabulary: {line}", file=sys.stderr, flush=True)
     return counts
 

@@ -38,6 +38,7 @@ def build_vocabulary(tag_sets: Iterable[Sequence[str]], config: VocabularyConfig
     Raises:
         ConfigError: a setting is out of range, or no tag is frequent enough.
     """
+    check(config)
     with tempfile.TemporaryDirectory() as folder:
         made = make(TagCorpus.of(tag_sets, Path(folder)), config)
     return made.largest.first(made.size)
@@ -82,8 +83,7 @@ def write_vocabulary(
 
 
 def make(corpus: TagCorpus, config: VocabularyConfig) -> Made:
-    """Return the vocabulary of a corpus. Raises as `write_vocabulary`."""
-    check(config)
+    """Return the vocabulary of a corpus, by settings that were checked."""
     return take_vocabulary(corpus, config) if config.frozen else choose_vocabulary(corpus, config)
 
 

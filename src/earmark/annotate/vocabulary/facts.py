@@ -73,6 +73,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     unsupported: tuple[str, ...] = ()
     unread: dict[str, int] = {}
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What everyone who builds it should be told."""
+        return self.chosen, *self.unsupported
+
     def save(self, folder: Path) -> None:
         """Write facts.json into `folder`."""
         write_text(folder / FACTS, msgspec.json.encode(self).decode() + "\n")

@@ -79,7 +79,7 @@ class Counted:
             folded=tuple(np.sort(self.tally.df)[::-1].tolist()),
             changes=self.folding.changes,
             dropped=self._dropped(),
-            unread=dict(Counter(row.reason for row in corpus.rejected()).most_common()),
+            unread=corpus.unread,
             captions_by_domain=_by_domain(self.tally.captions_by_domain),
             tags_by_domain=_by_domain(np.bincount(domains, minlength=len(DOMAINS))),
             uses_by_domain=_by_domain(used),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from earmark.config import Config, apply_overrides, decode
-from earmark.records import Rejected, stream_parquet
 from earmark.workspace import StageError
 
 from .build import CACHE, UNREAD, write_vocabulary
@@ -58,9 +56,9 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
     with writing(out):
         counts = write_vocabulary(sources, config, out, filtered=True, cache=out / CACHE)
         told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
-        told += _tell_rows(row.reason for row in stream_parquet(out / UNREAD, Rejected))
         facts = Facts.load(out)
-        told += [f"vocabulary: {line}" for line in (facts.chosen, *facts.unsupported)]
+        told += _tell_rows(facts.unread)
+        told += [f"vocabulary: {line}" for line in facts.sentences]
         main = Vocabulary.load(out / LOCK)
         further = {size: out / f"vocabulary_{size}.json" for size in sorted(set(config.sizes))}
         every = {len(main): out / LOCK} | further
@@ -83,7 +81,7 @@ def compare_files(old: Path, new: Path, tags: Path | None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         corpus = TagCorpus.encode([tags], Path(folder))
         told = str(compare(before, after, corpus.rows()))
-        return "\n".join([told, *_tell_rows(row.reason for row in corpus.rejected())])
+        return "\n".join([told, *_tell_rows(corpus.unread)])
 
 
 def propose_merges(lock: Path, target: Path) -> str:
@@ -123,8 +121,8 @@ def _check_rows(facts: Facts, out: Path) -> None:
         )
 
 
-def _tell_rows(reasons: Iterable[str]) -> list[str]:
-    return [f"rows set aside: {count} {why}" for why, count in Counter(reasons).most_common()]
+def _tell_rows(unread: Mapping[str, int]) -> list[str]:
+    return [f"rows set aside: {count} {why}" for why, count in unread.items()]
 
 
 def _rewrite(sources: Sequence[Path], locks: Iterable[Path], out: Path) -> list[str]:

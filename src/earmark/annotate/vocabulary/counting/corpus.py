@@ -19,7 +19,7 @@ from earmark.workspace import locked
 
 from .arrays import drop_repeats, in_order, reduce_rows
 from .cache import encode_source, remove_unfinished, saved_counts
-from .chunks import Chunk
+from .chunks import STAGE, Chunk
 from .joined import JoinedPart, join
 from .pairs import pair_cells, pair_counts
 from .parts import BATCH_ROWS, Batch, write_part
@@ -87,11 +87,15 @@ class TagCorpus:
         return dict(zip(self.terms, self.frequencies.tolist(), strict=True))
 
     @cached_property
+    def unread(self) -> dict[str, int]:
+        """Rows that do not count, by reason, the most frequent first."""
+        return dict(Counter(row.reason for row in self.rejected()).most_common())
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """The stage's counts: rows "in" and "out", and rejected ones by "vocabulary: reason"."""
-        reasons = Counter(f"{row.stage}: {row.reason}" for row in self.rejected())
-        rows = {"in": self.captions + reasons.total(), "out": self.captions}
-        return rows | dict(reasons.most_common())
+        rows = {"in": self.captions + sum(self.unread.values()), "out": self.captions}
+        return rows | {f"{STAGE}: {reason}": count for reason, count in self.unread.items()}
 
     @property
     def dropped(self) -> dict[str, int]:

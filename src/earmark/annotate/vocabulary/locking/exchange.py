@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from earmark.annotate.vocabulary.counting.chunks import Chunk
 from earmark.annotate.vocabulary.counting.joined import TWICE
@@ -135,7 +134,7 @@ def _rewritten(
     `twice` has for each row that can be read whether its id was there before.
     """
     reasons = {fault.row: fault.reason for fault in chunk.faults}
-    rows = _tags_by_row(chunk)
+    rows = chunk.tag_lists()
     for number, line in enumerate(lines):
         if number in reasons:
             yield reasons[number]
@@ -146,13 +145,6 @@ def _rewritten(
                 continue
             tags, _ = encode(written)
             yield _with_tags(line, tags) if tags else "no tag left"
-
-
-def _tags_by_row(chunk: Chunk) -> Iterator[Sequence[str]]:
-    ends: list[int] = np.cumsum(chunk.lengths).tolist()
-    codes: list[int] = chunk.codes.tolist()
-    tags = [chunk.terms[code] for code in codes]
-    return (tags[start:end] for start, end in zip([0, *ends], ends, strict=False))
 
 
 def _with_tags(line: bytes, tags: Sequence[str]) -> bytes | str:
