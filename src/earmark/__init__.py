@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .annotate.vocabulary import Vocabulary
     from .pipeline import run
-    from .pretrain.inference import load_encoder, load_tagger
+    from .pretrain.use.labelling import load_tagger
+    from .pretrain.use.loading import load_encoder
     from .recipe import Recipe, load_recipe
 
 __all__ = ["Recipe", "Vocabulary", "load_encoder", "load_recipe", "load_tagger", "run"]
@@ -19,9 +20,9 @@ __all__ = ["Recipe", "Vocabulary", "load_encoder", "load_recipe", "load_tagger",
 _HOMES = {
     "Recipe": ".recipe",
     "Vocabulary": ".annotate.vocabulary",
-    "load_encoder": ".pretrain.inference",
+    "load_encoder": ".pretrain.use.loading",
     "load_recipe": ".recipe",
-    "load_tagger": ".pretrain.inference",
+    "load_tagger": ".pretrain.use.labelling",
     "run": ".pipeline",
 }
 

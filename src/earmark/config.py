@@ -45,12 +45,14 @@ _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
 
 
 def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
-    """Build `into` from plain data.
+    """Build `into` from plain data; a table that names no kind is of its default's kind.
 
     Raises:
         ConfigError: a key is unknown, missing or of the wrong type; the message names it.
     """
-    _check(inspect.type_info(into), data, "", where)
+    expected = inspect.type_info(into)
+    data = _with_default_kinds(expected, data)
+    _check(expected, data, "", where)
     try:
         return msgspec.convert(data, into)
     except msgspec.ValidationError as error:
@@ -169,6 +171,24 @@ def _similar_files(path: Path) -> str:
         return f" The folder {folder} does not exist either."
     recipes = [file.name for file in folder.glob("*.toml")]
     return nearest(path.name, recipes) if recipes else f" There are no .toml files in {folder}."
+
+
+def _with_default_kinds(expected: inspect.Type, data: Any) -> Any:
+    """Return `data` with the kind of each table that leaves it out and has a default."""
+    if not isinstance(expected, inspect.StructType) or not isinstance(data, dict):
+        return data
+    filled = dict[str, Any](data)
+    for field in expected.fields:
+        inner, default = filled.get(field.encode_name), field.default
+        if not isinstance(inner, dict) or not isinstance(default, Config):
+            continue
+        own = inspect.type_info(type(default))
+        assert isinstance(own, inspect.StructType)
+        if own.tag_field and isinstance(field.type, inspect.UnionType):
+            inner = {own.tag_field: own.tag} | inner
+        same = not own.tag_field or inner[own.tag_field] == own.tag
+        filled[field.encode_name] = _with_default_kinds(own, inner) if same else inner
+    return filled
 
 
 def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:

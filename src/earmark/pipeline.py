@@ -23,6 +23,8 @@ from .annotate.execute.run import answer_one, conclude, is_answered, unfinished
 from .annotate.execute.shards import Shard
 from .config import ConfigError, to_plain
 from .evaluate.check import check_tasks
+from .pretrain.check import check_supervision, offered, wants_corpus
+from .pretrain.distributed import World, world_from_environment
 from .recipe import Recipe
 from .records import TOTALS, Clip, stream_parquet
 from .steps import STEPS, Counts, Step
@@ -42,11 +44,20 @@ def run(
     `canary` tries the answers of a model on known sounds before the job is given to it. Without
     `relist`, a corpus that the latest run has listed is not looked through for new files.
 
+    One of several processes that torchrun started takes its part in pre-training; what comes
+    before it must be done by then, and the first process goes on behind it alone.
+
     Raises:
         ConfigError: the recipe asks for what is not there.
         StageError: a stage rejected too much, or left nothing; a backend is out of order.
     """
     workspace = Workspace(Path(root))
+    world = world_from_environment()
+    if world.size > 1:
+        _train_together(recipe, workspace, world, until)
+        if world.rank > 0:
+            return workspace
+        relist = False  # what was trained on is what is evaluated
     for task in _way(recipe, workspace, until, canary, relist):
         task.do()
     return workspace
@@ -108,6 +119,32 @@ def _prices(backend: BackendConfig) -> Prices:
     )
 
 
+def _train_together(recipe: Recipe, workspace: Workspace, world: World, until: str) -> None:
+    """Take part in pre-training, as one of the processes that torchrun started.
+
+    Raises:
+        ConfigError: what comes before it is not done, or it is not what is wanted.
+    """
+    if until not in ("pretrain", "evaluate"):
+        raise ConfigError(
+            f"torchrun started {world.size} processes, but only pre-training is shared by "
+            f"several. Run `python -m earmark {until}` by itself."
+        )
+    *before, training = _plan(recipe, workspace, "pretrain", relist=False)
+    if missing := [task.step.name for task in before if task.is_missing()]:
+        raise ConfigError(
+            f"torchrun started {world.size} processes, which share pre-training alone, and "
+            f"{missing[0]} has not been done in {workspace.root}. Go as far as the manifest in "
+            "one process first: earmark manifest RECIPE -w WORKSPACE"
+        )
+    if training.stage.done:
+        return
+    if world.rank == 0:
+        training.do(wait=True)
+    else:
+        training.step.work(recipe, training.reads, training.stage.folder)
+
+
 def _way(
     recipe: Recipe, workspace: Workspace, until: str, canary: bool, relist: bool
 ) -> Iterator[_Task]:
@@ -124,8 +161,8 @@ def _way(
         known = task.stage.done and not relist
         if task.step.name != "corpus" or not known:
             yield task
-        if task.step.name == "scan" and recipe.evaluate.tasks and not known:
-            _check_tasks(recipe, task.stage)
+        if task.step.name == "scan" and not known:
+            _check_labels(recipe, task.stage)
 
 
 def _plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> list[_Task]:
@@ -185,6 +222,10 @@ class _Task:
         self.step.check(self.recipe)
         if self.step.job is not None:
             self.step.job(self.recipe, self.reads, self.stage.folder).backend.build()
+
+    def is_missing(self) -> bool:
+        """Return whether the step must be done before those that read it can be."""
+        return not self.stage.done and not self.step.tries
 
     def must_be_done(self) -> None:
         """Refuse to go on behind a step that asks a backend and has not finished."""
@@ -263,12 +304,15 @@ class _Task:
         return ""
 
 
-def _check_tasks(recipe: Recipe, scan: Stage) -> None:
-    """Find a probe on a label that no clip has before hours go into captions."""
-    # Each set of labels once: ten million clips have few.
-    clips = stream_parquet(scan.file("clips.parquet"), Clip)
-    labels = {msgspec.json.encode(clip.labels): clip.labels for clip in clips}
-    check_tasks(recipe.evaluate.tasks, list(labels.values()))
+def _check_labels(recipe: Recipe, scan: Stage) -> None:
+    """Find a probe or an objective on what no clip has before hours go into captions."""
+    path = scan.file("clips.parquet")
+    if recipe.evaluate.tasks:
+        # Each set of labels once: ten million clips have few.
+        labels = {msgspec.json.encode(c.labels): c.labels for c in stream_parquet(path, Clip)}
+        check_tasks(recipe.evaluate.tasks, list(labels.values()))
+    if wants_corpus(recipe.objective):
+        check_supervision(recipe.objective, offered(stream_parquet(path, Clip)))
 
 
 def _say(line: str) -> None:

@@ -22,7 +22,9 @@ from .corpora.folder import FolderConfig
 from .corpora.synthetic import SyntheticConfig
 from .corpora.table import TableConfig
 from .evaluate.config import EvaluateConfig
-from .pretrain.config import EncoderConfig, ObjectiveConfig, PretrainConfig
+from .pretrain.config import PretrainConfig
+from .pretrain.encoders.config import EncoderConfig, TransformerConfig
+from .pretrain.objectives.config import ObjectiveConfig, TagsConfig
 from .workspace import Workspace, is_workspace
 
 
@@ -45,8 +47,8 @@ class Recipe(Config, frozen=True, kw_only=True):
     vocabulary: VocabularyConfig = VocabularyConfig()
     audit: AuditConfig = AuditConfig()
     manifest: ManifestConfig = ManifestConfig()
-    encoder: EncoderConfig = EncoderConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    encoder: EncoderConfig = TransformerConfig()
+    objective: ObjectiveConfig = TagsConfig()
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 

@@ -23,6 +23,9 @@ ROW_GROUP = 4096
 TOTALS = ("in", "out", "files")
 """Counts of a stage that are no rejections; "files" were given where some were cut into clips."""
 
+ADDED_LATER = frozenset({"original_captions"})
+"""Columns that tables of earlier versions lack; their rows are read with the field's default."""
+
 SPLITS = ("train", "validation", "test")
 """From what a model sees most of to what it never sees."""
 
@@ -39,7 +42,8 @@ class Source(Row, frozen=True, kw_only=True):
 
     `name` is unique in the corpus and stable between machines (usually the relative path).
     `recording` and `speaker` are kept on one side of every split. `labels` are true labels; only
-    probes and audit may read them, never a captioner or tagger.
+    probes and audit may read them, never a captioner or tagger. `original_captions` are words that
+    came with the recording; only baselines learn from them.
     """
 
     path: str
@@ -50,6 +54,7 @@ class Source(Row, frozen=True, kw_only=True):
     split: str | None = None
     licence: str | None = None
     attribution: str | None = None
+    original_captions: tuple[str, ...] = ()
 
 
 class Clip(Source, frozen=True, kw_only=True):
@@ -105,7 +110,7 @@ class Example(Row, frozen=True, kw_only=True):
     """A row of the manifest: everything that pre-training and probes need to know of one clip.
 
     `tags` and `tag_ids` agree position by position and hold only tags of the vocabulary.
-    `start_s` and `parent` are those of the `Clip`.
+    `start_s`, `parent` and `original_captions` are those of the `Clip`.
     """
 
     id: str
@@ -122,6 +127,7 @@ class Example(Row, frozen=True, kw_only=True):
     labels: Labels
     start_s: float = 0.0
     parent: str | None = None
+    original_captions: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -257,12 +263,13 @@ def stream_parquet(path: Path, kind: type[R]) -> Iterator[R]:
     """Yield rows written by `write_parquet`, in bounded memory.
 
     Raises:
-        ValueError: a column is missing or has another type.
+        ValueError: a column is missing (but for those of `ADDED_LATER`) or has another type.
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        if missing := set(kind.__struct_fields__).difference(file.schema_arrow.names):
+        wanted = set(kind.__struct_fields__) - ADDED_LATER
+        if missing := wanted.difference(file.schema_arrow.names):
             raise ValueError(
                 f"{path} does not hold {kind.__name__} rows: no column {min(missing)!r}"
             )

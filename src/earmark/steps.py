@@ -11,13 +11,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from .annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
-from .annotate.backends.configs import TaggerConfig
+from .annotate.backends.configs import TaggerConfig, told_name
 from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
+from .pretrain.config import shaping
+from .pretrain.distributed import world_from_environment
 from .recipe import Recipe
-from .records import Caption, Clip, Example, Source, TagSet, read_parquet
+from .records import Caption, Clip, Example, Score, Source, TagSet, read_parquet
 
 CANARY_S = 30.0
 """The long clip that a captioner is tried on which does not say what it takes, seconds."""
@@ -165,26 +167,39 @@ def _manifest(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 
 
 def _pretrain(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .annotate.manifest import licences_used
     from .annotate.vocabulary import Vocabulary
+    from .pretrain.card import describe_data
+    from .pretrain.cards import write_cards
     from .pretrain.loop import pretrain
 
-    return pretrain(
-        read_parquet(reads["manifest"] / "manifest.parquet", Example),
-        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
-        recipe.encoder,
-        recipe.objective,
-        recipe.pretrain,
-        folder,
-        seed=recipe.seed,
-    )
+    examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
+    vocabulary = Vocabulary.load(reads["vocabulary"] / "vocabulary.json")
+    settings = (recipe.encoder, recipe.objective, recipe.pretrain)
+    counts = pretrain(examples, vocabulary, *settings, folder, seed=recipe.seed)
+    if world_from_environment().is_first:
+        data = describe_data(
+            examples,
+            licences=licences_used(reads["manifest"]),
+            captioner=told_name(recipe.captioner),
+            tagger=told_name(recipe.tagger),
+        )
+        write_cards(folder, data, recipe.pretrain, counts, seed=recipe.seed)
+    return counts
 
 
 def _evaluate(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
+    from .evaluate.base import Comparison
+    from .evaluate.card import add_probes
     from .evaluate.run import evaluate
 
     examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
     checkpoint = reads["pretrain"] / "checkpoint"
-    return evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
+    counts = evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
+    scores = read_parquet(folder / "scores.parquet", Score)
+    # Of a finished stage the card alone is written anew; nothing reads it.
+    add_probes(checkpoint, scores, read_parquet(folder / "comparisons.parquet", Comparison))
+    return counts
 
 
 def _captioner_settings(recipe: Recipe) -> Any:
@@ -300,7 +315,7 @@ STEPS = (
         ("manifest", "vocabulary"),
         lambda recipe: (
             *(recipe.encoder, recipe.objective, recipe.seed),
-            replace(recipe.pretrain, workers=0),
+            shaping(recipe.pretrain),
         ),
         _pretrain,
         bounded=False,

@@ -41,6 +41,7 @@ KNOWN = {
     "labels": LABELS,
     "recording": st.none() | TEXT,
     "speaker": st.none() | TEXT,
+    "original_captions": st.lists(TEXT, max_size=2).map(tuple),
 }
 WINDOW = {"start_s": FINITE, "parent": st.none() | TEXT}
 ROWS: dict[type[Row], st.SearchStrategy[Row]] = {
@@ -115,6 +116,14 @@ def test_a_missing_column_is_refused_even_where_its_field_has_a_default(tmp_path
     pq.write_table(pa.table({"path": ["/a"], "name": ["a"]}), tmp_path / "half.parquet")
     with pytest.raises(ValueError, match="does not hold Source rows: no column 'attribution'"):
         read_parquet(tmp_path / "half.parquet", Source)
+
+
+def test_a_table_from_before_there_were_original_captions_is_read(tmp_path: Path) -> None:
+    rows = [Source(path="/a", name="a", original_captions=("A dog.",))]
+    write_parquet(tmp_path / "new.parquet", rows, Source)
+    older = pq.read_table(tmp_path / "new.parquet").drop_columns(["original_captions"])
+    pq.write_table(older, tmp_path / "old.parquet")
+    assert read_parquet(tmp_path / "old.parquet", Source) == [Source(path="/a", name="a")]
 
 
 def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def _clip(source: Source, finding: Finding) -> Clip:
         split=source.split,
         licence=source.licence,
         attribution=source.attribution,
+        original_captions=source.original_captions,
         id=finding.id,
         duration_s=finding.duration_s,
         sample_rate=finding.sample_rate,

@@ -54,6 +54,7 @@ def _supervision(example: Example, recording: str, duration_s: float) -> dict[st
             "audio_tag": example.tags,
             "caption": example.caption,
             "summary": example.summary,
+            "original_caption": example.original_captions,
         },
     }
     return supervision | ({"speaker": example.speaker} if example.speaker is not None else {})

@@ -30,6 +30,8 @@ from .vocabulary import Vocabulary
 
 K = TypeVar("K", Clip, Caption, TagSet)
 
+NO_LICENCE = "not stated"
+
 
 class ManifestConfig(Config, frozen=True, kw_only=True):
     """How clips are dealt to train, validation and test where the corpus does not say it.
@@ -98,7 +100,7 @@ def assemble(
     metadata = {"vocabulary": vocabulary.fingerprint}
     write_parquet(folder / "rejected.parquet", rejected, Rejected)
     write_jsonl(folder / "manifest.jsonl.gz", (mono_cut(e, by_id[e.id]) for e in examples))
-    write_text(folder / "splits.json", _describe(dealt, examples))
+    write_text(folder / "splits.json", _describe(dealt, examples, by_id))
     write_parquet(folder / "manifest.parquet", examples, Example, metadata=metadata)
     return {"in": len(tag_sets), "out": len(examples), **count_reasons(rejected)}
 
@@ -137,6 +139,7 @@ def _example(
         labels=clip.labels,
         start_s=clip.start_s,
         parent=clip.parent,
+        original_captions=clip.original_captions,
     )
 
 
@@ -159,14 +162,34 @@ def _check_join(
             )
 
 
-def _describe(dealt: Deal, examples: Sequence[Example]) -> str:
-    """Return splits.json: clips by split, by label value and split, and what was decided."""
+def licences_used(folder: Path) -> dict[str, int]:
+    """Return how many clips of a manifest's train and validation splits have each licence.
+
+    Empty where a manifest of an earlier version does not say it.
+    """
+    path = folder / "splits.json"
+    if not path.exists():
+        return {}
+    by_licence = msgspec.json.decode(path.read_bytes()).get("licences", {})
+    used = {
+        licence: splits.get("train", 0) + splits.get("validation", 0)
+        for licence, splits in by_licence.items()
+    }
+    return {licence: clips for licence, clips in used.items() if clips}
+
+
+def _describe(dealt: Deal, examples: Sequence[Example], clips: Mapping[str, Clip]) -> str:
+    """Return splits.json: clips by split, by label value or licence and split, what was decided."""
     labels: dict[str, dict[str, Counter[str]]] = {}
     for example in examples:
         for field, values in example.labels.items():
             for value in values:
                 table = labels.setdefault(field, {}).setdefault(value, Counter())
                 table[example.split] += 1
+    licences: dict[str, Counter[str]] = {}
+    for example in examples:
+        licence = clips[example.id].licence or NO_LICENCE
+        licences.setdefault(licence, Counter())[example.split] += 1
     totals = Counter(example.split for example in examples)
     described = {
         "clips": {split: totals[split] for split in SPLITS},
@@ -175,6 +198,7 @@ def _describe(dealt: Deal, examples: Sequence[Example]) -> str:
         "clips_moved_by_conflicts": dealt.moved,
         "clips_carved_from_train": dealt.carved,
         "labels": labels,
+        "licences": licences,
     }
     encoded = msgspec.json.encode(described, order="sorted")
     return msgspec.json.format(encoded, indent=2).decode() + "\n"

@@ -133,7 +133,11 @@ def window_name(name: str, window: Window, sample_rate: int) -> str:
 
 
 def window_clip(whole: Clip, window: Window) -> Clip:
-    """Return a window of a whole file as a clip of its own; its labels are those of the file."""
+    """Return a window of a whole file as a clip of its own.
+
+    Its labels and original captions are those of the file, and as weak as that: a window may not
+    hold what they tell. `parent` tells windows from whole files where that matters.
+    """
     place = f"{whole.id} {window.start} {window.samples}"
     return replace(
         whole,

@@ -71,6 +71,7 @@ def _columns(config: TableConfig) -> Iterator[tuple[str, str]]:
         "split_column": config.split_column,
         "licence_column": config.licence_column,
         "attribution_column": config.attribution_column,
+        "captions_column": config.captions_column,
     }
     yield from ((setting, column) for setting, column in singles.items() if column is not None)
 

@@ -42,6 +42,8 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
             these words: {1 = "train", 2 = "test"}.
         licence_column: the column with a clip's licence.
         attribution_column: the column with whom to name.
+        captions_column: the column with the words that came with a clip: one text, or a JSON list
+            of several. Only baselines learn from them (objective.text = "original").
         where: by column, the values to take. Other rows are not asked for, so not rejected.
         limit: take at most so many rows, spread over the table, the same ones each time.
         delimiter: what separates CSV cells, where it is neither a comma (.csv) nor a tab (.tsv).
@@ -59,6 +61,7 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
     splits: dict[str, Split] = field(default_factory=dict[str, Split])
     licence_column: str | None = None
     attribution_column: str | None = None
+    captions_column: str | None = None
     where: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     limit: Annotated[int, Meta(ge=1)] | None = None
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
@@ -163,6 +166,9 @@ class TableCorpus(Corpus):
             split=self._split(line),
             licence=_text(line, config.licence_column),
             attribution=_text(line, config.attribution_column),
+            original_captions=_texts(line, config.captions_column)
+            if config.captions_column
+            else (),
         )
 
     def _path(self, line: Line) -> str:

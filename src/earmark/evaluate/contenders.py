@@ -12,7 +12,7 @@ from earmark.pretrain.build import build_encoder
 from earmark.pretrain.checkpoint import read_settings
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.statistics import LogMelStatistics
-from earmark.pretrain.inference import load_encoder
+from earmark.pretrain.use.loading import load_encoder
 
 
 @dataclass(frozen=True)

@@ -4,47 +4,126 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
-from earmark.pretrain.config import EncoderConfig, ObjectiveConfig
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.encoders.transformer import Transformer
+from earmark.pretrain.encoders.config import (
+    EncoderConfig,
+    HuggingFaceConfig,
+    TransformerConfig,
+    ZipformerConfig,
+)
 from earmark.pretrain.objectives.base import Objective
-from earmark.pretrain.objectives.tags import TagsObjective
+from earmark.pretrain.objectives.config import (
+    CaptioningConfig,
+    ContrastiveConfig,
+    MultitaskConfig,
+    ObjectiveConfig,
+    PartConfig,
+    TagsConfig,
+    TagsParallelConfig,
+)
 from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.supervision import Materials, PartMaterials
 
 
-def build_encoder(config: EncoderConfig, *, seed: int = 0) -> Encoder:
-    """Return an encoder with fresh weights, drawn from `seed` alone.
+def resolved(config: EncoderConfig) -> EncoderConfig:
+    """Return settings that an encoder can be built from without a model hub.
 
     Raises:
-        ConfigError: a setting is out of range.
+        ConfigError: the model that is named cannot be had.
+    """
+    if isinstance(config, HuggingFaceConfig) and not config.architecture:
+        from earmark.pretrain.encoders.huggingface import resolve
+
+        return resolve(config)
+    return config
+
+
+def build_encoder(config: EncoderConfig, *, seed: int = 0, pretrained: bool = True) -> Encoder:
+    """Return an encoder with fresh weights, drawn from `seed` alone.
+
+    Args:
+        config: which encoder.
+        seed: of the weights.
+        pretrained: whether weights that the settings name are taken over; a checkpoint, which
+            brings its own, goes without.
+
+    Raises:
+        ConfigError: a setting is out of range, or the weights that are named cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "encoder"))
-        return Transformer(config)
+        match config:
+            case TransformerConfig():
+                from earmark.pretrain.encoders.transformer import Transformer
+
+                return Transformer(config)
+            case ZipformerConfig():
+                from earmark.pretrain.encoders.zipformer.encoder import Zipformer
+
+                return Zipformer(config)
+            case HuggingFaceConfig():
+                from earmark.pretrain.encoders.huggingface import HuggingFace, resolve
+
+                full = config if config.architecture else resolve(config)
+                return HuggingFace(full, pretrained=pretrained and full.pretrained)
 
 
 def build_objective(
     config: ObjectiveConfig,
+    materials: Materials,
     *,
     dim: int,
-    vocabulary_size: int,
-    frequencies: Float[np.ndarray, " tags"] | None = None,
     seed: int = 0,
+    pretrained: bool = True,
 ) -> Objective[Any]:
     """Return an objective with fresh weights, drawn from `seed` alone.
 
     Args:
         config: which objective.
+        materials: gathered for it from the train split (`earmark.pretrain.supervision.gather`).
         dim: width of the encoder's frames.
-        vocabulary_size: tags of the vocabulary.
-        frequencies: share of the training clips that carry each tag, for a fast start.
         seed: of the weights.
+        pretrained: whether text models that the settings name bring their weights.
     """
-    del config  # one kind so far; its settings are empty
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "objective"))
-        return TagsObjective(dim, vocabulary_size, frequencies)
+        if not isinstance(config, MultitaskConfig):
+            return _part(config, materials.parts[0], dim, pretrained)
+        from earmark.pretrain.objectives.multitask import MultitaskObjective
+
+        parts = [
+            _part(part, material, dim, pretrained)
+            for part, material in zip(config.parts, materials.parts, strict=True)
+        ]
+        return MultitaskObjective(config, parts)
+
+
+def _part(
+    config: PartConfig, materials: PartMaterials, dim: int, pretrained: bool
+) -> Objective[Any]:
+    match config:
+        case TagsConfig():
+            from earmark.pretrain.objectives.tags import TagsObjective
+
+            assert materials.classes is not None
+            return TagsObjective(config, dim, materials.classes)
+        case TagsParallelConfig():
+            from earmark.pretrain.objectives.tags_parallel import TagsParallelObjective
+
+            assert materials.words is not None
+            assert materials.classes is not None
+            return TagsParallelObjective(
+                config, dim, materials.words, materials.classes, pretrained=pretrained
+            )
+        case ContrastiveConfig():
+            from earmark.pretrain.objectives.contrastive import ContrastiveObjective
+
+            assert materials.words is not None
+            return ContrastiveObjective(config, dim, materials.words, pretrained=pretrained)
+        case CaptioningConfig():
+            from earmark.pretrain.objectives.captioning import CaptioningObjective
+
+            assert materials.words is not None
+            return CaptioningObjective(config, dim, materials.words, pretrained=pretrained)

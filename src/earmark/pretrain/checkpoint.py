@@ -4,34 +4,34 @@
   objective.safetensors  the weights of what is thrown away after pre-training (heads, decoders)
   config.json            `Settings`
   vocabulary.json        the lock file whose ids the objective was trained on
+  materials.json         the classes that the objective was built from
+  tokenizers/            the word pieces that it reads or writes
 
 The state of a run that goes on is the same folder with optimiser.safetensors and training.json.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.config import EncoderConfig, ObjectiveConfig
 from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.folders import appearing
+from earmark.pretrain.materials import read_materials, write_materials
 from earmark.pretrain.objectives.base import Objective
+from earmark.pretrain.objectives.config import ObjectiveConfig
+from earmark.pretrain.supervision import Materials
+from earmark.pretrain.tensors import fill, write_tensors
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +57,7 @@ class Checkpoint:
     encoder: Encoder
     objective: Objective[Any]
     vocabulary: Vocabulary
+    materials: Materials
     encoder_config: EncoderConfig
     objective_config: ObjectiveConfig
     step: int
@@ -87,6 +88,7 @@ def write_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     encoded = msgspec.json.encode(checkpoint.settings())
     (folder / "config.json").write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
     checkpoint.vocabulary.save(folder / "vocabulary.json")
+    write_materials(checkpoint.materials, folder)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -104,16 +106,16 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{vocabulary.fingerprint}: its tags would be named wrongly. Put the right lock file "
             "back; that of another run cannot stand in."
         )
-    encoder = build_encoder(settings.encoder)
-    objective = build_objective(
-        settings.objective, dim=encoder.dim, vocabulary_size=len(vocabulary)
-    )
+    materials = read_materials(folder)
+    encoder = build_encoder(settings.encoder, pretrained=False)
+    objective = build_objective(settings.objective, materials, dim=encoder.dim, pretrained=False)
     fill(encoder, folder / "model.safetensors")
     fill(objective, folder / "objective.safetensors")
     return Checkpoint(
         encoder.eval(),
         objective.eval(),
         vocabulary,
+        materials,
         settings.encoder,
         settings.objective,
         settings.step,
@@ -143,62 +145,3 @@ def read_settings(folder: Path) -> Settings:
         return msgspec.convert(plain, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path} does not describe a checkpoint: {error}") from None
-
-
-def fill(module: nn.Module, path: Path) -> None:
-    """Give a module the weights of a file: all of them, and no others.
-
-    Raises:
-        ConfigError: a name or a shape does not agree; the message says which.
-    """
-    given, wanted = read_tensors(path), module.state_dict()
-    problems = [f"{name} is missing" for name in wanted if name not in given]
-    problems += [f"{name} belongs to nothing" for name in given if name not in wanted]
-    problems += [
-        f"{name} is {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in given and given[name].shape != wanted[name].shape
-    ]
-    if problems:
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        raise ConfigError(
-            f"{path} does not fit a {type(module).__name__}: {'; '.join(problems[:3])}{more}. "
-            "Its config.json describes another model: keep both files of one run together."
-        )
-    module.load_state_dict(given, strict=True)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write named tensors as safetensors."""
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read named tensors onto the CPU.
-
-    Raises:
-        ConfigError: the file is missing or damaged.
-    """
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path.parent} is not a whole checkpoint: no {path.name}") from None
-    except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path} cannot be read as safetensors: {error}") from None
-
-
-@contextlib.contextmanager
-def appearing(folder: Path) -> Generator[Path]:
-    """Give a temporary folder that takes the name `folder` once the block has ended well.
-
-    Everything in it is on the disk before the name is taken, so a crash leaves no half of it.
-    """
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    yield temporary
-    for path in [*temporary.iterdir(), temporary]:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    os.rename(temporary, folder)

@@ -1,99 +1,37 @@
-"""The settings of pre-training, free of torch.
+"""The settings of the training loop, free of torch.
 
-They live apart from the modules that they build, so that a whole recipe is checked, on a machine
-that has no torch or before the first clip is captioned, in a fraction of a second.
+They live apart from what they build, so that a whole recipe is checked, on a machine that has no
+torch or before the first clip is captioned, in a fraction of a second.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from earmark.config import Config, ConfigError
-
-
-def at_least(name: str, value: int | float, least: int | float) -> None:
-    """Raise a ConfigError where `value` is below `least`."""
-    if not value >= least:
-        raise ConfigError(f"{name} = {value!r} should be at least {least!r}.")
-
-
-def above_zero(name: str, value: int | float) -> None:
-    """Raise a ConfigError where `value` is not a positive number."""
-    if not value > 0:
-        raise ConfigError(f"{name} = {value!r} should be above zero.")
-
-
-def within(name: str, value: int | float, low: float, high: float) -> None:
-    """Raise a ConfigError where `value` is not from `low` to `high`."""
-    if not low <= value <= high:
-        raise ConfigError(f"{name} = {value!r} should be from {low!r} to {high!r}.")
-
-
-class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", tag_field="kind"):
-    """A plain pre-norm transformer on log-mel frames (about 5M parameters as it stands).
-
-    Args:
-        sample_rate: what it listens to, Hz.
-        mel_bins: log-mel channels.
-        dim: width of a frame.
-        layers: transformer blocks.
-        heads: attention heads a block; divides `dim`.
-        stem_channels: of the convolutions before the blocks; each halves the 100 Hz frame rate.
-        dropout: behind attention and feed-forward, 0 to 1.
-    """
-
-    sample_rate: int = 16000
-    mel_bins: int = 80
-    dim: int = 256
-    layers: int = 6
-    heads: int = 4
-    stem_channels: tuple[int, ...] = (16, 32, 64, 128)
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse what no encoder can be built from.
-
-        Raises:
-            ConfigError: a value is out of range, or `heads` does not divide `dim`.
-        """
-        for name in ("sample_rate", "mel_bins", "dim", "heads"):
-            at_least(f"encoder.{name}", getattr(self, name), 1)
-        at_least("encoder.layers", self.layers, 0)
-        within("encoder.dropout", self.dropout, 0.0, 1.0)
-        if self.dim % self.heads:
-            fitting = [heads for heads in range(1, self.dim + 1) if self.dim % heads == 0]
-            closest = min(fitting, key=lambda heads: abs(heads - self.heads))
-            raise ConfigError(
-                f"encoder.heads = {self.heads} does not divide encoder.dim = {self.dim}; the "
-                f"nearest number that does is {closest}."
-            )
-        if not self.stem_channels or min(self.stem_channels) < 1:
-            raise ConfigError(
-                f"encoder.stem_channels = {list(self.stem_channels)}: give the channels of one or "
-                "more convolutions, such as [16, 32, 64, 128]."
-            )
-
-
-class TagsConfig(Config, frozen=True, kw_only=True, tag="tags", tag_field="kind"):
-    """Multi-tag classification: BCE over the vocabulary on mean-pooled frames (PAPER section 2)."""
+from earmark.pretrain.ranges import above_zero, at_least, within
 
 
 class SpecAugmentConfig(Config, frozen=True, kw_only=True):
-    """Spans of time and of mel bins that training hides, without time warp.
+    """Spans of time and of mel bins that training hides, and a warp of time before.
 
-    Light as it stands, for runs of minutes. The paper's masks, for runs of days (section 3), are
-    probability 0.9, time_masks 10, time_width 100, mel_masks 2, mel_width 27.
+    Light as it stands, for runs of minutes. The paper's, for runs of days (section 3), are
+    probability 0.9, time_warp 80, time_masks 10, time_width 100, mel_masks 2, mel_width 27.
 
     Args:
-        probability: share of the clips that are masked at all; 0 switches masking off.
+        probability: share of the clips that are warped and masked at all; 0 switches it off.
+        time_warp: farthest that a place in time is moved, log-mel frames of 10 ms; 0 for none.
         time_masks: spans of time in a clip.
-        time_width: widest span, log-mel frames of 10 ms.
+        time_width: widest span, log-mel frames.
         time_share: of a clip, the most that time masks together may hide.
         mel_masks: spans of mel bins in a clip.
         mel_width: widest span, bins.
     """
 
     probability: float = 0.5
+    time_warp: int = 0
     time_masks: int = 2
     time_width: int = 30
     time_share: float = 0.15
@@ -108,8 +46,71 @@ class SpecAugmentConfig(Config, frozen=True, kw_only=True):
         """
         within("spec_augment.probability", self.probability, 0.0, 1.0)
         within("spec_augment.time_share", self.time_share, 0.0, 1.0)
-        for name in ("time_masks", "time_width", "mel_masks", "mel_width"):
+        for name in ("time_warp", "time_masks", "time_width", "mel_masks", "mel_width"):
             at_least(f"spec_augment.{name}", getattr(self, name), 0)
+
+
+class AdamWConfig(Config, frozen=True, kw_only=True, tag="adamw", tag_field="kind"):
+    """AdamW; linear warm-up, then half a cosine to zero (arXiv 1711.05101, 1608.03983).
+
+    Args:
+        lr: peak learning rate for the encoder.
+        objective_lr: the same for what is thrown away afterwards. Higher, because a head that
+            starts from nothing has farther to go than an encoder whose random weights are already
+            of use, and which steps as large would scramble.
+        warmup_steps: linear warm-up.
+        weight_decay: on matrices only.
+    """
+
+    lr: float = 3e-4
+    objective_lr: float = 2e-3
+    warmup_steps: int = 50
+    weight_decay: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse rates and counts out of range.
+
+        Raises:
+            ConfigError: naming the key, the value and the range.
+        """
+        for name in ("lr", "objective_lr"):
+            above_zero(f"optimiser.{name}", getattr(self, name))
+        for name in ("warmup_steps", "weight_decay"):
+            at_least(f"optimiser.{name}", getattr(self, name), 0)
+
+
+class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag_field="kind"):
+    """ScaledAdam with the Eden schedule, as the Zipformer paper has them (arXiv 2310.11230).
+
+    Steps are in proportion to each tensor's own size, so one rate suits every layer and every
+    width, and weight decay is not wanted.
+
+    Args:
+        lr: base rate for the encoder.
+        objective_lr: the same for what is thrown away afterwards.
+        warmup_steps: the rate rises from half to the whole over so many.
+        lr_steps: steps after which the rate begins to fall.
+        lr_epochs: epochs after which the rate begins to fall once more.
+    """
+
+    lr: float = 0.045
+    objective_lr: float = 0.045
+    warmup_steps: int = 500
+    lr_steps: float = 7500
+    lr_epochs: float = 3.5
+
+    def __post_init__(self) -> None:
+        """Refuse rates and counts out of range.
+
+        Raises:
+            ConfigError: naming the key, the value and the range.
+        """
+        for name in ("lr", "objective_lr", "lr_steps", "lr_epochs"):
+            above_zero(f"optimiser.{name}", getattr(self, name))
+        at_least("optimiser.warmup_steps", self.warmup_steps, 0)
+
+
+OptimiserConfig = AdamWConfig | ScaledAdamConfig
 
 
 class PretrainConfig(Config, frozen=True, kw_only=True):
@@ -117,32 +118,34 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
 
     Args:
         steps: optimiser steps.
-        batch_s: seconds of audio in a batch, padding included.
+        batch_s: seconds of audio in a batch of one process, padding included.
+        accumulate: batches of each process whose gradients make up one step.
         max_clip_s: longer clips are cropped to this, at a place drawn from (seed, step, clip).
-        lr: peak learning rate of AdamW for the encoder.
-        objective_lr: the same for what is thrown away afterwards. Higher, because a head that
-            starts from nothing has farther to go than an encoder whose random weights are already
-            of use, and which steps as large would scramble.
-        warmup_steps: linear warm-up; a cosine to zero follows.
-        weight_decay: on matrices only.
+        optimiser: and its schedule.
         clip_norm: gradient norm ceiling.
+        ema_decay: where above 0, the checkpoint holds the running average of the weights, of which
+            each step keeps this share (it grows from 0 in the first steps); 0 keeps the last.
         spec_augment: what training hides of the features.
         log_every: steps between rows of log.jsonl.
         checkpoint_every: steps between checkpoints that a killed run goes on from.
         validate_every: steps between validation passes.
-        workers: loader threads; 0 loads between the steps.
+        workers: loader threads of each process; 0 loads between the steps.
         precision: "auto" is bfloat16 on an accelerator that has it, else float32.
         device: "auto" takes an accelerator where there is one, else "cpu", "cuda", "cuda:1", "mps".
+        compile: whether torch.compile makes one program of the encoder; the first steps then wait
+            for it.
+        checkpoint_activations: whether the encoder's layers are computed a second time on the way
+            back instead of being kept: about a third slower, with much less memory.
+        tensorboard: whether the log is also written for TensorBoard (the extra `tensorboard`).
     """
 
     steps: int = 600
     batch_s: float = 60.0
+    accumulate: int = 1
     max_clip_s: float = 10.0
-    lr: float = 3e-4
-    objective_lr: float = 2e-3
-    warmup_steps: int = 50
-    weight_decay: float = 0.05
+    optimiser: OptimiserConfig = AdamWConfig()
     clip_norm: float = 1.0
+    ema_decay: float = 0.0
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
     log_every: int = 5
     checkpoint_every: int = 100
@@ -150,6 +153,9 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     workers: int = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
+    compile: bool = False
+    checkpoint_activations: bool = False
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that no run can be made of.
@@ -157,12 +163,15 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
         Raises:
             ConfigError: naming the key, the value and the range.
         """
-        for name in ("steps", "log_every", "checkpoint_every", "validate_every"):
+        for name in ("steps", "accumulate", "log_every", "checkpoint_every", "validate_every"):
             at_least(f"pretrain.{name}", getattr(self, name), 1)
-        for name in ("warmup_steps", "weight_decay", "workers"):
-            at_least(f"pretrain.{name}", getattr(self, name), 0)
-        for name in ("batch_s", "max_clip_s", "lr", "objective_lr", "clip_norm"):
+        at_least("pretrain.workers", self.workers, 0)
+        for name in ("batch_s", "max_clip_s", "clip_norm"):
             above_zero(f"pretrain.{name}", getattr(self, name))
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ConfigError(
+                f"pretrain.ema_decay = {self.ema_decay:g} should be from 0 (off) to below 1."
+            )
         if self.batch_s < self.max_clip_s:
             raise ConfigError(
                 f"pretrain.batch_s = {self.batch_s:g} cannot hold a clip of max_clip_s = "
@@ -170,5 +179,22 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
             )
 
 
-EncoderConfig = TransformerConfig
-ObjectiveConfig = TagsConfig
+FREE = (
+    "accumulate",
+    "log_every",
+    "checkpoint_every",
+    "validate_every",
+    "workers",
+    "device",
+    "compile",
+    "checkpoint_activations",
+    "tensorboard",
+)
+"""Settings that may change between a kill and the resumption, as the number of processes may: they
+say on what a run is computed, or how often it tells of itself."""
+
+
+def shaping(config: PretrainConfig) -> dict[str, Any]:
+    """Return those settings that shape the weights: all that are not `FREE`."""
+    settings = msgspec.structs.asdict(config)
+    return {name: value for name, value in settings.items() if name not in FREE}

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError, nearest
+from earmark.pretrain.objectives.config import ObjectiveConfig
+from earmark.pretrain.supervision import lacks
 from earmark.records import SPLITS, Example
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Examples by what pre-training does with them; of the test split only the number."""
+    """Examples by what pre-training does with them; of others only the number.
+
+    `lacking` counts examples of the train and validation splits that have not what the objective
+    learns from, by what they lack.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     test: int
+    lacking: Mapping[str, int]
+
+    def counts(self) -> dict[str, int]:
+        """Return "in" for every example, "out" for those used, and the rest by reason."""
+        used = len(self.train) + len(self.validation)
+        left_out = {"held out for test": self.test, **self.lacking}
+        reasons = {f"pretrain: {reason}": count for reason, count in left_out.items() if count}
+        return {"in": used + sum(reasons.values()), "out": used} | reasons
 
 
-def split_examples(examples: Sequence[Example], vocabulary: Vocabulary) -> Splits:
-    """Sort examples into splits.
+def split_examples(
+    examples: Sequence[Example], vocabulary: Vocabulary, objective: ObjectiveConfig
+) -> Splits:
+    """Sort examples into splits, and leave out those that the objective cannot learn from.
 
     Raises:
-        ConfigError: the train split is empty.
+        ConfigError: nothing is left to train on; the message says what is missing.
         ValueError: an example has an unknown split, or tag ids of another vocabulary.
     """
     by_split: dict[str, list[Example]] = {split: [] for split in SPLITS}
@@ -39,7 +56,46 @@ def split_examples(examples: Sequence[Example], vocabulary: Vocabulary) -> Split
             f"none of the {len(examples)} examples is in the train split: there is nothing to "
             "train on. Give more clips, or look at the manifest's split shares."
         )
-    return Splits(tuple(train), tuple(validation), len(test))
+    reasons = Counter[str]()
+    usable = [_usable(split, objective, reasons) for split in (train, validation)]
+    if not usable[0]:
+        raise ConfigError(_explained(train, reasons))
+    return Splits(usable[0], usable[1], len(test), dict(sorted(reasons.items())))
+
+
+def _usable(
+    examples: Sequence[Example], objective: ObjectiveConfig, reasons: Counter[str]
+) -> tuple[Example, ...]:
+    kept: list[Example] = []
+    for example in examples:
+        lacking = lacks(example, objective)
+        if lacking:
+            reasons[lacking] += 1
+        else:
+            kept.append(example)
+    return tuple(kept)
+
+
+def _explained(train: Sequence[Example], reasons: Counter[str]) -> str:
+    """Say what is missing, and what can be set to have it."""
+    lacking = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    labels = sorted({label for example in train for label in example.labels})
+    texts = [
+        source
+        for source, has in (
+            ("summary", any(example.summary.strip() for example in train)),
+            ("caption", any(example.caption.strip() for example in train)),
+            ("original", any(example.original_captions for example in train)),
+        )
+        if has
+    ]
+    return (
+        f"none of the {len(train)} examples of the train split has what the objective learns from: "
+        f"{lacking}. Of texts they have {', '.join(texts) or 'none'} (set objective.text; words "
+        "that came with the clips are read from corpus.captions_column), of labels "
+        f"{', '.join(labels) or 'none'} (set objective.label; they are read from the columns in "
+        "corpus.labels)."
+    )
 
 
 def _check_tags(example: Example, vocabulary: Vocabulary) -> None:

@@ -1,4 +1,4 @@
-"""Kaldi's log-mel spectrogram and SpecAugment, in torch, on a batch, on its device.
+"""Kaldi's log-mel spectrogram, in torch, on a batch, on its device.
 
 Frames of 25 ms every 10 ms; for each frame the mean is removed, pre-emphasis applied, a povey
 window multiplied and the power spectrum summed by triangular mel filters. This is the feature that
@@ -9,15 +9,11 @@ false, no dither, and samples in [-1, 1]. A clip's frames depend on its real sam
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
-
-from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.randomness import generator
 
 FRAME_RATE = 100.0
 """Log-mel frames a second."""
@@ -28,6 +24,12 @@ LOWEST_HZ = 20.0
 BELOW_NYQUIST_HZ = 400.0
 POWER_FLOOR = float(np.finfo(np.float32).eps)
 
+BINS_A_GROUP = 16
+"""Neighbouring mel filters that are multiplied together; the width of a vector register."""
+
+CACHED_FRAMES = 1000
+"""Frames whose spectra (4 MB) a CPU works on at a time."""
+
 TYPICAL_MEAN = -6.5
 TYPICAL_DEVIATION = 5.4
 """Of log-mel values over recordings of speech, instruments and environmental sound."""
@@ -35,6 +37,9 @@ TYPICAL_DEVIATION = 5.4
 
 class LogMel(nn.Module):
     """Waves in [-1, 1] to natural-log mel energies, float32 whatever autocast says.
+
+    Nothing is read back from the device: how many frames come out follows from the width of the
+    batch. Gradients do not reach the waves.
 
     Args:
         sample_rate: of the waves, Hz; above 840 Hz, so that some band is left.
@@ -55,6 +60,7 @@ class LogMel(nn.Module):
         filters = mel_filters(sample_rate, self.fft_size, mel_bins)
         self.register_buffer("window", povey_window(self.width), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
+        self._groups = _groups(filters)
 
     def frame_lengths(self, lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Return the frames of clips of so many samples: one every 10 ms, at least one."""
@@ -65,31 +71,57 @@ class LogMel(nn.Module):
         self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
     ) -> tuple[Float32[Tensor, "batch frames bins"], Int[Tensor, " batch"]]:
         """Return log-mel frames and how many of each row are real; the others hold anything."""
-        with torch.autocast(wave.device.type, enabled=False):
-            frame_lengths = self.frame_lengths(lengths)
-            frames = self._frames(wave.float(), lengths, int(frame_lengths.max()))
-            spectrum = torch.fft.rfft(self._shape(frames), n=self.fft_size)
-            power = torch.view_as_real(spectrum).square().sum(dim=-1)
-            return (power @ self.filters).clamp(min=POWER_FLOOR).log(), frame_lengths
+        count = max((wave.shape[1] + self.shift // 2) // self.shift, 1)
+        with torch.autocast(wave.device.type, enabled=False), torch.no_grad():
+            mirrored = self._mirrored(wave.float(), lengths)
+            frames = mirrored.unfold(1, self.width, self.shift)[:, :count]
+            # On a CPU what lies between two operations had better stay in its cache.
+            rows = max(CACHED_FRAMES // count, 1) if wave.device.type == "cpu" else len(wave)
+            log_mel = torch.cat([self._log_mel(part) for part in frames.split(rows)])
+        return log_mel, self.frame_lengths(lengths)
 
-    def _frames(
-        self, wave: Float32[Tensor, "batch samples"], lengths: Int[Tensor, " batch"], count: int
-    ) -> Float32[Tensor, "batch frames width"]:
-        """Cut overlapping frames centred in their shifts, mirroring at both ends of each clip."""
-        left = (self.width - self.shift) // 2
-        total = (count - 1) * self.shift + self.width
-        period = 2 * lengths.unsqueeze(1)
-        place = torch.remainder(torch.arange(total, device=wave.device) - left, period)
-        mirrored = wave.gather(1, torch.minimum(place, period - 1 - place))
-        return mirrored.unfold(1, self.width, self.shift)
+    def _mirrored(
+        self, wave: Float32[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> Float32[Tensor, "batch longer"]:
+        """Continue each clip at both ends by its mirror image, so that frames are centred.
 
-    def _shape(
+        Clips that are shorter than what they are continued by are mirrored over and over.
+        """
+        left, end = (self.width - self.shift) // 2, lengths.unsqueeze(1)
+        places = torch.arange(-left, self.width, device=wave.device)
+        outside = torch.where(places < 0, places, places + end)
+        inside = torch.remainder(outside, 2 * end)
+        inside = torch.minimum(inside, 2 * end - 1 - inside)
+        longer = nn.functional.pad(wave, (left, self.width))
+        return longer.scatter_(1, outside + left, wave.gather(1, inside))
+
+    def _log_mel(
         self, frames: Float32[Tensor, "batch frames width"]
-    ) -> Float32[Tensor, "batch frames width"]:
+    ) -> Float32[Tensor, "batch frames bins"]:
         centred = frames - frames.mean(dim=-1, keepdim=True)
-        # Kaldi's edge rule: the sample before a frame's first is taken to equal the first.
-        before = torch.cat([centred[..., :1], centred[..., :-1]], dim=-1)
-        return torch.sub(centred, before, alpha=PRE_EMPHASIS) * self.window
+        # The window begins with zero. So nothing precedes the samples that count but their own
+        # frame, and they may begin the transform: a power spectrum knows no delay.
+        shaped = frames.new_zeros(*frames.shape[:2], self.fft_size)
+        used = shaped[..., : self.width - 1]
+        torch.sub(centred[..., 1:], centred[..., :-1], alpha=PRE_EMPHASIS, out=used)
+        used.mul_(self.window[1:])
+        spectrum = torch.fft.rfft(shaped)
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        energies = [power[..., bands] @ self.filters[bands, bins] for bands, bins in self._groups]
+        return torch.cat(energies, dim=-1).clamp_(min=POWER_FLOOR).log_()
+
+
+def _groups(filters: Float32[Tensor, "bands bins"]) -> list[tuple[slice, slice]]:
+    """Return (bands, bins) of neighbouring filters; outside of `bands` they are zero.
+
+    Most of a filter matrix is zeros; in such parts it is multiplied in a third of the time.
+    """
+    groups: list[tuple[slice, slice]] = []
+    for first in range(0, filters.shape[1], BINS_A_GROUP):
+        bins = slice(first, min(first + BINS_A_GROUP, filters.shape[1]))
+        held = filters[:, bins].sum(dim=1).nonzero()
+        groups.append((slice(int(held.min()), int(held.max()) + 1), bins))
+    return groups
 
 
 def normalised(
@@ -134,37 +166,3 @@ def mel_filters(sample_rate: int, fft_size: int, mel_bins: int) -> Float32[Tenso
 
 def _mel(hz: float) -> float:
     return 1127.0 * math.log1p(hz / 700.0)
-
-
-def spec_augment(
-    features: Float32[Tensor, "batch frames bins"],
-    frame_lengths: Int[Tensor, " batch"],
-    config: SpecAugmentConfig,
-    seeds: Sequence[int],
-) -> Float32[Tensor, "batch frames bins"]:
-    """Set spans of time and of mel bins to zero (Park et al. 2019, arXiv 1904.08779).
-
-    Each clip's spans follow from its own seed and length, not from its neighbours; time masks
-    together cover at most `config.time_share` of a clip, however short.
-    """
-    _, frames, bins = features.shape
-    times = np.zeros((len(seeds), frames), dtype=bool)
-    mels = np.zeros((len(seeds), bins), dtype=bool)
-    for row, (seed, length) in enumerate(zip(seeds, frame_lengths.tolist(), strict=True)):
-        rng = generator(seed)
-        if rng.random() >= config.probability:
-            continue
-        widest = min(config.time_width, int(config.time_share * length / max(config.time_masks, 1)))
-        _mask_spans(times[row, :length], rng, config.time_masks, widest)
-        _mask_spans(mels[row], rng, config.mel_masks, min(config.mel_width, bins // 3))
-    hidden = torch.from_numpy(times).unsqueeze(2) | torch.from_numpy(mels).unsqueeze(1)
-    return features.masked_fill(hidden.to(features.device), 0.0)
-
-
-def _mask_spans(
-    mask: Bool[np.ndarray, " places"], rng: np.random.Generator, count: int, widest: int
-) -> None:
-    for _ in range(count):
-        width = int(rng.integers(widest + 1))
-        start = int(rng.integers(len(mask) - width + 1))
-        mask[start : start + width] = True

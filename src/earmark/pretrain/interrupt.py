@@ -6,26 +6,39 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Generator
+from pathlib import Path
 from types import FrameType
 
 
+class Preempted(Exception):  # noqa: N818
+    """The run was asked to make way (SIGTERM) and has saved its state: no failure.
+
+    A scheduler that takes the machine away sends this signal; started again, the run goes on.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        super().__init__(f"stopped after step {step} as asked; {folder} holds where it goes on.")
+        self.folder = folder
+        self.step = step
+
+
 @contextlib.contextmanager
-def deferred_interrupts() -> Generator[Callable[[], bool]]:
-    """Give a function that tells whether the process was asked to stop.
+def deferred_interrupts() -> Generator[Callable[[], int]]:
+    """Give a function that tells with which signal the process was asked to stop, 0 for none.
 
     A second request stops it at once. Outside the main thread, where Python lets nobody set signal
     handlers, nothing is deferred.
     """
-    asked = False
+    asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
             raise KeyboardInterrupt
-        asked = True
+        asked = number
 
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

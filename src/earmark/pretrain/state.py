@@ -1,53 +1,75 @@
-"""The states that a killed run goes on from: state-00000200, a checkpoint and what surrounds it."""
+"""The states that a killed run goes on from: state-00000200, the weights and what surrounds them.
+
+model.safetensors, objective.safetensors, config.json, ...   a checkpoint of the last weights
+optimiser.safetensors                                        the optimiser's moments
+average.safetensors                                          the running average, where there is one
+training.json                                                `Reached`
+"""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoint import (
-    Checkpoint,
-    appearing,
-    fill,
-    read_tensors,
-    write_checkpoint,
-    write_tensors,
-)
-from earmark.pretrain.optimiser import Optimiser
+from earmark.pretrain.average import Average
+from earmark.pretrain.checkpoint import Checkpoint, write_checkpoint
+from earmark.pretrain.folders import appearing
+from earmark.pretrain.optimisers.base import Optimiser
+from earmark.pretrain.tensors import fill, read_tensors, write_tensors
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far a run is (training.json).
 
-    `run` is the fingerprint of all that shapes it, `step` counts finished steps, `audio_s` the
-    seconds of audio that they heard.
+    Args:
+        run: fingerprint of all that shapes the run.
+        step: finished steps.
+        consumed: micro-batches that all processes have used up.
+        audio_s: seconds of audio that they heard.
+        processes: that made the last step.
+        accumulate: micro-batches of each process in it.
+        best: score of the best checkpoint, None before there is one.
     """
 
     run: str
     step: int = 0
+    consumed: int = 0
     audio_s: float = 0.0
+    processes: int = 1
+    accumulate: int = 1
+    best: float | None = None
 
 
-def save_state(
-    folder: Path, checkpoint: Checkpoint, optimiser: Optimiser, reached: Reached
-) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """What a state is of; `average` where the run keeps one."""
+
+    checkpoint: Checkpoint
+    optimiser: Optimiser
+    average: Average | None
+
+
+def save_state(folder: Path, kept: Kept, reached: Reached) -> None:
     """Write the state of a step, whole or not at all, and then drop older ones."""
-    target = _path(folder, reached.step)
+    target = folder / f"state-{reached.step:08d}"
     if not target.exists():
         with appearing(target) as temporary:
-            write_checkpoint(checkpoint, temporary)
-            write_tensors(temporary / "optimiser.safetensors", optimiser.tensors())
+            write_checkpoint(kept.checkpoint, temporary)
+            write_tensors(temporary / "optimiser.safetensors", kept.optimiser.tensors())
+            if kept.average is not None:
+                write_tensors(temporary / "average.safetensors", kept.average.tensors())
             (temporary / "training.json").write_bytes(msgspec.json.encode(reached))
     for state in _states(folder):
         if state != target:
             shutil.rmtree(state)
 
 
-def restore_state(folder: Path, checkpoint: Checkpoint, optimiser: Optimiser, run: str) -> Reached:
-    """Fill modules and optimiser from the latest state in `folder`, if there is one.
+def restore_state(folder: Path, kept: Kept, run: str) -> Reached:
+    """Fill modules, optimiser and average from the latest state in `folder`, if there is one.
 
     Raises:
         ConfigError: the state belongs to another run, or is damaged.
@@ -65,9 +87,11 @@ def restore_state(folder: Path, checkpoint: Checkpoint, optimiser: Optimiser, ru
             f"{latest} is the state of a run with other settings, clips, vocabulary or seed "
             f"({reached.run}, this one is {run}). Use another folder, or delete it to start afresh."
         )
-    fill(checkpoint.encoder, latest / "model.safetensors")
-    fill(checkpoint.objective, latest / "objective.safetensors")
-    optimiser.restore(read_tensors(latest / "optimiser.safetensors"))
+    fill(kept.checkpoint.encoder, latest / "model.safetensors")
+    fill(kept.checkpoint.objective, latest / "objective.safetensors")
+    kept.optimiser.restore(read_tensors(latest / "optimiser.safetensors"))
+    if kept.average is not None:
+        kept.average.restore(read_tensors(latest / "average.safetensors"))
     return reached
 
 
@@ -77,10 +101,6 @@ def drop_states(folder: Path) -> None:
         shutil.rmtree(state)
 
 
-def _path(folder: Path, step: int) -> Path:
-    return folder / f"state-{step:08d}"
-
-
 def _states(folder: Path) -> list[Path]:
     """Return whole states, oldest first."""
-    return sorted(path for path in folder.glob("state-*") if path.suffix != ".tmp")
+    return sorted(path for path in folder.glob("state-*") if not path.suffix)

@@ -52,7 +52,14 @@ def gain(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:+.3f}".replace("-", "−")
 
 
+def called(score: str) -> str:
+    """Return a score's name as people write it: mAP, recall at 10, audio-to-text recall at 1."""
+    words = score.replace("/", ", ").replace("_", " ").split(" ")
+    return " ".join("mAP" if word == "map" else word for word in words)
+
+
 FILTERS = {
+    "called": called,
     "count": count,
     "large": large,
     "percent": percent,

@@ -117,8 +117,9 @@ def _draw_training(training: Training | None) -> dict[str, str]:
     if training is None:
         return {}
     drawn = {"loss": plots.loss(training)}
-    has_precision = len(training.precision.steps) > 1
-    return drawn | {"precision": plots.precision(training)} if has_precision else drawn
+    if training.parts:
+        drawn["parts"] = plots.parts(training)
+    return drawn | {"score": plots.score(training)} if training.drawn else drawn
 
 
 def _draw_probes(probes: Sequence[Probe]) -> list[tuple[str, str]]:

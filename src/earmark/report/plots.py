@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .drawing import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic
+from .numbers import called
 from .probes import Probe
-from .training import Curve, Training
+from .training import Training
+from .training_log import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKS = {"trained": (BLUE, "o"), "random": (ORANGE, "s"), "log-mel": (GREEN, "D")}
+SERIES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (GREY, ":"))
 FEW_POINTS = 40
 """Below this a curve is drawn as it is, without a running mean."""
 
@@ -37,11 +40,25 @@ def loss(training: Training) -> str:
     return take()
 
 
-def precision(training: Training) -> str:
-    """Draw the validation mAP by step."""
-    with axes_of("map", "Validation mAP by optimiser step") as (axes, take):
-        axes.plot(training.precision.steps, training.precision.values, "o-", color=BLUE)
-        axes.set(xlabel="step", ylabel="mAP on validation", ylim=(0, None))
+def parts(training: Training) -> str:
+    """Draw the losses that make up the training loss, by step."""
+    with axes_of("parts", "Parts of the training loss by optimiser step") as (axes, take):
+        for place, (name, curve) in enumerate(training.parts.items()):
+            colour, dash = SERIES[place % len(SERIES)]
+            smooth = smoothed(curve)
+            axes.plot(smooth.steps, smooth.values, dash, color=colour, label=name)
+        axes.set(xlabel="step", ylabel="loss, running mean")
+        axes.legend(loc="best")
+    return take()
+
+
+def score(training: Training) -> str:
+    """Draw the validation score that chooses checkpoints, or the first there is, by step."""
+    name = training.drawn
+    curve = training.scores[name]
+    with axes_of("score", f"Validation {called(name)} by optimiser step") as (axes, take):
+        axes.plot(curve.steps, curve.values, "o-", color=BLUE)
+        axes.set(xlabel="step", ylabel=f"{called(name)} on validation", ylim=(0, None))
     return take()
 
 

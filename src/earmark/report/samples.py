@@ -98,11 +98,15 @@ def encode(span: Span) -> tuple[str | None, str]:
 
 
 def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[str, float]]]:
-    """Return the trained model's tags by clip id; none where nothing is trained yet."""
+    """Return the trained model's tags by clip id; none where nothing is trained, or no tags."""
     checkpoint = found.file("pretrain", "checkpoint")
     if checkpoint is None or not clips:
         return {}
-    from earmark.pretrain.inference import load_tagger
+    from earmark.pretrain.use.ability import can_label
+
+    if not can_label(checkpoint):
+        return {}
+    from earmark.pretrain.use.labelling import load_tagger
 
     answers = load_tagger(checkpoint).label([span_of(clip) for clip in clips], PREDICTIONS)
     return {clip.id: answer for clip, answer in zip(clips, answers, strict=True)}

@@ -25,7 +25,7 @@ PURPOSE = {
     "vocabulary": "choose the tags to learn and lock them",
     "audit": "hold tags and vocabulary against people's labels",
     "manifest": "join clips, captions and tags, and split them",
-    "pretrain": "train an encoder to predict the tags",
+    "pretrain": "train an encoder under the recipe's objective",
     "evaluate": "probe the encoder against random weights and log-mel statistics",
 }
 """Every stage in order, and what it is for."""

@@ -1,49 +1,68 @@
-"""The training log: losses by step, and the few numbers that sum it up."""
+"""A training run in curves and the few numbers that sum it up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from earmark.pretrain.supervision import Materials, TextFacts
+from earmark.pretrain.weights import count_parameters
+
 from .stages import Finished
+from .training_log import Curve, LogRow, curve_of, names_of, read_log, thin, values_of
 
-MOST_POINTS = 600
-
-
-class LogRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a log.jsonl row that the report reads; rows may hold more."""
-
-    step: int
-    split: str
-    loss: float
-    audio_s: float | None = None
-    audio_s_per_s: float | None = None
-    map: float | None = None
+PART = "loss/"
+WEIGHT = "loss/weight/"
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Values by step, both of one length."""
+class Layout:
+    """From `step` on, how many processes shared a step, and how many batches of each made it up."""
 
-    steps: Float64[np.ndarray, " points"]
-    values: Float64[np.ndarray, " points"]
+    step: int
+    processes: int
+    accumulate: int
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training run; `precision` is the validation mAP, empty where it was not measured."""
+    """A training run.
+
+    `parts` are the losses that make up the training loss, where there are several, `weights` those
+    that a multi-task objective has learnt; `scores` the validation scores beside the loss. `chosen`
+    names the score by which the best checkpoint is kept, `best_step` its step. What an older log
+    does not tell is None or empty; `padding` and `data_wait` are shares from 0 to 1.
+    """
 
     train: Curve
     validation: Curve
-    precision: Curve
     steps: int
-    audio_s_per_s: float | None
-    parameters: int | None
+    parts: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    scores: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+    chosen: str = "loss"
+    best_step: int | None = None
+    epochs: float | None = None
+    audio_s: float | None = None
+    audio_s_per_s: float | None = None
+    padding: float | None = None
+    data_wait: float | None = None
+    memory_gib: float | None = None
+    layouts: Sequence[Layout] = ()
+    parameters: int | None = None
+    texts: Sequence[TextFacts] = ()
+
+    @property
+    def drawn(self) -> str:
+        """The score that is drawn beside the loss: the chosen one, else the first; "" for none."""
+        several = [name for name, curve in self.scores.items() if len(curve.steps) > 1]
+        return self.chosen if self.chosen in several else (several or [""])[0]
 
 
 def read_training(found: Finished) -> Training | None:
@@ -54,47 +73,80 @@ def read_training(found: Finished) -> Training | None:
     rows = read_log(path)
     train = [row for row in rows if row.split == "train"]
     validation = [row for row in rows if row.split == "validation"]
-    speeds = [row.audio_s_per_s for row in train if row.audio_s_per_s is not None]
     weights = found.file("pretrain", "checkpoint/model.safetensors")
     return Training(
-        train=thin(_curve([(row.step, row.loss) for row in train])),
-        validation=thin(_curve([(row.step, row.loss) for row in validation])),
-        precision=thin(_curve([(r.step, r.map) for r in validation if r.map is not None])),
+        train=thin(curve_of([(row.step, row.loss) for row in train])),
+        validation=thin(curve_of([(row.step, row.loss) for row in validation])),
+        parts=read_parts(train),
+        weights=_last(train, WEIGHT),
+        scores=read_scores(validation),
+        chosen=_chosen(validation),
+        best_step=_best_step(found.file("pretrain", "best/config.json")),
         steps=max((row.step for row in rows), default=0),
-        audio_s_per_s=float(np.median(speeds)) if speeds else None,
+        epochs=_summed(train, "epoch", np.max),
+        audio_s=_summed(train, "audio_s", np.max),
+        audio_s_per_s=_summed(train, "audio_s_per_s", np.median),
+        padding=_summed(train, "padding", np.mean),
+        data_wait=_summed(train, "data_wait", np.mean),
+        memory_gib=_summed(train, "memory_gib", np.max) or None,
+        layouts=read_layouts(train),
         parameters=count_parameters(weights) if weights else None,
+        texts=_texts(found.file("pretrain", "checkpoint/materials.json")),
     )
 
 
-def read_log(path: Path) -> list[LogRow]:
-    """Read a log, oldest step first; of a step logged twice (a killed run) the later row counts."""
-    rows = dict[tuple[str, int], LogRow]()
-    for line in path.read_bytes().splitlines():
-        row = msgspec.json.decode(line, type=LogRow)
-        rows[row.split, row.step] = row
-    return sorted(rows.values(), key=lambda row: (row.step, row.split))
+def read_parts(train: Sequence[LogRow]) -> dict[str, Curve]:
+    """Return the losses by part, where there is more than one."""
+    names = names_of(train, lambda name: name.startswith(PART) and not name.startswith(WEIGHT))
+    curves = {name.removeprefix(PART): thin(values_of(train, name)) for name in names}
+    return curves if len(curves) > 1 else {}
 
 
-def thin(curve: Curve) -> Curve:
-    """Average neighbouring points until a plot of them is small: at most `MOST_POINTS`."""
-    points = len(curve.steps)
-    if points <= MOST_POINTS:
-        return curve
-    edges = np.linspace(0, points, MOST_POINTS + 1).astype(int)[:-1]
-    sizes = np.diff(np.append(edges, points))
-    return Curve(
-        np.add.reduceat(curve.steps, edges) / sizes, np.add.reduceat(curve.values, edges) / sizes
-    )
+def read_scores(validation: Sequence[LogRow]) -> dict[str, Curve]:
+    """Return what was measured on the validation split beside the loss, by name."""
+    return {name: values_of(validation, name) for name in names_of(validation, lambda _: True)}
 
 
-def count_parameters(path: Path) -> int:
-    """Return how many numbers a safetensors file holds, from its header alone."""
-    from safetensors import safe_open
+def read_layouts(train: Sequence[LogRow]) -> list[Layout]:
+    """Return each layout that the run had, from the first row on which it is told."""
+    layouts: list[Layout] = []
+    for row in train:
+        if "processes" not in row.values:
+            continue
+        now = int(row.values["processes"]), int(row.values.get("accumulate", 1))
+        if not layouts or (layouts[-1].processes, layouts[-1].accumulate) != now:
+            layouts.append(Layout(row.step, *now))
+    return layouts
 
-    with safe_open(path, framework="numpy") as file:
-        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
+
+def _chosen(validation: Sequence[LogRow]) -> str:
+    """Return the score that chooses; logs that do not tell it are of tag classification."""
+    told = [row.selects for row in validation if row.selects]
+    if told:
+        return told[-1]
+    return "map" if any("map" in row.values for row in validation) else "loss"
 
 
-def _curve(points: Sequence[tuple[int, float]]) -> Curve:
-    steps, values = zip(*points, strict=True) if points else ((), ())
-    return Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+def _best_step(config: Path | None) -> int | None:
+    return None if config is None else int(msgspec.json.decode(config.read_bytes())["step"])
+
+
+def _texts(materials: Path | None) -> list[TextFacts]:
+    if materials is None:
+        return []
+    parts = msgspec.json.decode(materials.read_bytes(), type=Materials).parts
+    return [part.words.facts for part in parts if part.words is not None]
+
+
+def _last(rows: Sequence[LogRow], prefix: str) -> dict[str, float]:
+    """Return the latest of each value whose name starts with `prefix`, by the rest of its name."""
+    names = names_of(rows, lambda name: name.startswith(prefix))
+    return {name.removeprefix(prefix): float(values_of(rows, name).values[-1]) for name in names}
+
+
+def _summed(
+    rows: Sequence[LogRow], name: str, how: Callable[[Float64[np.ndarray, " rows"]], Any]
+) -> float | None:
+    """Return the median, mean or maximum of a value over the rows that have it."""
+    values = values_of(rows, name).values
+    return float(how(values)) if len(values) else None

@@ -32,6 +32,7 @@ def make_clip(number: int, path: Path | None = None, rate: int = 16000, channels
         labels={"domain": ("sound",)},
         recording=f"recording {number}",
         speaker="s" if number == 0 else None,
+        original_captions=(f"Written {number}.", "Twice.") if number == 0 else (),
         duration_s=1.5,
         sample_rate=rate,
         channels=channels,
@@ -64,6 +65,7 @@ def test_join_and_counts(tmp_path: Path) -> None:
     for example in examples:
         assert tuple(VOCABULARY.tags[tag_id] for tag_id in example.tag_ids) == example.tags
         assert example.summary == f"Sum {example.name}"
+    assert [row.original_captions for row in examples] == [("Written 0.", "Twice."), (), ()]
     assert read_metadata(tmp_path / "manifest.parquet")["vocabulary"] == VOCABULARY.fingerprint
     (rejected,) = read_parquet(tmp_path / "rejected.parquet", Rejected)
     assert (rejected.id, rejected.stage) == (clips[2].id, "manifest")
@@ -108,6 +110,22 @@ def test_splits_are_described(tmp_path: Path) -> None:
     assert described["labels"] == {"domain": {"sound": {"train": 3}}}
 
 
+def test_licences_of_the_clips_trained_on_are_counted(tmp_path: Path) -> None:
+    splits = {0: "train", 1: "validation", 3: "test"}
+    clips = [
+        msgspec.structs.replace(
+            make_clip(number), split=splits.get(number), licence="CC0" if number < 3 else "CC BY"
+        )
+        for number in range(4)
+    ]
+    assemble_all(clips, tmp_path)
+    assert manifest.licences_used(tmp_path) == {"CC0": 2}
+    assemble_all([make_clip(0)], tmp_path, test=0, validation=0)
+    assert manifest.licences_used(tmp_path) == {"not stated": 1}
+    (tmp_path / "splits.json").write_text("{}")  # as earlier versions left it
+    assert manifest.licences_used(tmp_path) == {}
+
+
 def test_nothing_to_assemble(tmp_path: Path) -> None:
     assert assemble_all([], tmp_path) == {"in": 0, "out": 0}
     assert read_parquet(tmp_path / "manifest.parquet", Example) == []
@@ -133,10 +151,24 @@ def test_lhotse_reads_it_back(tmp_path: Path) -> None:
             "audio_tag": list(example.tags),
             "caption": example.caption,
             "summary": example.summary,
+            "original_caption": list(example.original_captions),
         }
         assert supervision.speaker == example.speaker
         assert cut.custom["split"] == example.split
         assert cut.load_audio().shape == (1, int(1.5 * cut.sampling_rate))
+
+
+def test_one_original_caption_may_stand_on_both_sides_of_the_split(tmp_path: Path) -> None:
+    clips = [
+        msgspec.structs.replace(make_clip(number), original_captions=("A dog.",), split=split)
+        for number, split in enumerate(("train", "test"))
+    ]
+    assert assemble_all(clips, tmp_path)["out"] == 2
+    examples = read_parquet(tmp_path / "manifest.parquet", Example)
+    assert [(row.split, row.original_captions) for row in examples] == [
+        ("train", ("A dog.",)),
+        ("test", ("A dog.",)),
+    ]
 
 
 def test_lhotse_form_is_one_json_object_a_line(tmp_path: Path) -> None:

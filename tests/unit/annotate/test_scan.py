@@ -46,7 +46,7 @@ def test_a_clip_has_its_measures_and_keeps_what_the_corpus_knew(tmp_path: Path, 
     soundfile.write(path, np.stack([wave, wave], axis=1), rate, subtype="PCM_24")
     source = Source(
         path=str(path), name="a", labels={"domain": ("music",)}, recording="r", speaker="s",
-        split="test", licence="CC0", attribution="Ada",
+        split="test", licence="CC0", attribution="Ada", original_captions=("A tone.", "Beep."),
     )  # fmt: skip
     assert scan([source], ScanConfig(), out) == {"in": 1, "out": 1}
     (clip,), rejected = result(out)

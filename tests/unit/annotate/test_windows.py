@@ -129,7 +129,7 @@ def test_a_window_is_a_clip_of_its_own_that_knows_its_file() -> None:
     whole = Clip(
         path="a/song.flac", name="song.flac", labels={"domain": ("music",)}, recording="r",
         speaker="s", id="0" * 32, duration_s=100.0, sample_rate=44100, channels=2, peak_dbfs=0.0,
-        loudness_lufs=0.0,
+        loudness_lufs=0.0, original_captions=("A song.",),
     )  # fmt: skip
     window = Window(start=1323000, samples=441441, peak_dbfs=-3.0, loudness_lufs=-20.0)
     clip = window_clip(whole, window)
@@ -138,6 +138,7 @@ def test_a_window_is_a_clip_of_its_own_that_knows_its_file() -> None:
     assert (clip.parent, clip.parent_duration_s) == (whole.id, 100.0)
     assert (clip.peak_dbfs, clip.loudness_lufs) == (-3.0, -20.0)
     assert (clip.labels, clip.recording, clip.speaker) == (whole.labels, "r", "s")
+    assert clip.original_captions == ("A song.",)
     # The id is part of every table on every machine: it may not change.
     assert clip.id == "9e88d7eac91ce4008f63bee4b9946b6e"
     assert span_of(whole) == Span("a/song.flac", 0.0, None)

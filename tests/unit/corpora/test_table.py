@@ -39,7 +39,7 @@ def test_a_row_becomes_a_source(tmp_path: Path) -> None:
     row = {
         "path": "audio/a.wav", "id": "clip-1", "domain": "music", "instrument": ["flute", "piano"],
         "emotion": None, "group": 17, "who": "ada", "fold": 2.0, "licence": "CC0", "by": "Ada",
-        "unused": {"any": "thing"},
+        "said": ["A flute.", "Flute and piano."], "unused": {"any": "thing"},
     }  # fmt: skip
     (source,), rejected = offered(
         table(tmp_path, [row, {"path": "b.wav", "emotion": "happy", "fold": 5, "group": ""}]),
@@ -51,6 +51,7 @@ def test_a_row_becomes_a_source(tmp_path: Path) -> None:
         splits={"2": "validation"},
         licence_column="licence",
         attribution_column="by",
+        captions_column="said",
     )
     assert source == Source(
         path=str(tmp_path / "audio" / "a.wav"),
@@ -61,8 +62,21 @@ def test_a_row_becomes_a_source(tmp_path: Path) -> None:
         split="validation",
         licence="CC0",
         attribution="Ada",
+        original_captions=("A flute.", "Flute and piano."),
     )
     assert rejected == {"clips.jsonl:2": "no name: the cell 'id' is blank"}
+
+
+def test_original_captions_are_one_text_or_several(tmp_path: Path) -> None:
+    cells = [" A dog. ", ["A dog.", "Rain.", "", "A dog."], None, ""]
+    rows = [{"path": f"{place}.wav", "said": cell} for place, cell in enumerate(cells)]
+    sources, rejected = offered(
+        table(tmp_path, [*rows, {"path": "x.wav", "said": {"a": 1}}]), captions_column="said"
+    )
+    assert [row.original_captions for row in sources] == [("A dog.",), ("A dog.", "Rain."), (), ()]
+    assert list(rejected) == ["clips.jsonl:5"]
+    with pytest.raises(ConfigError, match=r"corpus.captions_column: .*Did you mean 'said'"):
+        TableConfig(path=str(tmp_path / "clips.jsonl"), captions_column="sayd").build()
 
 
 def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:

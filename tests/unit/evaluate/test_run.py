@@ -14,7 +14,9 @@ from earmark.evaluate.contenders import fresh, log_mel, trained
 from earmark.evaluate.run import evaluate
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
-from earmark.pretrain.config import TagsConfig, TransformerConfig
+from earmark.pretrain.encoders.config import TransformerConfig
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.supervision import gather
 from earmark.records import Example, Score, read_parquet
 
 RATE = 8000
@@ -33,9 +35,11 @@ CONFIG = EvaluateConfig(
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = build_vocabulary([["tone"], ["noise"]], VocabularyConfig(size=2, min_df=1))
     encoder = build_encoder(TINY, seed=99)
-    objective = build_objective(TagsConfig(), dim=8, vocabulary_size=len(vocabulary))
+    materials = gather([], vocabulary, TagsConfig())
+    objective = build_objective(TagsConfig(), materials, dim=8)
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
-    save_checkpoint(Checkpoint(encoder, objective, vocabulary, TINY, TagsConfig(), 0), folder)
+    parts = (encoder, objective, vocabulary, materials)
+    save_checkpoint(Checkpoint(*parts, TINY, TagsConfig(), 0), folder)
     return folder
 
 

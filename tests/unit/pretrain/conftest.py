@@ -11,7 +11,7 @@ import soundfile
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
-from earmark.pretrain.config import TransformerConfig
+from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.records import Example
 
 RATE = 8000
@@ -33,7 +33,18 @@ def tiny_encoder() -> TransformerConfig:
 @pytest.fixture
 def make_examples(tmp_path: Path, vocabulary: Vocabulary) -> Callable[..., list[Example]]:
     """Return a function that writes clips: (count, split) -> examples, tones and noises in turn."""
+    return _maker(tmp_path, vocabulary)
 
+
+@pytest.fixture(scope="module")
+def make_corpus(
+    tmp_path_factory: pytest.TempPathFactory, vocabulary: Vocabulary
+) -> Callable[..., list[Example]]:
+    """Return the same, of clips that stay for all tests of a module."""
+    return _maker(tmp_path_factory.mktemp("corpus"), vocabulary)
+
+
+def _maker(folder: Path, vocabulary: Vocabulary) -> Callable[..., list[Example]]:
     def make(count: int, split: str = "train") -> list[Example]:
         rng = np.random.default_rng(len(split))
         examples: list[Example] = []
@@ -45,7 +56,7 @@ def make_examples(tmp_path: Path, vocabulary: Vocabulary) -> Callable[..., list[
                 if number % 2
                 else (rng.normal(size=len(time_s)) * 0.1, ["noise", "quiet"])
             )
-            path = tmp_path / f"{split}-{number}.wav"
+            path = folder / f"{split}-{number}.wav"
             soundfile.write(path, wave.astype(np.float32), RATE)
             kept, ids = vocabulary.encode(tags)
             examples.append(

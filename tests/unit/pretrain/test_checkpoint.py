@@ -12,20 +12,29 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoint import Checkpoint, appearing, load_checkpoint, save_checkpoint
-from earmark.pretrain.config import TagsConfig, TransformerConfig
+from earmark.pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earmark.pretrain.encoders.config import TransformerConfig
+from earmark.pretrain.folders import appearing
+from earmark.pretrain.materials import read_materials, write_materials
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.supervision import (
+    Classes,
+    Materials,
+    PartMaterials,
+    gather_classes,
+)
+from earmark.pretrain.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture
 def folder(tmp_path: Path, vocabulary: Vocabulary, tiny_encoder: TransformerConfig) -> Path:
     encoder = build_encoder(tiny_encoder, seed=3)
-    objective = build_objective(
-        TagsConfig(), dim=encoder.dim, vocabulary_size=len(vocabulary), seed=3
-    )
+    classes = gather_classes([], vocabulary, "")
+    materials = Materials(parts=(PartMaterials(classes=classes),))
+    objective = build_objective(TagsConfig(), materials, dim=encoder.dim, seed=3)
     path = tmp_path / "checkpoint"
-    save_checkpoint(
-        Checkpoint(encoder, objective, vocabulary, tiny_encoder, TagsConfig(), 42), path
-    )
+    model = Checkpoint(encoder, objective, vocabulary, materials, tiny_encoder, TagsConfig(), 42)
+    save_checkpoint(model, path)
     return path
 
 
@@ -50,6 +59,7 @@ def test_what_was_saved_is_loaded(
         "objective.safetensors",
         "config.json",
         "vocabulary.json",
+        "materials.json",
     }
 
 
@@ -71,7 +81,9 @@ def test_another_vocabulary_is_refused(folder: Path) -> None:
         load_checkpoint(folder)
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "objective.safetensors", "config.json"])
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "objective.safetensors", "config.json", "materials.json"]
+)
 def test_a_missing_file_is_named(folder: Path, file: str) -> None:
     (folder / file).unlink()
     with pytest.raises(ConfigError, match=file):
@@ -99,8 +111,8 @@ def test_a_damaged_file_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 99}, "reads 1"),
-        ({"encoder": {"kind": "zipformer"}}, "does not describe a checkpoint"),
+        ({"format": 1}, "reads 2"),
+        ({"encoder": {"kind": "conformer"}}, "does not describe a checkpoint"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -128,3 +140,43 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         (temporary / "whole").write_text("")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     shutil.rmtree(target)
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        with appearing(tmp_path / "best") as temporary:
+            (temporary / "inner").mkdir()
+            (temporary / "inner" / "file").write_text(text)
+            for leftover in ("best.old", "best.tmp/x"):  # as kills leave them
+                (tmp_path / leftover).mkdir(exist_ok=True)
+    assert (tmp_path / "best" / "inner" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_tied_weights_are_written_under_both_names(tmp_path: Path) -> None:
+    whole = torch.arange(6.0).view(2, 3)
+    tensors = {"words": whole, "head": whole, "row": whole[1], "column": whole[:, 0]}
+    write_tensors(tmp_path / "tied.safetensors", tensors)
+    read = read_tensors(tmp_path / "tied.safetensors")
+    assert read.keys() == tensors.keys()
+    for name, value in tensors.items():
+        assert torch.equal(read[name], value), name
+
+
+def test_word_pieces_are_read_by_other_tools_too(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    from earmark.pretrain.objectives.config import TextModelConfig
+    from earmark.pretrain.text.words import Tokenizer, gather_words
+
+    words = gather_words([["a dog barks", "a dog runs"]], TextModelConfig(bpe_size=300))
+    classes = Classes(names=("dog",), counts=(1,), clips=1)
+    parts = (PartMaterials(classes=classes), PartMaterials(words=words))
+    write_materials(Materials(parts=parts), tmp_path)
+    assert read_materials(tmp_path) == Materials(parts=parts)
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "tokenizers" / "1")
+    ours = Tokenizer(words, 64)
+    assert loaded("a dog barks")["input_ids"] == ours.encode(["a dog barks"]).ids[0].tolist()
+    assert (loaded.pad_token_id, loaded.mask_token_id) == (ours.pad_id, ours.mask_id)
+    (tmp_path / "tokenizers" / "1" / "tokenizer.json").unlink()
+    with pytest.raises(ConfigError, match=r"not a whole checkpoint.*tokenizer\.json"):
+        read_materials(tmp_path)

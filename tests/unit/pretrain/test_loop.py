@@ -11,13 +11,23 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.audio import AudioError
 from earmark.config import ConfigError
 from earmark.pretrain.batches import Order
-from earmark.pretrain.config import PretrainConfig, TagsConfig, TransformerConfig
-from earmark.pretrain.loop import pretrain
+from earmark.pretrain.checkpoint import load_checkpoint
+from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.distributed import World
+from earmark.pretrain.encoders.config import TransformerConfig
+from earmark.pretrain.examples import split_examples
+from earmark.pretrain.interrupt import Preempted
+from earmark.pretrain.loop import Run, pretrain
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.plan import Plan
+from earmark.pretrain.process_group import Peers
+from earmark.pretrain.validation import better
 from earmark.records import Example
 
 Make = Callable[..., list[Example]]
@@ -27,9 +37,7 @@ SETTINGS = PretrainConfig(
     steps=12,
     batch_s=3.0,
     max_clip_s=1.0,
-    warmup_steps=2,
-    lr=3e-3,
-    objective_lr=3e-3,
+    optimiser=AdamWConfig(warmup_steps=2, lr=3e-3, objective_lr=3e-3),
     log_every=1,
     validate_every=5,
     checkpoint_every=3,
@@ -50,7 +58,8 @@ def train(vocabulary: Vocabulary, tiny_encoder: TransformerConfig) -> Train:
 def rows(folder: Path) -> list[dict[str, Any]]:
     """Return the log without what depends on the machine's speed."""
     lines = (folder / "log.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(x).items() if k != "audio_s_per_s"} for x in lines]
+    speed = {"audio_s_per_s", "data_wait", "memory_gib"}
+    return [{k: v for k, v in json.loads(x).items() if k not in speed} for x in lines]
 
 
 def weights(folder: Path) -> tuple[bytes, bytes]:
@@ -72,7 +81,11 @@ def test_a_run_leaves_a_checkpoint_a_log_and_counts(
     validation = [row for row in log if row["split"] == "validation"]
     assert [row["step"] for row in validation] == [5, 10, 12]
     assert all(set(row) == {"step", "split", "loss", "map"} for row in validation)
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoint", "log.jsonl"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "checkpoint",
+        "best",
+        "log.jsonl",
+    }
 
 
 def test_it_learns_to_tell_tones_from_noise(
@@ -111,9 +124,15 @@ def test_a_run_that_failed_within_an_epoch_ends_as_if_it_had_not(
     assert rows(tmp_path / "resumed") == rows(tmp_path / "straight")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGTERM, Preempted), (signal.SIGINT, KeyboardInterrupt)]
+)
 def test_a_signal_leaves_a_run_that_goes_on(
-    train: Train, make_examples: Make, tmp_path: Path, number: signal.Signals
+    train: Train,
+    make_examples: Make,
+    tmp_path: Path,
+    number: signal.Signals,
+    raised: type[BaseException],
 ) -> None:
     examples = make_examples(16)
     config = msgspec.structs.replace(SETTINGS, steps=60, checkpoint_every=1000)
@@ -128,7 +147,7 @@ def test_a_signal_leaves_a_run_that_goes_on(
     asking = threading.Thread(target=ask_after_two_steps)
     asking.start()
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(raised):
         train(examples, folder, config)
     asking.join()
     assert signal.getsignal(number) is before
@@ -184,8 +203,10 @@ def test_the_state_of_another_run_is_refused(
 def test_a_gradient_that_is_not_finite_names_its_clips(
     train: Train, make_examples: Make, tmp_path: Path
 ) -> None:
-    config = msgspec.structs.replace(SETTINGS, lr=1e38, warmup_steps=0)
-    with pytest.raises(FloatingPointError, match=r"lower pretrain\.lr .*train-\d+"):
+    config = msgspec.structs.replace(
+        SETTINGS, optimiser=AdamWConfig(lr=1e38, objective_lr=1e38, warmup_steps=0)
+    )
+    with pytest.raises(FloatingPointError, match=r"lower pretrain\.optimiser\.lr .*train-\d+"):
         train(make_examples(8), tmp_path / "run", config)
 
 
@@ -208,3 +229,114 @@ def test_examples_that_cannot_be_used_are_explained(
         train([wrong], tmp_path)
     with pytest.raises(ConfigError, match=r"pretrain\.device = 'abacus'"):
         train([clip], tmp_path, msgspec.structs.replace(SETTINGS, device="abacus"))
+
+
+SCALED = msgspec.structs.replace(
+    SETTINGS, accumulate=2, ema_decay=0.9, optimiser=ScaledAdamConfig(warmup_steps=4), steps=9
+)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 8])
+def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
+    train: Train,
+    make_examples: Make,
+    vocabulary: Vocabulary,
+    tiny_encoder: TransformerConfig,
+    tmp_path: Path,
+    stop: int,
+) -> None:
+    """Accumulation, averaging and ScaledAdam; another number of loaders, stopped after `stop`."""
+    examples = make_examples(14) + make_examples(4, "validation")
+    train(examples, tmp_path / "straight", SCALED)
+    plan = Plan(
+        *(split_examples(examples, vocabulary, TagsConfig()), vocabulary, tiny_encoder),
+        *(TagsConfig(), msgspec.structs.replace(SCALED, workers=3), 0),
+    )
+    asked = iter([*([0] * (stop - 1)), int(signal.SIGTERM)])
+    folder = tmp_path / "resumed"
+    folder.mkdir()
+    with pytest.raises(Preempted, match=f"after step {stop}"):
+        Run(plan, folder, Peers(World()), torch.device("cpu"), lambda: next(asked)).finish()
+    train(examples, folder, msgspec.structs.replace(SCALED, workers=0, log_every=1))
+    assert weights(folder) == weights(tmp_path / "straight")
+    assert rows(folder) == rows(tmp_path / "straight")
+    best = [
+        (at / "best" / "model.safetensors").read_bytes() for at in (folder, tmp_path / "straight")
+    ]
+    assert best[0] == best[1]
+
+
+def test_the_best_model_is_the_one_that_scored_best(
+    train: Train, make_examples: Make, tmp_path: Path
+) -> None:
+    config = msgspec.structs.replace(SETTINGS, validate_every=1, ema_decay=0.5)
+    train(make_examples(12) + make_examples(6, "validation"), tmp_path, config)
+    scores = {r["step"]: r["map"] for r in rows(tmp_path) if r["split"] == "validation"}
+    first = min(step for step, score in scores.items() if score == max(scores.values()))
+    assert load_checkpoint(tmp_path / "best").step == first
+    assert load_checkpoint(tmp_path / "checkpoint").step == 12
+
+
+def test_what_is_better() -> None:
+    assert better(0.5, None, "map")
+    assert better(0.5, 0.4, "map")
+    assert not better(0.5, 0.4, "loss")
+    assert not better(0.5, 0.5, "loss")
+    assert not better(float("nan"), None, "map")
+
+
+def test_the_average_is_smoother_than_the_last_weights(
+    train: Train, make_examples: Make, tmp_path: Path
+) -> None:
+    examples = make_examples(12)
+    train(examples, tmp_path / "last")
+    train(examples, tmp_path / "average", msgspec.structs.replace(SETTINGS, ema_decay=0.99))
+    losses = [[row["loss"] for row in rows(tmp_path / name)] for name in ("last", "average")]
+    assert losses[0] == losses[1], "averaging changes nothing of the training itself"
+    assert weights(tmp_path / "last") != weights(tmp_path / "average")
+
+
+def test_a_row_says_what_the_step_cost(train: Train, make_examples: Make, tmp_path: Path) -> None:
+    examples = make_examples(12)
+    train(examples, tmp_path, msgspec.structs.replace(SETTINGS, accumulate=2))
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    order = Order([min(e.duration_s, 1.0) for e in examples], SETTINGS.batch_s, seed=0)
+    for row in log:
+        clips = [[examples[c] for c in order(2 * row["step"] - back)] for back in (2, 1)]
+        longest = [max(min(c.duration_s, 1.0) for c in batch) * len(batch) for batch in clips]
+        real_s = sum(min(c.duration_s, 1.0) for batch in clips for c in batch)
+        assert row["padding"] == pytest.approx(1 - real_s / sum(longest), abs=1e-3)
+        assert row["epoch"] == pytest.approx(2 * row["step"] / order.batches_an_epoch, abs=1e-4)
+        assert 0 <= row["data_wait"] <= 1
+        assert row["memory_gib"] > 0.01
+        assert row["grad_norm"] > 0
+        assert row["loss/tags"] == pytest.approx(row["loss"])
+
+
+def test_settings_that_change_nothing_may_change_between_a_kill_and_the_rest(
+    vocabulary: Vocabulary, tiny_encoder: TransformerConfig, make_examples: Make
+) -> None:
+    splits = split_examples(make_examples(3), vocabulary, TagsConfig())
+
+    def told(config: PretrainConfig, seed: int = 0) -> str:
+        return Plan(splits, vocabulary, tiny_encoder, TagsConfig(), config, seed).fingerprint()
+
+    free = {"workers": 7, "log_every": 2, "device": "cuda", "accumulate": 3, "tensorboard": True}
+    assert told(msgspec.structs.replace(SETTINGS, **free)) == told(SETTINGS)
+    for shaping in ({"steps": 13}, {"batch_s": 4.0}, {"ema_decay": 0.5}, {"precision": "bfloat16"}):
+        assert told(msgspec.structs.replace(SETTINGS, **shaping)) != told(SETTINGS), shaping
+    assert told(SETTINGS, seed=1) != told(SETTINGS)
+
+
+def test_tensorboard_has_the_log_too(train: Train, make_examples: Make, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = msgspec.structs.replace(SETTINGS, steps=3, tensorboard=True)
+    train(make_examples(6) + make_examples(2, "validation"), tmp_path, config)
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    log = [row for row in rows(tmp_path) if row["split"] == "train"]
+    scalars = [(event.step, event.value) for event in board.Scalars("train/loss")]
+    assert scalars == [(row["step"], pytest.approx(row["loss"], rel=1e-6)) for row in log]
+    assert "validation/map" in board.Tags()["scalars"]

@@ -321,8 +321,13 @@ def _pretrain(made: Fabricated) -> None:
             "split": "train",
             "loss": 0.12 + 0.5 * float(np.exp(-step / 60)) + 0.02 * float(made.rng.normal()),
             "lr": 1e-3,
-            "audio_s": 120.0,
+            "audio_s": 100.0 * step,
             "audio_s_per_s": 310.0 + step % 5,
+            "padding": 0.03,
+            "data_wait": 0.012,
+            "epoch": step / 50,
+            "processes": 1 if step < 200 else 2,
+            "accumulate": 2 if step < 200 else 1,
         }
         for step in steps
     ]
@@ -340,15 +345,16 @@ def _pretrain(made: Fabricated) -> None:
 def _save_small_model(made: Fabricated, folder: Path) -> None:
     from earmark.pretrain.build import build_encoder, build_objective
     from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
-    from earmark.pretrain.config import TagsConfig, TransformerConfig
+    from earmark.pretrain.encoders.config import TransformerConfig
+    from earmark.pretrain.objectives.config import TagsConfig
+    from earmark.pretrain.supervision import gather
 
     vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
     config = TransformerConfig(dim=32, layers=1, heads=2)
-    objective = build_objective(TagsConfig(), dim=32, vocabulary_size=len(vocabulary))
-    encoder = build_encoder(config)
-    save_checkpoint(
-        Checkpoint(encoder, objective, vocabulary, config, TagsConfig(), step=400), folder
-    )
+    materials = gather([], vocabulary, TagsConfig())
+    objective = build_objective(TagsConfig(), materials, dim=32)
+    parts = (build_encoder(config), objective, vocabulary, materials)
+    save_checkpoint(Checkpoint(*parts, config, TagsConfig(), step=400), folder)
 
 
 def _evaluate(made: Fabricated) -> None:

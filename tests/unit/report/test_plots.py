@@ -7,7 +7,8 @@ import pytest
 from earmark.records import Score
 from earmark.report import drawing, plots
 from earmark.report.probes import ENCODERS, Probe
-from earmark.report.training import Curve, Training
+from earmark.report.training import Training
+from earmark.report.training_log import Curve
 
 TASK = "<b>$x^2$</b> & 録音"
 
@@ -33,9 +34,12 @@ def score(encoder: str) -> Score:
 
 
 DRAWINGS = {
-    "loss": lambda: plots.loss(Training(curve(400), curve(4), curve(4), 400, None, None)),
-    "one step": lambda: plots.loss(Training(curve(1), curve(0), curve(0), 1, None, None)),
-    "map": lambda: plots.precision(Training(curve(9), curve(4), curve(4), 9, None, None)),
+    "loss": lambda: plots.loss(Training(curve(400), curve(4), 400)),
+    "one step": lambda: plots.loss(Training(curve(1), curve(0), 1)),
+    "parts": lambda: plots.parts(
+        Training(curve(9), curve(4), 9, parts={f"part {n}": curve(9) for n in range(5)})
+    ),
+    "score": lambda: plots.score(Training(curve(9), curve(4), 9, scores={"map": curve(4)})),
     "probes": lambda: plots.probes(
         [Probe(TASK, (score("trained"), score("another")), ())], "mAP", ENCODERS
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .acoustic import AcousticConfig
+from .chat import ChatConfig
 from .endpoint import EndpointConfig
 from .lexical import LexicalConfig
 from .scripted import ScriptedConfig
@@ -14,3 +15,10 @@ Served = EndpointConfig | VllmConfig | TransformersConfig
 
 CaptionerConfig = AcousticConfig | ScriptedConfig | Served
 TaggerConfig = LexicalConfig | ScriptedConfig | Served
+
+
+def told_name(config: CaptionerConfig | TaggerConfig) -> str:
+    """Return what people call a backend: its model with the revision, or its kind."""
+    if not isinstance(config, ChatConfig):
+        return f"earmark's {type(config).__struct_config__.tag} backend"
+    return f"{config.model} ({config.revision})" if config.revision else config.model

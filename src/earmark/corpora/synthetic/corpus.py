@@ -19,8 +19,8 @@ from earmark.records import Rejected, Source
 if TYPE_CHECKING:
     from .plan import ClipPlan
 
-GENERATOR_VERSION = 1
-"""Raised by every change that alters a single sample or label of any clip."""
+GENERATOR_VERSION = 2
+"""Raised by every change that alters a single sample, label or caption of any clip."""
 LICENCE = "CC0-1.0 (synthetic)"
 ATTRIBUTION = "made by earmark"
 SPEECH_ATTRIBUTION = "made by earmark with espeak-ng (GPL-3.0 software; its output is not covered)"
@@ -28,7 +28,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_field="kind"):
-    """Speech, music, sounds and mixes, made on the spot with true labels.
+    """Speech, music, sounds and mixes, made on the spot with true labels and a true caption each.
 
     About 35 % of the clips are speech, 30 % music, 20 % sounds and 15 % mixes; half of all clips
     have a production trait (reverberation, telephone, noise, clipping, quiet).
@@ -104,7 +104,7 @@ class SyntheticCorpus(Corpus):
             with track("corpus", total=len(missing)) as progress:
                 _make(config, missing, folder, progress)
         for plan in plans:
-            yield _source(plan, folder)
+            yield _source(plan, config.seed, folder)
 
 
 def _make(
@@ -156,7 +156,9 @@ def _plan(config: SyntheticConfig, index: int) -> ClipPlan:
     return plan_clip(config.seed, index, config.shortest_s, config.longest_s)
 
 
-def _source(plan: ClipPlan, folder: Path) -> Source:
+def _source(plan: ClipPlan, seed: int, folder: Path) -> Source:
+    from .describing import describe
+
     return Source(
         path=str(folder / plan.name),
         name=plan.name,
@@ -165,4 +167,5 @@ def _source(plan: ClipPlan, folder: Path) -> Source:
         speaker=plan.speaker,
         licence=LICENCE,
         attribution=SPEECH_ATTRIBUTION if plan.speaker else ATTRIBUTION,
+        original_captions=(describe(plan, seed),),
     )

@@ -45,6 +45,7 @@ class Stream(IntEnum):
     COMPOSITION = 9
     RENDERING = 10
     DRUMS = 11
+    DESCRIPTION = 12
 
 
 @dataclass(frozen=True)

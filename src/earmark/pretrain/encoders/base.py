@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
+from earmark.pretrain.augment import spec_augment
 from earmark.pretrain.config import SpecAugmentConfig
 from earmark.pretrain.waves import Sound, as_wave, duration_s, group_by_length, pad
 
@@ -44,14 +45,35 @@ class Encoder(nn.Module, ABC):
     """Turns waves into frames. Padding changes nothing: a clip alone and in a batch agree.
 
     `sample_rate` in Hz is what it listens to, `dim` the width of a frame, `frame_rate` frames a
-    second (0 where a clip gives a single frame, however long it is).
+    second (0 where a clip gives a single frame, however long it is). Where `checkpoint_activations`
+    is set, layers are computed a second time on the way back in training instead of being kept:
+    slower, with less memory, and with the same gradients. An encoder that changes as training goes
+    on has a buffer `steps_taken`; the loop writes the optimiser steps into it.
     """
 
     sample_rate: int
     dim: int
     frame_rate: float
+    checkpoint_activations: bool = False
+    steps_taken: Tensor | None = None
 
     @abstractmethod
+    def features(
+        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch steps *bins"], Int[Tensor, " batch"]]:
+        """Return what the network reads, and how many steps of each row are real.
+
+        Waves are in [-1, 1]; `lengths` are the real samples of each row, at least one. Log-mel
+        frames [batch, frames, bins] where the encoder has such a front end, else waves.
+        """
+
+    @abstractmethod
+    def forward_features(
+        self, features: Float[Tensor, "batch steps *bins"], lengths: Int[Tensor, " batch"]
+    ) -> Encoded:
+        """Encode what `features` returned; what lies behind a row's `lengths` may be anything."""
+
+    @final
     def forward(
         self,
         wave: Float[Tensor, "batch samples"],
@@ -60,8 +82,22 @@ class Encoder(nn.Module, ABC):
     ) -> Encoded:
         """Encode waves in [-1, 1]; `lengths` are the real samples of each row, at least one.
 
-        `augment` is given in training only; an encoder without features to mask ignores it.
+        `augment` is given in training only.
         """
+        return self.forward_features(*self.prepared(wave, lengths, augment))
+
+    @final
+    def prepared(
+        self,
+        wave: Float[Tensor, "batch samples"],
+        lengths: Int[Tensor, " batch"],
+        augment: Augment | None = None,
+    ) -> tuple[Float[Tensor, "batch steps *bins"], Int[Tensor, " batch"]]:
+        """Return the features of waves, masked where `augment` says so; bare waves never are."""
+        features, counts = self.features(wave, lengths)
+        if augment is not None and features.ndim == 3:
+            features = spec_augment(features, counts, augment.config, augment.seeds)
+        return features, counts
 
     @final
     def embed(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files dim"]:

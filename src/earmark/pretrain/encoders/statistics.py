@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from earmark.pretrain.encoders.base import Augment, Encoded, Encoder
+from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.features import LogMel, length_mask
 
 
@@ -25,17 +25,19 @@ class LogMelStatistics(Encoder):
         self.frame_rate = 0.0
         self.log_mel = LogMel(sample_rate, mel_bins)
 
-    def forward(
-        self,
-        wave: Float[Tensor, "batch samples"],
-        lengths: Int[Tensor, " batch"],
-        augment: Augment | None = None,
+    def features(
+        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch frames bins"], Int[Tensor, " batch"]]:
+        """Return log-mel frames."""
+        return self.log_mel(wave, lengths)
+
+    def forward_features(
+        self, features: Float[Tensor, "batch frames bins"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
-        """Return one frame a clip; there is nothing to train, so `augment` is ignored."""
-        log_mel, frame_lengths = self.log_mel(wave, lengths)
-        weights = length_mask(frame_lengths, log_mel.shape[1]).unsqueeze(-1).float()
-        count = frame_lengths.view(-1, 1, 1).float()
-        mean = (log_mel * weights).sum(dim=1, keepdim=True) / count
-        variance = ((log_mel - mean).square() * weights).sum(dim=1, keepdim=True) / count
+        """Return one frame a clip."""
+        weights = length_mask(lengths, features.shape[1]).unsqueeze(-1).float()
+        count = lengths.view(-1, 1, 1).float()
+        mean = (features * weights).sum(dim=1, keepdim=True) / count
+        variance = ((features - mean).square() * weights).sum(dim=1, keepdim=True) / count
         frames = torch.cat([mean, variance.sqrt()], dim=-1)
         return Encoded(frames, torch.ones_like(frames[..., 0], dtype=torch.bool))

@@ -1,8 +1,10 @@
 """A plain pre-norm transformer on log-mel frames.
 
-Four strided convolutions turn log-mel at 100 Hz into frames at 6.25 Hz, which is what makes it
-cheap. A depthwise convolution over time tells frames their place relative to their neighbours
-(Chu et al. 2021, arXiv 2102.10882): it knows no longest length, so a minute is as good as a second.
+Before its blocks stands one of two fronts: strided convolutions that turn log-mel at 100 Hz into
+frames at 6.25 Hz, which is what makes it cheap; or patches of 16 frames by 16 bins, each a token,
+as in AST (Gong et al. 2021, arXiv 2104.01778), here without overlap. A depthwise convolution over
+time tells tokens their place relative to their neighbours (Chu et al. 2021, arXiv 2102.10882): it
+knows no longest length, so a minute is as good as a second.
 """
 
 from __future__ import annotations
@@ -13,17 +15,20 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
-from earmark.pretrain.config import TransformerConfig
-from earmark.pretrain.encoders.base import Augment, Encoded, Encoder
-from earmark.pretrain.features import FRAME_RATE, LogMel, length_mask, normalised, spec_augment
+from earmark.pretrain.encoders.base import Encoded, Encoder
+from earmark.pretrain.encoders.config import PATCH, TransformerConfig
+from earmark.pretrain.features import FRAME_RATE, LogMel, length_mask, normalised
 
 FEED_FORWARD_FACTOR = 4
 POSITION_KERNEL = 15
 
 
 class Transformer(Encoder):
-    """Log-mel, convolutional stem, transformer blocks.
+    """Log-mel, a front of convolutions or patches, transformer blocks.
+
+    A front gives `bands` tokens for each frame; after the blocks, their mean is the frame.
 
     Raises:
         ValueError: `mel_bins` are too many for the sample rate.
@@ -31,41 +36,81 @@ class Transformer(Encoder):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
+        dim, layers, heads = config.shape
         self.sample_rate = config.sample_rate
-        self.dim = config.dim
-        self.frame_rate = FRAME_RATE / 2 ** len(config.stem_channels)
+        self.dim = dim
         self.spectrogram = LogMel(config.sample_rate, config.mel_bins)
-        self.stem = ConvolutionalStem(config.mel_bins, config.stem_channels, config.dim)
+        if config.front == "patch":
+            self.stem = PatchStem(config.mel_bins, dim)
+        else:
+            self.stem = ConvolutionalStem(config.mel_bins, config.stem_channels, dim)
+        self.frame_rate = FRAME_RATE / self.stem.stride
         self.position = nn.Conv1d(
-            config.dim,
-            config.dim,
-            POSITION_KERNEL,
-            padding=POSITION_KERNEL // 2,
-            groups=config.dim,
+            dim, dim, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=dim
         )
-        self.blocks = nn.ModuleList(
-            Block(config.dim, config.heads, config.dropout) for _ in range(config.layers)
-        )
-        self.norm = nn.LayerNorm(config.dim)
+        self.blocks = nn.ModuleList(Block(dim, heads, config.dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def features(
+        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch frames bins"], Int[Tensor, " batch"]]:
+        """Return log-mel frames."""
+        return self.spectrogram(wave, lengths)
+
+    def forward_features(
+        self, features: Float[Tensor, "batch frames bins"], lengths: Int[Tensor, " batch"]
+    ) -> Encoded:
+        """Encode log-mel frames; `lengths` are the real frames of each row, at least one."""
+        scaled = normalised(features, length_mask(lengths, features.shape[1]))
+        bands, counts = self.stem(scaled, lengths)
+        mask = length_mask(counts, bands.shape[2])
+        tokens = self._placed(bands.masked_fill(~mask[:, None, :, None], 0.0))
+        token_mask = mask.repeat(1, bands.shape[1])
+        again = self.checkpoint_activations and self.training
+        for block in self.blocks:
+            tokens = (
+                checkpoint(block, tokens, token_mask, use_reentrant=False)
+                if again
+                else block(tokens, token_mask)
+            )
+        return Encoded(self.norm(tokens).unflatten(1, (bands.shape[1], -1)).mean(dim=1), mask)
+
+    def _placed(
+        self, bands: Float[Tensor, "batch bands frames dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Tell each band's frames their place in time, and put the bands behind each other."""
+        rows = bands.flatten(0, 1).transpose(1, 2)
+        placed = bands + self.position(rows).transpose(1, 2).view_as(bands)
+        return placed.flatten(1, 2)
+
+
+class PatchStem(nn.Module):
+    """Non-overlapping patches of 16 frames by 16 bins, each one token, with its band's embedding.
+
+    Frames behind a clip's end are zero in its last patch.
+
+    Args:
+        mel_bins: of the input, a multiple of 16.
+        dim: width of a token.
+    """
+
+    stride = PATCH
+
+    def __init__(self, mel_bins: int, dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(PATCH * PATCH, dim)
+        self.band = nn.Parameter(0.02 * torch.randn(mel_bins // PATCH, 1, dim))
+        self.norm = nn.LayerNorm(dim)
 
     def forward(
-        self,
-        wave: Float[Tensor, "batch samples"],
-        lengths: Int[Tensor, " batch"],
-        augment: Augment | None = None,
-    ) -> Encoded:
-        """Encode waves in [-1, 1]; `lengths` are the real samples of each row, at least one."""
-        log_mel, counts = self.spectrogram(wave, lengths)
-        features = normalised(log_mel, length_mask(counts, log_mel.shape[1]))
-        if augment is not None:
-            features = spec_augment(features, counts, augment.config, augment.seeds)
-        frames, counts = self.stem(features, counts)
-        mask = length_mask(counts, frames.shape[1])
-        frames = frames.masked_fill(~mask.unsqueeze(-1), 0.0)
-        frames = frames + self.position(frames.transpose(1, 2)).transpose(1, 2)
-        for block in self.blocks:
-            frames = block(frames, mask)
-        return Encoded(self.norm(frames), mask)
+        self, features: Float[Tensor, "batch frames bins"], counts: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch bands fewer dim"], Int[Tensor, " batch"]]:
+        """Return the tokens of each band, and how many of each row are real."""
+        missing = (PATCH - features.shape[1] % PATCH) % PATCH
+        whole = functional.pad(features, (0, 0, 0, missing))
+        patches = whole.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH))
+        tokens = self.project(patches.permute(0, 3, 1, 2, 4).flatten(3))
+        return self.norm(tokens + self.band), _ceiling(counts, PATCH)
 
 
 class ConvolutionalStem(nn.Module):
@@ -92,21 +137,23 @@ class ConvolutionalStem(nn.Module):
             if convolution.bias is not None:
                 nn.init.zeros_(convolution.bias)
         self.convolutions = nn.ModuleList(convolutions)
+        self.stride = 2 ** len(channels)
         bins = -(-mel_bins // 2 ** len(channels))
         self.project = nn.Linear(channels[-1] * bins, dim)
         self.norm = nn.LayerNorm(dim)
 
     def forward(
         self, features: Float[Tensor, "batch frames bins"], counts: Int[Tensor, " batch"]
-    ) -> tuple[Float[Tensor, "batch fewer dim"], Int[Tensor, " batch"]]:
-        """Return frames at a lower rate, and how many of each row are real."""
+    ) -> tuple[Float[Tensor, "batch 1 fewer dim"], Int[Tensor, " batch"]]:
+        """Return frames at a lower rate, all of one band, and how many of each row are real."""
         planes = features.unsqueeze(1)
         for convolution in self.convolutions:
             planes = functional.gelu(convolution(planes))
-            counts = torch.div(counts + 1, 2, rounding_mode="floor")
+            counts = _ceiling(counts, 2)
             mask = length_mask(counts, planes.shape[2])
             planes = planes.masked_fill(~mask[:, None, :, None], 0.0)
-        return self.norm(self.project(planes.transpose(1, 2).flatten(2))), counts
+        frames = self.norm(self.project(planes.transpose(1, 2).flatten(2)))
+        return frames.unsqueeze(1), counts
 
 
 class Block(nn.Module):
@@ -151,3 +198,7 @@ class Block(nn.Module):
             query, key, value, attn_mask=mask[:, None, None, :]
         )
         return self.attention_out(attended.transpose(1, 2).reshape(batch, count, dim))
+
+
+def _ceiling(counts: Int[Tensor, " batch"], divisor: int) -> Int[Tensor, " batch"]:
+    return torch.div(counts + divisor - 1, divisor, rounding_mode="floor")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, final
 
 from torch import Tensor, nn
 
@@ -17,29 +17,90 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Loss:
-    """A scalar `total` to descend on, and detached named `parts` of it to log."""
+    """A scalar `total` to descend on, and detached named `parts` of it to log.
+
+    `total` is a mean over `weight` items (clips, or tokens): batches and processes whose weights
+    differ are joined by weighted means, so that the gradient is that of one large batch. Whoever
+    joins them multiplies by the weight before `backward`, for gradients may cross over to other
+    processes on the way back.
+    """
 
     total: Tensor
+    weight: int
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Meter(ABC, Generic[T]):
+    """Scores over a whole validation set, batch by batch, of which no frames are kept.
+
+    The caller has switched training and gradients off. Nothing is gathered: one process measures
+    alone.
+    """
+
+    @abstractmethod
+    def add(self, encoded: Encoded, targets: T) -> None:
+        """Take in a batch; every clip comes once."""
+
+    @abstractmethod
+    def result(self) -> dict[str, float]:
+        """Return "loss" and the objective's own scores; NaN where no clip came."""
 
 
 class Objective(nn.Module, ABC, Generic[T]):
     """Heads, decoders and text towers, and how they turn frames and targets into a loss.
 
-    Targets are made on the CPU; whoever takes them moves them to the frames' device.
+    `selects` names the score of `measure` by which the best checkpoint is chosen: of "loss" the
+    lowest, of any other the highest.
     """
 
+    selects: str = "loss"
+
     @abstractmethod
-    def targets(self, examples: Sequence[Example]) -> T:
-        """Collate targets; picklable and without parameters, for it runs in loader workers."""
+    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> T:
+        """Collate targets, on the CPU; reads no parameters, for it runs in loader threads.
+
+        Where something is drawn for a clip, it follows from its seed alone: one a clip, fixed by
+        (seed, step, clip id). Targets can be pickled; `forward` moves them to the frames' device.
+        """
 
     @abstractmethod
     def forward(self, encoded: Encoded, targets: T) -> Loss:
         """Return the loss of one batch; gathers across ranks itself where it must."""
 
     @abstractmethod
-    def measure(self, batches: Iterable[tuple[Encoded, T]]) -> dict[str, float]:
-        """Return "loss" and the objective's own scores over a whole validation set.
+    def meter(self) -> Meter[T]:
+        """Return a meter that nothing has come to; `MeanLoss` where the loss says it all."""
 
-        `batches` yields every clip once. The caller has switched training and gradients off.
-        """
+    @final
+    def measure(self, batches: Iterable[tuple[Encoded, T]]) -> dict[str, float]:
+        """Return what a fresh meter says of `batches`, which are gone through once."""
+        meter = self.meter()
+        for encoded, targets in batches:
+            meter.add(encoded, targets)
+        return meter.result()
+
+
+@final
+class MeanLoss(Meter[Any]):
+    """The mean of an objective's loss over all items, as "loss", and of each of its parts.
+
+    For objectives whose clips have nothing to do with one another.
+    """
+
+    def __init__(self, objective: Objective[Any]) -> None:
+        self._objective = objective
+        self._sums = dict[str, float]()
+        self._items = 0
+
+    def add(self, encoded: Encoded, targets: Any) -> None:
+        """Take in a batch."""
+        loss: Loss = self._objective(encoded, targets)
+        for name, value in {"loss": loss.total, **loss.parts}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value) * loss.weight
+        self._items += loss.weight
+
+    def result(self) -> dict[str, float]:
+        """Return the means over the items of all batches."""
+        if not self._items:
+            return {"loss": float("nan")}
+        return {name: total / self._items for name, total in self._sums.items()}

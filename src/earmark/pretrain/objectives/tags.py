@@ -2,96 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float32
 from torch import Tensor, nn
-from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.base import Loss, Objective
+from earmark.pretrain.objectives.base import Loss, Meter, Objective
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.objectives.precision import MeanAveragePrecision
+from earmark.pretrain.objectives.presence import asymmetric, binary_cross_entropy, focal
+from earmark.pretrain.supervision import Classes, class_names
 from earmark.records import Example
 
 
-class TagsObjective(Objective[Float32[Tensor, "batch tags"]]):
-    """A linear head on mean-pooled frames, and sigmoid BCE, averaged over clips and tags.
+@dataclass(frozen=True)
+class TagTargets:
+    """Which classes each clip carries.
 
-    Args:
-        dim: width of the encoder's frames.
-        vocabulary_size: tags, each an independent class.
-        frequencies: share of the training clips that carry each tag, within 0 and 1. Where given,
-            the head starts by predicting it, so that no step is spent on learning how rare tags
-            are (Lin et al. 2017, arXiv 1708.02002, section 3.3).
+    `hot` is 1 where a clip carries a class, else 0. `unseen` counts what its clips carry beside:
+    values of a label field that no clip of the train split has, which nothing can be said of.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        vocabulary_size: int,
-        frequencies: Float[np.ndarray, " tags"] | None = None,
-    ) -> None:
+    hot: Float32[Tensor, "batch tags"]
+    unseen: int
+
+
+class TagsObjective(Objective[TagTargets]):
+    """A linear head on mean-pooled frames, and one yes-or-no question a tag.
+
+    The loss is averaged over clips and tags. The head starts by predicting how frequent each tag
+    is, so that no step is spent on learning how rare tags are (Lin et al. 2017, arXiv 1708.02002,
+    section 3.3).
+
+    Args:
+        config: where the classes come from, and the form of the loss.
+        dim: width of the encoder's frames.
+        classes: what is predicted, each an independent class, and how frequent it is.
+    """
+
+    selects = "map"
+
+    def __init__(self, config: TagsConfig, dim: int, classes: Classes) -> None:
         super().__init__()
-        self.vocabulary_size = vocabulary_size
-        self.head = nn.Linear(dim, vocabulary_size)
+        self.config = config
+        self.classes = classes
+        self.head = nn.Linear(dim, len(classes.names))
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
-        if frequencies is not None:
-            log_odds = np.log(frequencies) - np.log1p(-frequencies)
-            self.head.bias.data.copy_(torch.from_numpy(log_odds))
+        # Half a count keeps frequencies off 0 and 1.
+        frequencies = (np.asarray(classes.counts) + 0.5) / (classes.clips + 1.0)
+        log_odds = np.log(frequencies) - np.log1p(-frequencies)
+        self.head.bias.data.copy_(torch.from_numpy(log_odds))
+        self._ids = {name: place for place, name in enumerate(classes.names)}
+        self._losses = presence_loss(config)
 
-    def targets(self, examples: Sequence[Example]) -> Float32[Tensor, "batch tags"]:
-        """Return 1 where a clip carries a tag, else 0."""
-        return torch.from_numpy(multi_hot(examples, self.vocabulary_size))
+    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> TagTargets:
+        """Return which classes each clip carries. Nothing is drawn."""
+        hot = torch.zeros(len(examples), len(self.classes.names))
+        unseen = 0
+        for row, example in zip(hot, examples, strict=True):
+            names = set(class_names(example, self.config.label))
+            known = [self._ids[name] for name in names if name in self._ids]
+            row[known] = 1.0
+            unseen += len(names) - len(known)
+        return TagTargets(hot, unseen)
 
-    def forward(self, encoded: Encoded, targets: Float32[Tensor, "batch tags"]) -> Loss:
-        """Return the binary cross-entropy, in nats a clip and tag."""
-        logits = self.logits(encoded)
-        loss = functional.binary_cross_entropy_with_logits(logits, targets.to(logits.device))
-        return Loss(loss, {"tags": loss.detach()})
+    def forward(self, encoded: Encoded, targets: TagTargets) -> Loss:
+        """Return the loss in nats a clip and tag."""
+        return self.loss_of(self.logits(encoded), targets)
 
-    def measure(
-        self, batches: Iterable[tuple[Encoded, Float32[Tensor, "batch tags"]]]
-    ) -> dict[str, float]:
-        """Return "loss", and "map": average precision, averaged over tags that some clip has."""
-        pairs = [(self.logits(encoded).cpu(), targets) for encoded, targets in batches]
-        logits = torch.cat([logits for logits, _ in pairs])
-        truth = torch.cat([targets for _, targets in pairs])
-        loss = functional.binary_cross_entropy_with_logits(logits, truth)
-        return {
-            "loss": float(loss),
-            "map": mean_average_precision(logits.numpy(), truth.numpy() > 0),
-        }
+    def loss_of(self, logits: Float32[Tensor, "batch tags"], targets: TagTargets) -> Loss:
+        """Return the loss of log-odds that have been worked out."""
+        loss = self._losses(logits, targets.hot.to(logits.device)).mean()
+        return Loss(loss, len(targets.hot), {"tags": loss.detach()})
+
+    def meter(self) -> Meter[TagTargets]:
+        """Return a meter of "loss" and "map": average precision, averaged over the tags there are.
+
+        Where classes come from a label field, "labels_unseen" says how many of the clips' labels
+        the train split does not know; they count in neither.
+        """
+        return TagsMeter(self)
 
     def logits(self, encoded: Encoded) -> Float32[Tensor, "batch tags"]:
         """Return the log-odds of each tag for each clip."""
         return self.head(encoded.pooled()).float()
 
 
-def multi_hot(examples: Sequence[Example], tags: int) -> Float32[np.ndarray, "examples tags"]:
-    """Return 1 where an example carries a tag, else 0."""
-    hot = np.zeros((len(examples), tags), dtype=np.float32)
-    for row, example in zip(hot, examples, strict=True):
-        row[list(example.tag_ids)] = 1.0
-    return hot
+class TagsMeter(Meter[TagTargets]):
+    """What `TagsObjective.meter` promises."""
+
+    def __init__(self, objective: TagsObjective) -> None:
+        self._objective = objective
+        self._precision = MeanAveragePrecision()
+        self._loss = 0.0
+        self._unseen = 0
+
+    def add(self, encoded: Encoded, targets: TagTargets) -> None:
+        """Take in a batch; its scores are kept, 5 bytes a clip and tag."""
+        logits = self._objective.logits(encoded)
+        loss = self._objective.loss_of(logits, targets)
+        self._loss += float(loss.total) * loss.weight
+        self._precision.add(logits.cpu().numpy(), targets.hot.numpy() > 0)
+        self._unseen += targets.unseen
+
+    def result(self) -> dict[str, float]:
+        """Return the scores over all batches."""
+        clips = self._precision.clips
+        scores = {
+            "loss": self._loss / clips if clips else float("nan"),
+            "map": self._precision.result(),
+        }
+        if self._objective.config.label:
+            scores["labels_unseen"] = float(self._unseen)
+        return scores
 
 
-def tag_frequencies(examples: Sequence[Example], tags: int) -> Float[np.ndarray, " tags"]:
-    """Return the share of examples that carry each tag, kept off 0 and 1 by half a count."""
-    counts = np.zeros(tags, dtype=np.float64)
-    for example in examples:
-        counts[list(example.tag_ids)] += 1.0
-    return (counts + 0.5) / (len(examples) + 1.0)
-
-
-def mean_average_precision(
-    scores: Float[np.ndarray, "clips tags"], truth: Bool[np.ndarray, "clips tags"]
-) -> float:
-    """Return average precision, averaged over the tags with a positive; NaN where none has one."""
-    from sklearn.metrics import average_precision_score
-
-    known = truth.any(axis=0)
-    if not known.any():
-        return float("nan")
-    return float(average_precision_score(truth[:, known], scores[:, known], average="macro"))
+def presence_loss(
+    config: TagsConfig,
+) -> Callable[
+    [Float32[Tensor, "batch tags"], Float32[Tensor, "batch tags"]], Float32[Tensor, "batch tags"]
+]:
+    """Return the loss of each clip and tag as a function of log-odds and of what is true."""
+    match config.loss:
+        case "bce":
+            return binary_cross_entropy
+        case "focal":
+            return partial(focal, gamma=config.gamma)
+        case "asymmetric":
+            return partial(
+                asymmetric,
+                gamma=config.gamma,
+                gamma_present=config.gamma_present,
+                margin=config.margin,
+            )

@@ -39,6 +39,7 @@ def test_two_workers_make_the_same_bytes_as_one(made: list[Source], tmp_path: Pa
     again = make(tmp_path, workers=2)
     assert contents(again) == contents(made)
     assert [row.labels for row in again] == [row.labels for row in made]
+    assert [row.original_captions for row in again] == [row.original_captions for row in made]
 
 
 def test_another_seed_makes_another_corpus(made: list[Source], tmp_path: Path):

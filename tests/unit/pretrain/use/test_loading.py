@@ -9,9 +9,12 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
-from earmark.pretrain.config import PretrainConfig, TagsConfig, TransformerConfig
-from earmark.pretrain.inference import load_encoder, load_tagger
+from earmark.pretrain.config import AdamWConfig, PretrainConfig
+from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.loop import pretrain
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.use.labelling import load_tagger
+from earmark.pretrain.use.loading import load_encoder
 from earmark.records import Example
 from earmark.workspace import Workspace
 
@@ -28,9 +31,7 @@ def workspace(
         steps=40,
         batch_s=4.0,
         max_clip_s=2.0,
-        lr=3e-3,
-        objective_lr=3e-3,
-        warmup_steps=2,
+        optimiser=AdamWConfig(lr=3e-3, objective_lr=3e-3, warmup_steps=2),
         device="cpu",
     )
     examples = make_examples(16)
@@ -88,8 +89,8 @@ def test_what_is_no_checkpoint_is_explained(workspace: Workspace, tmp_path: Path
 def test_settings_out_of_range_are_named(tiny_encoder: TransformerConfig) -> None:
     with pytest.raises(ConfigError, match=r"heads = 3 does not divide encoder\.dim = 16.* 2"):
         msgspec.structs.replace(tiny_encoder, heads=3)
-    with pytest.raises(ConfigError, match=r"pretrain\.lr = 0"):
-        PretrainConfig(lr=0.0)
+    with pytest.raises(ConfigError, match=r"optimiser\.lr = 0"):
+        AdamWConfig(lr=0.0)
     with pytest.raises(ConfigError, match="cannot hold a clip"):
         PretrainConfig(batch_s=5.0, max_clip_s=10.0)
 

@@ -1,0 +1,72 @@
+"""Any supported audio model of `transformers` behind an encoder's face."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from earmark.pretrain.encoders.base import Encoded, Encoder
+from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.encoders.huggingface.resolving import (
+    SPECTROGRAM_TYPES,
+    WAVE_TYPES,
+    WHISPER_TYPES,
+    architecture_of,
+)
+from earmark.pretrain.encoders.huggingface.tower import Tower
+
+
+class HuggingFace(Encoder):
+    """AST, Whisper's encoder, wav2vec2 and its kin, or CLAP's audio tower.
+
+    Each is fed by its own feature extractor's formula, on the batch and its device. Chance inside
+    the model beside dropout (layer drop, its own masking) is off.
+
+    Args:
+        config: with `architecture` filled in, as `resolve` returns it.
+        pretrained: whether the weights of `config.model` are read; else they are drawn afresh.
+
+    Raises:
+        ConfigError: the model is of a family that is not supported, it has no such layer, or its
+            weights cannot be had.
+    """
+
+    def __init__(self, config: HuggingFaceConfig, pretrained: bool) -> None:
+        super().__init__()
+        self.tower = build_tower(config, pretrained)
+        self.sample_rate = self.tower.sample_rate
+        self.dim = self.tower.dim
+        self.frame_rate = self.tower.frame_rate
+
+    def features(
+        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch steps *bins"], Int[Tensor, " batch"]]:
+        """Return log-mel frames for AST and Whisper, else waves."""
+        return self.tower.features(wave, lengths)
+
+    def forward_features(
+        self, features: Float[Tensor, "batch steps *bins"], lengths: Int[Tensor, " batch"]
+    ) -> Encoded:
+        """Encode what `features` returned."""
+        return self.tower.forward_features(features, lengths)
+
+
+def build_tower(config: HuggingFaceConfig, pretrained: bool) -> Tower:
+    """Return the model with its front end. Raises ConfigError as `HuggingFace`."""
+    architecture = architecture_of(config)
+    kind = architecture.model_type
+    if kind in SPECTROGRAM_TYPES:
+        from earmark.pretrain.encoders.huggingface.spectrogram import SpectrogramTower
+
+        return SpectrogramTower(config, architecture, pretrained)
+    if kind in WHISPER_TYPES:
+        from earmark.pretrain.encoders.huggingface.whisper import WhisperTower
+
+        return WhisperTower(config, architecture, pretrained)
+    if kind in WAVE_TYPES:
+        from earmark.pretrain.encoders.huggingface.waves import WaveTower
+
+        return WaveTower(config, architecture, pretrained)
+    from earmark.pretrain.encoders.huggingface.clap import ClapTower
+
+    return ClapTower(config, architecture, pretrained)

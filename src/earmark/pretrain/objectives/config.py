@@ -1,0 +1,174 @@
+"""The settings of objectives, free of torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from earmark.config import Config, ConfigError
+from earmark.pretrain.ranges import above_zero, at_least, within
+
+TextSource = Literal["summary", "caption", "original"]
+"""Which text of a clip: the closing summary of its caption, the whole, or the words that came with
+it (where a clip has several, one is drawn in each epoch)."""
+
+
+class TagsConfig(Config, frozen=True, kw_only=True, tag="tags", tag_field="kind"):
+    """Multi-tag classification on mean-pooled frames (PAPER section 2, MTC).
+
+    Args:
+        label: the name of a label field of the corpus, such as AudioSet's, whose values are then
+            the classes instead of the vocabulary's tags: the paper's baseline.
+        loss: "bce"; "focal" (arXiv 1708.02002) and "asymmetric" (arXiv 2009.14119) weigh down what
+            is easy, the latter more so for absent tags.
+        gamma: exponent of the focal loss; of the asymmetric one for absent tags.
+        gamma_present: exponent of the asymmetric loss for present tags.
+        margin: by which the asymmetric loss lowers the probabilities of absent tags, 0 to 1.
+    """
+
+    label: str = ""
+    loss: Literal["bce", "focal", "asymmetric"] = "bce"
+    gamma: float = 2.0
+    gamma_present: float = 0.0
+    margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse exponents and margins out of range.
+
+        Raises:
+            ConfigError: naming the key, the value and the range.
+        """
+        at_least("objective.gamma", self.gamma, 0)
+        at_least("objective.gamma_present", self.gamma_present, 0)
+        within("objective.margin", self.margin, 0.0, 1.0)
+
+
+class TextModelConfig(Config, frozen=True, kw_only=True):
+    """A text encoder (BERT) or decoder (BART) of `transformers`, and its words.
+
+    Args:
+        size: "base" as in the paper (BERT 12 x 768, BART's decoder 6 x 768), "small" (4 x 512),
+            "mini" (2 x 256) for a CPU. Not looked at where `pretrained` is given.
+        pretrained: a model hub's name or a folder, whose weights and words are taken instead; a
+            word embedding that fits another size of vocabulary is not.
+        bpe_size: words of the BPE vocabulary that is trained on the corpus's texts, at most.
+        max_tokens: longer texts are cut, and counted.
+        dropout: 0 to 1.
+    """
+
+    size: Literal["base", "small", "mini"] = "base"
+    pretrained: str = ""
+    bpe_size: int = 50000
+    max_tokens: int = 256
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse sizes out of range.
+
+        Raises:
+            ConfigError: naming the key, the value and the range.
+        """
+        at_least("objective.model.bpe_size", self.bpe_size, 300)
+        at_least("objective.model.max_tokens", self.max_tokens, 3)
+        within("objective.model.dropout", self.dropout, 0.0, 1.0)
+
+
+class TagsParallelConfig(Config, frozen=True, kw_only=True, tag="tags-parallel", tag_field="kind"):
+    """Parallel decoding of tags, "tag_a, tag_d", from the audio alone (PAPER section 2, PAR).
+
+    Args:
+        label: as of `TagsConfig`.
+        model: the decoder.
+        queries: "fixed" always gives the decoder max_tokens - 1 mask tokens, and the end is part of
+            the answer; "target" gives as many as the target has, and with it the target's length.
+        label_smoothing: 0 to 1.
+    """
+
+    label: str = ""
+    model: TextModelConfig = TextModelConfig(max_tokens=64)
+    queries: Literal["target", "fixed"] = "fixed"
+    label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range. Raises ConfigError."""
+        within("objective.label_smoothing", self.label_smoothing, 0.0, 1.0)
+
+
+class ContrastiveConfig(Config, frozen=True, kw_only=True, tag="contrastive", tag_field="kind"):
+    """Audio and its text beside each other, apart from those of other clips (PAPER section 2).
+
+    Args:
+        text: what stands for a clip.
+        model: the text encoder.
+        dim: of the shared space.
+        loss: "infonce", symmetric over the clips of all processes; "siglip" (arXiv 2303.15343)
+            asks of each pair by itself.
+        temperature: that scores are divided by; the start where it is learnt.
+        learn_temperature: whether it is a parameter (the paper's is fixed; SigLIP always learns it
+            with a bias).
+    """
+
+    text: TextSource = "summary"
+    model: TextModelConfig = TextModelConfig()
+    dim: int = 1024
+    loss: Literal["infonce", "siglip"] = "infonce"
+    temperature: float = 0.07
+    learn_temperature: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range. Raises ConfigError."""
+        at_least("objective.dim", self.dim, 1)
+        above_zero("objective.temperature", self.temperature)
+
+
+class CaptioningConfig(Config, frozen=True, kw_only=True, tag="captioning", tag_field="kind"):
+    """A decoder writes the clip's text from the audio (PAPER section 2).
+
+    Args:
+        text: what is written.
+        model: the decoder.
+        parallel: share of the clips whose text is decoded in parallel from mask tokens, the others
+            word by word: 0.75 as in the paper, 0 for autoregression alone, 1 for PAR alone.
+        queries: of parallel decoding, as of `TagsParallelConfig`.
+        label_smoothing: 0 to 1.
+    """
+
+    text: TextSource = "summary"
+    model: TextModelConfig = TextModelConfig()
+    parallel: float = 0.75
+    queries: Literal["target", "fixed"] = "target"
+    label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range. Raises ConfigError."""
+        within("objective.parallel", self.parallel, 0.0, 1.0)
+        within("objective.label_smoothing", self.label_smoothing, 0.0, 1.0)
+
+
+PartConfig = TagsConfig | TagsParallelConfig | ContrastiveConfig | CaptioningConfig
+
+
+class MultitaskConfig(Config, frozen=True, kw_only=True, tag="multitask", tag_field="kind"):
+    """Several objectives on the same frames, weighted: L_MTC + lambda * L_captioning in the paper.
+
+    Args:
+        parts: the objectives.
+        weights: one a part; the start where they are learnt.
+        learn_weights: whether each part's weight follows its own noise (arXiv 1705.07115).
+    """
+
+    parts: tuple[PartConfig, ...] = (TagsConfig(), CaptioningConfig())
+    weights: tuple[float, ...] = (1.0, 1.0)
+    learn_weights: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse weights that do not fit the parts. Raises ConfigError."""
+        if not self.parts or len(self.parts) != len(self.weights):
+            raise ConfigError(
+                f"objective.weights has {len(self.weights)} numbers for {len(self.parts)} parts; "
+                "give one part or more, and one weight for each."
+            )
+        for weight in self.weights:
+            above_zero("objective.weights", weight)
+
+
+ObjectiveConfig = PartConfig | MultitaskConfig

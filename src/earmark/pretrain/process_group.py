@@ -1,0 +1,87 @@
+"""The processes of one run: how they find each other, and what they tell each other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from earmark.pretrain.distributed import World
+
+PATIENCE = timedelta(hours=6)
+"""The first process validates and writes checkpoints alone, and the others wait that long."""
+
+T = TypeVar("T")
+
+
+class Peers:
+    """All processes of a run, told of by one of them. Every method is called by all at once."""
+
+    def __init__(self, world: World, group: Any = None) -> None:
+        self.world = world
+        self._group = group
+
+    def gather(self, value: T) -> list[T]:
+        """Return every process's `value`, in order of rank; values can be pickled."""
+        if self.world.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world.size
+        distributed.all_gather_object(values, value, group=self._group)
+        return values
+
+    def wait(self) -> None:
+        """Wait until every process has come here."""
+        if self.world.size > 1:
+            distributed.barrier(group=self._group)
+
+    def wrapped(self, module: nn.Module) -> nn.Module:
+        """Return a module that averages its gradients over all processes, on the way back.
+
+        A parameter that no process has used keeps no gradient.
+        """
+        if self.world.size == 1:
+            return module
+        # Objectives may leave a head out for a batch, so that what is used has to be found out.
+        return DistributedDataParallel(
+            module, find_unused_parameters=True, gradient_as_bucket_view=True
+        )
+
+
+@contextlib.contextmanager
+def process_group(world: World, device: torch.device) -> Generator[Peers]:
+    """Join the other processes for the block: over NCCL on CUDA devices, over gloo elsewhere.
+
+    A group that the caller has set up already is used, and left as it is.
+    """
+    if world.size == 1:
+        yield Peers(world)
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    ours = not distributed.is_initialized()
+    if ours:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(
+            backend, rank=world.rank, world_size=world.size, timeout=PATIENCE
+        )
+    try:
+        # What is told is small and lies on the CPU: gloo needs no device for it.
+        yield Peers(world, distributed.new_group(backend="gloo", timeout=PATIENCE))
+    finally:
+        if ours:
+            distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def gradients_kept(module: nn.Module, *, wanted: bool) -> Generator[None]:
+    """Keep gradients in this process where `wanted`, for a later batch to average them all."""
+    if wanted and isinstance(module, DistributedDataParallel):
+        with module.no_sync():
+            yield
+    else:
+        yield

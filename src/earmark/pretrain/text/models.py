@@ -1,0 +1,171 @@
+"""Text models of `transformers`: a BERT that reads texts, a BART decoder that writes them.
+
+Sizes: "base" as in the paper (BERT-base, arXiv 1810.04805; BART-base, arXiv 1910.13461), "small"
+and "mini" after Turc et al. (arXiv 1908.08962).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from earmark.config import ConfigError, nearest
+from earmark.pretrain.objectives.config import TextModelConfig
+from earmark.pretrain.supervision import Words
+from earmark.pretrain.text.decoder import TextDecoder
+from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.words import Tokenizer
+
+try:
+    from transformers import BartConfig, BartModel, BertConfig, BertModel
+    from transformers.models.bart.modeling_bart import BartDecoder
+except ImportError:
+    raise ConfigError(
+        "Objectives that read or write text need more packages: pip install 'earmark[text]'"
+    ) from None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many transformer blocks, how wide, with how many attention heads of 64."""
+
+    layers: int
+    dim: int
+    heads: int
+
+
+ENCODERS = {"base": Shape(12, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
+DECODERS = {"base": Shape(6, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
+
+
+class TextEncoder(nn.Module):
+    """A BERT without its pooler; `dim` is the width of what it returns."""
+
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__()
+        self.bert = bert
+        self.dim: int = bert.config.hidden_size
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "batch tokens dim"]:
+        """Return a vector for each piece; the first, of the start, stands for the text ([CLS])."""
+        return self.bert(input_ids=tokens.ids, attention_mask=tokens.mask.long()).last_hidden_state
+
+
+def build_text_encoder(config: TextModelConfig, words: Words, *, pretrained: bool) -> TextEncoder:
+    """Return a text encoder.
+
+    Args:
+        config: size, or a model by name.
+        words: the pieces it reads.
+        pretrained: whether the weights of the model that `config` names are loaded; else they are
+            drawn afresh in its architecture.
+
+    Raises:
+        ConfigError: the model that is named is no BERT, or cannot be had.
+    """
+    pieces = Tokenizer(words, config.max_tokens)
+    if not config.pretrained:
+        return TextEncoder(BertModel(_fresh_bert(config, pieces), add_pooling_layer=False))
+    named = BertConfig.from_dict(_architecture(config, words, "bert"))
+    _must_hold(config, named.max_position_embeddings)
+    named.hidden_dropout_prob = named.attention_probs_dropout_prob = config.dropout
+    bert: BertModel = (
+        _loaded(BertModel, config, named, add_pooling_layer=False)
+        if pretrained
+        else BertModel(named, add_pooling_layer=False)
+    )
+    return TextEncoder(_widened(bert, pieces.size))
+
+
+def build_text_decoder(
+    config: TextModelConfig, words: Words, audio_dim: int, *, pretrained: bool
+) -> TextDecoder:
+    """Return a text decoder over frames of width `audio_dim`; otherwise as `build_text_encoder`.
+
+    Raises:
+        ConfigError: the model that is named is no BART, or cannot be had.
+    """
+    pieces = Tokenizer(words, config.max_tokens)
+    if not config.pretrained:
+        return TextDecoder(BartDecoder(_fresh_bart(config, pieces)), audio_dim)
+    named = BartConfig.from_dict(_architecture(config, words, "bart"))
+    _must_hold(config, named.max_position_embeddings)
+    named.dropout = named.attention_dropout = config.dropout
+    decoder: BartDecoder = (
+        _loaded(BartModel, config, named).decoder if pretrained else BartDecoder(named)
+    )
+    return TextDecoder(_widened(decoder, pieces.size), audio_dim)
+
+
+def _fresh_bert(config: TextModelConfig, pieces: Tokenizer) -> BertConfig:
+    shape = ENCODERS[config.size]
+    return BertConfig(
+        vocab_size=pieces.size,
+        hidden_size=shape.dim,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.dim,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+        max_position_embeddings=config.max_tokens,
+        type_vocab_size=1,
+        pad_token_id=pieces.pad_id,
+    )
+
+
+def _fresh_bart(config: TextModelConfig, pieces: Tokenizer) -> BartConfig:
+    shape = DECODERS[config.size]
+    return BartConfig(
+        vocab_size=pieces.size,
+        d_model=shape.dim,
+        decoder_layers=shape.layers,
+        decoder_attention_heads=shape.heads,
+        decoder_ffn_dim=4 * shape.dim,
+        dropout=config.dropout,
+        attention_dropout=config.dropout,
+        max_position_embeddings=config.max_tokens,
+        pad_token_id=pieces.pad_id,
+        bos_token_id=pieces.start_id,
+        eos_token_id=pieces.end_id,
+        decoder_start_token_id=pieces.start_id,
+    )
+
+
+def _architecture(config: TextModelConfig, words: Words, wanted: str) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(words.architecture)
+    kind = str(plain.get("model_type"))
+    if kind != wanted:
+        what = {"bert": "read by a BERT", "bart": "written by the decoder of a BART"}[wanted]
+        raise ConfigError(
+            f"objective.model.pretrained = {config.pretrained!r} is a model of type {kind!r}, but "
+            f"here texts are {what}.{nearest(kind, [wanted])}"
+        )
+    return plain
+
+
+def _must_hold(config: TextModelConfig, places: int) -> None:
+    if config.max_tokens > places:
+        raise ConfigError(
+            f"objective.model.max_tokens = {config.max_tokens}, but {config.pretrained!r} knows "
+            f"{places} places; lower it to that."
+        )
+
+
+def _loaded(kind: Any, config: TextModelConfig, architecture: Any, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(config.pretrained, config=architecture, **options)
+    except (OSError, ValueError) as error:
+        from earmark.pretrain.text.pretrained import unreachable
+
+        raise unreachable(config.pretrained, error) from None
+
+
+def _widened(model: Any, size: int) -> Any:
+    """Return a model with a word embedding for `size` pieces, if it had fewer."""
+    if model.config.vocab_size < size:
+        model.resize_token_embeddings(size, mean_resizing=False)
+    return model

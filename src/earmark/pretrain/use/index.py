@@ -1,0 +1,132 @@
+"""The index file of a search: one vector for each window of each file.
+
+One safetensors file, written whole or not at all:
+
+  vectors [windows, space]   unit vectors, float32 or float16
+  owners [windows]           places in the table's files, ascending
+  starts_s [windows]         where windows begin in their files, seconds
+  table [bytes]              JSON of `Table`: the files, and those that were lost, with a reason
+
+Paths are relative to the indexed folder, and that to the index file: both can move together.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from jaxtyping import Float, Float32, Int32
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from earmark.config import ConfigError
+
+FORMAT = 1
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells whether a file has changed: its size, and its modification time in ns."""
+
+    bytes: int
+    modified_ns: int
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was embedded; `path` is relative to the folder."""
+
+    path: str
+    stamp: Stamp
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not in the index: `reason` is a short fixed word, `detail` is for people.
+
+    `stamp` is None for what was not even tried, such as files without an audio suffix.
+    """
+
+    path: str
+    reason: str
+    detail: str
+    stamp: Stamp | None = None
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The rest of an index: `checkpoint` is a fingerprint, `folder` relative to the index file."""
+
+    format: int
+    checkpoint: str
+    folder: str
+    files: tuple[Entry, ...]
+    lost: tuple[Lost, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index in memory; the windows of a file stand behind each other, the files in order."""
+
+    folder: Path
+    checkpoint: str
+    files: tuple[Entry, ...]
+    lost: tuple[Lost, ...]
+    vectors: Float[np.ndarray, "windows space"]
+    owners: Int32[np.ndarray, " windows"]
+    starts_s: Float32[np.ndarray, " windows"]
+
+
+def save_index(index: Index, path: Path) -> None:
+    """Write an index; a reader meets the old file or the new one, never half of it."""
+    table = Table(
+        format=FORMAT,
+        checkpoint=index.checkpoint,
+        folder=os.path.relpath(index.folder, path.absolute().parent),
+        files=index.files,
+        lost=index.lost,
+    )
+    arrays = {
+        "vectors": np.ascontiguousarray(index.vectors),
+        "owners": index.owners,
+        "starts_s": index.starts_s,
+        "table": np.frombuffer(msgspec.json.encode(table), dtype=np.uint8),
+    }
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        save_file(arrays, temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(
+            f"The index {path} cannot be written: {error}. Name another file for it."
+        ) from None
+
+
+def load_index(path: Path) -> Index:
+    """Read an index.
+
+    Raises:
+        ConfigError: it is not there, damaged, or of another version; the message says what to do.
+    """
+    if not path.is_file():
+        raise ConfigError(f"There is no index {path}; a search over the folder makes one.")
+    try:
+        arrays = load_file(path)
+        table = msgspec.json.decode(arrays["table"].tobytes(), type=Table)
+    except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read as an index: {error}. Delete it; it is made again."
+        ) from None
+    if table.format != FORMAT:
+        raise ConfigError(
+            f"{path} has format {table.format}; this version of earmark reads {FORMAT}. Delete it; "
+            "it is made again."
+        )
+    return Index(
+        folder=Path(os.path.normpath(path.absolute().parent / table.folder)),
+        checkpoint=table.checkpoint,
+        files=table.files,
+        lost=table.lost,
+        vectors=arrays["vectors"],
+        owners=arrays["owners"],
+        starts_s=arrays["starts_s"],
+    )

@@ -1,0 +1,50 @@
+"""A finished encoder, from wherever it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from earmark.config import ConfigError
+from earmark.pretrain.checkpoint import Checkpoint, load_checkpoint
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.use.finding import find_checkpoint, model_type_of
+
+
+def load_encoder(path: str | Path) -> Encoder:
+    """Return an encoder, on the CPU, in evaluation mode.
+
+    Args:
+        path: a checkpoint, a pretrain stage's folder, a workspace (its latest run is taken), the
+            folder of a published Zipformer, or one that `transformers` wrote an audio model to.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    folder = find_checkpoint(Path(path))
+    model_type = model_type_of(folder)
+    if not model_type:
+        return load_checkpoint(folder).encoder
+    if model_type == "zipformer":
+        from earmark.pretrain.encoders.zipformer.published import load_published
+
+        encoder, _ = load_published(folder)
+        return encoder
+    from earmark.pretrain.build import build_encoder
+
+    return build_encoder(HuggingFaceConfig(model=str(folder))).eval()
+
+
+def load_trained(path: str | Path) -> tuple[Path, Checkpoint]:
+    """Return the folder and the whole of a checkpoint of earmark, its objective included.
+
+    Raises:
+        ConfigError: as `load_encoder`, or the folder is a published encoder, which has none.
+    """
+    folder = find_checkpoint(Path(path))
+    if model_type := model_type_of(folder):
+        raise ConfigError(
+            f"{folder} is a bare {model_type} encoder: it gives vectors (earmark embed), but has "
+            "learnt neither tags nor texts. Take a checkpoint that `earmark pretrain` wrote."
+        )
+    return folder, load_checkpoint(folder)

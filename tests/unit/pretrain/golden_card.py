@@ -1,0 +1,83 @@
+"""The golden model card. To write it anew, after a change that is meant:
+
+python tests/unit/pretrain/golden_card.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.pretrain.card import Data, SplitData, Training, render_card
+from earmark.pretrain.checkpoint import FORMAT, Settings
+from earmark.pretrain.config import PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.encoders.config import ZipformerConfig
+from earmark.pretrain.objectives.config import (
+    CaptioningConfig,
+    MultitaskConfig,
+    TagsConfig,
+    TextModelConfig,
+)
+from earmark.pretrain.supervision import Classes, Materials, PartMaterials, TextFacts, Words
+
+PATH = Path(__file__).parent / "golden" / "card.md"
+COMMAND = "python tests/unit/pretrain/golden_card.py"
+
+OBJECTIVE = MultitaskConfig(
+    parts=(TagsConfig(), CaptioningConfig(text="original", model=TextModelConfig(size="small"))),
+    weights=(1.0, 0.5),
+)
+SETTINGS = Settings(
+    format=FORMAT,
+    earmark="1.2.3",
+    step=400000,
+    sample_rate=16000,
+    vocabulary="0123456789ab",
+    encoder=ZipformerConfig(),
+    objective=OBJECTIVE,
+)
+MATERIALS = Materials(
+    parts=(
+        PartMaterials(classes=Classes(names=("dog", "rain"), counts=(2, 1), clips=3)),
+        PartMaterials(
+            words=Words(
+                tokenizer="{}",
+                facts=TextFacts(texts=1234, tokens=56789, longest=301, texts_cut=3, tokens_cut=57),
+            )
+        ),
+    )
+)
+VOCABULARY = Vocabulary.from_labels(["dog", "rain"])
+DATA = Data(
+    splits=(
+        SplitData(name="train", clips=1000, hours=3.25),
+        SplitData(name="test", clips=200, hours=0.5),
+    ),
+    domains={"speech": 700, "music": 500},
+    licences={"CC BY 4.0": 900, "CC0": 100},
+    captioned=1100,
+    captioner="Qwen/Qwen3-Omni-30B-A3B-Captioner (main)",
+    tagger="earmark's lexical backend",
+)
+TRAINING = Training(
+    config=PretrainConfig(
+        steps=400000, batch_s=640.0, max_clip_s=60.0, optimiser=ScaledAdamConfig(), ema_decay=0.999
+    ),
+    seed=7,
+    parameters=65_900_000,
+    objective_parameters=12_000_000,
+    audio_s=1.5e9,
+    processes=8,
+    validation={"loss": 1.23456, "tags/map": 0.43},
+    selects="tags/map",
+    left_out={"no original text": 31},
+)
+
+
+def render() -> str:
+    """Return the card as it is now."""
+    return render_card(SETTINGS, MATERIALS, VOCABULARY, DATA, TRAINING, chosen="best checkpoint")
+
+
+if __name__ == "__main__":
+    PATH.write_text(render(), "utf-8")

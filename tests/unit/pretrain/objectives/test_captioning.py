@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import math
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+
+from earmark.pretrain.encoders.base import Encoded
+from earmark.pretrain.objectives import decoding
+from earmark.pretrain.objectives.captioning import CaptioningObjective, Captions
+from earmark.pretrain.objectives.config import CaptioningConfig, TextModelConfig
+from earmark.pretrain.objectives.decoding import Queries, ask
+from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.words import gather_words
+from earmark.records import Example
+
+TEXTS = ["A dog barks in the rain.", "Rain.", "Two people talk far away.", "A loud, loud train."]
+WAYS: tuple[Queries, ...] = ("target", "fixed")
+DIM, MAX_TOKENS, SMOOTHING = 6, 30, 0.1
+MIXED = torch.tensor([True, False, True, False])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def build(
+    queries: Queries = "target", parallel: float = 0.75, smoothing: float = SMOOTHING
+) -> CaptioningObjective:
+    model = TextModelConfig(size="mini", bpe_size=330, max_tokens=MAX_TOKENS, dropout=0.0)
+    config = CaptioningConfig(
+        model=model, queries=queries, parallel=parallel, label_smoothing=smoothing
+    )
+    torch.manual_seed(0)
+    words = gather_words([(text,) for text in TEXTS], model)
+    return CaptioningObjective(config, DIM, words, pretrained=False).eval()
+
+
+def encoded(clips: int = len(TEXTS)) -> Encoded:
+    frames = torch.randn(clips, 5, DIM, generator=torch.Generator().manual_seed(1))
+    return Encoded(frames, torch.arange(5) < torch.arange(2, 2 + clips).clamp(max=5)[:, None])
+
+
+def example(number: int, *, originals: tuple[str, ...] = ()) -> Example:
+    return Example(
+        id=str(number),
+        path="",
+        name="",
+        duration_s=1.0,
+        split="train",
+        recording=None,
+        speaker=None,
+        tags=(),
+        tag_ids=(),
+        caption="",
+        summary=TEXTS[number % len(TEXTS)],
+        labels={},
+        original_captions=originals,
+    )
+
+
+def reference_nats(
+    objective: CaptioningObjective, clip: int, *, at_once: bool, queries: Queries, smoothing: float
+) -> list[float]:
+    """Return the loss of each token of one clip, written out: no batch, no padding, no masks."""
+    pieces = objective.pieces
+    ids = pieces.encode([TEXTS[clip]]).ids[0].tolist()
+    answers = ids[1:]
+    places = len(answers) if queries == "target" or not at_once else MAX_TOKENS - 1
+    read = [pieces.mask_id] * places if at_once else ids[:-1]
+    everyone = encoded()
+    real = everyone.mask[clip]
+    heard = Encoded(everyone.frames[clip : clip + 1, real], real[real][None])
+    inputs = Tokens(torch.tensor([read]), torch.ones(1, places, dtype=torch.bool))
+    decoder = objective.decoder
+    logits = decoder.logits(decoder(inputs, heard, torch.tensor([not at_once])))[0]
+    losses: list[float] = []
+    for place, answer in enumerate(answers):
+        scores = logits[place].detach().double()
+        nats = [float(scores.exp().sum().log() - score) for score in scores]
+        losses.append((1 - smoothing) * nats[answer] + smoothing * sum(nats) / len(nats))
+    return losses
+
+
+@pytest.mark.parametrize("queries", WAYS)
+@torch.no_grad()
+def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
+    objective = build(queries)
+    loss = objective(encoded(), Captions(objective.pieces.encode(TEXTS), MIXED))
+    nats = [
+        reference_nats(
+            objective, clip, at_once=bool(MIXED[clip]), queries=queries, smoothing=SMOOTHING
+        )
+        for clip in range(len(TEXTS))
+    ]
+    tokens = sum(map(len, nats))
+    assert loss.weight == tokens
+    assert float(loss.total) == pytest.approx(sum(map(sum, nats)) / tokens, rel=1e-5)
+    par = sum(sum(row) for row, at_once in zip(nats, MIXED, strict=True) if at_once) / tokens
+    assert float(loss.parts["par"]) == pytest.approx(par, rel=1e-5)
+    assert float(loss.parts["ar"] + loss.parts["par"]) == pytest.approx(float(loss.total))
+
+
+def test_how_many_places_are_scored_at_a_time_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gradient() -> Tensor:
+        objective = build()
+        given = encoded()
+        given.frames.requires_grad_()
+        loss = objective(given, Captions(objective.pieces.encode(TEXTS), MIXED))
+        loss.total.backward()
+        assert given.frames.grad is not None
+        return given.frames.grad
+
+    whole = gradient()
+    monkeypatch.setattr(decoding, "PLACES_AT_A_TIME", 7)
+    torch.testing.assert_close(gradient(), whole, atol=1e-7, rtol=1e-4)
+
+
+@pytest.mark.parametrize("queries", WAYS)
+def test_parallel_decoding_is_told_no_word_and_with_fixed_queries_no_length(
+    queries: Queries,
+) -> None:
+    pieces = build(queries).pieces
+    at_once = torch.tensor([True])
+    texts = ["A dog barks in the rain.", "A dog talks in the rain!", "Rain."]
+    first, same_length, shorter = (
+        ask(pieces.encode([text]), at_once, pieces, queries) for text in texts
+    )
+    assert len(first.answers) == len(same_length.answers) > len(shorter.answers)
+    for other, alike in ((same_length, True), (shorter, queries == "fixed")):
+        seen = (first.inputs.ids, first.inputs.mask), (other.inputs.ids, other.inputs.mask)
+        assert all(map(torch.equal, *seen)) == alike
+
+
+def test_fixed_queries_ask_nothing_behind_the_end() -> None:
+    pieces = build().pieces
+    at_once = torch.tensor([True, True])
+    texts = pieces.encode(["Rain.", TEXTS[0]])
+    fixed = ask(texts, at_once, pieces, "fixed")
+    assert fixed.inputs.ids.shape == (2, MAX_TOKENS - 1)
+    assert torch.equal(fixed.answers, ask(texts, at_once, pieces, "target").answers)
+    assert fixed.answers.eq(pieces.end_id).sum() == 2
+
+
+def test_a_text_longer_than_allowed_is_asked_up_to_its_end() -> None:
+    pieces = build().pieces
+    asked = ask(pieces.encode([" ".join(TEXTS)]), torch.tensor([True]), pieces, "fixed")
+    assert len(asked.answers) == MAX_TOKENS - 1
+    assert asked.answers[-1] == pieces.end_id
+
+
+def test_the_mixture_follows_from_each_clips_own_seed() -> None:
+    objective = build(parallel=0.75)
+    clips, seeds = [example(n) for n in range(2000)], [n * 7919 for n in range(2000)]
+    targets = objective.targets(clips, seeds)
+    assert abs(float(targets.parallel.float().mean()) - 0.75) < 0.03
+    turned = objective.targets(clips[::-1], seeds[::-1])
+    assert torch.equal(turned.parallel.flip(0), targets.parallel)
+    again = pickle.loads(pickle.dumps(targets))
+    assert torch.equal(again.texts.ids, targets.texts.ids)
+    for share in (0.0, 1.0):
+        assert (build(parallel=share).targets(clips[:50], seeds[:50]).parallel == share).all()
+
+
+def test_of_several_texts_one_is_drawn_by_the_seed() -> None:
+    objective = build()
+    config = CaptioningConfig(text="original", model=objective.config.model)
+    objective = CaptioningObjective(config, DIM, objective.words, pretrained=False)
+    clip = example(0, originals=("Rain.", "Two people talk."))
+    texts = objective.targets([clip] * 40, list(range(40))).texts
+    said = [objective.pieces.decode(row) for row in texts.ids.tolist()]
+    assert set(said) == {"Rain.", "Two people talk."}
+    assert said == [
+        objective.pieces.decode(objective.targets([clip], [n]).texts.ids[0].tolist())
+        for n in range(40)
+    ]
+    with pytest.raises(ValueError, match="no original text"):
+        objective.targets([example(1)], [0])
+
+
+@pytest.mark.parametrize("queries", WAYS)
+def test_every_text_is_measured_both_ways_without_smoothing(queries: Queries) -> None:
+    objective = build(queries)
+    everyone, texts = encoded(), objective.pieces.encode(TEXTS)
+    # In two batches, and whatever was drawn.
+    halves = [
+        (
+            Encoded(everyone.frames[part], everyone.mask[part]),
+            Captions(Tokens(texts.ids[part], texts.mask[part]), MIXED[part]),
+        )
+        for part in (slice(0, 1), slice(1, 4))
+    ]
+    with torch.inference_mode():
+        scores = objective.measure(halves)
+    means = {}
+    for way in ("ar", "par"):
+        nats = [
+            value
+            for clip in range(len(TEXTS))
+            for value in reference_nats(
+                objective, clip, at_once=way == "par", queries=queries, smoothing=0.0
+            )
+        ]
+        means[way] = sum(nats) / len(nats)
+        assert scores[f"{way}_loss"] == pytest.approx(means[way], rel=1e-5)
+        assert scores[f"{way}_perplexity"] == pytest.approx(math.exp(means[way]), rel=1e-4)
+        assert 0.0 <= scores[f"{way}_accuracy"] <= 1.0
+    assert scores["loss"] == pytest.approx(0.25 * means["ar"] + 0.75 * means["par"], rel=1e-5)
+
+
+def test_only_what_is_trained_is_measured_and_nothing_is_nan() -> None:
+    assert set(build(parallel=0.0).meter().result()) == {
+        "loss",
+        "ar_loss",
+        "ar_accuracy",
+        "ar_perplexity",
+    }
+    assert all(math.isnan(value) for value in build(parallel=1.0).meter().result().values())
+
+
+@pytest.mark.parametrize("queries", WAYS)
+def test_it_learns_a_tiny_corpus_by_heart_and_writes_it(queries: Queries) -> None:
+    objective = build(queries, smoothing=0.0).train()
+    given, texts = encoded(), objective.pieces.encode(TEXTS)
+    optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    for step in range(60):
+        loss = objective(given, Captions(texts, MIXED ^ bool(step % 2))).total
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.05
+    objective.eval()
+    with torch.inference_mode():
+        scores = objective.measure([(given, Captions(texts, MIXED))])
+        assert scores["ar_accuracy"] == scores["par_accuracy"] == 1.0
+        assert objective.write(given) == TEXTS
+        short = objective.write(given, max_tokens=3)
+        pairs = list(zip(TEXTS, short, strict=True))
+        assert all(text.startswith(said) and said != text for text, said in pairs)
+        if queries == "fixed":  # with "target", the length is not known
+            assert objective.write_at_once(given) == TEXTS
+    with pytest.raises(ValueError, match="at least one"):
+        objective.write(given, max_tokens=0)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.config import ConfigError
+from earmark.pretrain.examples import split_examples
+from earmark.pretrain.objectives.config import (
+    CaptioningConfig,
+    ContrastiveConfig,
+    MultitaskConfig,
+    TagsConfig,
+)
+from earmark.records import Example
+
+Make = Callable[..., list[Example]]
+
+
+def test_what_an_objective_lacks_is_left_out_and_counted(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    examples = make_examples(6) + make_examples(3, "validation") + make_examples(2, "test")
+    told = [
+        msgspec.structs.replace(clip, summary="A tone." if place % 3 else " ")
+        for place, clip in enumerate(examples)
+    ]
+    splits = split_examples(told, vocabulary, ContrastiveConfig())
+    assert [len(splits.train), len(splits.validation), splits.test] == [4, 2, 2]
+    counts = splits.counts()
+    assert counts == {
+        "in": 11,
+        "out": 6,
+        "pretrain: held out for test": 2,
+        "pretrain: no summary text": 3,
+    }
+    assert counts.pop("in") == sum(counts.values())
+    assert split_examples(examples, vocabulary, TagsConfig()).counts()["out"] == 9
+
+
+def test_every_part_of_an_objective_has_to_have_its_own(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    first, second, third = make_examples(3)
+    spoken = [
+        msgspec.structs.replace(first, caption="A tone.", labels={"human": ("tone",)}),
+        msgspec.structs.replace(second, caption="A noise."),
+        msgspec.structs.replace(third, labels={"human": ("noise",)}),
+    ]
+    both = MultitaskConfig(parts=(TagsConfig(label="human"), CaptioningConfig(text="caption")))
+    counts = split_examples(spoken, vocabulary, both).counts()
+    assert counts == {
+        "in": 3,
+        "out": 1,
+        "pretrain: no caption text": 1,
+        "pretrain: no label human": 1,
+    }
+
+
+def test_where_nothing_is_left_the_message_says_what_to_set(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    clips = [
+        msgspec.structs.replace(clip, caption="A tone.", labels={"human": ("tone",)})
+        for clip in make_examples(3)
+    ]
+    with pytest.raises(ConfigError) as raised:
+        split_examples(clips, vocabulary, CaptioningConfig(text="original"))
+    for words in ("no original text (3)", "they have caption (", "corpus.captions_column", "human"):
+        assert words in str(raised.value)
+    with pytest.raises(ConfigError, match=r"no label humans \(3\).*of labels human"):
+        split_examples(clips, vocabulary, TagsConfig(label="humans"))

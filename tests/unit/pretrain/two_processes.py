@@ -1,0 +1,88 @@
+"""What each process of test_processes.py does: python two_processes.py FOLDER, under torchrun."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.pretrain.config import PretrainConfig
+from earmark.pretrain.distributed import world_from_environment
+from earmark.pretrain.encoders.config import TransformerConfig
+from earmark.pretrain.examples import split_examples
+from earmark.pretrain.interrupt import Preempted
+from earmark.pretrain.loop import Run, pretrain
+from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.plan import Plan
+from earmark.pretrain.process_group import Peers, process_group
+from earmark.records import Example
+
+
+class Task(msgspec.Struct):
+    """What to train on."""
+
+    examples: list[Example]
+    vocabulary: str
+    encoder: TransformerConfig
+    config: PretrainConfig
+
+
+def digest(run: Run) -> str:
+    tensors = [*run.encoder.state_dict().values(), *run.objective.state_dict().values()]
+    return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
+
+
+def trained(plan: Plan, folder: Path, peers: Peers, asked: Callable[[], int]) -> dict[str, Any]:
+    """Return what every process has to say of a run."""
+    folder.mkdir(exist_ok=True)
+    run = Run(plan, folder, peers, torch.device("cpu"), asked)
+    told = ""
+    try:
+        run.finish()
+    except (FloatingPointError, Preempted) as error:
+        told = f"{type(error).__name__}: {error}"
+    return {"weights": peers.gather(digest(run)), "told": peers.gather(told)}
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    task = msgspec.json.decode((folder / "task.json").read_bytes(), type=Task)
+    vocabulary, world = Vocabulary.load(Path(task.vocabulary)), world_from_environment()
+    if (folder / "resume").exists():
+        args = (task.encoder, TagsConfig(), task.config, folder / "resume")
+        pretrain(task.examples, vocabulary, *args, seed=0)
+        return
+    splits = split_examples(task.examples, vocabulary, TagsConfig())
+    plan = Plan(splits, vocabulary, task.encoder, TagsConfig(), task.config, 0)
+    calls = 0
+
+    def second_process_at_third_step() -> int:
+        nonlocal calls
+        calls += 1
+        return int(signal.SIGTERM) if world.rank == 1 and calls == 3 else 0
+
+    optimiser = msgspec.structs.replace(task.config.optimiser, lr=1e38, warmup_steps=0)
+    wild = msgspec.structs.replace(
+        plan, config=msgspec.structs.replace(task.config, optimiser=optimiser)
+    )
+    with process_group(world, torch.device("cpu")) as peers:
+        said = {
+            "straight": trained(plan, folder / "straight", peers, lambda: 0),
+            "stopped": trained(plan, folder / "stopped", peers, second_process_at_third_step),
+            "resumed": trained(plan, folder / "stopped", peers, lambda: 0),
+            "wild": trained(wild, folder / "wild", peers, lambda: 0),
+        }
+    if world.is_first:
+        (folder / "said.json").write_text(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
