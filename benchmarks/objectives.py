@@ -1,7 +1,7 @@
 """The five objectives on one corpus, for the same number of audio-seconds: a probe table each.
 
-    python benchmarks/objectives.py demo --workspace demo --steps 400
-    python benchmarks/objectives.py pack --workspace pack --steps 400 tags contrastive
+    python benchmarks/objectives.py demo -w demo encoder.kind=zipformer encoder.size=S
+    python benchmarks/objectives.py pack -w pack --only tags,contrastive pretrain.steps=2000
 
 Captions, tags and manifest are made once; an arm that is done is not redone. Prints one Markdown
 row for each objective, and what training cost.
@@ -53,16 +53,12 @@ def arm(corpus: str, workspace: Path, objective: str, shared: list[str]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", help="a recipe: demo, pack, or a file of yours")
-    parser.add_argument("objectives", nargs="*", default=list(OBJECTIVES), metavar="objective")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for every arm")
     parser.add_argument("--workspace", "-w", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--encoder", default="zipformer", help="kind of encoder, in size S")
-    given = parser.parse_args()
-    shared = [
-        *(f"encoder.kind={given.encoder}", "encoder.size=S"),
-        f"pretrain.steps={given.steps}",
-    ]
-    rows = [arm(given.corpus, given.workspace, name, shared) for name in given.objectives]
+    parser.add_argument("--only", default=",".join(OBJECTIVES), help="kinds, with commas between")
+    given = parser.parse_intermixed_args()
+    kinds = given.only.split(",")
+    rows = [arm(given.corpus, given.workspace, kind, given.overrides) for kind in kinds]
     tasks = [name for name in rows[0] if not name.startswith("random ")]
     print("| " + " | ".join(tasks) + " |")
     print("| " + " | ".join("---" for _ in tasks) + " |")

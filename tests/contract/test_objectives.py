@@ -47,7 +47,7 @@ SUMMARIES = [
 TEXT = TextModelConfig(size="mini", bpe_size=300, max_tokens=40, dropout=0.0)
 CONTRASTIVE = ContrastiveConfig(model=TEXT, dim=16)
 CAPTIONING = CaptioningConfig(model=TEXT, label_smoothing=0.0, parallel=0.5)
-PARALLEL = TagsParallelConfig(model=TEXT, label_smoothing=0.0)
+PARALLEL = TagsParallelConfig(model=TEXT, label_smoothing=0.0, queries="target")
 KINDS: dict[str, ObjectiveConfig] = {
     "tags": TagsConfig(),
     "tags-parallel": PARALLEL,

@@ -44,6 +44,6 @@ def test_the_defaults_are_as_told() -> None:
     assert isinstance(PretrainConfig().optimiser, AdamWConfig)
     assert TextModelConfig().max_tokens == 256
     assert TagsParallelConfig().model.max_tokens == 64
-    assert TagsParallelConfig().queries == CaptioningConfig().queries == "target"
+    assert (TagsParallelConfig().queries, CaptioningConfig().queries) == ("fixed", "target")
     assert ContrastiveConfig().dim == 1024
     assert CaptioningConfig().parallel == 0.75

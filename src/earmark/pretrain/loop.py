@@ -138,6 +138,7 @@ class Run:
         plan, config = self._plan, self._config
         self.encoder = build_encoder(plan.encoder, seed=plan.seed).to(self._device)
         self.encoder.checkpoint_activations = config.checkpoint_activations
+        self._steps_taken = dict(self.encoder.named_buffers(recurse=False)).get("steps_taken")
         self._materials = gather(plan.splits.train, plan.vocabulary, plan.objective)
         self.objective = build_objective(
             plan.objective, self._materials, dim=self.encoder.dim, seed=plan.seed
@@ -216,8 +217,8 @@ class Run:
 
     def _step(self, reached: Reached, batches: Iterator[tuple[Batch, float]]) -> Taken:
         """Take one optimiser step."""
-        if self.encoder.steps_taken is not None:
-            self.encoder.steps_taken.fill_(reached.step)
+        if self._steps_taken is not None:
+            self._steps_taken.fill_(reached.step)
         heard: list[Batch] = []
         losses: list[Loss] = []
         waited_s = 0.0

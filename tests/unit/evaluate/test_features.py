@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from earmark.audio import AudioError
 from earmark.evaluate.features import CachedEncoder, encoder_fingerprint
-from earmark.pretrain.encoders.base import Augment, Encoded, Encoder
+from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
 
 
@@ -22,12 +22,15 @@ class Loudness(Encoder):
         self.weight = nn.Parameter(torch.tensor(weight))
         self.encoded = 0
 
-    def forward(
-        self,
-        wave: Float[Tensor, "batch samples"],
-        lengths: Int[Tensor, " batch"],
-        augment: Augment | None = None,
+    def features(
+        self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "batch samples"], Int[Tensor, " batch"]]:
+        return wave, lengths
+
+    def forward_features(
+        self, features: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
+        wave = features
         self.encoded += len(wave)
         frames = wave[:, : wave.shape[1] // 100 * 100].unflatten(1, (-1, 100))
         values = torch.stack([frames.mean(dim=2), frames.square().mean(dim=2)], dim=2)

@@ -80,7 +80,7 @@ def test_a_run_leaves_a_checkpoint_a_log_and_counts(
     assert [row["step"] for row in log if row["split"] == "train"] == list(range(1, 13))
     validation = [row for row in log if row["split"] == "validation"]
     assert [row["step"] for row in validation] == [5, 10, 12]
-    assert all(set(row) == {"step", "split", "loss", "map"} for row in validation)
+    assert all(set(row) == {"step", "split", "selects", "loss", "map"} for row in validation)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "checkpoint",
         "best",

@@ -55,7 +55,6 @@ class Encoder(nn.Module, ABC):
     dim: int
     frame_rate: float
     checkpoint_activations: bool = False
-    steps_taken: Tensor | None = None
 
     @abstractmethod
     def features(

@@ -48,6 +48,22 @@ def test_swoosh_is_its_formula() -> None:
     assert torch.autograd.gradcheck(lambda v: activations.swoosh_l(v, kept), (shifted,))
 
 
+def test_listening_alike_is_the_mean_of_real_frames() -> None:
+    rates = schedule.rates_at(torch.tensor(0), 0.1)
+    none, all_ = torch.zeros(()), torch.ones(())
+    values, heard = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    mask = torch.tensor([[True] * 3, [True, True, False]])
+    alike = rates._replace(even_attention=all_, attention=none)
+    expected = torch.stack([values[0].mean(dim=0), values[1, :2].mean(dim=0)])
+    got = attention.evened(heard, values, mask, alike)
+    torch.testing.assert_close(got, expected.unsqueeze(1).expand(2, 3, 4))
+    own = rates._replace(even_attention=none, attention=none)
+    torch.testing.assert_close(attention.evened(heard, values, mask, own), heard)
+    for even in (none, all_):
+        without = rates._replace(even_attention=even, attention=all_)
+        assert not attention.evened(heard, values, mask, without).any()
+
+
 def test_bias_norm_scales_by_the_distance_from_its_bias() -> None:
     norm = activations.BiasNorm(2)
     with torch.no_grad():

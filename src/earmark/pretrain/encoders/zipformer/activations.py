@@ -31,10 +31,10 @@ class _Swoosh(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         shifted, kept = ctx.saved_tensors
-        slope = torch.sigmoid(shifted).sub_(SLOPE)
-        if kept is not None:
-            slope.mul_(kept)
-        return slope.mul_(gradients[0]), None, None
+        # One pass for sigmoid(shifted) * gradient.
+        steep = torch.ops.aten.softplus_backward(gradients[0], shifted, 1.0, SOFTPLUS_THRESHOLD)
+        steep.sub_(gradients[0], alpha=SLOPE)
+        return steep if kept is None else steep.mul_(kept), None, None
 
 
 def swoosh_l(

@@ -7,6 +7,7 @@ encoding is finest near zero and knows no longest length (arXiv 2310.11230, sect
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -75,9 +76,24 @@ class AttentionWeights(nn.Module):
         distances = self.project_position(positions).unflatten(-1, (self.heads, -1))
         by_distance = where @ distances.permute(1, 2, 0)
         # One pass adds the mask and lines the distances up.
-        nobody = torch.zeros_like(mask, dtype=frames.dtype).masked_fill(~mask, -math.inf)
-        scores = shifted(by_distance) + nobody[:, None, None, :]
-        return (scores + query @ key.transpose(2, 3)).softmax(dim=-1)
+        nobody = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -math.inf)
+        scores = _Shifted.apply(by_distance) + nobody[:, None, None, :]
+        scores.flatten(0, 1).baddbmm_(query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1))
+        return scores.softmax(dim=-1)
+
+
+class _Shifted(torch.autograd.Function):
+    """`shifted`, whose gradient is laid out in one pass instead of one a slice."""
+
+    @staticmethod
+    def forward(ctx: Any, by_distance: Tensor) -> Tensor:
+        return shifted(by_distance).view_as(shifted(by_distance))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        by_distance = gradients[0].new_zeros(*gradients[0].shape[:3], 2 * gradients[0].shape[3])
+        shifted(by_distance).copy_(gradients[0])
+        return by_distance
 
 
 def shifted(
@@ -125,11 +141,26 @@ class NonlinearAttention(nn.Module):
         self,
         frames: Float[Tensor, "batch frames dim"],
         weights: Float[Tensor, "batch frames frames"],
+        mask: Bool[Tensor, "batch frames"],
         rates: Rates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames."""
         gate, values, factor = self.project_in(frames).chunk(3, dim=-1)
-        heard = (weights @ (gate.tanh() * values)) * factor
+        values = gate.tanh() * values
+        heard = weights @ values
         if rates is not None:
-            heard = heard * kept_clips(frames, rates.attention)
-        return self.project_out(heard)
+            heard = evened(heard, values, mask, rates)
+        return self.project_out(heard * factor)
+
+
+def evened(
+    heard: Float[Tensor, "batch frames hidden"],
+    values: Float[Tensor, "batch frames hidden"],
+    mask: Bool[Tensor, "batch frames"],
+    rates: Rates,
+) -> Float[Tensor, "batch frames hidden"]:
+    """In some clips, let every frame hear all real ones alike, and in some nothing at all."""
+    alike = (mask / mask.sum(dim=1, keepdim=True)).to(values.dtype).unsqueeze(1) @ values
+    chosen = torch.rand(len(mask), 1, 1, device=mask.device) < rates.even_attention
+    kept = kept_clips(values, rates.attention)
+    return torch.addcmul(alike * (kept * chosen), heard, kept * ~chosen)

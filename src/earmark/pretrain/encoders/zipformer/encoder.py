@@ -48,7 +48,7 @@ class Zipformer(Encoder):
     `steps_taken` is where training is on the schedule of what it drops.
     """
 
-    steps_taken: Tensor | None
+    steps_taken: Tensor
 
     def __init__(self, config: ZipformerConfig) -> None:
         super().__init__()
@@ -100,7 +100,6 @@ class Zipformer(Encoder):
         """Return what to drop in this step; nothing in evaluation."""
         if not self.training or self.dropout == 0:
             return None
-        assert self.steps_taken is not None
         return rates_at(self.steps_taken, self.dropout)
 
 

@@ -56,7 +56,7 @@ class Convolution(nn.Module):
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames; where `mask` is False they count as zero."""
         gated = functional.glu(self.project_in(frames), dim=-1)
-        gated = gated.masked_fill(~mask.unsqueeze(-1), 0.0)
+        gated.masked_fill_(~mask.unsqueeze(-1), 0.0)
         # As a plane one pixel wide the frames lie in channels-last order as they are, for which
         # CPU kernels are some thirty times faster than Conv1d's.
         plane = gated.transpose(1, 2).unsqueeze(2)

@@ -50,7 +50,7 @@ class Bypass(nn.Module):
     ) -> Float[Tensor, "batch frames dim"]:
         """Return frames between both; a clip goes without `after` with probability `skip_rate`."""
         if rates is None:
-            return torch.lerp(before, after, self.scale)
+            return torch.lerp(before, after, self.scale.to(before.dtype))
         scale = _PushedInside.apply(self.scale, rates.least_bypass)
         if skip_rate is not None:
             scale = scale * kept_clips(before, skip_rate)
@@ -115,8 +115,7 @@ class Layer(nn.Module):
         rates: Rates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         frames = frames + self.feed_forward1(frames, rates)
-        first_head = evened(weights[:, 0], mask, rates)
-        frames = frames + self.nonlinear_attention(frames, first_head, rates)
+        frames = frames + self.nonlinear_attention(frames, weights[:, 0], mask, rates)
         frames = frames + self.attention1(frames, weights, rates)
         frames = frames + self.convolution1(frames, mask, rates)
         return frames + self.feed_forward2(frames, rates)
@@ -131,16 +130,3 @@ class Layer(nn.Module):
         frames = frames + self.attention2(frames, weights, rates)
         frames = frames + self.convolution2(frames, mask, rates)
         return frames + self.feed_forward3(frames, rates)
-
-
-def evened(
-    weights: Float[Tensor, "batch frames frames"],
-    mask: Bool[Tensor, "batch frames"],
-    rates: Rates | None,
-) -> Float[Tensor, "batch frames frames"]:
-    """In some clips, let every frame listen to all real ones alike."""
-    if rates is None:
-        return weights
-    even = (mask / mask.sum(dim=1, keepdim=True)).to(weights.dtype).unsqueeze(1)
-    chosen = torch.rand(len(mask), 1, 1, device=weights.device) < rates.even_attention
-    return torch.where(chosen, even, weights)
