@@ -64,7 +64,7 @@ def loader() -> Iterator[Figure]:
     import soundfile
     import torch
 
-    from earmark.pretrain.batches import prefetch
+    from earmark.pretrain.loading.batches import prefetch
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +96,7 @@ def order() -> Iterator[Figure]:
     """Look at one epoch of the paper's size, and at what ten million clips cost."""
     import numpy as np
 
-    from earmark.pretrain.batches import Order
+    from earmark.pretrain.loading.batches import Order
 
     durations_s = log_normal_s(ORDER_CLIPS)
     made = Order(durations_s, ORDER_BATCH_S, seed=0)

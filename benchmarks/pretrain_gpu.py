@@ -18,12 +18,12 @@ from figures import Figure
 from pretrain_clips import batch_loader, flac_examples
 from torch.utils.flop_counter import FlopCounterMode
 
-from earmark.pretrain.batches import Batch, prefetch
 from earmark.pretrain.build import build_encoder
 from earmark.pretrain.config import SpecAugmentConfig
 from earmark.pretrain.device import autocast
 from earmark.pretrain.encoders.base import Augment
 from earmark.pretrain.encoders.config import ZipformerConfig
+from earmark.pretrain.loading.batches import Batch, prefetch
 
 CLIPS, CLIP_S, SAMPLE_RATE = 64, 10, 16000
 WARM_STEPS, STEPS = 6, 20

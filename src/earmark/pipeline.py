@@ -24,7 +24,7 @@ from .annotate.execute.shards import Shard
 from .config import ConfigError, to_plain
 from .evaluate.check import check_tasks
 from .pretrain.check import check_supervision, offered, wants_corpus
-from .pretrain.distributed import World, world_from_environment
+from .pretrain.loop.distributed import World, world_from_environment
 from .recipe import Recipe
 from .records import TOTALS, Clip, stream_parquet
 from .steps import STEPS, Counts, Step

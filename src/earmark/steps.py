@@ -17,7 +17,7 @@ from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
 from .pretrain.config import shaping
-from .pretrain.distributed import world_from_environment
+from .pretrain.loop.distributed import world_from_environment
 from .recipe import Recipe
 from .records import Caption, Clip, Example, Score, Source, TagSet, read_parquet
 
@@ -169,9 +169,9 @@ def _manifest(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 def _pretrain(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
     from .annotate.manifest import licences_used
     from .annotate.vocabulary import Vocabulary
-    from .pretrain.card import describe_data
-    from .pretrain.cards import write_cards
-    from .pretrain.loop import pretrain
+    from .pretrain.checkpoints.card import describe_data
+    from .pretrain.checkpoints.cards import write_cards
+    from .pretrain.loop.run import pretrain
 
     examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
     vocabulary = Vocabulary.load(reads["vocabulary"] / "vocabulary.json")

@@ -22,7 +22,7 @@ def run_until(
     Of the processes that torchrun started only the first comes back.
     """
     from earmark.pipeline import run as run_pipeline
-    from earmark.pretrain.distributed import world_from_environment
+    from earmark.pretrain.loop.distributed import world_from_environment
     from earmark.recipe import open_recipe
 
     with stoppable():
@@ -61,7 +61,7 @@ def print_scores(workspace: Workspace) -> None:
 @contextlib.contextmanager
 def stoppable() -> Generator[None]:
     """Turn Ctrl-C and a scheduler's SIGTERM into a plain message and an exit code."""
-    from earmark.pretrain.interrupt import Preempted
+    from earmark.pretrain.loop.interrupt import Preempted
 
     try:
         yield

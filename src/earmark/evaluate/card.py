@@ -7,7 +7,7 @@ from pathlib import Path
 
 from earmark.evaluate.base import Comparison
 from earmark.evaluate.table import score_table
-from earmark.pretrain.card import CARD, set_probes
+from earmark.pretrain.checkpoints.card import CARD, set_probes
 from earmark.records import Score
 from earmark.workspace import write_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from earmark.pretrain.build import build_encoder
-from earmark.pretrain.checkpoint import read_settings
+from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.statistics import LogMelStatistics
 from earmark.pretrain.use.loading import load_encoder

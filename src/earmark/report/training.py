@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.supervision import Materials, TextFacts
-from earmark.pretrain.weights import count_parameters
 
 from .stages import Finished
 from .training_log import Curve, LogRow, curve_of, names_of, read_log, thin, values_of

@@ -13,7 +13,7 @@ from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.contenders import fresh, log_mel, trained
 from earmark.evaluate.run import evaluate
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.supervision import gather

@@ -344,7 +344,7 @@ def _pretrain(made: Fabricated) -> None:
 
 def _save_small_model(made: Fabricated, folder: Path) -> None:
     from earmark.pretrain.build import build_encoder, build_objective
-    from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
+    from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
     from earmark.pretrain.encoders.config import TransformerConfig
     from earmark.pretrain.objectives.config import TagsConfig
     from earmark.pretrain.supervision import gather

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from earmark.pretrain.materials import read_materials, write_materials
+from earmark.pretrain.checkpoints.materials import read_materials, write_materials
+from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.supervision import Materials, TextFacts, Words
-from earmark.pretrain.weights import count_parameters
 from earmark.records import write_jsonl
 from earmark.report import write_report
 from earmark.report.numbers import called

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoint import read_settings
+from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     ContrastiveConfig,

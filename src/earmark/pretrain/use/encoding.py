@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from earmark.pretrain.encoders.base import EMBED_BATCH_S, Encoded, Encoder
-from earmark.pretrain.waves import Sound, as_wave, duration_s, group_by_length, pad
+from earmark.pretrain.loading.waves import Sound, as_wave, duration_s, group_by_length, pad
 
 
 def encode_all(encoder: Encoder, sounds: Sequence[Sound]) -> Iterator[tuple[list[int], Encoded]]:

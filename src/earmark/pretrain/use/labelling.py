@@ -15,11 +15,11 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.locking.opening import open_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.loading.waves import Sound
 from earmark.pretrain.use.ability import cannot
 from earmark.pretrain.use.encoding import encode_all
 from earmark.pretrain.use.loading import load_trained
 from earmark.pretrain.use.scoring import TagScorer, scorer_of
-from earmark.pretrain.waves import Sound
 
 
 @final

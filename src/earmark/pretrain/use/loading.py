@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoint import Checkpoint, load_checkpoint
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.use.finding import find_checkpoint, model_type_of

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from earmark.pretrain.checkpoint import Checkpoint
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import (

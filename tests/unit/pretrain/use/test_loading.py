@@ -11,7 +11,7 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop import pretrain
+from earmark.pretrain.loop.run import pretrain
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.use.labelling import load_tagger
 from earmark.pretrain.use.loading import load_encoder

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from earmark.config import ConfigError
-from earmark.pretrain.clock import Clock
-from earmark.pretrain.joined import Taken
-from earmark.pretrain.log import Log
+from earmark.pretrain.loop.clock import Clock
+from earmark.pretrain.loop.joined import Taken
+from earmark.pretrain.loop.log import Log
 from earmark.progress import Progress, track
 
 

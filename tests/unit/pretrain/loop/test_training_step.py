@@ -9,13 +9,13 @@ import msgspec
 import pytest
 import torch
 
-from earmark.pretrain.average import Average
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import SpecAugmentConfig
 from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
+from earmark.pretrain.loop.average import Average
+from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.step import TrainingStep
 from earmark.pretrain.supervision import Classes, Materials, PartMaterials
 from earmark.records import Example
 

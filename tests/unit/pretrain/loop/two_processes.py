@@ -15,14 +15,14 @@ import torch
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.distributed import world_from_environment
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.examples import split_examples
-from earmark.pretrain.interrupt import Preempted
-from earmark.pretrain.loop import Run, pretrain
+from earmark.pretrain.loop.distributed import world_from_environment
+from earmark.pretrain.loop.examples import split_examples
+from earmark.pretrain.loop.interrupt import Preempted
+from earmark.pretrain.loop.plan import Plan
+from earmark.pretrain.loop.process_group import Peers, process_group
+from earmark.pretrain.loop.run import Run, pretrain
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.plan import Plan
-from earmark.pretrain.process_group import Peers, process_group
 from earmark.records import Example
 
 

@@ -22,14 +22,14 @@ import msgspec
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoints.folders import appearing
+from earmark.pretrain.checkpoints.materials import read_materials, write_materials
+from earmark.pretrain.checkpoints.tensors import fill, write_tensors
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.folders import appearing
-from earmark.pretrain.materials import read_materials, write_materials
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import ObjectiveConfig
 from earmark.pretrain.supervision import Materials
-from earmark.pretrain.tensors import fill, write_tensors
 
 FORMAT = 2
 

@@ -1,6 +1,6 @@
 """The golden model card. To write it anew, after a change that is meant:
 
-python tests/unit/pretrain/golden_card.py
+python tests/unit/pretrain/checkpoints/golden_card.py
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.card import Data, SplitData, Training, render_card
-from earmark.pretrain.checkpoint import FORMAT, Settings
+from earmark.pretrain.checkpoints.card import Data, SplitData, Training, render_card
+from earmark.pretrain.checkpoints.checkpoint import FORMAT, Settings
 from earmark.pretrain.config import PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.encoders.config import ZipformerConfig
 from earmark.pretrain.objectives.config import (
@@ -21,7 +21,7 @@ from earmark.pretrain.objectives.config import (
 from earmark.pretrain.supervision import Classes, Materials, PartMaterials, TextFacts, Words
 
 PATH = Path(__file__).parent / "golden" / "card.md"
-COMMAND = "python tests/unit/pretrain/golden_card.py"
+COMMAND = "python tests/unit/pretrain/checkpoints/golden_card.py"
 
 OBJECTIVE = MultitaskConfig(
     parts=(TagsConfig(), CaptioningConfig(text="original", model=TextModelConfig(size="small"))),

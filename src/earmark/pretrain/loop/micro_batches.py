@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from earmark.pretrain.batches import Batch, Order, load_batch, prefetch
-from earmark.pretrain.distributed import World
 from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.loading.batches import Batch, Order, load_batch, prefetch
+from earmark.pretrain.loop.distributed import World
+from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.objectives.base import Objective
-from earmark.pretrain.plan import Plan
 
 
 class MicroBatches:

@@ -11,7 +11,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from earmark.pretrain.distributed import World
+from earmark.pretrain.loop.distributed import World
 
 PATIENCE = timedelta(hours=6)
 """The first process validates and writes checkpoints alone, and the others wait that long."""

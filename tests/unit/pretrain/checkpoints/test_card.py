@@ -11,7 +11,7 @@ import pytest
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.card import (
+from earmark.pretrain.checkpoints.card import (
     NO_PROBES,
     Data,
     Training,
@@ -19,7 +19,7 @@ from earmark.pretrain.card import (
     set_probes,
     write_card,
 )
-from earmark.pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig

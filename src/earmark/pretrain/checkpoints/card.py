@@ -16,9 +16,9 @@ import msgspec
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import to_plain
-from earmark.pretrain.checkpoint import Settings, read_settings
+from earmark.pretrain.checkpoints.checkpoint import Settings, read_settings
+from earmark.pretrain.checkpoints.materials import read_materials
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.materials import read_materials
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     PartConfig,
@@ -151,7 +151,7 @@ def render_card(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(_FILTERS)
-    source = (resources.files("earmark.pretrain") / "card.md.j2").read_text("utf-8")
+    source = (resources.files("earmark.pretrain.checkpoints") / "card.md.j2").read_text("utf-8")
     pairs = zip(parts_of(settings.objective), materials.parts, strict=True)
     parts = [_part(config, material) for config, material in pairs]
     return environment.from_string(source).render(

@@ -12,10 +12,11 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from earmark.pretrain.checkpoints.folders import appearing
+from earmark.pretrain.checkpoints.materials import read_materials, write_materials
+from earmark.pretrain.checkpoints.tensors import read_tensors, write_tensors
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.folders import appearing
-from earmark.pretrain.materials import read_materials, write_materials
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.supervision import (
     Classes,
@@ -23,7 +24,6 @@ from earmark.pretrain.supervision import (
     PartMaterials,
     gather_classes,
 )
-from earmark.pretrain.tensors import read_tensors, write_tensors
 
 
 @pytest.fixture

@@ -29,31 +29,31 @@ import msgspec
 import torch
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.average import Average
-from earmark.pretrain.batches import Batch
 from earmark.pretrain.build import build_encoder, build_objective, resolved
-from earmark.pretrain.checkpoint import Checkpoint, save_checkpoint
-from earmark.pretrain.clock import Clock
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.device import autocast, peak_memory_gib, pick_device
-from earmark.pretrain.distributed import world_from_environment
 from earmark.pretrain.encoders.base import Augment
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.examples import split_examples
-from earmark.pretrain.interrupt import Preempted, deferred_interrupts
-from earmark.pretrain.joined import Heard, Taken, joined, named_clips, not_finite, told
-from earmark.pretrain.journal import Journal, note, open_journal, tell, train_row
-from earmark.pretrain.micro_batches import MicroBatches
+from earmark.pretrain.loading.batches import Batch
+from earmark.pretrain.loop.average import Average
+from earmark.pretrain.loop.clock import Clock
+from earmark.pretrain.loop.distributed import world_from_environment
+from earmark.pretrain.loop.examples import split_examples
+from earmark.pretrain.loop.interrupt import Preempted, deferred_interrupts
+from earmark.pretrain.loop.joined import Heard, Taken, joined, named_clips, not_finite, told
+from earmark.pretrain.loop.journal import Journal, note, open_journal, tell, train_row
+from earmark.pretrain.loop.micro_batches import MicroBatches
+from earmark.pretrain.loop.plan import Plan
+from earmark.pretrain.loop.process_group import Peers, gradients_kept, process_group
+from earmark.pretrain.loop.state import Kept, Reached, drop_states, restore_state, save_state
+from earmark.pretrain.loop.step import TrainingStep
+from earmark.pretrain.loop.validation import Validation, better
 from earmark.pretrain.objectives.base import Loss
 from earmark.pretrain.objectives.config import ObjectiveConfig
 from earmark.pretrain.optimisers.build import build_optimiser
-from earmark.pretrain.plan import Plan
-from earmark.pretrain.process_group import Peers, gradients_kept, process_group
 from earmark.pretrain.randomness import derived_seed
-from earmark.pretrain.state import Kept, Reached, drop_states, restore_state, save_state
-from earmark.pretrain.step import TrainingStep
 from earmark.pretrain.supervision import gather
-from earmark.pretrain.validation import Validation, better
 from earmark.records import Example
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from earmark.pretrain.card import Data, Training, write_card
+from earmark.pretrain.checkpoints.card import Data, Training, write_card
+from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.weights import count_parameters
 
 CHOSEN = {"checkpoint": "last step", "best": "best on the validation split"}
 

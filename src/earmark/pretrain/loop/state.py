@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 
 from earmark.config import ConfigError
-from earmark.pretrain.average import Average
-from earmark.pretrain.checkpoint import Checkpoint, write_checkpoint
-from earmark.pretrain.folders import appearing
+from earmark.pretrain.checkpoints.checkpoint import Checkpoint, write_checkpoint
+from earmark.pretrain.checkpoints.folders import appearing
+from earmark.pretrain.checkpoints.tensors import fill, read_tensors, write_tensors
+from earmark.pretrain.loop.average import Average
 from earmark.pretrain.optimisers.base import Optimiser
-from earmark.pretrain.tensors import fill, read_tensors, write_tensors
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

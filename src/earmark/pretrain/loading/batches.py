@@ -28,8 +28,8 @@ from torch import Tensor
 
 from earmark import audio
 from earmark.config import ConfigError
+from earmark.pretrain.loading.waves import as_wave, pad
 from earmark.pretrain.randomness import derived_seed, generator
-from earmark.pretrain.waves import as_wave, pad
 from earmark.records import Example, span_of
 
 BATCHES_A_BUCKET = 2

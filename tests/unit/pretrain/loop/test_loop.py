@@ -16,18 +16,18 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.audio import AudioError
 from earmark.config import ConfigError
-from earmark.pretrain.batches import Order
-from earmark.pretrain.checkpoint import load_checkpoint
+from earmark.pretrain.checkpoints.checkpoint import load_checkpoint
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
-from earmark.pretrain.distributed import World
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.examples import split_examples
-from earmark.pretrain.interrupt import Preempted
-from earmark.pretrain.loop import Run, pretrain
+from earmark.pretrain.loading.batches import Order
+from earmark.pretrain.loop.distributed import World
+from earmark.pretrain.loop.examples import split_examples
+from earmark.pretrain.loop.interrupt import Preempted
+from earmark.pretrain.loop.plan import Plan
+from earmark.pretrain.loop.process_group import Peers
+from earmark.pretrain.loop.run import Run, pretrain
+from earmark.pretrain.loop.validation import better
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.plan import Plan
-from earmark.pretrain.process_group import Peers
-from earmark.pretrain.validation import better
 from earmark.records import Example
 
 Make = Callable[..., list[Example]]
