@@ -96,7 +96,7 @@ def order() -> Iterator[Figure]:
     """Look at one epoch of the paper's size, and at what ten million clips cost."""
     import numpy as np
 
-    from earmark.pretrain.loading.batches import Order
+    from earmark.pretrain.loading.order import Order
 
     durations_s = log_normal_s(ORDER_CLIPS)
     made = Order(durations_s, ORDER_BATCH_S, seed=0)

@@ -144,6 +144,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Valid here: {', '.join(names[:_LISTED])}{more}." if names else ""
 
 
+def _choices(given: str, known: Sequence[str]) -> str:
+    """Return the nearest of `known`, where one is near, and all of them."""
+    guess = nearest(given, known)
+    every = nearest("", known)
+    return guess if guess == every else guess + every
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
@@ -212,8 +219,8 @@ def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
             _check(expected.item_type, item, f"{at}[{index}]", where)
     elif isinstance(expected, inspect.LiteralType):
         if data not in expected.values:
-            known = nearest(str(data), map(str, expected.values))
-            raise ConfigError(f"{where}: {at} = {_toml(data)} is not a choice.{known}")
+            told = f"{where}: {at} = {_toml(data)} is not a choice."
+            raise ConfigError(told + _choices(str(data), [str(each) for each in expected.values]))
     elif type(expected) in _SCALARS:
         words, types = _SCALARS[type(expected)]
         if not isinstance(data, types) or (isinstance(data, bool) and bool not in types):

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from .abandoned import abandoned
 from .annotate.backends.endpoint import RequestConfig
 from .annotate.execute.estimate import Estimate, Prices
 from .annotate.execute.estimate import estimate as estimate_job
@@ -140,7 +141,8 @@ def _train_together(recipe: Recipe, workspace: Workspace, world: World, until: s
     if training.stage.done:
         return
     if world.rank == 0:
-        training.do(wait=True)
+        # Whoever holds the stage would finish it alone, while the others of us wait for the first.
+        training.do()
     else:
         training.step.work(recipe, training.reads, training.stage.folder)
 
@@ -150,7 +152,12 @@ def _way(
 ) -> Iterator[_Task]:
     """Yield the steps up to `until`, having checked whatever can be checked before the first."""
     tasks = _plan(recipe, workspace, until, relist)
-    workspace.record_run(to_plain(recipe), {task.step.name: task.stage for task in tasks})
+    planned = {task.step.name: task.stage for task in tasks}
+    if workspace.has_run and (
+        told := abandoned(*workspace.latest_run(), to_plain(recipe), planned)
+    ):
+        _say(told)
+    workspace.record_run(to_plain(recipe), planned)
     asking = {task.step.name: task for task in tasks if task.step.job is not None}
     for task in tasks:
         task.check()

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from . import work
 from .annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
-from .annotate.backends.configs import TaggerConfig, told_name
+from .annotate.backends.configs import TaggerConfig
 from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
+from .config import ConfigError
 from .pretrain.config import shaping
-from .pretrain.loop.distributed import world_from_environment
+from .pretrain.encoders.config import HuggingFaceConfig
+from .pretrain.supervision import TAGGING, parts_of
 from .recipe import Recipe
-from .records import Caption, Clip, Example, Score, Source, TagSet, read_parquet
-
-CANARY_S = 30.0
-"""The long clip that a captioner is tried on which does not say what it takes, seconds."""
-
-CANARY_PATIENCE_S = 120.0
-
-Counts = Mapping[str, int]
-Folders = Mapping[str, Path]
+from .work import Counts, Folders
 
 
 @dataclass(frozen=True)
@@ -57,151 +52,6 @@ class Step:
     check: Callable[[Recipe], None] = lambda recipe: None
 
 
-def _corpus(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .corpora.base import list_corpus
-
-    return list_corpus(recipe.corpus.build(), folder)
-
-
-def _scan(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.scan import scan
-
-    sources = read_parquet(reads["corpus"] / "sources.parquet", Source)
-    return scan(sources, recipe.scan, folder)
-
-
-def _try_captioner(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.canary import try_captioner
-
-    captioner = _impatient(recipe.captioner)
-    limit_s = captioner.max_audio_s if isinstance(captioner, ChatConfig) else CANARY_S
-    return try_captioner(captioner.build(), folder, limit_s=limit_s)
-
-
-def _captioner(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.execute.run import answer_all
-
-    return answer_all(_caption_job(recipe, reads, folder), recipe.execute)
-
-
-def _caption_job(recipe: Recipe, reads: Folders, folder: Path) -> Job:
-    from .annotate.caption import caption_job
-
-    clips = reads["scan"] / "clips.parquet"
-    return caption_job(clips, recipe.captioner, recipe.lint, _instruction(recipe.captioner), folder)
-
-
-def _caption(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.caption import write_captions
-
-    instruction = _instruction(recipe.captioner)
-    return write_captions(reads["captioner"], recipe.lint, instruction, folder)
-
-
-def _try_tagger(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.canary import try_tagger
-    from .annotate.tag import readable
-
-    return try_tagger(_impatient(recipe.tagger).build(), folder, readable=readable)
-
-
-def _tagger(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.execute.run import answer_all
-
-    return answer_all(_tag_job(recipe, reads, folder), recipe.execute)
-
-
-def _tag_job(recipe: Recipe, reads: Folders, folder: Path) -> Job:
-    from .annotate.tag import tag_job
-
-    return tag_job(reads["caption"] / "captions.parquet", recipe.tagger, folder)
-
-
-def _tag(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.tag import read_parse_report, write_tags
-
-    counts = write_tags(reads["tagger"], folder)
-    print(read_parse_report(folder), file=sys.stderr, flush=True)
-    return counts
-
-
-def _vocabulary(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.vocabulary.build import write_vocabulary
-    from .annotate.vocabulary.facts import Facts
-
-    counts = write_vocabulary([reads["tag"] / "tags.parquet"], recipe.vocabulary, folder)
-    for line in Facts.load(folder).sentences:
-        print(f"vocabulary: {line}", file=sys.stderr, flush=True)
-    return counts
-
-
-def _audit(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.audit.run import audit
-    from .annotate.vocabulary import Vocabulary
-
-    return audit(
-        reads["scan"] / "clips.parquet",
-        reads["tag"] / "tags.parquet",
-        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
-        recipe.audit,
-        recipe.tagger,
-        recipe.execute,
-        folder,
-        seed=recipe.seed,
-    )
-
-
-def _manifest(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.manifest import assemble
-    from .annotate.vocabulary import Vocabulary
-
-    return assemble(
-        read_parquet(reads["scan"] / "clips.parquet", Clip),
-        read_parquet(reads["caption"] / "captions.parquet", Caption),
-        read_parquet(reads["tag"] / "tags.parquet", TagSet),
-        Vocabulary.load(reads["vocabulary"] / "vocabulary.json"),
-        recipe.manifest,
-        folder,
-        seed=recipe.seed,
-    )
-
-
-def _pretrain(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .annotate.manifest import licences_used
-    from .annotate.vocabulary import Vocabulary
-    from .pretrain.checkpoints.card import describe_data
-    from .pretrain.checkpoints.cards import write_cards
-    from .pretrain.loop.run import pretrain
-
-    examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
-    vocabulary = Vocabulary.load(reads["vocabulary"] / "vocabulary.json")
-    settings = (recipe.encoder, recipe.objective, recipe.pretrain)
-    counts = pretrain(examples, vocabulary, *settings, folder, seed=recipe.seed)
-    if world_from_environment().is_first:
-        data = describe_data(
-            examples,
-            licences=licences_used(reads["manifest"]),
-            captioner=told_name(recipe.captioner),
-            tagger=told_name(recipe.tagger),
-        )
-        write_cards(folder, data, recipe.pretrain, counts, seed=recipe.seed)
-    return counts
-
-
-def _evaluate(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
-    from .evaluate.base import Comparison
-    from .evaluate.card import add_probes
-    from .evaluate.run import evaluate
-
-    examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
-    checkpoint = reads["pretrain"] / "checkpoint"
-    counts = evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
-    scores = read_parquet(folder / "scores.parquet", Score)
-    # Of a finished stage the card alone is written anew; nothing reads it.
-    add_probes(checkpoint, scores, read_parquet(folder / "comparisons.parquet", Comparison))
-    return counts
-
-
 def _captioner_settings(recipe: Recipe) -> Any:
     return _fingerprint(recipe.captioner)
 
@@ -218,6 +68,26 @@ def _check_audit(recipe: Recipe) -> None:
     from .annotate.audit.check import check
 
     check(recipe.audit)
+
+
+def _check_pretraining(recipe: Recipe) -> None:
+    """Miss a package or a device before the first clip is captioned, not behind the last one."""
+    wanted = ["tensorboard"] if recipe.pretrain.tensorboard else []
+    if any(not isinstance(part, TAGGING) for part in parts_of(recipe.objective)):
+        wanted += ["tokenizers", "transformers"]
+    if isinstance(recipe.encoder, HuggingFaceConfig):
+        wanted.append("transformers")
+    for package in wanted:
+        if find_spec(package) is None:
+            extra = "tensorboard" if package == "tensorboard" else "text"
+            raise ConfigError(
+                f"pre-training needs {package}, which is not installed: pip install "
+                f"'earmark[{extra}]'"
+            )
+    if recipe.pretrain.device not in ("auto", "cpu"):
+        from .pretrain.device import pick_device
+
+        pick_device(recipe.pretrain.device)
 
 
 def _audit_settings(recipe: Recipe) -> Any:
@@ -246,15 +116,15 @@ STEPS = (
         "corpus",
         (),
         lambda recipe: recipe.corpus.build().fingerprint(),
-        _corpus,
+        work.list_corpus,
         bounded=False,  # a folder may hold any number of files that are no audio
     ),
-    Step("scan", ("corpus",), lambda recipe: replace(recipe.scan, workers=0), _scan),
+    Step("scan", ("corpus",), lambda recipe: replace(recipe.scan, workers=0), work.scan_files),
     Step(
         "try-captioner",
         (),
         _captioner_settings,
-        _try_captioner,
+        work.try_captioner,
         recorded=lambda recipe: recipe.captioner,
         bounded=False,
         tries="captioner",
@@ -264,21 +134,21 @@ STEPS = (
         "captioner",
         ("scan",),
         _captioner_settings,
-        _captioner,
+        work.ask_captioner,
         recorded=lambda recipe: recipe.captioner,
-        job=_caption_job,
+        job=work.caption_job,
     ),
     Step(
         "caption",
         ("captioner",),
         lambda recipe: (recipe.lint, lint.VERSION, summary.VERSION),
-        _caption,
+        work.read_captions,
     ),
     Step(
         "try-tagger",
         (),
         _tagger_settings,
-        _try_tagger,
+        work.try_tagger,
         recorded=lambda recipe: recipe.tagger,
         bounded=False,
         tries="tagger",
@@ -288,17 +158,17 @@ STEPS = (
         "tagger",
         ("caption",),
         _tagger_settings,
-        _tagger,
+        work.ask_tagger,
         recorded=lambda recipe: recipe.tagger,
-        job=_tag_job,
+        job=work.tag_job,
     ),
-    Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, _tag),
-    Step("vocabulary", ("tag",), _vocabulary_settings, _vocabulary, bounded=False),
+    Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, work.read_tags),
+    Step("vocabulary", ("tag",), _vocabulary_settings, work.choose_vocabulary, bounded=False),
     Step(
         "audit",
         ("scan", "tag", "vocabulary"),
         _audit_settings,
-        _audit,
+        work.audit_tags,
         bounded=False,
         aside=True,
         check=_check_audit,
@@ -308,7 +178,7 @@ STEPS = (
         "manifest",
         ("scan", "caption", "tag", "vocabulary"),
         lambda recipe: (recipe.manifest, recipe.seed),
-        _manifest,
+        work.assemble_manifest,
     ),
     Step(
         "pretrain",
@@ -317,31 +187,20 @@ STEPS = (
             *(recipe.encoder, recipe.objective, recipe.seed),
             shaping(recipe.pretrain),
         ),
-        _pretrain,
+        work.pretrain_encoder,
         bounded=False,
+        check=_check_pretraining,
     ),
     Step(
         "evaluate",
         ("manifest", "pretrain"),
         lambda recipe: (recipe.evaluate, recipe.seed),
-        _evaluate,
+        work.evaluate_encoder,
         bounded=False,
     ),
 )
 STAGES = tuple(step.name for step in STEPS if not step.tries and not step.aside)
 """Every stage of the way of a recipe whose backends are embedded."""
-
-
-def _instruction(config: BackendConfig) -> str:
-    """Return the words that a captioner is sent beside the audio."""
-    return f"{config.system}\n{config.instruction}" if isinstance(config, ChatConfig) else ""
-
-
-def _impatient(config: BackendConfig) -> BackendConfig:
-    """Return the settings with which a server is tried: one that dies of it is soon told."""
-    if not isinstance(config, EndpointConfig):
-        return config
-    return replace(config, patience_s=min(config.patience_s, CANARY_PATIENCE_S))
 
 
 def _fingerprint(config: BackendConfig) -> str:

@@ -119,6 +119,11 @@ class Workspace:
         self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.root / "run.json", _pretty({"recipe": recipe, "stages": folders}))
 
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a latest run."""
+        return _read_run(self.root) is not None
+
     def latest_run(self) -> tuple[dict[str, Any], dict[str, Stage]]:
         """Return the recipe and the stages of the latest run.
 

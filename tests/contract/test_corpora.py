@@ -104,3 +104,11 @@ def test_only_a_corpus_that_makes_audio_writes(config: CorpusConfig, out: Path) 
 def test_settings_can_be_kept(config: CorpusConfig) -> None:
     assert to_plain(config)["kind"] in MEMBERS
     assert fingerprint(config) == fingerprint(config)
+
+
+def test_paths_hold_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.wav").write_bytes(b"a")
+    monkeypatch.chdir(tmp_path)
+    list_corpus(FolderConfig(path=".").build(), tmp_path)
+    (row,) = read_parquet(tmp_path / "sources.parquet", Source)
+    assert row.path == str(tmp_path / "a.wav")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -23,8 +24,10 @@ from earmark.pretrain.encoders.config import (
     ZipformerConfig,
     ZipformerShape,
 )
+from earmark.pretrain.encoders.mel import fits
 from earmark.pretrain.encoders.statistics import LogMelStatistics
 from earmark.pretrain.encoders.transformer import Transformer
+from earmark.pretrain.features import LogMel
 from earmark.records import Span
 
 torch.set_num_threads(1)
@@ -38,6 +41,8 @@ MODELS = (
     *("wav2vec2", "wav2vec2-large", "hubert", "wavlm", "data2vec"),
 )
 TOLERANCE = 1e-4
+BFLOAT16_TOLERANCE = 0.03
+"""Relative, of pooled frames."""
 
 
 TINY_ZIPFORMER = ZipformerShape(
@@ -93,6 +98,42 @@ def test_a_clip_alone_and_in_a_mixed_batch_agree(encoder: Encoder, waves: list[n
     for vector, wave in zip(together, waves, strict=True):
         np.testing.assert_allclose(vector, encoder.embed([wave])[0], atol=TOLERANCE)
     assert len(np.unique(together.round(3), axis=0)) == len(waves)
+
+
+def agree_in_bfloat16(encoder: Encoder, waves: list[np.ndarray]) -> None:
+    """Both times with the same chance, if any."""
+    wave = torch.zeros(len(waves), max(map(len, waves)))
+    for row, samples in zip(wave, waves, strict=True):
+        row[: len(samples)] = torch.from_numpy(samples)
+    lengths = torch.tensor([len(samples) for samples in waves])
+    pooled: list[torch.Tensor] = []
+    for narrow in (False, True):
+        torch.manual_seed(0)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            pooled.append(encoder(wave, lengths).pooled())
+    exact, rounded = pooled
+    assert rounded.isfinite().all()
+    assert (rounded - exact).norm() < BFLOAT16_TOLERANCE * exact.norm()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_bfloat16_rounds_and_no_more(
+    encoder: Encoder, waves: list[np.ndarray], training: bool
+) -> None:
+    agree_in_bfloat16(encoder.train(training), waves[1:4])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_bfloat16_rounds_and_no_more_without_dropout(name: str) -> None:
+    encoder = shaken(build_encoder(msgspec.structs.replace(OURS[name], dropout=0.0)))
+    rng = np.random.default_rng(0)
+    waves = [rng.normal(size=size).astype(np.float32) * 0.1 for size in (9_000, 16_000)]
+    agree_in_bfloat16(encoder.train(), waves)
+    frames = torch.tensor([[-23.0]]).expand(1, 80 * 60).view(1, 60, 80)
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = encoder.forward_features(frames, torch.tensor([60]))
+    encoded.pooled().square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in encoder.parameters())
 
 
 def test_what_lies_behind_a_clips_end_does_not_matter(
@@ -216,6 +257,50 @@ def test_transformers_come_in_sizes(size: Literal["mini", "S", "B"], millions: f
 def test_patches_tile_the_mel_bins() -> None:
     with pytest.raises(ConfigError, match=r"mel_bins = 70 cannot be cut.* 64"):
         TransformerConfig(front="patch", mel_bins=70)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"dims": ()}, r"shape.dims = \[\]"),
+        ({"layers": (1, 1)}, r"shape.layers = \[1, 1\] has 2 numbers, but .* has 3"),
+        ({"heads": (2, 0, 2)}, "shape.heads = 0 should be at least 1"),
+        ({"kernels": (7, 6, 7)}, r"kernels = \[7, 6, 7\]: 6 is even.* give 7"),
+        ({"position_dim": 15}, "position_dim = 15 should be even.* give 16"),
+        ({"stem_channels": (8, 0, 8)}, "stem_channels = 0 should be at least 1"),
+        ({"output_downsampling": 0}, "output_downsampling = 0 should be at least 1"),
+    ],
+)
+def test_shapes_that_no_zipformer_has_are_told(given: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        ZipformerShape(**msgspec.structs.asdict(TINY_ZIPFORMER) | given)
+
+
+@pytest.mark.parametrize("config", [TransformerConfig, ZipformerConfig])
+def test_settings_out_of_range_are_told(
+    config: type[TransformerConfig] | type[ZipformerConfig],
+) -> None:
+    with pytest.raises(ConfigError, match=r"dropout = 1\.5 should be from 0.0 to 1.0"):
+        config(dropout=1.5)
+    with pytest.raises(ConfigError, match=r"sample_rate = 800 should be at least 1000"):
+        config(sample_rate=800)
+    with pytest.raises(ConfigError, match=r"mel_bins = 0 should be at least"):
+        config(mel_bins=0)
+    with pytest.raises(ConfigError, match=r"mel_bins = 500 are too many .* Give at most \d+"):
+        config(mel_bins=500)
+
+
+@pytest.mark.parametrize("rate", [1000, 8000, 16000, 22050, 48000])
+def test_as_many_mel_bins_fit_as_can_be_built(rate: int) -> None:
+    def built(bins: int) -> bool:
+        try:
+            LogMel(rate, bins)
+        except ValueError:
+            return False
+        return True
+
+    counts = [1, 7, 16, 24, *range(30, 200, 5)]
+    assert [fits(rate, bins) for bins in counts] == [built(bins) for bins in counts]
 
 
 def test_what_is_no_wave_is_refused(encoder: Encoder, tmp_path: Path) -> None:

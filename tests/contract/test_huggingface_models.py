@@ -9,10 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, resolved
 from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.hub import quiet
 
 torch.set_num_threads(1)
 
@@ -100,6 +102,42 @@ def test_fresh_weights_follow_from_the_seed(audio_model: Saved) -> None:
     wave = noise(0.5, first.sample_rate)
     np.testing.assert_array_equal(first.embed([wave]), same.embed([wave]))
     assert not np.allclose(first.embed([wave]), other.embed([wave]))
+
+
+def test_a_path_to_nothing_is_told_at_once() -> None:
+    for model in ("/no/where", "./nowhere", "~/nowhere"):
+        with pytest.raises(ConfigError, match="no such folder"):
+            HuggingFaceConfig(model=model)
+    # A checkpoint is read where its model's folder is gone.
+    HuggingFaceConfig(model="/no/where", architecture="{}")
+
+
+def test_a_pickle_is_not_read(tmp_path: Path, audio_model: Saved) -> None:
+    folder = audio_model("hubert")
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    torch.save(load_file(folder / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match=r"safetensors alone: a pickle.*save_pretrained"):
+        build_encoder(HuggingFaceConfig(model=str(tmp_path)))
+
+
+def test_loading_is_quiet_and_leaves_transformers_as_it_was(
+    audio_model: Saved, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    # In training alone there is a mask embedding, which transformers reports as not read.
+    folders = [audio_model(name) for name in ("wav2vec2-large", "clap")]
+    capfd.readouterr()
+    for folder in folders:
+        build_encoder(HuggingFaceConfig(model=str(folder)))
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    with pytest.raises(ConfigError), quiet():
+        raise ConfigError("within")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
 def test_what_is_no_audio_model_is_told(tmp_path: Path, audio_model: Saved) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 VERBS = (
     *("demo", "run", "scan", "caption", "tag", "vocabulary", "manifest", "pretrain", "evaluate"),
-    *("report", "label", "embed"),
+    *("report", "label", "describe", "embed", "search", "export"),
 )
 
 
@@ -24,6 +24,18 @@ def test_help_of_every_verb_ends_with_an_example(verb: str) -> None:
     done = earmark(verb, "--help")
     assert done.returncode == 0
     assert f"Example: earmark {verb}" in done.stdout
+
+
+def test_help_does_not_import_torch() -> None:
+    script = (
+        "import sys; from earmark.cli import main\n"
+        "sys.argv = ['earmark', '--help']\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'torch', 'numpy', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS[1:9])
@@ -52,6 +64,10 @@ def test_reading_a_recipe_does_not_import_torch(verb: str, tmp_path: Path) -> No
         (("scan", "pack"), ["EARMARK_PACK", "corpus.path="]),
         (("label", "-c", "/gone", "a.wav"), ["/gone"]),
         (("report", "-w", "/gone"), ["/gone", "earmark run"]),
+        (("report", "/gone"), ["/gone", "earmark run"]),
+        (("report", "/gone", "-w", "/other"), ["/gone", "/other", "leave one out"]),
+        (("embed", "-o", "vectors.txt", "a.wav"), ["vectors.txt", "vectors.npy"]),
+        (("embed", "-o", "gone/vectors.npy", "a.wav"), ["no folder gone"]),
     ],
 )
 def test_a_users_mistake_exits_with_2_and_says_what_to_write(

@@ -11,7 +11,7 @@ import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Meta, field
+from msgspec import Meta, field, inspect
 
 from earmark.config import (
     Config,
@@ -24,6 +24,7 @@ from earmark.config import (
     nearest,
     to_plain,
 )
+from earmark.recipe import Recipe as WholeRecipe
 
 
 class Folder(Config, frozen=True, kw_only=True, tag="folder", tag_field="kind"):
@@ -89,7 +90,8 @@ def test_decode_builds_the_tree_of_structs() -> None:
             'tasks[0].where.set = "x": a list in [ ] was expected.',
         ),
         ({"precision": "bf16"}, "precision = \"bf16\" is not a choice. Did you mean 'bfloat16'?"),
-        ({"precision": "half"}, "Valid here: auto, bfloat16."),
+        ({"precision": "bf16"}, "Did you mean 'bfloat16'? Valid here: auto, bfloat16."),
+        ({"precision": "half"}, "is not a choice. Valid here: auto, bfloat16."),
         (
             {"corpus": {"kind": "table", "path": "x", "splits": {"1": "trian"}}},
             "corpus.splits.1 = \"trian\" is not a choice. Did you mean 'train'?",
@@ -296,3 +298,16 @@ def test_a_choice_among_several_sorts_of_thing(data: dict[str, Any], message: st
     with pytest.raises(ConfigError, match=re.escape(message)):
         decode(data, Chosen)
     assert decode({"size": 3, "steps": ["case"], "shares": {"music": 0.2}}, Chosen).size == 3
+
+
+def test_a_recipe_read_back_is_the_recipe() -> None:
+    # A whole number as the default of a real one would give a workspace's own record another
+    # fingerprint than the recipe that it was made from.
+    kinds: list[Any] = [WholeRecipe]
+    while kinds:
+        kind = inspect.type_info(kinds.pop())
+        for entry in kind.fields:
+            if isinstance(entry.type, inspect.FloatType) and not entry.required:
+                assert type(entry.default) is float, (kind.cls, entry.name)
+            members = getattr(entry.type, "types", (entry.type,))
+            kinds += [m.cls for m in members if isinstance(m, inspect.StructType)]

@@ -48,4 +48,10 @@ EstimateOption = Annotated[
     bool, typer.Option("--estimate", help="Try 20 clips; print speed, hours and cost of all.")
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        help='"auto" (an accelerator where there is one), "cpu", "cuda", "cuda:1", "mps".'
+    ),
+]
 DEFAULT_WORKSPACE = Path("workspace")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from .app import DEFAULT_WORKSPACE, Overrides, RecipeArgument, WorkspaceOption, app
 from .way import print_scores, run_until
 
@@ -26,10 +31,21 @@ def evaluate(
     print_scores(run_until("evaluate", recipe, overrides, workspace))
 
 
-@app.command(epilog="Example: earmark report -w workspace")
-def report(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
+@app.command(epilog="Example: earmark report workspace")
+def report(
+    of: Annotated[
+        Path | None,
+        typer.Argument(metavar="[WORKSPACE]", help="The same as --workspace.", show_default=False),
+    ] = None,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help='The folder where everything is kept: "workspace".'),
+    ] = None,
+) -> None:
     """Write the report page of a workspace's latest run."""
     from earmark.report.page import write_report
     from earmark.workspace import Workspace
 
-    print(write_report(Workspace(workspace)))
+    if of is not None and workspace is not None:
+        raise ValueError(f"two workspaces are given: {of} and -w {workspace}; leave one out")
+    print(write_report(Workspace(of or workspace or DEFAULT_WORKSPACE)))

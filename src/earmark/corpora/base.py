@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from earmark.records import Rejected, Source, write_outcome
 
@@ -32,5 +35,15 @@ class Corpus(ABC):
 
 
 def list_corpus(corpus: Corpus, folder: Path) -> dict[str, int]:
-    """Write sources.parquet and rejected.parquet into `folder`; returns counts."""
-    return write_outcome(folder, "sources.parquet", list(corpus.rows(folder)), Source)
+    """Write sources.parquet and rejected.parquet into `folder`; returns counts.
+
+    Paths are made absolute, so that later stages may be run from another folder.
+    """
+    rows = [_absolute(row) for row in corpus.rows(folder)]
+    return write_outcome(folder, "sources.parquet", rows, Source)
+
+
+def _absolute(row: Source | Rejected) -> Source | Rejected:
+    if isinstance(row, Rejected):
+        return row
+    return msgspec.structs.replace(row, path=os.path.abspath(row.path))

@@ -96,7 +96,7 @@ class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag
     lr: float = 0.045
     objective_lr: float = 0.045
     warmup_steps: int = 500
-    lr_steps: float = 7500
+    lr_steps: float = 7500.0
     lr_epochs: float = 3.5
 
     def __post_init__(self) -> None:

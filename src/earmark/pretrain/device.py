@@ -33,9 +33,9 @@ def pick_device(name: str, local_rank: int | None = None) -> torch.device:
             device = torch.device("cuda", local_rank)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(
-            f'pretrain.device = {name!r} cannot be used here: {reason} Use "auto" or "cpu".'
+            f'pretrain.device = {name!r} cannot be used here: {reason}. Use "auto" or "cpu".'
         ) from None
     return device
 

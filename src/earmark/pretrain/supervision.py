@@ -75,6 +75,10 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PartMaterials, ...]
 
 
+TAGGING = (TagsConfig, TagsParallelConfig)
+"""Settings of objectives on classes; those of all others have a text."""
+
+
 def parts_of(config: ObjectiveConfig) -> tuple[PartConfig, ...]:
     """Return the objectives that make up one."""
     return config.parts if isinstance(config, MultitaskConfig) else (config,)
@@ -98,7 +102,7 @@ def texts(example: Example, source: TextSource) -> tuple[str, ...]:
 def lacks(example: Example, config: ObjectiveConfig) -> str:
     """Return what of a clip an objective would want and does not find, "" where it has all."""
     for part in parts_of(config):
-        if isinstance(part, TagsConfig | TagsParallelConfig):
+        if isinstance(part, TAGGING):
             if not class_names(example, part.label):
                 return f"no label {part.label}" if part.label else "no tags"
         elif not texts(example, part.text):
@@ -124,7 +128,7 @@ def gather(
     parts: list[PartMaterials] = []
     for part in parts_of(config):
         classes = words = None
-        if isinstance(part, TagsConfig | TagsParallelConfig):
+        if isinstance(part, TAGGING):
             classes = gather_classes(examples, vocabulary, part.label)
         if not isinstance(part, TagsConfig):
             from earmark.pretrain.text.words import gather_words
@@ -141,3 +145,18 @@ def written(example: Example, part: PartConfig) -> tuple[str, ...]:
     if isinstance(part, TagsParallelConfig):
         return (", ".join(class_names(example, part.label)),)
     return texts(example, part.text)
+
+
+def without_unread_texts(example: Example, config: ObjectiveConfig) -> Example:
+    """Return a clip without those of its texts that an objective does not read.
+
+    Of original captions, which model cards count, the first is kept.
+    """
+    read = {part.text for part in parts_of(config) if not isinstance(part, TAGGING)}
+    kept = example.original_captions if "original" in read else example.original_captions[:1]
+    return msgspec.structs.replace(
+        example,
+        caption=example.caption if "caption" in read else "",
+        summary=example.summary if "summary" in read else "",
+        original_captions=kept,
+    )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark.pretrain.config import AdamWConfig, OptimiserConfig, PretrainConfig, ScaledAdamConfig
-from earmark.pretrain.optimisers.base import Optimiser
+from earmark.pretrain.optimisers.base import Optimiser, within_norm
 from earmark.pretrain.optimisers.build import build_optimiser
 from earmark.pretrain.optimisers.schedule import cosine, eden
 
@@ -158,8 +158,11 @@ def test_gradients_are_scaled_and_clipped_together() -> None:
     (first, second), others = [e.parameter for e in optimiser.named][:2], optimiser.named[2:]
     first.grad, second.grad = torch.zeros_like(first), torch.zeros_like(second)
     first.grad.view(-1)[0], second.grad.view(-1)[0] = 6.0, 8.0
-    optimiser.scale(0.5)
-    assert optimiser.clip(1.0) == pytest.approx(5.0)
+    norm = float(optimiser.norm())
+    assert norm == pytest.approx(10.0)
+    assert within_norm(0.5 * norm, 1.0) == pytest.approx(0.2)
+    assert within_norm(0.9, 1.0) == within_norm(0.0, 1.0) == 1.0
+    optimiser.scale(0.5 * within_norm(0.5 * norm, 1.0))
     assert first.grad.sum() == pytest.approx(0.6, rel=1e-4)
     assert second.grad.sum() == pytest.approx(0.8, rel=1e-4)
     assert all(each.parameter.grad is None for each in others)

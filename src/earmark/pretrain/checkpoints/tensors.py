@@ -34,9 +34,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise ConfigError(f"{path.parent} is not a whole checkpoint: no {path.name}") from None
+        raise ConfigError(
+            f"{path.parent} is not a whole checkpoint: no {path.name}. "
+            "Copy the checkpoint again from where it came, all files of it."
+        ) from None
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path} cannot be read as safetensors: {error}") from None
+        raise ConfigError(
+            f"{path} cannot be read as safetensors: {error}. It is damaged: copy the "
+            "checkpoint again from where it came, or take another of its run."
+        ) from None
 
 
 def fill(module: nn.Module, path: Path) -> None:

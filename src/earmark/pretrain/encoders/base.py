@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -49,12 +49,14 @@ class Encoder(nn.Module, ABC):
     is set, layers are computed a second time on the way back in training instead of being kept:
     slower, with less memory, and with the same gradients. An encoder that changes as training goes
     on has a buffer `steps_taken`; the loop writes the optimiser steps into it.
+    `leaves_parameters_out` says that some parameter may get no gradient from a batch.
     """
 
     sample_rate: int
     dim: int
     frame_rate: float
     checkpoint_activations: bool = False
+    leaves_parameters_out: bool = False
 
     @abstractmethod
     def features(
@@ -114,16 +116,26 @@ class Encoder(nn.Module, ABC):
             ValueError: a wave is empty, not finite, or not one-dimensional.
         """
         vectors = np.zeros((len(files), self.dim), dtype=np.float32)
-        device = next(iter([*self.parameters(), *self.buffers()])).device
         was_training = self.training
         self.eval()
         try:
-            durations = [duration_s(file, self.sample_rate) for file in files]
-            for group in group_by_length(durations, EMBED_BATCH_S):
-                wave, lengths = pad([as_wave(files[place], self.sample_rate) for place in group])
-                with torch.inference_mode():
-                    encoded = self(wave.to(device), lengths.to(device))
-                    vectors[group] = encoded.pooled().cpu().numpy()
+            for places, encoded in self.encode(files):
+                vectors[places] = encoded.pooled().cpu().numpy()
         finally:
             self.train(was_training)
         return vectors
+
+    @final
+    def encode(self, files: Sequence[Sound]) -> Iterator[tuple[list[int], Encoded]]:
+        """Yield places in `files` and their frames, batch by batch, until each was there.
+
+        Sounds of like length share a batch of at most `EMBED_BATCH_S` seconds. No gradients; the
+        mode, training or evaluation, is left as it is. Raises as `embed`.
+        """
+        device = next(iter([*self.parameters(), *self.buffers()])).device
+        durations = [duration_s(file, self.sample_rate) for file in files]
+        for places in group_by_length(durations, EMBED_BATCH_S):
+            wave, lengths = pad([as_wave(files[place], self.sample_rate) for place in places])
+            with torch.inference_mode():
+                encoded = self(wave.to(device), lengths.to(device))
+            yield places, encoded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from earmark.config import Config, ConfigError
+from earmark.pretrain.encoders.mel import check_mel_bins
 from earmark.pretrain.ranges import at_least, within
 
 
@@ -68,8 +70,8 @@ class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", ta
         """Refuse what no encoder can be built from.
 
         Raises:
-            ConfigError: a value is out of range, `heads` does not divide `dim`, or patches do not
-                tile the mel bins.
+            ConfigError: a value is out of range, `heads` does not divide `dim`, the sample rate
+                has no room for the mel bins, or patches do not tile them.
         """
         dim, layers, heads = self.shape
         for name, value in (
@@ -89,6 +91,7 @@ class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", ta
                 f"nearest number that does is {closest}."
             )
         self._check_front()
+        check_mel_bins(self.sample_rate, self.mel_bins)
 
     def _check_front(self) -> None:
         if not self.stem_channels or min(self.stem_channels) < 1:
@@ -137,12 +140,69 @@ class ZipformerShape(Config, frozen=True, kw_only=True):
     downsampling: tuple[int, ...] = (1, 2, 4, 8, 4, 2)
     output_downsampling: int = 2
 
+    def __post_init__(self) -> None:
+        """Refuse what no encoder can be built from.
+
+        Raises:
+            ConfigError: naming the key, the value and what it should be.
+        """
+        stacks = len(self.dims)
+        if not stacks:
+            raise ConfigError("encoder.shape.dims = [] should have a number for each stack.")
+        for name, least in EACH_STACK.items():
+            given: tuple[int, ...] = getattr(self, name)
+            if len(given) != stacks:
+                raise ConfigError(
+                    f"encoder.shape.{name} = {list(given)} has {len(given)} numbers, but "
+                    f"encoder.shape.dims has {stacks}: give one for each stack."
+                )
+            at_least(f"encoder.shape.{name}", min(given), least)
+        at_least("encoder.shape.stem_channels", min(self.stem_channels), 1)
+        for name in ONE_NUMBER:
+            at_least(f"encoder.shape.{name}", getattr(self, name), 1)
+        self._check_parity()
+
+    def _check_parity(self) -> None:
+        for kernel in self.kernels:
+            if kernel % 2 == 0:
+                raise ConfigError(
+                    f"encoder.shape.kernels = {list(self.kernels)}: {kernel} is even, but a kernel "
+                    f"should have as many frames to either side; give {kernel + 1}."
+                )
+        if self.position_dim % 2:
+            raise ConfigError(
+                f"encoder.shape.position_dim = {self.position_dim} should be even, for its cosines "
+                f"and sines; give {self.position_dim + 1}."
+            )
+
+
+EACH_STACK = {
+    "dims": 2,
+    "layers": 1,
+    "feed_forward_dims": 2,
+    "heads": 1,
+    "kernels": 1,
+    "downsampling": 1,
+}
+"""Settings of a Zipformer with one number a stack, and the least that each may be."""
+
+ONE_NUMBER = (
+    "query_head_dim",
+    "value_head_dim",
+    "position_head_dim",
+    "position_dim",
+    "output_downsampling",
+)
+
+STEM_MEL_BINS = 7
+"""The fewest of which Zipformer's convolutions leave one."""
+
 
 class ZipformerConfig(Config, frozen=True, kw_only=True, tag="zipformer", tag_field="kind"):
     """Zipformer2 on Kaldi log-mel: the paper's encoder (arXiv 2310.11230; PAPER section 3).
 
     Args:
-        size: "M" (65.9M parameters, 512-d) as the paper's, "L" (152.7M, 768-d), or "S" (about 10M)
+        size: "M" (65.9M parameters, 512-d) as the paper's, "L" (152.7M, 768-d), or "S" (9.6M)
             for a CPU.
         shape: instead of a size, every dimension.
         sample_rate: what it listens to, Hz.
@@ -155,6 +215,12 @@ class ZipformerConfig(Config, frozen=True, kw_only=True, tag="zipformer", tag_fi
     sample_rate: int = 16000
     mel_bins: int = 80
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range. Raises ConfigError."""
+        at_least("encoder.mel_bins", self.mel_bins, STEM_MEL_BINS)
+        within("encoder.dropout", self.dropout, 0.0, 1.0)
+        check_mel_bins(self.sample_rate, self.mel_bins)
 
 
 class HuggingFaceConfig(Config, frozen=True, kw_only=True, tag="huggingface", tag_field="kind"):
@@ -174,6 +240,26 @@ class HuggingFaceConfig(Config, frozen=True, kw_only=True, tag="huggingface", ta
     layer: int = -1
     pretrained: bool = True
     architecture: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a model that is nowhere, unless its `architecture` is known already.
+
+        Raises:
+            ConfigError: no model is named, or it is a path to no folder.
+        """
+        if self.architecture:
+            return
+        if not self.model:
+            raise ConfigError(
+                "encoder.model is empty: give a model hub's name, such as 'openai/whisper-base', "
+                "or a folder that save_pretrained wrote."
+            )
+        if self.model[0] in "/.~" and not Path(self.model).is_dir():
+            home = " '~' is not expanded: write the path out." if self.model[0] == "~" else ""
+            raise ConfigError(
+                f"encoder.model = {self.model!r}: no such folder.{home} Give a folder that "
+                "save_pretrained wrote, or a model hub's name, such as 'openai/whisper-base'."
+            )
 
 
 EncoderConfig = TransformerConfig | ZipformerConfig | HuggingFaceConfig

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from earmark.pretrain.encoders.base import Encoder
@@ -28,11 +29,8 @@ class Average:
         self.objective = copy.deepcopy(objective).requires_grad_(False).eval()
         self._decay = decay
         pairs = ((self.encoder, encoder), (self.objective, objective))
-        self._weights = [
-            (kept, latest.detach())
-            for average, module in pairs
-            for kept, latest in zip(average.parameters(), module.parameters(), strict=True)
-        ]
+        self._kept: list[Tensor] = [kept for average, _ in pairs for kept in average.parameters()]
+        self._latest = [latest.detach() for _, module in pairs for latest in module.parameters()]
         self._buffered = [
             (average, module, names) for average, module in pairs if (names := _buffers(module))
         ]
@@ -40,8 +38,8 @@ class Average:
     def update(self, step: int) -> None:
         """Take in the weights after step 1, 2, ..."""
         share = min(self._decay, (1 + step) / (10 + step))
-        for average, weights in self._weights:
-            average.lerp_(weights, 1.0 - share)
+        # One launch for all tensors.
+        torch._foreach_lerp_(self._kept, self._latest, 1.0 - share)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         for average, module, names in self._buffered:
             kept, latest = average.state_dict(), module.state_dict()
             for name in names:

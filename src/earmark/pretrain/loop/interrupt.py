@@ -26,16 +26,19 @@ class Preempted(Exception):  # noqa: N818
 def deferred_interrupts() -> Generator[Callable[[], int]]:
     """Give a function that tells with which signal the process was asked to stop, 0 for none.
 
-    A second request stops it at once. Outside the main thread, where Python lets nobody set signal
-    handlers, nothing is deferred.
+    A second Ctrl-C stops it at once. A second SIGTERM changes nothing: torchrun and schedulers both
+    send it, some to every process and some once more. Outside the main thread, where Python lets
+    nobody set signal handlers, nothing is deferred.
     """
     asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if number == asked == signal.SIGINT:
             raise KeyboardInterrupt
-        asked = number
+        # A person's wish goes before a scheduler's, whichever came first.
+        if asked != signal.SIGINT:
+            asked = number
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: 0

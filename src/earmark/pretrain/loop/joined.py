@@ -23,6 +23,8 @@ class Told:
         losses: each micro-batch's mean loss.
         weights: over how many items each of them is a mean.
         parts: of each micro-batch's loss.
+        part_weights: over how many items each of those is a mean.
+        norm: of all gradients together, already averaged over the processes.
         heard_s: real seconds of audio.
         padded_s: the same with padding.
         waited_s: for batches.
@@ -32,6 +34,8 @@ class Told:
     losses: Sequence[float]
     weights: Sequence[int]
     parts: Sequence[Mapping[str, float]]
+    part_weights: Sequence[Mapping[str, int]]
+    norm: float
     heard_s: float
     padded_s: float
     waited_s: float
@@ -99,15 +103,18 @@ def not_finite(everyone: Sequence[Heard]) -> str:
     return "; ".join(f"process {rank}: {everyone[rank].clips}" for rank in ranks)
 
 
-def told(batches: Sequence[Batch], losses: Sequence[Loss], *, waited_s: float, asked: int) -> Told:
+def told(
+    batches: Sequence[Batch], losses: Sequence[Loss], norm: Tensor, *, waited_s: float, asked: int
+) -> Told:
     """Return what a process has to tell; the one place where it waits for its accelerator."""
+    parts = [part for loss in losses for part in loss.parts.values()]
+    numbers = iter(_numbers([norm, *(loss.total for loss in losses), *parts]))
     return Told(
-        losses=_numbers([loss.total for loss in losses]),
+        norm=next(numbers),
+        losses=[next(numbers) for _ in losses],
         weights=[loss.weight for loss in losses],
-        parts=[
-            dict(zip(loss.parts, _numbers(list(loss.parts.values())), strict=True))
-            for loss in losses
-        ],
+        parts=[{name: next(numbers) for name in loss.parts} for loss in losses],
+        part_weights=[{name: loss.weight_of(name) for name in loss.parts} for loss in losses],
         heard_s=sum(batch.duration_s for batch in batches),
         padded_s=sum(batch.wave.numel() / batch.sample_rate for batch in batches),
         waited_s=waited_s,
@@ -120,25 +127,32 @@ def joined(everyone: Sequence[Told]) -> Joined:
     weights = [weight for one in everyone for weight in one.weights]
     losses = [loss for one in everyone for loss in one.losses]
     parts = [part for one in everyone for part in one.parts]
+    part_weights = [part for one in everyone for part in one.part_weights]
     names = dict.fromkeys(name for part in parts for name in part)
     heard_s = sum(one.heard_s for one in everyone)
-    asked = {one.asked for one in everyone}
     return Joined(
         loss=_mean(losses, weights),
         weight=max(1, sum(weights)),
         parts={
             name: _mean(
                 [part[name] for part in parts if name in part],
-                [weight for part, weight in zip(parts, weights, strict=True) if name in part],
+                [part[name] for part in part_weights if name in part],
             )
             for name in names
         },
         heard_s=heard_s,
         padding=1.0 - heard_s / sum(one.padded_s for one in everyone),
         waited_s=sum(one.waited_s for one in everyone) / len(everyone),
-        # Ctrl-C is a person's wish, and goes before a scheduler's.
-        asked=int(signal.SIGINT) if signal.SIGINT in asked else max(asked),
+        asked=wish([one.asked for one in everyone]),
     )
+
+
+def wish(asked: Sequence[int]) -> int:
+    """Return the signal that processes were asked to stop by, 0 for none.
+
+    Ctrl-C is a person's wish, and goes before a scheduler's.
+    """
+    return int(signal.SIGINT) if signal.SIGINT in asked else max(asked)
 
 
 def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
@@ -147,6 +161,4 @@ def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
 
 
 def _numbers(scalars: Sequence[Tensor]) -> list[float]:
-    if not scalars:
-        return []
     return torch.stack([scalar.detach().float().reshape(()) for scalar in scalars]).tolist()

@@ -12,6 +12,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.loop.clock import Clock
 from earmark.pretrain.loop.joined import Taken
 from earmark.pretrain.loop.log import Log
+from earmark.pretrain.loop.state import Reached
 from earmark.progress import Progress, track
 
 
@@ -42,18 +43,22 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(folder: Path, *, step: int, steps: int, tensorboard: bool) -> Generator[Journal]:
-    """Go on with the journal of a run that has come to `step` of `steps`.
+def open_journal(
+    folder: Path, reached: Reached, *, steps: int, tensorboard: bool
+) -> Generator[Journal]:
+    """Go on with the journal of a run that has come so far, of `steps`.
 
     Raises:
         ConfigError: TensorBoard is asked for and not installed.
     """
     with contextlib.ExitStack() as stack:
-        board = _board(folder, step) if tensorboard else None
+        board = _board(folder, reached.step) if tensorboard else None
         if board is not None:
             stack.callback(board.close)
-        log = Log(folder / "log.jsonl", step=step)
-        progress = stack.enter_context(track("pretrain", total=steps, unit="steps", resumed=step))
+        log = Log(folder / "log.jsonl", step=reached.step, owes_validation=reached.owes_validation)
+        progress = stack.enter_context(
+            track("pretrain", total=steps, unit="steps", resumed=reached.step)
+        )
         yield Journal(log, progress, board)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.loading.batches import Batch, Order, load_batch, prefetch
+from earmark.pretrain.loading.batches import Batch, load_batch, prefetch
+from earmark.pretrain.loading.order import Order
 from earmark.pretrain.loop.distributed import World
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.objectives.base import Objective

@@ -19,7 +19,7 @@ from earmark.records import Example
 class Plan(msgspec.Struct, frozen=True):
     """What a run is made of: the same in every process, and after a kill.
 
-    `encoder` is resolved: it can be built without a model hub.
+    `encoder` is as the recipe has it: what else a model hub says of it is in the state of the run.
     """
 
     splits: Splits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,10 +11,14 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from earmark.config import ConfigError
 from earmark.pretrain.loop.distributed import World
 
 PATIENCE = timedelta(hours=6)
-"""The first process validates and writes checkpoints alone, and the others wait that long."""
+"""The first process validates and writes checkpoints alone, and the others wait that long over
+gloo. Between the devices nothing takes long, so that NCCL keeps its own limit of minutes: a process
+that is gone is soon found out.
+"""
 
 T = TypeVar("T")
 
@@ -34,21 +38,46 @@ class Peers:
         distributed.all_gather_object(values, value, group=self._group)
         return values
 
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Return what `make` returns in the first process, which alone calls it, in all of them.
+
+        Raises:
+            ConfigError: that `make` raised, likewise in all of them.
+        """
+        made: list[Any] = [None]
+        if self.world.is_first:
+            try:
+                made = [make()]
+            except ConfigError as error:
+                made = [error]
+        if self.world.size > 1:
+            distributed.broadcast_object_list(made, src=0, group=self._group)
+        if isinstance(made[0], ConfigError):
+            raise made[0]
+        return made[0]
+
     def wait(self) -> None:
         """Wait until every process has come here."""
         if self.world.size > 1:
             distributed.barrier(group=self._group)
 
-    def wrapped(self, module: nn.Module) -> nn.Module:
+    def wrapped(self, module: nn.Module, *, leaves_parameters_out: bool) -> nn.Module:
         """Return a module that averages its gradients over all processes, on the way back.
 
-        A parameter that no process has used keeps no gradient.
+        Buffers are each process's own: none of them decides anything that others have to share.
+
+        Args:
+            module: what is trained.
+            leaves_parameters_out: whether some parameter may get no gradient from a batch. Finding
+                out which takes a walk through the graph each time.
         """
         if self.world.size == 1:
             return module
-        # Objectives may leave a head out for a batch, so that what is used has to be found out.
         return DistributedDataParallel(
-            module, find_unused_parameters=True, gradient_as_bucket_view=True
+            module,
+            find_unused_parameters=leaves_parameters_out,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
         )
 
 
@@ -66,9 +95,7 @@ def process_group(world: World, device: torch.device) -> Generator[Peers]:
     ours = not distributed.is_initialized()
     if ours:
         backend = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(
-            backend, rank=world.rank, world_size=world.size, timeout=PATIENCE
-        )
+        distributed.init_process_group(backend, rank=world.rank, world_size=world.size)
     try:
         # What is told is small and lies on the CPU: gloo needs no device for it.
         yield Peers(world, distributed.new_group(backend="gloo", timeout=PATIENCE))

@@ -20,6 +20,10 @@ from earmark.pretrain.checkpoints.folders import appearing
 from earmark.pretrain.checkpoints.tensors import fill, read_tensors, write_tensors
 from earmark.pretrain.loop.average import Average
 from earmark.pretrain.optimisers.base import Optimiser
+from earmark.workspace import write_text
+
+RUN = "run.txt"
+"""In the folder of a finished run: the fingerprint of all that shaped it."""
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +37,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         processes: that made the last step.
         accumulate: micro-batches of each process in it.
         best: score of the best checkpoint, None before there is one.
+        owes_validation: whether the step's validation was put off, to save the state soon.
     """
 
     run: str
@@ -42,6 +47,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     processes: int = 1
     accumulate: int = 1
     best: float | None = None
+    owes_validation: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,31 +74,62 @@ def save_state(folder: Path, kept: Kept, reached: Reached) -> None:
             shutil.rmtree(state)
 
 
-def restore_state(folder: Path, kept: Kept, run: str) -> Reached:
-    """Fill modules, optimiser and average from the latest state in `folder`, if there is one.
+def latest_state(folder: Path) -> Path | None:
+    """Return the folder of the state that a run goes on from, None where there is none."""
+    return max(_states(folder), default=None)
+
+
+def read_reached(state: Path, run: str) -> Reached:
+    """Read how far the run of a state is.
 
     Raises:
-        ConfigError: the state belongs to another run, or is damaged.
+        ConfigError: the state belongs to another run than the one of fingerprint `run`, or is
+            damaged.
     """
-    states = _states(folder)
-    if not states:
-        return Reached(run=run)
-    latest = states[-1]
     try:
-        reached = msgspec.json.decode((latest / "training.json").read_bytes(), type=Reached)
+        reached = msgspec.json.decode((state / "training.json").read_bytes(), type=Reached)
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{latest} is damaged ({error}); delete it to start afresh.") from None
+        raise ConfigError(f"{state} is damaged ({error}); delete it to start afresh.") from None
     if reached.run != run:
-        raise ConfigError(
-            f"{latest} is the state of a run with other settings, clips, vocabulary or seed "
-            f"({reached.run}, this one is {run}). Use another folder, or delete it to start afresh."
-        )
-    fill(kept.checkpoint.encoder, latest / "model.safetensors")
-    fill(kept.checkpoint.objective, latest / "objective.safetensors")
-    kept.optimiser.restore(read_tensors(latest / "optimiser.safetensors"))
-    if kept.average is not None:
-        kept.average.restore(read_tensors(latest / "average.safetensors"))
+        raise ConfigError(_of_another_run(f"{state} is the state", reached.run, run))
     return reached
+
+
+def restore(state: Path, kept: Kept) -> None:
+    """Fill modules, optimiser and average from a state.
+
+    Raises:
+        ConfigError: a file is missing, damaged, or does not fit.
+    """
+    fill(kept.checkpoint.encoder, state / "model.safetensors")
+    fill(kept.checkpoint.objective, state / "objective.safetensors")
+    kept.optimiser.restore(read_tensors(state / "optimiser.safetensors"))
+    if kept.average is not None:
+        kept.average.restore(read_tensors(state / "average.safetensors"))
+
+
+def mark_finished(folder: Path, run: str) -> None:
+    """Write into a run's folder which run it is of, by its fingerprint."""
+    write_text(folder / RUN, f"{run}\n")
+
+
+def check_finished(folder: Path, run: str) -> None:
+    """Make sure that a finished run's folder is that of fingerprint `run`.
+
+    Raises:
+        ConfigError: it is another's.
+    """
+    path = folder / RUN
+    written = path.read_text("utf-8").strip() if path.exists() else "not known"
+    if written != run:
+        raise ConfigError(_of_another_run(f"{folder} holds the checkpoint", written, run))
+
+
+def _of_another_run(what: str, written: str, run: str) -> str:
+    return (
+        f"{what} of a run with other settings, clips, vocabulary or seed ({written}, this one is "
+        f"{run}). Use another folder, or delete it to start afresh."
+    )
 
 
 def drop_states(folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -45,20 +46,27 @@ class Validation:
     # Not inference_mode: what a module keeps from then on, such as a table of positions, could not
     # be used in training.
     @torch.no_grad()
-    def scores(self, encoder: Encoder, objective: Objective[Any]) -> dict[str, float]:
-        """Return "loss" and the objective's own scores; both modules are left as they came."""
+    def scores(
+        self, encoder: Encoder, objective: Objective[Any], asked: Callable[[], int]
+    ) -> dict[str, float] | None:
+        """Return "loss" and the objective's own scores; both modules are left as they came.
+
+        None where `asked` told, between two batches, that the process should stop.
+        """
         were_training = encoder.training, objective.training
         encoder.eval()
         objective.eval()
         try:
             with autocast(self._device, self._config.precision):
-                return objective.measure(self._batches(encoder, objective))
+                return objective.measure(self._batches(encoder, objective, asked))
+        except _CutShort:
+            return None
         finally:
             encoder.train(were_training[0])
             objective.train(were_training[1])
 
     def _batches(
-        self, encoder: Encoder, objective: Objective[Any]
+        self, encoder: Encoder, objective: Objective[Any], asked: Callable[[], int]
     ) -> Iterator[tuple[Encoded, Any]]:
         def load(group: int) -> Batch:
             return load_batch(
@@ -70,9 +78,17 @@ class Validation:
                 step=ALWAYS,
             )
 
-        for batch, _ in prefetch(load, range(len(self._groups)), self._config.workers):
-            wave, lengths = batch.wave.to(self._device), batch.lengths.to(self._device)
-            yield encoder(wave, lengths), batch.targets
+        groups = prefetch(load, range(len(self._groups)), self._config.workers)
+        with contextlib.closing(groups):
+            for batch, _ in groups:
+                if asked():
+                    raise _CutShort
+                wave, lengths = batch.wave.to(self._device), batch.lengths.to(self._device)
+                yield encoder(wave, lengths), batch.targets
+
+
+class _CutShort(Exception):  # noqa: N818
+    """The process was asked to stop."""
 
 
 def better(score: float, best: float | None, selects: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, final
@@ -22,12 +23,18 @@ class Loss:
     `total` is a mean over `weight` items (clips, or tokens): batches and processes whose weights
     differ are joined by weighted means, so that the gradient is that of one large batch. Whoever
     joins them multiplies by the weight before `backward`, for gradients may cross over to other
-    processes on the way back.
+    processes on the way back. `part_weights` says over how many items a part is a mean, where that
+    is another number than `weight`.
     """
 
     total: Tensor
     weight: int
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+    part_weights: Mapping[str, int] = field(default_factory=dict)
+
+    def weight_of(self, part: str) -> int:
+        """Return over how many items a part is a mean."""
+        return self.part_weights.get(part, self.weight)
 
 
 class Meter(ABC, Generic[T]):
@@ -50,10 +57,12 @@ class Objective(nn.Module, ABC, Generic[T]):
     """Heads, decoders and text towers, and how they turn frames and targets into a loss.
 
     `selects` names the score of `measure` by which the best checkpoint is chosen: of "loss" the
-    lowest, of any other the highest.
+    lowest, of any other the highest. `leaves_parameters_out` says that some parameter may get no
+    gradient from a batch.
     """
 
     selects: str = "loss"
+    leaves_parameters_out: bool = False
 
     @abstractmethod
     def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> T:
@@ -90,17 +99,18 @@ class MeanLoss(Meter[Any]):
     def __init__(self, objective: Objective[Any]) -> None:
         self._objective = objective
         self._sums = dict[str, float]()
-        self._items = 0
+        self._items = Counter[str]()
 
     def add(self, encoded: Encoded, targets: Any) -> None:
         """Take in a batch."""
         loss: Loss = self._objective(encoded, targets)
         for name, value in {"loss": loss.total, **loss.parts}.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value) * loss.weight
-        self._items += loss.weight
+            weight = loss.weight_of(name)
+            self._sums[name] = self._sums.get(name, 0.0) + float(value) * weight
+            self._items[name] += weight
 
     def result(self) -> dict[str, float]:
         """Return the means over the items of all batches."""
-        if not self._items:
+        if not self._items["loss"]:
             return {"loss": float("nan")}
-        return {name: total / self._items for name, total in self._sums.items()}
+        return {name: total / self._items[name] for name, total in self._sums.items()}

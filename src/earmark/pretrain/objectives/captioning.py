@@ -87,24 +87,29 @@ class CaptioningObjective(Objective[Captions]):
     def forward(self, encoded: Encoded, targets: Captions) -> Loss:
         """Return the mean of -log p over tokens, smoothed, in nats.
 
-        The parts "ar" and "par" are what tokens of either way contribute: they add up to the total.
+        The parts "ar" and "par" are the means over tokens of either way, of those ways that were
+        drawn.
         """
         asked = ask(targets.texts, targets.parallel, self.pieces, self.config.queries)
+        # Counted here, on the CPU, so that nothing waits for a device.
+        at_once = int(asked.parallel.sum())
+        tokens = {"ar": len(asked.parallel) - at_once, "par": at_once}
         asked = asked.to(encoded.frames.device)
         losses = answer_losses(self.decoder, encoded, asked, self.config.label_smoothing)
-        by_way = losses.detach() / len(losses)
-        parts = {
-            "ar": by_way.masked_fill(asked.parallel, 0.0).sum(),
-            "par": by_way.masked_fill(~asked.parallel, 0.0).sum(),
+        nats = {
+            "ar": losses.detach().masked_fill(asked.parallel, 0.0).sum(),
+            "par": losses.detach().masked_fill(~asked.parallel, 0.0).sum(),
         }
-        return Loss(losses.mean(), len(losses), parts)
+        drawn = {way: count for way, count in tokens.items() if count}
+        parts = {way: nats[way] / count for way, count in drawn.items()}
+        return Loss(losses.mean(), len(losses), parts, drawn)
 
     def meter(self) -> Meter[Captions]:
         """Return a meter of every text, decoded each way that is trained, whatever was drawn.
 
-        "ar_loss" and "par_loss" are means of -log p over tokens in nats, without label smoothing;
-        with them "ar_accuracy" and "par_accuracy", the share of tokens that were the likeliest
-        (word by word: after the true words), and "ar_perplexity" and "par_perplexity". "loss" is
+        "loss/ar" and "loss/par" are means of -log p over tokens in nats, without label smoothing;
+        with them "accuracy/ar" and "accuracy/par", the share of tokens that were the likeliest
+        (word by word: after the true words), and "perplexity/ar" and "perplexity/par". "loss" is
         the mean of both, weighted as in training.
         """
         return CaptioningMeter(self)
@@ -164,7 +169,7 @@ class CaptioningMeter(Meter[Captions]):
             "loss": sum(self._weights[way] * count.loss for way, count in self._tallies.items())
         }
         for way, count in self._tallies.items():
-            scores[f"{way}_loss"] = count.loss
-            scores[f"{way}_accuracy"] = count.accuracy
-            scores[f"{way}_perplexity"] = count.perplexity
+            scores[f"loss/{way}"] = count.loss
+            scores[f"accuracy/{way}"] = count.accuracy
+            scores[f"perplexity/{way}"] = count.perplexity
         return scores

@@ -50,6 +50,7 @@ class TextModelConfig(Config, frozen=True, kw_only=True):
             "mini" (2 x 256) for a CPU. Not looked at where `pretrained` is given.
         pretrained: a model hub's name or a folder, whose weights and words are taken instead; a
             word embedding that fits another size of vocabulary is not.
+        revision: of the hub's repository.
         bpe_size: words of the BPE vocabulary that is trained on the corpus's texts, at most.
         max_tokens: longer texts are cut, and counted.
         dropout: 0 to 1.
@@ -57,6 +58,7 @@ class TextModelConfig(Config, frozen=True, kw_only=True):
 
     size: Literal["base", "small", "mini"] = "base"
     pretrained: str = ""
+    revision: str | None = None
     bpe_size: int = 50000
     max_tokens: int = 256
     dropout: float = 0.1

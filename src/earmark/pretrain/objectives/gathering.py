@@ -30,7 +30,8 @@ def share(rows: int, device: torch.device) -> Share:
     own = torch.tensor([rows], device=device)
     counts = [torch.zeros_like(own) for _ in range(distributed.get_world_size())]
     distributed.all_gather(counts, own)
-    return Share(tuple(int(count) for count in counts), distributed.get_rank())
+    # Read back in one go: each number by itself would stop the accelerator once more.
+    return Share(tuple(torch.cat(counts).tolist()), distributed.get_rank())
 
 
 def gather_rows(rows: Shaped[Tensor, "own ..."], by: Share) -> Shaped[Tensor, "all ..."]:

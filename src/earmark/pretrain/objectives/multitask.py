@@ -43,6 +43,7 @@ class MultitaskObjective(Objective[PartTargets]):
         self.names = part_names(config)
         self.parts = nn.ModuleList(parts)
         self.selects = parts[0].selects
+        self.leaves_parameters_out = any(part.leaves_parameters_out for part in parts)
         start = -torch.tensor(config.weights).log()
         if config.learn_weights:
             self.log_variances = nn.Parameter(start)
@@ -61,7 +62,8 @@ class MultitaskObjective(Objective[PartTargets]):
     def forward(self, encoded: Encoded, targets: PartTargets) -> Loss:
         """Return the weighted sum, and the loss of each part by its name.
 
-        Where weights are learnt, they are told as "weight/tags" and so on.
+        What a part tells of its own stands behind that name: "captioning/ar". Where weights are
+        learnt, they are told as "weight/tags" and so on.
         """
         losses: dict[str, Loss] = {
             name: part(encoded, own)
@@ -71,18 +73,19 @@ class MultitaskObjective(Objective[PartTargets]):
         if self.config.learn_weights:
             weights = self.weights.detach()
             parts |= {f"weight/{name}": weights[i] for i, name in enumerate(self.names)}
-        finer = {
-            name: {key: value for key, value in loss.parts.items() if key != kind(part)}
-            for part, (name, loss) in zip(self.config.parts, losses.items(), strict=True)
-        }
+        part_weights = {name: loss.weight for name, loss in losses.items()}
+        for part, (name, loss) in zip(self.config.parts, losses.items(), strict=True):
+            finer = [key for key in loss.parts if key != kind(part)]
+            parts |= {f"{name}/{key}": loss.parts[key] for key in finer}
+            part_weights |= {f"{name}/{key}": loss.weight_of(key) for key in finer}
         total = self.weighted(torch.stack([loss.total for loss in losses.values()]))
-        return Loss(total, len(encoded.mask), union(parts, finer))
+        return Loss(total, len(encoded.mask), parts, part_weights)
 
     def meter(self) -> Meter[PartTargets]:
         """Return a meter of the parts' scores, and of their weighted sum as "loss".
 
-        Each part's own loss is told as "tags/loss" and so on, and so is any other score that a part
-        before it has as well.
+        Each part's own loss is told as "loss/tags" and so on, as in training; any other score that
+        a part before it has as well as "tags_2/map".
         """
         return MultitaskMeter(self)
 
@@ -114,7 +117,17 @@ class MultitaskMeter(Meter[PartTargets]):
         scores = {name: meter.result() for name, meter in self._meters.items()}
         losses = torch.tensor([own["loss"] for own in scores.values()])
         total = float(self._objective.weighted(losses.to(self._objective.log_variances.device)))
-        return union({"loss": total}, scores)
+        named = [
+            {_behind_loss(name, key): value for key, value in own.items()}
+            for name, own in scores.items()
+        ]
+        return union({"loss": total}, dict(zip(scores, named, strict=True)))
+
+
+def _behind_loss(part: str, key: str) -> str:
+    """Return the name of a part's loss as training has it, "loss/tags"; others stay as they are."""
+    head, slash, rest = key.partition("/")
+    return f"loss/{part}{slash}{rest}" if head == "loss" else key
 
 
 def part_names(config: MultitaskConfig) -> tuple[str, ...]:
@@ -127,7 +140,7 @@ def part_names(config: MultitaskConfig) -> tuple[str, ...]:
 
 
 def union(first: Mapping[str, V], parts: Mapping[str, Mapping[str, V]]) -> dict[str, V]:
-    """Return all values by name, with the part before the name ("tags/loss") where it is taken."""
+    """Return all values by name, with the part before the name ("tags_2/map") where it is taken."""
     joined = dict(first)
     for part, values in parts.items():
         joined |= {f"{part}/{key}" if key in joined else key: v for key, v in values.items()}

@@ -77,7 +77,8 @@ class TagsObjective(Objective[TagTargets]):
 
     def loss_of(self, logits: Float32[Tensor, "batch tags"], targets: TagTargets) -> Loss:
         """Return the loss of log-odds that have been worked out."""
-        loss = self._losses(logits, targets.hot.to(logits.device)).mean()
+        hot = targets.hot.to(logits.device, non_blocking=True)
+        loss = self._losses(logits, hot).mean()
         return Loss(loss, len(targets.hot), {"tags": loss.detach()})
 
     def meter(self) -> Meter[TagTargets]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+import torch
 from torch import Tensor, nn
 
 Owner = Literal["encoder", "objective"]
@@ -55,19 +56,27 @@ class Optimiser(ABC):
         """Take up what `tensors` returned."""
 
     @final
-    def scale(self, factor: float) -> None:
-        """Multiply every gradient by `factor`."""
-        for each in self.named:
-            if each.parameter.grad is not None:
-                each.parameter.grad.mul_(factor)
+    def norm(self) -> Tensor:
+        """Return the norm of all gradients together, where they are: nothing waits for it."""
+        return nn.utils.get_total_norm(self._gradients())
 
     @final
-    def clip(self, ceiling: float) -> float:
-        """Scale gradients down to the norm `ceiling` together; return their norm before that."""
-        return float(nn.utils.clip_grad_norm_([each.parameter for each in self.named], ceiling))
+    def scale(self, factor: float) -> None:
+        """Multiply every gradient by `factor`."""
+        gradients = self._gradients()
+        if gradients:
+            torch._foreach_mul_(gradients, factor)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+    def _gradients(self) -> list[Tensor]:
+        return [each.parameter.grad for each in self.named if each.parameter.grad is not None]
 
     @final
     def forget(self) -> None:
         """Drop the gradients."""
         for each in self.named:
             each.parameter.grad = None
+
+
+def within_norm(norm: float, ceiling: float) -> float:
+    """Return what gradients of a norm are multiplied by to come down to `ceiling`; 1 below it."""
+    return min(1.0, ceiling / norm) if norm > 0 else 1.0

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.config import ConfigError, nearest
+from earmark.pretrain.hub import quiet
 from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.supervision import Words
 from earmark.pretrain.text.decoder import TextDecoder
@@ -40,6 +41,9 @@ class Shape:
 
 ENCODERS = {"base": Shape(12, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
 DECODERS = {"base": Shape(6, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
+
+MASKED_ATTENTION: dict[str, Any] = {"attn_implementation": "sdpa"}
+"""Others ("eager") add boolean masks [batch, 1, queries, keys] to scores, which hides nothing."""
 
 
 class TextEncoder(nn.Module):
@@ -74,7 +78,7 @@ def build_text_encoder(config: TextModelConfig, words: Words, *, pretrained: boo
     _must_hold(config, named.max_position_embeddings)
     named.hidden_dropout_prob = named.attention_probs_dropout_prob = config.dropout
     bert: BertModel = (
-        _loaded(BertModel, config, named, add_pooling_layer=False)
+        _loaded(BertModel, config, named, part="", add_pooling_layer=False)
         if pretrained
         else BertModel(named, add_pooling_layer=False)
     )
@@ -92,11 +96,13 @@ def build_text_decoder(
     pieces = Tokenizer(words, config.max_tokens)
     if not config.pretrained:
         return TextDecoder(BartDecoder(_fresh_bart(config, pieces)), audio_dim)
-    named = BartConfig.from_dict(_architecture(config, words, "bart"))
+    named = BartConfig.from_dict(_architecture(config, words, "bart") | MASKED_ATTENTION)
     _must_hold(config, named.max_position_embeddings)
     named.dropout = named.attention_dropout = config.dropout
     decoder: BartDecoder = (
-        _loaded(BartModel, config, named).decoder if pretrained else BartDecoder(named)
+        _loaded(BartModel, config, named, part="decoder.").decoder
+        if pretrained
+        else BartDecoder(named)
     )
     return TextDecoder(_widened(decoder, pieces.size), audio_dim)
 
@@ -132,6 +138,7 @@ def _fresh_bart(config: TextModelConfig, pieces: Tokenizer) -> BartConfig:
         bos_token_id=pieces.start_id,
         eos_token_id=pieces.end_id,
         decoder_start_token_id=pieces.start_id,
+        **MASKED_ATTENTION,
     )
 
 
@@ -155,13 +162,30 @@ def _must_hold(config: TextModelConfig, places: int) -> None:
         )
 
 
-def _loaded(kind: Any, config: TextModelConfig, architecture: Any, **options: Any) -> Any:
+def _loaded(
+    kind: Any, config: TextModelConfig, architecture: Any, *, part: str, **options: Any
+) -> Any:
+    """Return a model with its weights, of which those that begin with `part` are wanted."""
     try:
-        return kind.from_pretrained(config.pretrained, config=architecture, **options)
-    except (OSError, ValueError) as error:
+        with quiet():
+            model, found = kind.from_pretrained(
+                config.pretrained,
+                config=architecture,
+                revision=config.revision,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            )
+    except (OSError, RuntimeError, ValueError) as error:
         from earmark.pretrain.text.pretrained import unreachable
 
         raise unreachable(config.pretrained, error) from None
+    if lacking := sorted(name for name in found["missing_keys"] if name.startswith(part)):
+        raise ConfigError(
+            f"objective.model.pretrained = {config.pretrained!r} lacks {len(lacking)} weights of a "
+            f"{kind.__name__}, such as {lacking[0]}. Is it another model than its config.json says?"
+        )
+    return model
 
 
 def _widened(model: Any, size: int) -> Any:

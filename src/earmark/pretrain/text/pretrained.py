@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer as Pieces
 
 from earmark.config import ConfigError
+from earmark.pretrain.hub import quiet, reason_of
 from earmark.pretrain.supervision import SpecialPieces
 
 try:
@@ -17,18 +18,24 @@ except ImportError:
     ) from None
 
 
-def load_pieces(model: str) -> tuple[Pieces, SpecialPieces, str]:
+def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces, str]:
     """Return the word pieces of a model, what its special ones are called, and its config.json.
 
     Args:
         model: a model hub's name, or a folder that save_pretrained wrote.
+        revision: of the hub's repository.
 
     Raises:
         ConfigError: the model cannot be had, or its tokenizer lacks a special piece.
     """
     try:
-        config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False)
-        tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        with quiet():
+            config: Any = AutoConfig.from_pretrained(
+                model, revision=revision, trust_remote_code=False
+            )
+            tokenizer: Any = AutoTokenizer.from_pretrained(
+                model, revision=revision, trust_remote_code=False
+            )
     except (OSError, ValueError) as error:
         raise unreachable(model, error) from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
@@ -54,9 +61,8 @@ def load_pieces(model: str) -> tuple[Pieces, SpecialPieces, str]:
 
 def unreachable(model: str, error: Exception) -> ConfigError:
     """Return the error for a model that is neither a folder nor at a hub that answers."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ConfigError(
-        f"objective.model.pretrained = {model!r} cannot be had: {reason} Where the model hub is "
-        "out of reach, give a folder that holds its config.json, tokenizer.json and "
-        "model.safetensors (hf download NAME --local-dir FOLDER, on a machine that has a line)."
+        f"objective.model.pretrained = {model!r} cannot be had: {reason_of(error)} Where "
+        "the model hub is out of reach, give a folder that holds its config.json, tokenizer.json "
+        "and model.safetensors (hf download NAME --local-dir FOLDER, on a machine that has a line)."
     )

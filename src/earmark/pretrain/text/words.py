@@ -46,7 +46,7 @@ def gather_words(texts: Sequence[Sequence[str]], config: TextModelConfig) -> Wor
     if config.pretrained:
         from earmark.pretrain.text.pretrained import load_pieces
 
-        pieces, special, architecture = load_pieces(config.pretrained)
+        pieces, special, architecture = load_pieces(config.pretrained, config.revision)
     else:
         pieces, special, architecture = _trained(texts, config.bpe_size), SpecialPieces(), ""
     return Words(

@@ -19,7 +19,7 @@ from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 
 
 def abilities(config: ObjectiveConfig) -> tuple[str, ...]:
-    """Return of "embed", "label", "search" and "caption" what an objective has learnt."""
+    """Return of "embed", "label", "search" and "describe" what an objective has learnt."""
     parts = parts_of(config)
     learnt = {
         "embed": True,
@@ -27,7 +27,7 @@ def abilities(config: ObjectiveConfig) -> tuple[str, ...]:
             isinstance(part, TagsConfig | TagsParallelConfig | ContrastiveConfig) for part in parts
         ),
         "search": any(isinstance(part, ContrastiveConfig) for part in parts),
-        "caption": any(isinstance(part, CaptioningConfig) for part in parts),
+        "describe": any(isinstance(part, CaptioningConfig) for part in parts),
     }
     return tuple(name for name, has in learnt.items() if has)
 

@@ -17,8 +17,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from earmark.config import ConfigError
+from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
+from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 from earmark.pretrain.use.loading import load_encoder
 
 OPSET = 20
@@ -93,10 +96,12 @@ def export_onnx(checkpoint: str | Path, path: Path, *, tolerance: float = 1e-4) 
         tolerance: the largest absolute difference that is let pass.
 
     Raises:
-        ConfigError: the extra `onnx` is missing, the encoder cannot be exported, or the graph
+        ConfigError: the extra `onnx` is missing, the encoder is neither a transformer nor a
+            Zipformer (the message names its kind), it cannot be traced, or the graph
             differs by more than `tolerance` (the file is then removed).
     """
     _need_onnx()
+    _check_kind(checkpoint)
     encoder = load_encoder(checkpoint)
     graph = Graph(encoder).eval()
     written = _traced(graph, _random_features(encoder, TRACED_SAMPLES_S, seed=0))
@@ -136,6 +141,20 @@ class Graph(nn.Module):
         """Return frames, their mask, and the mean over the real ones."""
         encoded = self.encoder.forward_features(features, lengths)
         return encoded.frames, encoded.mask, encoded.pooled()
+
+
+def _check_kind(checkpoint: str | Path) -> None:
+    """Refuse, before its weights are read, an encoder that is no graph on log-mel."""
+    folder = find_checkpoint(Path(checkpoint))
+    model_type = model_type_of(folder)
+    ours = not model_type and not isinstance(read_settings(folder).encoder, HuggingFaceConfig)
+    if not ours and model_type != "zipformer":
+        kind = f"model of transformers ({model_type})" if model_type else 'kind = "huggingface"'
+        raise ConfigError(
+            f"{folder} holds an encoder of {kind}, which cannot be exported: export is for "
+            'encoders of kind = "transformer" or "zipformer". The exporters of transformers '
+            "(optimum) take the others."
+        )
 
 
 def _need_onnx() -> None:
@@ -194,10 +213,10 @@ def _traced(graph: Graph, example: tuple[Tensor, Tensor]) -> Any:
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().split("\n")[0]
+        reason = str(error.__cause__ or error).strip().split("\n")[0].rstrip(".")
         raise ConfigError(
-            f"{type(graph.encoder).__name__} cannot be made one graph: {reason} Export is for "
-            "encoders on log-mel (transformer, zipformer)."
+            f"{type(graph.encoder).__name__} cannot be made one graph: {reason}. Export "
+            "is for encoders on log-mel (transformer, zipformer)."
         ) from error
 
 

@@ -13,6 +13,7 @@ Paths are relative to the indexed folder, and that to the index file: both can m
 from __future__ import annotations
 
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +92,42 @@ def save_index(index: Index, path: Path) -> None:
         "starts_s": index.starts_s,
         "table": np.frombuffer(msgspec.json.encode(table), dtype=np.uint8),
     }
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = _temporary(path)
     try:
         save_file(arrays, temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(
-            f"The index {path} cannot be written: {error}. Name another file for it."
-        ) from None
+        raise _unwritable(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise the error of `save_index` now if an index could not be written to `path`.
+
+    Raises:
+        ConfigError: its folder is not there or may not be written to, or it is itself a folder.
+    """
+    if path.is_dir():
+        raise ConfigError(f"The index {path} is a folder. Name a file for it (--index FILE).")
+    _temporary(path).unlink()
+
+
+def _temporary(path: Path) -> Path:
+    """Make an empty file beside `path` that no other search has."""
+    # tempfile's would be readable by its owner alone, and so would the index.
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return temporary
+
+
+def _unwritable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"The index {path} cannot be written: {error}. Name another file for it (--index FILE)."
+    )
 
 
 def load_index(path: Path) -> Index:

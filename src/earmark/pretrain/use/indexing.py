@@ -6,7 +6,8 @@ import hashlib
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,15 @@ from earmark import audio
 from earmark.config import ConfigError
 from earmark.corpora.folder import FolderConfig
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.use.encoding import encode_all
-from earmark.pretrain.use.index import Entry, Index, Lost, Stamp, load_index, save_index
+from earmark.pretrain.use.decoding import load_wave
+from earmark.pretrain.use.index import (
+    Entry,
+    Index,
+    Lost,
+    Stamp,
+    load_index,
+)
+from earmark.pretrain.use.keeping import Keeper
 from earmark.progress import track
 from earmark.records import Rejected, Span
 
@@ -32,6 +40,9 @@ LONG_WINDOWS = 8
 """Files of more windows are listened to by themselves, so many windows at a time."""
 DECODED_S = LONG_WINDOWS * WINDOW_S
 """Seconds of waves, at most, that are held before they are encoded together."""
+
+INDEX_PREFIX = ".earmark-index"
+"""How the names of indexes that lie in the folders of the sounds begin."""
 
 Precision = Literal["float32", "float16"]
 Window = tuple[float, Float32[np.ndarray, " _"]]
@@ -81,45 +92,54 @@ def fingerprint_of(folder: Path) -> str:
 def build_index(
     listener: Listener,
     sounds: Path | Sequence[Path],
-    path: Path,
+    path: Path | None,
     *,
     precision: Precision = "float32",
+    clock: Callable[[], float] = time.monotonic,
 ) -> Index:
     """Bring the index at `path` up to date with some sounds, and return it.
 
     Files that it has with equal size and modification time are not opened again; those that are
     gone leave it. An index of another checkpoint is made from nothing, which the log says. What
-    cannot be listened to is in `lost`, with a reason. When stopped, it keeps what is done.
+    cannot be listened to is in `lost`, with a reason. Where the file could not be written is found
+    before the first sound is listened to. What is done is saved every `SAVE_EVERY_S` seconds, and
+    when stopped; where nothing has changed nothing is written, so that a finished index may lie in
+    a folder that only can be read.
 
     Args:
         listener: of a contrastive checkpoint.
         sounds: a folder, whose audio files at any depth are taken, or files.
-        path: the index file.
+        path: the index file; None keeps nothing on the disk.
         precision: of the vectors on the disk.
+        clock: seconds, from any beginning.
 
     Raises:
         ConfigError: the folder is not there or holds no audio, or the index cannot be read or
             written.
     """
     folder, found, lost = _listed(sounds, path)
-    work = _known(listener, path, folder, found)
+    keeper = Keeper(path, clock)
+    work = _known(listener, path, folder, found, keeper)
     work.lost |= lost
     wanted = [name for name in found if name not in work.heard and name not in work.lost]
+    if wanted:
+        keeper.check()
     try:
         with track("listening", total=len(wanted), unit="files") as progress:
             for done in _listen(listener, folder, wanted, found, work):
                 progress.advance(done)
+                if keeper.is_due:
+                    keeper.save(_as_index(work, folder, listener, precision))
     finally:
         index = _as_index(work, folder, listener, precision)
-        save_index(index, path)
+        keeper.save(index)
     return index
 
 
 def _listed(
-    sounds: Path | Sequence[Path], path: Path
+    sounds: Path | Sequence[Path], path: Path | None
 ) -> tuple[Path, dict[str, Stamp], dict[str, Lost]]:
     """Return the folder, the stamps of the files in it, and what is no audio; own files aside."""
-    own = {path.absolute(), path.absolute().with_name(path.name + ".tmp")}
     if isinstance(sounds, Path):
         folder = Path(os.path.abspath(sounds))
         rows = list(FolderConfig(path=str(folder)).build().rows(folder))
@@ -127,7 +147,7 @@ def _listed(
         lost = {
             row.id: Lost(path=row.id, reason=row.reason, detail=row.detail)
             for row in rows
-            if isinstance(row, Rejected) and folder / row.id not in own
+            if isinstance(row, Rejected) and not _is_own(folder / row.id, path)
         }
     else:
         files = [Path(os.path.abspath(sound)) for sound in sounds]
@@ -146,16 +166,29 @@ def _listed(
     return folder, stamps, lost
 
 
-def _known(listener: Listener, path: Path, folder: Path, found: dict[str, Stamp]) -> Work:
+def _is_own(file: Path, path: Path | None) -> bool:
+    """Return whether a file is an index, or one that is being written."""
+    if file.name.startswith(INDEX_PREFIX):
+        return True
+    if path is None or file.parent != Path(os.path.abspath(path.parent)):
+        return False
+    rest = file.name.removeprefix(path.name)
+    return rest == "" or (rest != file.name and rest.endswith(".tmp"))
+
+
+def _known(
+    listener: Listener, path: Path | None, folder: Path, found: dict[str, Stamp], keeper: Keeper
+) -> Work:
     """Return what the index file has of the files that are still as they were."""
     work = Work()
-    if not path.exists():
+    if path is None or not path.is_file():
         return work
     index = load_index(path)
     if index.checkpoint != listener.fingerprint or index.folder != folder:
         other = "checkpoint" if index.checkpoint != listener.fingerprint else "folder"
         log.warning("%s is of another %s: it is made from nothing.", path, other)
         return work
+    keeper.has(index)
     firsts = np.searchsorted(index.owners, np.arange(len(index.files) + 1))
     for place, entry in enumerate(index.files):
         own = slice(firsts[place], firsts[place + 1])
@@ -213,7 +246,7 @@ def _decoded(spans: Sequence[Span], sample_rate: int) -> list[Window]:
     return [
         (
             span.start_s,
-            audio.load(span.path, sample_rate, start_s=span.start_s, duration_s=span.duration_s),
+            load_wave(span.path, sample_rate, span.start_s, span.duration_s),
         )
         for span in spans
     ]
@@ -246,7 +279,7 @@ def _hear_long(listener: Listener, spans: Sequence[Span]) -> Heard:
 
 def _hear(listener: Listener, windows: Sequence[Window]) -> Heard:
     vectors = np.zeros((len(windows), listener.objective.config.dim), dtype=np.float32)
-    for places, encoded in encode_all(listener.encoder, [wave for _, wave in windows]):
+    for places, encoded in listener.encoder.encode([wave for _, wave in windows]):
         with torch.inference_mode():
             vectors[places] = listener.objective.embed_audio(encoded).float().cpu().numpy()
     return Heard(vectors, np.array([start_s for start_s, _ in windows], dtype=np.float32))

@@ -17,7 +17,6 @@ from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.loading.waves import Sound
 from earmark.pretrain.use.ability import cannot
-from earmark.pretrain.use.encoding import encode_all
 from earmark.pretrain.use.loading import load_trained
 from earmark.pretrain.use.scoring import TagScorer, scorer_of
 
@@ -87,7 +86,7 @@ class Tagger:
         They are probabilities, but of a contrastive checkpoint cosines, -1 to 1 (`ZeroShot`).
         """
         own = np.zeros((len(files), len(self.scorer.names)), dtype=np.float32)
-        for places, encoded in encode_all(self.encoder, files):
+        for places, encoded in self.encoder.encode(files):
             with torch.inference_mode():
                 own[places] = self.scorer.scores(encoded).float().cpu().numpy()
         if self.told_as is None:
@@ -114,9 +113,13 @@ class Tagger:
 
 
 def load_tagger(
-    path: str | Path, vocabulary: str | Path | None = None, *, mapped: bool = False
+    path: str | Path,
+    vocabulary: str | Path | None = None,
+    *,
+    mapped: bool = False,
+    device: str = "cpu",
 ) -> Tagger:
-    """Return the tagger of a checkpoint, on the CPU; `path` as of `load_encoder`.
+    """Return the tagger of a checkpoint; `path` and `device` as of `load_encoder`.
 
     Tags and tags-parallel checkpoints tell the classes they were trained on; a contrastive one is
     asked zero-shot for the tags of its vocabulary. A multitask one goes by its first such part, in
@@ -127,13 +130,14 @@ def load_tagger(
         vocabulary: the lock file that the caller counts on, if any.
         mapped: whether it may be another than the model's: then a list of labels will do as well,
             and those tags are told which it has, by its names (`Tagger.mapped_to`).
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": an accelerator where there is one.
 
     Raises:
         ConfigError: as `load_encoder`, the checkpoint has learnt neither tags nor what texts
             sound like, or it was trained on another vocabulary; the message says how many tags
             both have, and how to map them (`Tagger.mapped_to`).
     """
-    folder, checkpoint = load_trained(path)
+    folder, checkpoint = load_trained(path, device)
     scorer = scorer_of(checkpoint)
     if scorer is None:
         kinds = ("tags", "tags-parallel", "contrastive")

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from earmark.pretrain.device import pick_device
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 
 
-def load_encoder(path: str | Path) -> Encoder:
-    """Return an encoder, on the CPU, in evaluation mode.
+def load_encoder(path: str | Path, device: str = "cpu") -> Encoder:
+    """Return an encoder in evaluation mode.
 
     Args:
         path: a checkpoint, a pretrain stage's folder, a workspace (its latest run is taken), the
             folder of a published Zipformer, or one that `transformers` wrote an audio model to.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": an accelerator where there is one.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
+        ConfigError: there is none, it cannot be read, or there is no such device here.
     """
+    return _read_encoder(path).to(_device(device))
+
+
+def _read_encoder(path: str | Path) -> Encoder:
     folder = find_checkpoint(Path(path))
     model_type = model_type_of(folder)
     if not model_type:
@@ -35,7 +43,7 @@ def load_encoder(path: str | Path) -> Encoder:
     return build_encoder(HuggingFaceConfig(model=str(folder))).eval()
 
 
-def load_trained(path: str | Path) -> tuple[Path, Checkpoint]:
+def load_trained(path: str | Path, device: str = "cpu") -> tuple[Path, Checkpoint]:
     """Return the folder and the whole of a checkpoint of earmark, its objective included.
 
     Raises:
@@ -47,4 +55,15 @@ def load_trained(path: str | Path) -> tuple[Path, Checkpoint]:
             f"{folder} is a bare {model_type} encoder: it gives vectors (earmark embed), but has "
             "learnt neither tags nor texts. Take a checkpoint that `earmark pretrain` wrote."
         )
-    return folder, load_checkpoint(folder)
+    where = _device(device)
+    checkpoint = load_checkpoint(folder)
+    checkpoint.encoder.to(where)
+    checkpoint.objective.to(where)
+    return folder, checkpoint
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return pick_device(name)
+    except ConfigError as error:
+        raise ConfigError(str(error).removeprefix("pretrain.")) from None

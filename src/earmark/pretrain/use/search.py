@@ -13,12 +13,23 @@ from earmark.config import ConfigError
 from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.use.ability import cannot
 from earmark.pretrain.use.index import Index
-from earmark.pretrain.use.indexing import Listener, Precision, build_index, fingerprint_of
+from earmark.pretrain.use.indexing import (
+    INDEX_PREFIX,
+    Listener,
+    Precision,
+    build_index,
+    fingerprint_of,
+)
 from earmark.pretrain.use.loading import load_trained
 from earmark.pretrain.use.scoring import part_of
 
-INDEX_NAME = ".earmark-index.safetensors"
-"""What the index of a folder is called in it, where no other file is named."""
+
+def index_name(fingerprint: str) -> str:
+    """Return what a checkpoint's index of a folder is called in it, where no file is named.
+
+    Each checkpoint has its own, so that searches with two of them do not undo each other.
+    """
+    return f"{INDEX_PREFIX}-{fingerprint}.safetensors"
 
 
 class Found(NamedTuple):
@@ -29,13 +40,13 @@ class Found(NamedTuple):
     start_s: float
 
 
-def load_listener(path: str | Path) -> Listener:
-    """Return what hears and reads in a contrastive checkpoint; `path` as of `load_encoder`.
+def load_listener(path: str | Path, device: str = "cpu") -> Listener:
+    """Return what hears and reads in a contrastive checkpoint; arguments as of `load_encoder`.
 
     Raises:
         ConfigError: as `load_encoder`, or the checkpoint has no contrastive part.
     """
-    folder, checkpoint = load_trained(path)
+    folder, checkpoint = load_trained(path, device)
     objective = part_of(checkpoint, ContrastiveConfig)
     if objective is None:
         raise cannot("search", folder, checkpoint.objective_config, ("contrastive",))
@@ -62,7 +73,7 @@ def search(listener: Listener, index: Index, text: str, top: int = 10) -> list[F
         )
     if not index.files:
         return []
-    (wanted,) = listener.objective.embed_text([text]).numpy()
+    (wanted,) = listener.objective.embed_text([text]).cpu().numpy()
     scores = index.vectors.astype(np.float32) @ wanted
     firsts = np.searchsorted(index.owners, np.arange(len(index.files)))
     best = np.maximum.reduceat(scores, firsts)
@@ -83,6 +94,7 @@ def search_sounds(
     index: Path | None = None,
     top: int = 10,
     precision: Precision = "float32",
+    device: str = "cpu",
 ) -> tuple[list[Found], Index]:
     """Bring the index of some sounds up to date, and search in it.
 
@@ -90,26 +102,24 @@ def search_sounds(
         text: what is looked for.
         sounds: a folder, or files.
         checkpoint: a contrastive one, as of `load_encoder`.
-        index: the index file; of a folder, `.earmark-index.safetensors` in it unless given.
+        index: the index file; unless given, of a folder `index_name` in it, and of files none:
+            what was heard of them is not kept.
         top: files to find.
         precision: of the vectors on the disk.
+        device: as of `load_encoder`.
 
     Returns:
         The files, and the index: `index.lost` says what could not be listened to, and why.
 
     Raises:
-        ConfigError: as `load_listener` and `build_index`, or files are given without an index.
+        ConfigError: as `load_listener` and `build_index`.
         ValueError: as `search`.
     """
     if isinstance(sounds, Path) and sounds.is_file():
         sounds = [sounds]
-    if index is None:
-        if not isinstance(sounds, Path):
-            raise ConfigError(
-                "An index of single files needs a name of its own; give one (--index FILE)."
-            )
-        index = sounds / INDEX_NAME
-    listener = load_listener(checkpoint)
+    listener = load_listener(checkpoint, device)
+    if index is None and isinstance(sounds, Path):
+        index = sounds / index_name(listener.fingerprint)
     built = build_index(listener, sounds, index, precision=precision)
     return search(listener, built, text, top), built
 

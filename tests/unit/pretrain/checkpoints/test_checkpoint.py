@@ -104,7 +104,7 @@ def test_missing_left_over_and_misshapen_weights_are_named(folder: Path) -> None
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\x00" * 20)
-    with pytest.raises(ConfigError, match=r"model\.safetensors cannot be read"):
+    with pytest.raises(ConfigError, match=r"model\.safetensors cannot.*copy the checkpoint"):
         load_checkpoint(folder)
 
 
@@ -151,6 +151,21 @@ def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
                 (tmp_path / leftover).mkdir(exist_ok=True)
     assert (tmp_path / "best" / "inner" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def test_a_crash_between_two_names_costs_no_checkpoint(tmp_path: Path) -> None:
+    folder, old = tmp_path / "best", tmp_path / "best.old"
+    old.mkdir()
+    (old / "file").write_text("good")
+
+    def fail() -> None:
+        with appearing(folder):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert (folder / "file").read_text() == "good"
+    assert not old.exists()
 
 
 def test_tied_weights_are_written_under_both_names(tmp_path: Path) -> None:

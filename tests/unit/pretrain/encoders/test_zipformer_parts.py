@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from earmark.pretrain.encoders.zipformer import activations, attention, schedule
 from earmark.pretrain.encoders.zipformer.encoder import widest
@@ -46,6 +49,47 @@ def test_swoosh_is_its_formula() -> None:
     torch.testing.assert_close(activations.swoosh_r(values - 1), right)
     shifted, kept = values.requires_grad_(), torch.rand(121, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda v: activations.swoosh_l(v, kept), (shifted,))
+
+
+def test_swoosh_compiles_for_every_size_at_once() -> None:
+    # In a process of its own: under test, shape checks are wound around every function.
+    script = """
+import torch
+from earmark.pretrain.encoders.zipformer.activations import SHIFT_R, swoosh_r
+bias = torch.zeros(4, requires_grad=True)
+def run(frames):
+    return swoosh_r(frames + (bias - SHIFT_R))
+compiled = torch.compile(run, fullgraph=True, dynamic=True, backend="aot_eager")
+for count in (3, 5):
+    frames = torch.randn(count, 4)
+    torch.testing.assert_close(compiled(frames), run(frames))
+compiled(frames).sum().backward()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_under_autocast_the_softmax_is_float32() -> None:
+    torch.manual_seed(0)
+    module = attention.AttentionWeights(8, 2, 4, 3, 12).requires_grad_(False)
+    seen: list[torch.dtype] = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            if func is torch.Tensor.softmax:
+                seen.append(out.dtype)
+            return out
+
+    frames, mask = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)
+    positions = attention.relative_positions(40, 12, frames)
+    exact = module(frames, positions, mask)
+    with torch.autocast("cpu", torch.bfloat16), Watch():
+        rounded = module(frames, positions, mask)
+    assert seen == [torch.float32]
+    torch.testing.assert_close(rounded.float(), exact, rtol=0.03, atol=1e-3)
 
 
 def test_listening_alike_is_the_mean_of_real_frames() -> None:

@@ -19,7 +19,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.checkpoints.checkpoint import load_checkpoint
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loading.batches import Order
+from earmark.pretrain.loading.order import Order
 from earmark.pretrain.loop.distributed import World
 from earmark.pretrain.loop.examples import split_examples
 from earmark.pretrain.loop.interrupt import Preempted
@@ -85,6 +85,7 @@ def test_a_run_leaves_a_checkpoint_a_log_and_counts(
         "checkpoint",
         "best",
         "log.jsonl",
+        "run.txt",
     }
 
 
@@ -143,6 +144,8 @@ def test_a_signal_leaves_a_run_that_goes_on(
         while not log.exists() or len(log.read_bytes().splitlines()) < 2:
             time.sleep(0.001)
         os.kill(os.getpid(), number)
+        if number == signal.SIGTERM:  # torchrun and Slurm say it more than once
+            os.kill(os.getpid(), number)
 
     asking = threading.Thread(target=ask_after_two_steps)
     asking.start()
@@ -185,6 +188,8 @@ def test_a_finished_run_is_left_alone(train: Train, make_examples: Make, tmp_pat
     for clip in examples:
         Path(clip.path).unlink()
     assert train(examples, tmp_path, config) == counts
+    with pytest.raises(ConfigError, match="holds the checkpoint of a run with other settings"):
+        train(examples, tmp_path, msgspec.structs.replace(config, steps=3))
 
 
 def test_the_state_of_another_run_is_refused(
@@ -236,7 +241,7 @@ SCALED = msgspec.structs.replace(
 )
 
 
-@pytest.mark.parametrize("stop", [1, 4, 8])
+@pytest.mark.parametrize("stop", [4, 5, 6])
 def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
     train: Train,
     make_examples: Make,
@@ -245,18 +250,28 @@ def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
     tmp_path: Path,
     stop: int,
 ) -> None:
-    """Accumulation, averaging and ScaledAdam; another number of loaders, stopped after `stop`."""
+    """Accumulation, averaging and ScaledAdam; another number of loaders, asked to stop at the call.
+
+    Calls 5 and 6 come in the step that is to be validated and in its validation.
+    """
     examples = make_examples(14) + make_examples(4, "validation")
     train(examples, tmp_path / "straight", SCALED)
     plan = Plan(
         *(split_examples(examples, vocabulary, TagsConfig()), vocabulary, tiny_encoder),
         *(TagsConfig(), msgspec.structs.replace(SCALED, workers=3), 0),
     )
-    asked = iter([*([0] * (stop - 1)), int(signal.SIGTERM)])
+    calls = iter(range(1, 100))
     folder = tmp_path / "resumed"
     folder.mkdir()
-    with pytest.raises(Preempted, match=f"after step {stop}"):
-        Run(plan, folder, Peers(World()), torch.device("cpu"), lambda: next(asked)).finish()
+
+    def asked() -> int:
+        return int(signal.SIGTERM) if next(calls) >= stop else 0
+
+    with pytest.raises(Preempted, match="stopped after step"):
+        Run(plan, folder, Peers(World()), torch.device("cpu"), asked).finish()
+    (state,) = folder.glob("state-*")
+    reached = json.loads((state / "training.json").read_text())
+    assert reached["owes_validation"] == (stop in (5, 6))
     train(examples, folder, msgspec.structs.replace(SCALED, workers=0, log_every=1))
     assert weights(folder) == weights(tmp_path / "straight")
     assert rows(folder) == rows(tmp_path / "straight")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,17 +20,27 @@ from safetensors.torch import load_file
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
+from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
+from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.loop.distributed import World, world_from_environment
 from earmark.pretrain.loop.examples import split_examples
 from earmark.pretrain.loop.interrupt import Preempted
+from earmark.pretrain.loop.micro_batches import MicroBatches
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers
 from earmark.pretrain.loop.run import Run, pretrain
-from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
+from earmark.pretrain.objectives.contrastive import ContrastiveObjective
+from earmark.pretrain.objectives.pairs import Pairs
+from earmark.pretrain.optimisers.base import within_norm
+from earmark.pretrain.optimisers.build import build_optimiser
+from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.supervision import gather
 from earmark.records import Example
 
+CONTRASTIVE = ContrastiveConfig(dim=16, model=TextModelConfig(size="mini", bpe_size=300))
 WORKER = Path(__file__).with_name("two_processes.py")
 SETTINGS = PretrainConfig(
     steps=5,
@@ -45,7 +57,11 @@ SETTINGS = PretrainConfig(
 
 @pytest.fixture(scope="module")
 def examples(make_corpus: Callable[..., list[Example]]) -> list[Example]:
-    return make_corpus(20) + make_corpus(4, "validation")
+    clips = make_corpus(20) + make_corpus(4, "validation")
+    return [
+        msgspec.structs.replace(clip, summary=f"{clip.tags[0]} of {clip.duration_s:.1f} s")
+        for clip in clips
+    ]
 
 
 def in_two(folder: Path) -> str:
@@ -66,6 +82,7 @@ def write_task(
         "vocabulary": str(folder / "vocabulary.json"),
         "encoder": encoder,
         "config": SETTINGS,
+        "contrastive": CONTRASTIVE,
     }
     (folder / "task.json").write_bytes(msgspec.json.encode(task))
 
@@ -126,6 +143,65 @@ def test_all_processes_have_the_same_weights_and_stop_together(folder: Path) -> 
     assert said["resumed"] == said["straight"]
     names = ("step", "loss", "grad_norm", "audio_s")
     assert rows(folder / "stopped", *names) == rows(folder / "straight", *names)
+
+
+def joined_batches(plan: Plan) -> tuple[list[float], Encoder, ContrastiveObjective]:
+    """Train in one process, every clip of two batches against all texts of both; the losses too."""
+    splits, config = plan.splits, plan.config
+    materials = gather(splits.train, plan.vocabulary, plan.objective)
+    encoder = build_encoder(plan.encoder).train()
+    objective: Any = build_objective(plan.objective, materials, dim=encoder.dim).train()
+    optimiser = build_optimiser(encoder, objective, config)
+    batches = MicroBatches(plan, World(), encoder, objective, torch.device("cpu"))
+    told: list[float] = []
+    stream = batches.behind(0, 2 * config.steps)
+    for step in range(config.steps):
+        found: list[Pairs] = []
+        for place, (batch, _) in enumerate(itertools.islice(stream, 2)):
+            torch.manual_seed(derived_seed(0, "dropout", 2 * step + place))
+            augment = Augment(config.spec_augment, batch.seeds)
+            encoded = encoder(batch.wave, batch.lengths, augment)
+            found.append(objective.pairs(encoded, batch.targets))
+        everyone = Pairs(*(torch.cat(parts) for parts in zip(*map(astuple_of, found), strict=True)))
+        loss = objective.loss(everyone, 0, len(everyone.keys))
+        loss.backward()
+        told.append(float(loss.detach()))
+        optimiser.scale(within_norm(float(optimiser.norm()), config.clip_norm))
+        optimiser.step(step, batches.epoch(2 * step))
+        optimiser.forget()
+    return told, encoder, objective
+
+
+def astuple_of(pairs: Pairs) -> tuple[torch.Tensor, ...]:
+    return pairs.audio, pairs.text, pairs.keys
+
+
+def test_contrastive_over_two_processes_is_that_of_the_joined_batch(
+    folder: Path,
+    examples: list[Example],
+    vocabulary: Vocabulary,
+    tiny_encoder: TransformerConfig,
+) -> None:
+    splits = split_examples(examples, vocabulary, CONTRASTIVE)
+    config = msgspec.structs.replace(SETTINGS, ema_decay=0.0)
+    losses, encoder, objective = joined_batches(
+        Plan(splits, vocabulary, tiny_encoder, CONTRASTIVE, config, 0)
+    )
+    told = [row[0] for row in rows(folder / "contrastive", "loss")]
+    torch.testing.assert_close(told, losses, rtol=1e-4, atol=1e-4)
+    said = json.loads((folder / "said.json").read_text())["contrastive"]
+    weights = [*encoder.parameters(), *objective.parameters()]
+    total = sum(float(weight.detach().double().abs().sum()) for weight in weights)
+    assert said["size"][0] == pytest.approx(total, rel=1e-5)
+
+
+def test_several_objectives_in_bfloat16_stay_finite_and_fall(folder: Path) -> None:
+    losses = [row[0] for row in rows(folder / "both", "loss")]
+    assert all(map(math.isfinite, losses))
+    assert losses[-1] < losses[0]
+    lines = map(json.loads, (folder / "both" / "log.jsonl").read_text().splitlines())
+    names = {name for row in lines for name in row if name.startswith("loss/")}
+    assert names == {"loss/contrastive", "loss/tags"}
 
 
 def test_a_batch_that_is_not_finite_is_named_by_every_process(folder: Path) -> None:

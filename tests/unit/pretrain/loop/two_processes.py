@@ -22,7 +22,11 @@ from earmark.pretrain.loop.interrupt import Preempted
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers, process_group
 from earmark.pretrain.loop.run import Run, pretrain
-from earmark.pretrain.objectives.config import TagsConfig
+from earmark.pretrain.objectives.config import (
+    ContrastiveConfig,
+    MultitaskConfig,
+    TagsConfig,
+)
 from earmark.records import Example
 
 
@@ -33,11 +37,17 @@ class Task(msgspec.Struct):
     vocabulary: str
     encoder: TransformerConfig
     config: PretrainConfig
+    contrastive: ContrastiveConfig
 
 
 def digest(run: Run) -> str:
-    tensors = [*run.encoder.state_dict().values(), *run.objective.state_dict().values()]
+    tensors = [*run.model.encoder.state_dict().values(), *run.model.objective.state_dict().values()]
     return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
+
+
+def size(run: Run) -> float:
+    parameters = [*run.model.encoder.parameters(), *run.model.objective.parameters()]
+    return sum(float(weight.detach().double().abs().sum()) for weight in parameters)
 
 
 def trained(plan: Plan, folder: Path, peers: Peers, asked: Callable[[], int]) -> dict[str, Any]:
@@ -49,7 +59,8 @@ def trained(plan: Plan, folder: Path, peers: Peers, asked: Callable[[], int]) ->
         run.finish()
     except (FloatingPointError, Preempted) as error:
         told = f"{type(error).__name__}: {error}"
-    return {"weights": peers.gather(digest(run)), "told": peers.gather(told)}
+    said = {"weights": digest(run), "told": told, "size": size(run)}
+    return {name: peers.gather(value) for name, value in said.items()}
 
 
 def main(folder: Path) -> None:
@@ -73,11 +84,17 @@ def main(folder: Path) -> None:
     wild = msgspec.structs.replace(
         plan, config=msgspec.structs.replace(task.config, optimiser=optimiser)
     )
+    mixed = MultitaskConfig(parts=(task.contrastive, TagsConfig()), weights=(1.0, 0.5))
+    half = msgspec.structs.replace(task.config, precision="bfloat16")
+    against = msgspec.structs.replace(plan, objective=task.contrastive)
+    both = msgspec.structs.replace(plan, objective=mixed, config=half)
     with process_group(world, torch.device("cpu")) as peers:
         said = {
             "straight": trained(plan, folder / "straight", peers, lambda: 0),
             "stopped": trained(plan, folder / "stopped", peers, second_process_at_third_step),
             "resumed": trained(plan, folder / "stopped", peers, lambda: 0),
+            "contrastive": trained(against, folder / "contrastive", peers, lambda: 0),
+            "both": trained(both, folder / "both", peers, lambda: 0),
             "wild": trained(wild, folder / "wild", peers, lambda: 0),
         }
     if world.is_first:

@@ -99,9 +99,17 @@ def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
     tokens = sum(map(len, nats))
     assert loss.weight == tokens
     assert float(loss.total) == pytest.approx(sum(map(sum, nats)) / tokens, rel=1e-5)
-    par = sum(sum(row) for row, at_once in zip(nats, MIXED, strict=True) if at_once) / tokens
-    assert float(loss.parts["par"]) == pytest.approx(par, rel=1e-5)
-    assert float(loss.parts["ar"] + loss.parts["par"]) == pytest.approx(float(loss.total))
+    for way, at_once in (("ar", False), ("par", True)):
+        own = [
+            value
+            for row, drawn in zip(nats, MIXED, strict=True)
+            if drawn == at_once
+            for value in row
+        ]
+        assert float(loss.parts[way]) == pytest.approx(sum(own) / len(own), rel=1e-5)
+        assert loss.weight_of(way) == len(own)
+    alone = objective(encoded(), Captions(objective.pieces.encode(TEXTS), MIXED & False))
+    assert set(alone.parts) == {"ar"}
 
 
 def test_how_many_places_are_scored_at_a_time_changes_nothing(
@@ -207,18 +215,18 @@ def test_every_text_is_measured_both_ways_without_smoothing(queries: Queries) ->
             )
         ]
         means[way] = sum(nats) / len(nats)
-        assert scores[f"{way}_loss"] == pytest.approx(means[way], rel=1e-5)
-        assert scores[f"{way}_perplexity"] == pytest.approx(math.exp(means[way]), rel=1e-4)
-        assert 0.0 <= scores[f"{way}_accuracy"] <= 1.0
+        assert scores[f"loss/{way}"] == pytest.approx(means[way], rel=1e-5)
+        assert scores[f"perplexity/{way}"] == pytest.approx(math.exp(means[way]), rel=1e-4)
+        assert 0.0 <= scores[f"accuracy/{way}"] <= 1.0
     assert scores["loss"] == pytest.approx(0.25 * means["ar"] + 0.75 * means["par"], rel=1e-5)
 
 
 def test_only_what_is_trained_is_measured_and_nothing_is_nan() -> None:
     assert set(build(parallel=0.0).meter().result()) == {
         "loss",
-        "ar_loss",
-        "ar_accuracy",
-        "ar_perplexity",
+        "loss/ar",
+        "accuracy/ar",
+        "perplexity/ar",
     }
     assert all(math.isnan(value) for value in build(parallel=1.0).meter().result().values())
 
@@ -237,7 +245,7 @@ def test_it_learns_a_tiny_corpus_by_heart_and_writes_it(queries: Queries) -> Non
     objective.eval()
     with torch.inference_mode():
         scores = objective.measure([(given, Captions(texts, MIXED))])
-        assert scores["ar_accuracy"] == scores["par_accuracy"] == 1.0
+        assert scores["accuracy/ar"] == scores["par_accuracy"] == 1.0
         assert objective.write(given) == TEXTS
         short = objective.write(given, max_tokens=3)
         pairs = list(zip(TEXTS, short, strict=True))

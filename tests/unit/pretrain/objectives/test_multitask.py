@@ -67,10 +67,10 @@ def test_scores_are_those_of_the_parts_and_their_weighted_sum(
     with torch.inference_mode():
         loss, (first, second) = losses_of(objective, given, examples)
         scores = objective.measure([(given, objective.targets(examples, [0] * 3))])
-    assert set(scores) == {"loss", "tags/loss", "map", "tags_2/loss", "tags_2/map"}
+    assert set(scores) == {"loss", "loss/tags", "map", "loss/tags_2", "tags_2/map"}
     assert scores["loss"] == pytest.approx(loss.total.item())
-    assert scores["tags/loss"] == pytest.approx(first)
-    assert scores["tags_2/loss"] == pytest.approx(second)
+    assert scores["loss/tags"] == pytest.approx(first)
+    assert scores["loss/tags_2"] == pytest.approx(second)
     assert objective.selects == "map"
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer as Pieces
 from tokenizers import models, pre_tokenizers
 from transformers import (
@@ -232,6 +235,44 @@ def test_a_checkpoint_needs_the_words_alone(saved: dict[str, str]) -> None:
             build(gone, words, *width, pretrained=False).state_dict(),
         )
         assert {k: v.shape for k, v in here.items()} == {k: v.shape for k, v in there.items()}
+
+
+def test_boolean_masks_are_obeyed_whatever_a_model_asks_for(
+    saved: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(saved["bart"], tmp_path, dirs_exist_ok=True)
+    asked = json.loads((tmp_path / "config.json").read_text())
+    asked |= {"attn_implementation": "eager", "_attn_implementation": "eager"}
+    (tmp_path / "config.json").write_text(json.dumps(asked))
+    config = by_name(str(tmp_path))
+    words = gather_words([(text,) for text in TEXTS], config)
+    for pretrained in (True, False):
+        decoder = build_text_decoder(config, words, DIM, pretrained=pretrained)
+        assert decoder.decoder.config._attn_implementation == "sdpa"
+
+
+def test_a_text_models_pickle_is_not_read(saved: dict[str, str], tmp_path: Path) -> None:
+    shutil.copytree(saved["bert"], tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    config = by_name(str(tmp_path))
+    words = gather_words([("a dog",)], config)
+    with pytest.raises(ConfigError, match=r"safetensors alone: a pickle.*save_pretrained"):
+        build_text_encoder(config, words, pretrained=True)
+
+
+def test_a_text_models_missing_weights_are_told(saved: dict[str, str], tmp_path: Path) -> None:
+    shutil.copytree(saved["bert"], tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    gone = next(name for name in weights if name.endswith("query.weight"))
+    save_file(
+        {name: w for name, w in weights.items() if name != gone}, tmp_path / "model.safetensors"
+    )
+    config = by_name(str(tmp_path))
+    words = gather_words([("a dog",)], config)
+    with pytest.raises(ConfigError, match=r"lacks 1 weights of a BertModel, such as .*query"):
+        build_text_encoder(config, words, pretrained=True)
 
 
 def test_a_model_that_cannot_be_had_says_how(tmp_path: Path, saved: dict[str, str]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from earmark.config import ConfigError
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.use.export import sizes_of
+from earmark.pretrain.use.export import export_onnx, sizes_of
 from earmark.pretrain.use.loading import load_encoder
 
 pytest.importorskip("onnxscript")
@@ -60,3 +61,9 @@ def test_a_graph_says_what_the_encoder_says(make_checkpoint: Make, tmp_path: Pat
         checkpoint, tmp_path / "strict.onnx", tolerance=-1.0
     )
     assert not (tmp_path / "strict.onnx").exists()
+
+
+def test_models_of_transformers_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
+    with pytest.raises(ConfigError, match=r"transformers \(whisper\), which cannot be exported"):
+        export_onnx(tmp_path, tmp_path / "encoder.onnx")

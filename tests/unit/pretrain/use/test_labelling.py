@@ -75,11 +75,10 @@ def test_zero_shot_scores_are_cosines_with_the_sound_of_a_tag(
 
 
 def _audio(folder: Path, path: str) -> np.ndarray:
-    from earmark.pretrain.use.encoding import encode_all
     from earmark.pretrain.use.search import load_listener
 
     listener = load_listener(folder)
-    ((_, encoded),) = encode_all(listener.encoder, [path])
+    ((_, encoded),) = listener.encoder.encode([path])
     with torch.inference_mode():
         return listener.objective.embed_audio(encoded).numpy()
 
@@ -106,5 +105,5 @@ def test_values_of_a_label_field_are_told_by_their_names(
 def test_a_captioning_checkpoint_says_what_it_can_do(make_checkpoint: Make) -> None:
     folder = make_checkpoint(CAPTIONING)
     assert not can_label(folder)
-    with pytest.raises(ConfigError, match=r"captioning and cannot label: it can embed, caption"):
+    with pytest.raises(ConfigError, match=r"captioning and cannot label: it can embed, describe"):
         load_tagger(folder)

@@ -11,10 +11,10 @@ import torch
 
 from earmark.config import ConfigError
 from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
-from earmark.pretrain.use.encoding import encode_all
 from earmark.pretrain.use.index import load_index
 from earmark.pretrain.use.indexing import build_index, windows_of
-from earmark.pretrain.use.search import INDEX_NAME, load_listener, search, search_sounds
+from earmark.pretrain.use.keeping import SAVE_EVERY_S
+from earmark.pretrain.use.search import index_name, load_listener, search, search_sounds
 
 RATE = 8000
 CONTRASTIVE = ContrastiveConfig(
@@ -47,7 +47,7 @@ def test_files_are_found_by_cosine(checkpoint: Path, sounds: Path) -> None:
     (text,) = listener.objective.embed_text(["a high tone"]).numpy()
     expected: dict[Path, float] = {}
     for name in ("a.wav", "b.wav", "deep/c.flac"):
-        ((_, encoded),) = encode_all(listener.encoder, [sounds / name])
+        ((_, encoded),) = listener.encoder.encode([sounds / name])
         with torch.inference_mode():
             vector = listener.objective.embed_audio(encoded)[0].numpy()
         expected[sounds / name] = float(vector @ text)
@@ -64,7 +64,7 @@ def test_files_are_found_by_cosine(checkpoint: Path, sounds: Path) -> None:
 
 
 def test_only_what_is_new_or_changed_is_listened_to(checkpoint: Path, sounds: Path) -> None:
-    listener, path = load_listener(checkpoint), sounds / INDEX_NAME
+    listener, path = load_listener(checkpoint), sounds / "index"
     first = build_index(listener, sounds, path)
     # Equal size and time, other bytes: it is not opened again.
     stamp = os.stat(sounds / "a.wav")
@@ -110,7 +110,7 @@ def test_half_precision_is_half_as_large(checkpoint: Path, sounds: Path, tmp_pat
 def test_another_checkpoint_is_told_and_makes_the_index_anew(
     checkpoint: Path, make_checkpoint: Make, sounds: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = sounds / INDEX_NAME
+    path = sounds / "index"
     index = build_index(load_listener(checkpoint), sounds, path)
     other = load_listener(make_checkpoint(CONTRASTIVE, seed=1))
     with pytest.raises(ConfigError, match="different spaces"):
@@ -136,3 +136,65 @@ def test_mistakes_are_told(make_checkpoint: Make, sounds: Path, tmp_path: Path) 
         search(listener, index, "noise", top=0)
     with pytest.raises(ValueError, match="search for what"):
         search(listener, index, " ")
+
+
+def test_each_checkpoint_has_its_own_index_in_a_folder(
+    checkpoint: Path, make_checkpoint: Make, sounds: Path
+) -> None:
+    other = make_checkpoint(CONTRASTIVE, seed=1)
+    _, first = search_sounds("noise", sounds, checkpoint)
+    _, second = search_sounds("noise", sounds, other)
+    for index in (first, second):
+        kept = load_index(sounds / index_name(index.checkpoint))
+        np.testing.assert_array_equal(kept.vectors, index.vectors)
+        assert {row.path for row in index.lost} == {"broken.wav", "notes.txt"}
+
+
+def test_nothing_is_written_where_nothing_has_changed(checkpoint: Path, sounds: Path) -> None:
+    listener, path = load_listener(checkpoint), sounds / "index"
+    build_index(listener, sounds, path)
+    before = path.stat()
+    build_index(listener, sounds, path)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    build_index(listener, sounds, path, precision="float16")
+    assert load_index(path).vectors.dtype == np.float16
+    assert not list(sounds.glob("*.tmp"))
+
+
+def test_an_index_that_cannot_be_written_is_told_before_listening(
+    checkpoint: Path, sounds: Path, tmp_path: Path
+) -> None:
+    listener = load_listener(checkpoint)
+    with torch.no_grad():  # Whoever listens with it meets an error of another kind.
+        listener.encoder.forward_features = None  # type: ignore[method-assign]
+    with pytest.raises(ConfigError, match=r"cannot be written.*--index FILE"):
+        build_index(listener, sounds, tmp_path / "gone" / "index")
+    with pytest.raises(ConfigError, match="is a folder"):
+        build_index(listener, sounds, sounds)
+
+
+def test_what_is_done_is_saved_at_intervals(
+    checkpoint: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.pretrain.use.indexing.DECODED_S", 1.0)
+    path, seen = sounds / "index", list[int]()
+
+    def clock() -> float:
+        if path.exists():
+            seen.append(len(load_index(path).files))
+        return len(seen) * SAVE_EVERY_S + calls()
+
+    count = iter(range(10**6))
+
+    def calls() -> float:
+        return next(count) * SAVE_EVERY_S
+
+    build_index(load_listener(checkpoint), sounds, path, clock=clock)
+    assert {1, 2} <= set(seen), "an index of the first files was there before the last was heard"
+
+
+def test_single_files_need_no_index(checkpoint: Path, sounds: Path) -> None:
+    found, index = search_sounds("noise", sounds / "a.wav", checkpoint)
+    assert [one.path for one in found] == [sounds / "a.wav"]
+    assert len(index.files) == 1
+    assert not list(sounds.glob(".earmark-index*"))

@@ -18,6 +18,22 @@ from earmark.pretrain.features import length_mask
 POWER_FLOOR = 1e-10
 
 
+def audio_model(config: HuggingFaceConfig, architecture: Architecture, pretrained: bool) -> Any:
+    """Return CLAP's audio model, alone or out of a whole CLAP. Raises ConfigError."""
+    from transformers import ClapAudioConfig, ClapConfig
+    from transformers.models.clap.modeling_clap import ClapAudioModel, ClapModel
+
+    whole = architecture.model_type == "clap"
+    read: Any = (ClapConfig if whole else ClapAudioConfig).from_dict(architecture.config)
+    tower: Any = read.audio_config if whole else read
+    tower.enable_fusion = False
+    if not pretrained:
+        return ClapAudioModel(tower)
+    if whole:
+        return load_weights(ClapModel, read, config, part="audio_model.").audio_model
+    return load_weights(ClapAudioModel, tower, config)
+
+
 class ClapTower(Tower):
     """Log-mel in decibels of windows of 10 s; a shorter one is repeated until it fills them.
 
@@ -33,24 +49,15 @@ class ClapTower(Tower):
         self, config: HuggingFaceConfig, architecture: Architecture, pretrained: bool
     ) -> None:
         super().__init__()
-        from transformers import ClapAudioConfig, ClapConfig, ClapFeatureExtractor
-        from transformers.models.clap.modeling_clap import ClapAudioModel, ClapModel
+        from transformers import ClapFeatureExtractor
 
         if config.layer != -1:
             raise ConfigError(
                 f"encoder.layer = {config.layer}: CLAP's layers differ in width and frame rate; "
                 "leave it at -1, the last."
             )
-        whole = architecture.model_type == "clap"
-        read: Any = (ClapConfig if whole else ClapAudioConfig).from_dict(architecture.config)
-        tower: Any = read.audio_config if whole else read
-        tower.enable_fusion = False
-        if not pretrained:
-            self.model: Any = ClapAudioModel(tower)
-        elif whole:
-            self.model = load_weights(ClapModel, read, config, part="audio_model.").audio_model
-        else:
-            self.model = load_weights(ClapAudioModel, tower, config)
+        self.model: Any = audio_model(config, architecture, pretrained)
+        tower = self.model.config
         usual = {"feature_size": tower.num_mel_bins}
         extractor: Any = ClapFeatureExtractor.from_dict(architecture.preprocessor or usual)
         self.sample_rate = extractor.sampling_rate

@@ -14,6 +14,7 @@ from earmark.pretrain.encoders.huggingface.resolving import (
     architecture_of,
 )
 from earmark.pretrain.encoders.huggingface.tower import Tower
+from earmark.pretrain.hub import quiet
 
 
 class HuggingFace(Encoder):
@@ -31,9 +32,13 @@ class HuggingFace(Encoder):
             weights cannot be had.
     """
 
+    # Families keep layers behind the one whose frames are taken, and embeddings for masking.
+    leaves_parameters_out = True
+
     def __init__(self, config: HuggingFaceConfig, pretrained: bool) -> None:
         super().__init__()
-        self.tower = build_tower(config, pretrained)
+        with quiet():
+            self.tower = build_tower(config, pretrained)
         self.sample_rate = self.tower.sample_rate
         self.dim = self.tower.dim
         self.frame_rate = self.tower.frame_rate

@@ -12,6 +12,7 @@ import msgspec
 
 from earmark.config import ConfigError, nearest
 from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.hub import reason_of
 
 log = logging.getLogger("earmark")
 
@@ -42,11 +43,6 @@ def resolve(config: HuggingFaceConfig) -> HuggingFaceConfig:
         ConfigError: `transformers` is missing, the model cannot be had, or it is of a family that
             is not supported.
     """
-    if not config.model:
-        raise ConfigError(
-            "encoder.model is empty: give a model hub's name, such as 'openai/whisper-base', or a "
-            "folder that save_pretrained wrote."
-        )
     architecture = read_architecture(config.model, config.revision)
     text = msgspec.json.encode(architecture).decode()
     return msgspec.structs.replace(config, architecture=text)
@@ -71,9 +67,14 @@ def architecture_of(config: HuggingFaceConfig) -> Architecture:
 
 def read_architecture(model: str, revision: str | None) -> Architecture:
     """Read a model's two JSON files. Raises ConfigError as `resolve`."""
+    found = _read_config(model, revision)
+    check_type(str(found["model_type"]), model)
+    return Architecture(config=found, preprocessor=_read_preprocessor(model, revision))
+
+
+def _read_config(model: str, revision: str | None) -> dict[str, Any]:
     try:
         from transformers import PretrainedConfig
-        from transformers.feature_extraction_utils import FeatureExtractionMixin
     except ImportError:
         raise ConfigError(
             "encoder.kind = 'huggingface' needs transformers: pip install 'earmark[transformers]'"
@@ -82,7 +83,7 @@ def read_architecture(model: str, revision: str | None) -> Architecture:
         found, _ = PretrainedConfig.get_config_dict(model, revision=revision)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"encoder.model = {model!r} cannot be had: {_first_line(error)} Give a model hub's "
+            f"encoder.model = {model!r} cannot be had: {reason_of(error)} Give a model hub's "
             "name that can be reached, or a folder with config.json and model.safetensors."
         ) from None
     if "model_type" not in found:
@@ -90,7 +91,12 @@ def read_architecture(model: str, revision: str | None) -> Architecture:
             f"encoder.model = {model!r} cannot be had: it holds no config.json that names a "
             "model_type. Give a model hub's name, or a folder that save_pretrained wrote."
         )
-    check_type(str(found["model_type"]), model)
+    return found
+
+
+def _read_preprocessor(model: str, revision: str | None) -> dict[str, Any]:
+    from transformers.feature_extraction_utils import FeatureExtractionMixin
+
     try:
         preprocessor, _ = FeatureExtractionMixin.get_feature_extractor_dict(
             model, revision=revision
@@ -101,8 +107,8 @@ def read_architecture(model: str, revision: str | None) -> Architecture:
             "was trained with another, save its feature extractor beside it.",
             model,
         )
-        preprocessor = {}
-    return Architecture(config=found, preprocessor=preprocessor)
+        return {}
+    return preprocessor
 
 
 def check_type(model_type: str, model: str) -> None:
@@ -113,7 +119,3 @@ def check_type(model_type: str, model: str) -> None:
             f"earmark can feed.{nearest(model_type, MODEL_TYPES)} Supported are: "
             f"{', '.join(MODEL_TYPES)}."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") + "."

@@ -14,6 +14,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.features import length_mask
+from earmark.pretrain.hub import reason_of
 
 
 class Tower(nn.Module, ABC):
@@ -54,11 +55,13 @@ def load_weights(kind: Any, model_config: Any, config: HuggingFaceConfig, part: 
             config=model_config,
             revision=config.revision,
             dtype=torch.float32,
+            use_safetensors=True,
             output_loading_info=True,
         )
     except (OSError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The weights of {config.model!r} cannot be had: {reason}") from None
+        raise ConfigError(
+            f"The weights of {config.model!r} cannot be had: {reason_of(error)}"
+        ) from None
     lacking = sorted(name for name in found["missing_keys"] if name.startswith(part))
     if lacking:
         raise ConfigError(

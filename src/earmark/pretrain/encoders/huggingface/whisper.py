@@ -21,6 +21,25 @@ RANGE = 8.0
 """Powers of ten below a window's loudest bin that are told apart."""
 
 
+def encoder_model(config: HuggingFaceConfig, architecture: Architecture, pretrained: bool) -> Any:
+    """Return Whisper's encoder up to the layer that is asked for. Raises ConfigError."""
+    from transformers import WhisperConfig, WhisperModel
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    model_config: Any = WhisperConfig.from_dict(architecture.config)
+    layers = model_config.encoder_layers
+    model_config.encoder_layers = depth_of(config.layer, layers)
+    model_config.encoder_layerdrop = 0.0
+    model: Any = (
+        load_weights(WhisperModel, model_config, config, part="encoder.").encoder
+        if pretrained
+        else WhisperEncoder(model_config)
+    )
+    if model_config.encoder_layers < layers:
+        model.layer_norm = nn.Identity()
+    return model
+
+
 class WhisperTower(Tower):
     """Log-mel in windows of 30 s, each scaled by its own loudest bin, silence behind a clip's end.
 
@@ -34,20 +53,10 @@ class WhisperTower(Tower):
         self, config: HuggingFaceConfig, architecture: Architecture, pretrained: bool
     ) -> None:
         super().__init__()
-        from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+        from transformers import WhisperFeatureExtractor
 
-        model_config: Any = WhisperConfig.from_dict(architecture.config)
-        layers = model_config.encoder_layers
-        model_config.encoder_layers = depth_of(config.layer, layers)
-        model_config.encoder_layerdrop = 0.0
-        self.model: Any = (
-            load_weights(WhisperModel, model_config, config, part="encoder.").encoder
-            if pretrained
-            else WhisperEncoder(model_config)
-        )
-        if model_config.encoder_layers < layers:
-            self.model.layer_norm = nn.Identity()
+        self.model: Any = encoder_model(config, architecture, pretrained)
+        model_config = self.model.config
         usual = {"feature_size": model_config.num_mel_bins}
         extractor: Any = WhisperFeatureExtractor.from_dict(architecture.preprocessor or usual)
         self.sample_rate = extractor.sampling_rate

@@ -10,30 +10,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLOPE = 0.08
-SOFTPLUS_THRESHOLD = 40.0
-"""Above which ln(1 + e^x) is x to float64's precision."""
-
-
 SHIFT_L, OFFSET_L = 4.0, 0.035
 SHIFT_R, OFFSET_R = 1.0, 0.313261687
 
 
 class _Swoosh(torch.autograd.Function):
-    """(ln(1 + e^s) - 0.08 s - constant) * kept, keeping nothing but its inputs for the gradient."""
+    """(ln(1 + e^s) - 0.08 s - constant) * kept, keeping nothing but its inputs for the gradient.
+
+    Above 40, ln(1 + e^s) is s to float64's precision. Numbers are written out, since compilers of
+    dynamic sizes make inputs of a module's floats, and cannot hand those into a Function.
+    """
 
     @staticmethod
     def forward(ctx: Any, shifted: Tensor, constant: float, kept: Tensor | None) -> Tensor:
         ctx.save_for_backward(shifted, kept)
-        curve = functional.softplus(shifted, 1.0, SOFTPLUS_THRESHOLD)
-        curve.sub_(shifted, alpha=SLOPE).sub_(constant)
+        curve = functional.softplus(shifted, 1.0, 40.0)
+        curve.sub_(shifted, alpha=0.08).sub_(constant)
         return curve if kept is None else curve.mul_(kept)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         shifted, kept = ctx.saved_tensors
         # One pass for sigmoid(shifted) * gradient.
-        steep = torch.ops.aten.softplus_backward(gradients[0], shifted, 1.0, SOFTPLUS_THRESHOLD)
-        steep.sub_(gradients[0], alpha=SLOPE)
+        steep = torch.ops.aten.softplus_backward(gradients[0], shifted, 1.0, 40.0)
+        steep.sub_(gradients[0], alpha=0.08)
         return steep if kept is None else steep.mul_(kept), None, None
 
 

@@ -79,7 +79,9 @@ class AttentionWeights(nn.Module):
         nobody = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -math.inf)
         scores = _Shifted.apply(by_distance) + nobody[:, None, None, :]
         scores.flatten(0, 1).baddbmm_(query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1))
-        return scores.softmax(dim=-1)
+        # Exponentials and their sum are taken in float32 at least, also under autocast.
+        wide = torch.promote_types(scores.dtype, torch.float32)
+        return scores.softmax(dim=-1, dtype=wide).to(scores.dtype)
 
 
 class _Shifted(torch.autograd.Function):

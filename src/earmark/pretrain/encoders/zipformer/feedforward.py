@@ -29,8 +29,8 @@ class FeedForward(nn.Module):
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames."""
         linear = self.project_in
-        kept = kept_channels(frames, linear.out_features, rates, "feed_forward")
         shifted = functional.linear(frames, linear.weight, linear.bias - SHIFT_L)
+        kept = kept_channels(shifted, rates, "feed_forward")
         return self.project_out(swoosh_l(shifted, kept))
 
 
@@ -69,5 +69,5 @@ class Convolution(nn.Module):
             padding=(0, kernel.kernel_size[0] // 2),
             groups=kernel.groups,
         )
-        kept = kept_channels(frames, frames.shape[-1], rates, "convolution")
-        return self.project_out(swoosh_r(shifted.squeeze(2).transpose(1, 2), kept))
+        shifted = shifted.squeeze(2).transpose(1, 2)
+        return self.project_out(swoosh_r(shifted, kept_channels(shifted, rates, "convolution")))

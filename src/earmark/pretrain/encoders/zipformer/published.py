@@ -11,6 +11,7 @@ only the encoder is read. Anything else that is missing, left over or of another
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from earmark.config import ConfigError, nearest
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
 from earmark.pretrain.encoders.zipformer.schedule import LAST_STEP
+
+log = logging.getLogger("earmark")
 
 NAMES = (
     (r"^stem\.first\.", "encoder_embed.conv.0."),
@@ -134,7 +137,11 @@ def read_config(folder: Path) -> ZipformerConfig:
         given = msgspec.convert(raw, PublishedConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
-    return ZipformerConfig(shape=_shape(given, path), mel_bins=given.feature_dim)
+    try:
+        return ZipformerConfig(shape=_shape(given, path), mel_bins=given.feature_dim)
+    except ConfigError as error:
+        where = "" if str(path) in str(error) else f"{path}: "
+        raise ConfigError(f"{where}{error}") from None
 
 
 def published_name(name: str) -> str:
@@ -149,7 +156,8 @@ def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     The prefix is whatever stands before `encoder_embed.conv.0.weight`: nothing in an encoder's
     own checkpoint, "encoder." in AudenAI's classifiers. What is beside the encoder (heads, text
-    models) is left out. icefall's models have no prefix, and decoder and joiner beside.
+    models) is counted, logged and left out. icefall's models have no prefix, and decoder and
+    joiner beside.
 
     Raises:
         ConfigError: no encoder is in there, or more than one.
@@ -165,6 +173,13 @@ def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     owned = tuple(
         prefixes[0] + part for part in ("encoder_embed.", "encoder.", "model_batch_count")
     )
+    if beside := sorted(name for name in weights if not name.startswith(owned)):
+        log.info(
+            "%d of %d weights lie beside the encoder and are not read: %s.",
+            len(beside),
+            len(weights),
+            _listed(beside),
+        )
     return {
         name.removeprefix(prefixes[0]): weight
         for name, weight in weights.items()

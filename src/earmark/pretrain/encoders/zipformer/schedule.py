@@ -69,8 +69,7 @@ def _between(steps: Int[Tensor, ""], points: tuple[tuple[int, float], ...]) -> F
 
 
 def kept_channels(
-    frames: Float[Tensor, "batch frames dim"],
-    width: int,
+    hidden: Float[Tensor, "batch frames width"],
     rates: Rates | None,
     module: Literal["feed_forward", "convolution"],
 ) -> Float[Tensor, "batch 1 width"] | None:
@@ -81,10 +80,10 @@ def kept_channels(
     """
     if rates is None:
         return None
-    chance = torch.rand(len(frames), 1, width, device=frames.device)
+    chance = torch.rand(len(hidden), 1, hidden.shape[-1], device=hidden.device)
     skip_rate = rates.feed_forward if module == "feed_forward" else rates.convolution
     kept = (chance >= rates.dropout) / (1.0 - rates.dropout)
-    return (kept * kept_clips(frames, skip_rate)).to(frames.dtype)
+    return (kept * kept_clips(hidden, skip_rate)).to(hidden.dtype)
 
 
 def kept_clips(

@@ -45,6 +45,9 @@ def frame_counts(lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
 class Stem(nn.Module):
     """Three convolutions without padding in time, a ConvNeXt block, a linear layer, BiasNorm.
 
+    It computes in the dtype of its weights whatever autocast says: log-mel is far from zero
+    (silence is -23), where bfloat16 tells apart no steps finer than 0.06.
+
     Args:
         mel_bins: of the input.
         channels: of the three convolutions.
@@ -80,9 +83,12 @@ class Stem(nn.Module):
         missing = 2 * (total + SEEN) + CONTEXT - 2 - steps
         features = functional.pad(features, (0, 0, 0, missing), value=SILENCE)
         counts = frame_counts(lengths)
-        frames = self._convolved(features.unsqueeze(1), self._ends(counts, given))
-        frames = frames[:, :total].reshape(frames.shape[0], total, -1)
-        return self.norm(functional.linear(frames, self._by_bin(), self.project.bias)), counts
+        with torch.autocast(features.device.type, enabled=False):
+            planes = features.to(self.project.weight.dtype).unsqueeze(1)
+            frames = self._convolved(planes, self._ends(counts, given))
+            frames = frames[:, :total].reshape(frames.shape[0], total, -1)
+            frames = self.norm(functional.linear(frames, self._by_bin(), self.project.bias))
+        return frames, counts
 
     def _ends(self, counts: Int[Tensor, " batch"], given: int) -> Int[Tensor, " batch"]:
         """Return where each clip ends for the ConvNeXt block: see the top of this file."""
