@@ -50,11 +50,6 @@ class Batch:
         """Real seconds of audio, padding left out."""
         return float(self.lengths.sum()) / self.sample_rate
 
-    @property
-    def padding_share(self) -> float:
-        """The share of the samples in `wave` that are padding."""
-        return 1.0 - float(self.lengths.sum()) / self.wave.numel()
-
 
 def load_batch(
     examples: Sequence[Example],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, final
+from typing import Generic, TypeVar, final
 
 from torch import Tensor, nn
 
@@ -78,7 +77,7 @@ class Objective(nn.Module, ABC, Generic[T]):
 
     @abstractmethod
     def meter(self) -> Meter[T]:
-        """Return a meter that nothing has come to; `MeanLoss` where the loss says it all."""
+        """Return a meter that nothing has come to yet."""
 
     @final
     def measure(self, batches: Iterable[tuple[Encoded, T]]) -> dict[str, float]:
@@ -87,30 +86,3 @@ class Objective(nn.Module, ABC, Generic[T]):
         for encoded, targets in batches:
             meter.add(encoded, targets)
         return meter.result()
-
-
-@final
-class MeanLoss(Meter[Any]):
-    """The mean of an objective's loss over all items, as "loss", and of each of its parts.
-
-    For objectives whose clips have nothing to do with one another.
-    """
-
-    def __init__(self, objective: Objective[Any]) -> None:
-        self._objective = objective
-        self._sums = dict[str, float]()
-        self._items = Counter[str]()
-
-    def add(self, encoded: Encoded, targets: Any) -> None:
-        """Take in a batch."""
-        loss: Loss = self._objective(encoded, targets)
-        for name, value in {"loss": loss.total, **loss.parts}.items():
-            weight = loss.weight_of(name)
-            self._sums[name] = self._sums.get(name, 0.0) + float(value) * weight
-            self._items[name] += weight
-
-    def result(self) -> dict[str, float]:
-        """Return the means over the items of all batches."""
-        if not self._items["loss"]:
-            return {"loss": float("nan")}
-        return {name: total / self._items[name] for name, total in self._sums.items()}

@@ -202,12 +202,10 @@ def test_a_vanished_clip_is_named(make_examples: Make) -> None:
         loaded(clips, 1.0)
 
 
-def test_a_batch_knows_its_seconds_and_its_padding(make_examples: Make) -> None:
+def test_a_batch_knows_its_seconds(make_examples: Make) -> None:
     batch = loaded(make_examples(4), 10.0)
     real = sum(int((row != 0).nonzero().max()) + 1 for row in batch.wave)
     assert batch.duration_s == pytest.approx(real / 8000, abs=1e-2)
-    assert batch.padding_share == pytest.approx(1 - real / batch.wave.numel(), abs=1e-3)
-    assert loaded(make_examples(1), 10.0).padding_share == 0.0
 
 
 def test_targets_are_made_of_the_clips_and_their_seeds(make_examples: Make) -> None:

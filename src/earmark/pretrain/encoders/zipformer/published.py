@@ -94,11 +94,6 @@ class PublishedConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     left_context_frames: Any = None
 
 
-def is_published(folder: Path) -> bool:
-    """Tell whether a folder holds a checkpoint in the authors' form: by its config.json."""
-    return _raw_config(folder).get("model_type") == "zipformer"
-
-
 def load_published(folder: Path) -> tuple[Zipformer, ZipformerConfig]:
     """Read a published checkpoint, on the CPU, in evaluation mode, without running any of its code.
 
