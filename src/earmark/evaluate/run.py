@@ -97,7 +97,7 @@ def _measure(
     seed: int,
 ) -> dict[str, Outcome]:
     encoder, settings = contender.build(checkpoint, seed)
-    encoder = encoder.to(pick_device(config.device))
+    encoder = encoder.to(pick_device(config.device, setting="evaluate.device"))
     cached = CachedEncoder(contender.name, encoder, folder, settings=settings, block=config.block)
     cached.prepare([example for task in tasks for example in task.examples()])
     outcomes: dict[str, Outcome] = {}

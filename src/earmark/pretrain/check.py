@@ -12,10 +12,8 @@ from earmark.pretrain.objectives.config import (
     MultitaskConfig,
     ObjectiveConfig,
     PartConfig,
-    TagsConfig,
-    TagsParallelConfig,
 )
-from earmark.pretrain.supervision import parts_of
+from earmark.pretrain.supervision import TAGGING, parts_of
 from earmark.records import Clip
 
 
@@ -87,8 +85,8 @@ def _check_label(told: str, label: str, corpus: Offered) -> None:
 
 
 def _label(part: PartConfig) -> str:
-    return part.label if isinstance(part, TagsConfig | TagsParallelConfig) else ""
+    return part.label if isinstance(part, TAGGING) else ""
 
 
 def _is_original(part: PartConfig) -> bool:
-    return not isinstance(part, TagsConfig | TagsParallelConfig) and part.text == "original"
+    return not isinstance(part, TAGGING) and part.text == "original"

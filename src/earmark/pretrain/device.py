@@ -10,13 +10,16 @@ import torch
 from earmark.config import ConfigError
 
 
-def pick_device(name: str, local_rank: int | None = None) -> torch.device:
+def pick_device(
+    name: str, local_rank: int | None = None, *, setting: str = "pretrain.device"
+) -> torch.device:
     """Return the device of a name; "auto" is an accelerator where there is one, else the CPU.
 
     Args:
         name: "auto", "cpu", "cuda", "cuda:1", "mps".
         local_rank: where several processes share this machine, which of them this is: each takes
             the accelerator of its number, unless `name` has one.
+        setting: what the user calls it.
 
     Raises:
         ConfigError: there is no such device here.
@@ -26,7 +29,7 @@ def pick_device(name: str, local_rank: int | None = None) -> torch.device:
         device = found or torch.device("cpu")
         if device.type == "cpu" or local_rank is None:
             return device
-        return pick_device(device.type, local_rank)
+        return pick_device(device.type, local_rank, setting=setting)
     try:
         device = torch.device(name)
         if local_rank is not None and name == "cuda":
@@ -35,7 +38,7 @@ def pick_device(name: str, local_rank: int | None = None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(
-            f'pretrain.device = {name!r} cannot be used here: {reason}. Use "auto" or "cpu".'
+            f'{setting} = {name!r} cannot be used here: {reason}. Use "auto" or "cpu".'
         ) from None
     return device
 

@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
+from earmark.pretrain.encoders.mel import BELOW_NYQUIST_HZ, LOWEST_HZ, mel_of
+
 FRAME_RATE = 100.0
 """Log-mel frames a second."""
 
 PRE_EMPHASIS = 0.97
 POVEY_EXPONENT = 0.85
-LOWEST_HZ = 20.0
-BELOW_NYQUIST_HZ = 400.0
 POWER_FLOOR = float(np.finfo(np.float32).eps)
 
 BINS_A_GROUP = 16
@@ -150,7 +150,7 @@ def mel_filters(sample_rate: int, fft_size: int, mel_bins: int) -> Float32[Tenso
         ValueError: a filter would hold no band.
     """
     highest_hz = sample_rate / 2 - BELOW_NYQUIST_HZ
-    edges = torch.linspace(_mel(LOWEST_HZ), _mel(highest_hz), mel_bins + 2, dtype=torch.float64)
+    edges = torch.linspace(mel_of(LOWEST_HZ), mel_of(highest_hz), mel_bins + 2, dtype=torch.float64)
     hz = torch.arange(fft_size // 2 + 1, dtype=torch.float64) * (sample_rate / fft_size)
     place = (1127.0 * torch.log1p(hz / 700.0)).unsqueeze(1)
     rising = (place - edges[:-2]) / (edges[1:-1] - edges[:-2])
@@ -162,7 +162,3 @@ def mel_filters(sample_rate: int, fft_size: int, mel_bins: int) -> Float32[Tenso
             f"two bands of the {fft_size}-point spectrum. Use fewer mel_bins (80 suit 16000 Hz)."
         )
     return filters
-
-
-def _mel(hz: float) -> float:
-    return 1127.0 * math.log1p(hz / 700.0)

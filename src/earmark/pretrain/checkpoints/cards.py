@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from earmark.pretrain.checkpoints.card import Data, Training, write_card
+from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.config import PretrainConfig
+from earmark.records import TOTALS
 
 CHOSEN = {"checkpoint": "last step", "best": "best on the validation split"}
 
@@ -32,7 +34,7 @@ def write_cards(
         checkpoint = folder / name
         if not checkpoint.exists():
             continue
-        step = msgspec.json.decode((checkpoint / "config.json").read_bytes())["step"]
+        step = read_settings(checkpoint).step
         last = [row for row in log if row["split"] == "train" and row["step"] <= step][-1:]
         measured = [row for row in log if row["split"] == "validation" and row["step"] == step]
         training = Training(
@@ -40,7 +42,7 @@ def write_cards(
             seed=seed,
             parameters=count_parameters(checkpoint / "model.safetensors"),
             objective_parameters=count_parameters(checkpoint / "objective.safetensors"),
-            left_out={why: n for why, n in counts.items() if why not in ("in", "out")},
+            left_out={why: n for why, n in counts.items() if why not in TOTALS},
             **_told(last, "audio_s", "processes"),
             **_told(measured, "selects"),
             validation=_scores(measured),

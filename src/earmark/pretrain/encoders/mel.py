@@ -37,7 +37,7 @@ def fits(sample_rate: int, mel_bins: int) -> bool:
     """Tell whether each triangle holds a band of the spectrum of 25 ms."""
     fft_size = 2 ** math.ceil(math.log2(round(0.025 * sample_rate)))
     band_hz = sample_rate / fft_size
-    low, high = _mel(LOWEST_HZ), _mel(sample_rate / 2 - BELOW_NYQUIST_HZ)
+    low, high = mel_of(LOWEST_HZ), mel_of(sample_rate / 2 - BELOW_NYQUIST_HZ)
     step = (high - low) / (mel_bins + 1)
     for place in range(mel_bins):
         left, right = (_hz(low + step * (place + side)) for side in (0, 2))
@@ -46,7 +46,8 @@ def fits(sample_rate: int, mel_bins: int) -> bool:
     return True
 
 
-def _mel(hz: float) -> float:
+def mel_of(hz: float) -> float:
+    """Return a frequency on Kaldi's mel scale."""
     return 1127.0 * math.log1p(hz / 700.0)
 
 

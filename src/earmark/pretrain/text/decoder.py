@@ -9,15 +9,13 @@ from torch.nn import functional
 
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokens import MISSING, Tokens
 
 try:
     from transformers import DynamicCache, EncoderDecoderCache
     from transformers.models.bart.modeling_bart import BartDecoder
 except ImportError:
-    raise ConfigError(
-        "Objectives that read or write text need more packages: pip install 'earmark[text]'"
-    ) from None
+    raise ConfigError(MISSING) from None
 
 
 class TextDecoder(nn.Module):

@@ -18,16 +18,14 @@ from earmark.pretrain.hub import quiet
 from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.supervision import Words
 from earmark.pretrain.text.decoder import TextDecoder
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokens import MISSING, Tokens
 from earmark.pretrain.text.words import Tokenizer
 
 try:
     from transformers import BartConfig, BartModel, BertConfig, BertModel
     from transformers.models.bart.modeling_bart import BartDecoder
 except ImportError:
-    raise ConfigError(
-        "Objectives that read or write text need more packages: pip install 'earmark[text]'"
-    ) from None
+    raise ConfigError(MISSING) from None
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ from tokenizers import Tokenizer as Pieces
 from earmark.config import ConfigError
 from earmark.pretrain.hub import quiet, reason_of
 from earmark.pretrain.supervision import SpecialPieces
+from earmark.pretrain.text.tokens import MISSING
 
 try:
     from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 except ImportError:
-    raise ConfigError(
-        "Objectives that read or write text need more packages: pip install 'earmark[text]'"
-    ) from None
+    raise ConfigError(MISSING) from None
 
 
 def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces, str]:

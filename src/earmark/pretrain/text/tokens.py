@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+MISSING = "Objectives that read or write text need more packages: pip install 'earmark[text]'"
+
 
 @dataclass(frozen=True)
 class Tokens:

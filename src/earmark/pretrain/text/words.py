@@ -10,15 +10,13 @@ import torch
 from earmark.config import ConfigError
 from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.supervision import SpecialPieces, TextFacts, Words
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokens import MISSING, Tokens
 
 try:
     from tokenizers import Tokenizer as Pieces
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 except ImportError:
-    raise ConfigError(
-        "Objectives that read or write text need more packages: pip install 'earmark[text]'"
-    ) from None
+    raise ConfigError(MISSING) from None
 
 TEXTS_AT_A_TIME = 1024
 """Texts that are counted at a time: what a corpus of any size holds in memory."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from earmark.pretrain.device import pick_device
@@ -25,7 +23,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> Encoder:
     Raises:
         ConfigError: there is none, it cannot be read, or there is no such device here.
     """
-    return _read_encoder(path).to(_device(device))
+    return _read_encoder(path).to(pick_device(device, setting="device"))
 
 
 def _read_encoder(path: str | Path) -> Encoder:
@@ -55,15 +53,8 @@ def load_trained(path: str | Path, device: str = "cpu") -> tuple[Path, Checkpoin
             f"{folder} is a bare {model_type} encoder: it gives vectors (earmark embed), but has "
             "learnt neither tags nor texts. Take a checkpoint that `earmark pretrain` wrote."
         )
-    where = _device(device)
+    where = pick_device(device, setting="device")
     checkpoint = load_checkpoint(folder)
     checkpoint.encoder.to(where)
     checkpoint.objective.to(where)
     return folder, checkpoint
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return pick_device(name)
-    except ConfigError as error:
-        raise ConfigError(str(error).removeprefix("pretrain.")) from None
