@@ -19,6 +19,7 @@ from .annotate.scan import ScanConfig
 from .annotate.vocabulary import VocabularyConfig
 from .config import Config, ConfigError, apply_overrides, decode, load_toml, nearest
 from .corpora.folder import FolderConfig
+from .corpora.several import SeveralConfig
 from .corpora.synthetic import SyntheticConfig
 from .corpora.table import TableConfig
 from .evaluate.config import EvaluateConfig
@@ -32,11 +33,12 @@ class Recipe(Config, frozen=True, kw_only=True):
     """One run from audio to scores; each table is the settings of what it builds.
 
     Args:
-        seed: of the split, the weights, the batches and the probes.
+        seed: of the split, the weights, the batches and the probes (`pretrain.seed` sets those of
+            weights and batches apart).
         max_rejected: the share of its clips that a stage may reject before the run stops, 0 to 1.
     """
 
-    corpus: FolderConfig | TableConfig | SyntheticConfig
+    corpus: FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
     seed: int = 0
     max_rejected: float = 0.5
     scan: ScanConfig = ScanConfig()
@@ -51,6 +53,11 @@ class Recipe(Config, frozen=True, kw_only=True):
     objective: ObjectiveConfig = TagsConfig()
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of weights and batches."""
+        return self.seed if self.pretrain.seed is None else self.pretrain.seed
 
     def __post_init__(self) -> None:
         """Refuse a scan that lets clips pass which the captioner would refuse."""

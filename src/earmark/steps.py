@@ -184,7 +184,7 @@ STEPS = (
         "pretrain",
         ("manifest", "vocabulary"),
         lambda recipe: (
-            *(recipe.encoder, recipe.objective, recipe.seed),
+            *(recipe.encoder, recipe.objective, recipe.training_seed),
             shaping(recipe.pretrain),
         ),
         work.pretrain_encoder,

@@ -160,10 +160,11 @@ def pretrain_encoder(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 
     rows = stream_parquet(reads["manifest"] / "manifest.parquet", Example)
     # Captions of hundreds of words are most of a manifest, and few objectives read them.
-    examples = [without_unread_texts(row, recipe.objective) for row in rows]
+    required = recipe.pretrain.requires
+    examples = [without_unread_texts(row, recipe.objective, required) for row in rows]
     vocabulary = Vocabulary.load(reads["vocabulary"] / "vocabulary.json")
     settings = (recipe.encoder, recipe.objective, recipe.pretrain)
-    counts = pretrain(examples, vocabulary, *settings, folder, seed=recipe.seed)
+    counts = pretrain(examples, vocabulary, *settings, folder, seed=recipe.training_seed)
     if world_from_environment().is_first:
         data = describe_data(
             examples,
@@ -171,7 +172,7 @@ def pretrain_encoder(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
             captioner=told_name(recipe.captioner),
             tagger=told_name(recipe.tagger),
         )
-        write_cards(folder, data, recipe.pretrain, counts, seed=recipe.seed)
+        write_cards(folder, data, recipe.pretrain, counts, seed=recipe.training_seed)
     return counts
 
 

@@ -44,12 +44,15 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
         stratify_by: label fields whose values should be spread over the splits as the clips are;
             without it, all fields. This is the only use of labels before evaluation: they balance
             the splits and never reach a captioner or tagger.
+        keep_untagged: whether clips without a tag of the vocabulary stay, for objectives on texts
+            and for probes; then arms with other vocabularies are measured on the same clips.
     """
 
     validation: float = 0.1
     test: float = 0.2
     keep_apart: tuple[Tie, ...] = ("recording", "speaker")
     stratify_by: tuple[str, ...] | None = None
+    keep_untagged: bool = False
 
 
 def assemble(
@@ -66,7 +69,7 @@ def assemble(
 
     What comes in are the tag sets: clips that lost their caption or tags before were counted
     there. A clip goes out with those of its tags that the vocabulary has, or is rejected for
-    having none. Splits are dealt over all clips, before any is dropped: studies that differ in
+    having none unless such are kept. Splits are dealt over all clips, before any is dropped: studies that differ in
     captioner, tagger or vocabulary share them.
 
     Files: manifest.parquet (Example rows in the order of `clips`; metadata "vocabulary" is the
@@ -88,7 +91,7 @@ def assemble(
         seed=seed,
     )
     rows = [
-        _example(clip, texts[clip.id], tags[clip.id], vocabulary, dealt.splits[clip.id])
+        _example(clip, texts[clip.id], tags[clip.id], vocabulary, dealt.splits[clip.id], config)
         for clip in clips
         if clip.id in tags
     ]
@@ -118,10 +121,15 @@ def _shares(config: ManifestConfig) -> dict[str, float]:
 
 
 def _example(
-    clip: Clip, caption: Caption, tag_set: TagSet, vocabulary: Vocabulary, split: str
+    clip: Clip,
+    caption: Caption,
+    tag_set: TagSet,
+    vocabulary: Vocabulary,
+    split: str,
+    config: ManifestConfig,
 ) -> Example | Rejected:
     tags, tag_ids = vocabulary.encode(tag_set.tags)
-    if not tags:
+    if not tags and not config.keep_untagged:
         detail = f"its tags: {', '.join(tag_set.tags)}"
         return Rejected(id=clip.id, stage="manifest", reason="no tags in vocabulary", detail=detail)
     return Example(

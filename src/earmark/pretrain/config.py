@@ -113,11 +113,22 @@ class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag
 OptimiserConfig = AdamWConfig | ScaledAdamConfig
 
 
+Requirement = Literal["tags", "summary", "caption", "original"]
+
+
 class PretrainConfig(Config, frozen=True, kw_only=True):
     """The training loop.
 
     Args:
         steps: optimiser steps.
+        audio_s: where above 0, the seconds of audio to learn from in all, instead of `steps`: as
+            many steps are taken as these are, without the padding of batches.
+        seed: of the weights, the batches and what training hides; the recipe's where it is left
+            out. Two runs that differ here alone have the same splits.
+        train_share: share of the train split's recordings that is learnt from. Those of a smaller
+            share are among those of a larger one, whatever the seed.
+        requires: what a clip must have to be learnt from, beside what the objective itself wants:
+            so that two kinds of supervision are compared on the same clips.
         batch_s: seconds of audio in a batch of one process, padding included.
         accumulate: batches of each process whose gradients make up one step.
         max_clip_s: longer clips are cropped to this, at a place drawn from (seed, step, clip).
@@ -140,6 +151,10 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     """
 
     steps: int = 600
+    audio_s: float = 0.0
+    seed: int | None = None
+    train_share: float = 1.0
+    requires: tuple[Requirement, ...] = ()
     batch_s: float = 60.0
     accumulate: int = 1
     max_clip_s: float = 10.0
@@ -166,6 +181,11 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
         for name in ("steps", "accumulate", "log_every", "checkpoint_every", "validate_every"):
             at_least(f"pretrain.{name}", getattr(self, name), 1)
         at_least("pretrain.workers", self.workers, 0)
+        at_least("pretrain.audio_s", self.audio_s, 0.0)
+        if not 0.0 < self.train_share <= 1.0:
+            raise ConfigError(
+                f"pretrain.train_share = {self.train_share:g} should be above 0 and at most 1."
+            )
         for name in ("batch_s", "max_clip_s", "clip_norm"):
             above_zero(f"pretrain.{name}", getattr(self, name))
         if not 0.0 <= self.ema_decay < 1.0:
@@ -195,6 +215,8 @@ say on what a run is computed, or how often it tells of itself."""
 
 
 def shaping(config: PretrainConfig) -> dict[str, Any]:
-    """Return those settings that shape the weights: all that are not `FREE`."""
+    """Return those settings that shape the weights, but for the seed: it may be the recipe's."""
     settings = msgspec.structs.asdict(config)
-    return {name: value for name, value in settings.items() if name not in FREE}
+    if config.audio_s:
+        settings["steps"] = 0  # follow from the audio-seconds
+    return {name: value for name, value in settings.items() if name not in (*FREE, "seed")}

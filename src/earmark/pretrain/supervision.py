@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from earmark.annotate.vocabulary import Vocabulary
+from earmark.pretrain.config import Requirement
 from earmark.pretrain.objectives.config import (
     MultitaskConfig,
     ObjectiveConfig,
@@ -110,6 +111,17 @@ def lacks(example: Example, config: ObjectiveConfig) -> str:
     return ""
 
 
+def misses(example: Example, requires: Sequence[Requirement]) -> str:
+    """Return what of a clip is required and not there, "" where all is."""
+    for name in requires:
+        if name == "tags":
+            if not example.tags:
+                return "no tags"
+        elif not texts(example, name):
+            return f"no {name} text"
+    return ""
+
+
 def gather_classes(examples: Sequence[Example], vocabulary: Vocabulary, label: str) -> Classes:
     """Return the vocabulary's tags, or the values that a label field has, with their counts."""
     counts = Counter(name for clip in examples for name in set(class_names(clip, label)))
@@ -147,12 +159,15 @@ def written(example: Example, part: PartConfig) -> tuple[str, ...]:
     return texts(example, part.text)
 
 
-def without_unread_texts(example: Example, config: ObjectiveConfig) -> Example:
+def without_unread_texts(
+    example: Example, config: ObjectiveConfig, requires: Sequence[Requirement] = ()
+) -> Example:
     """Return a clip without those of its texts that an objective does not read.
 
     Of original captions, which model cards count, the first is kept.
     """
     read = {part.text for part in parts_of(config) if not isinstance(part, TAGGING)}
+    read.update(name for name in requires if name != "tags")
     kept = example.original_captions if "original" in read else example.original_captions[:1]
     return msgspec.structs.replace(
         example,

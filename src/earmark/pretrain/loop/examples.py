@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError, nearest
+from earmark.pretrain.config import Requirement
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.supervision import lacks
+from earmark.pretrain.supervision import lacks, misses
 from earmark.records import SPLITS, Example
 
 
@@ -35,9 +37,21 @@ class Splits:
 
 
 def split_examples(
-    examples: Sequence[Example], vocabulary: Vocabulary, objective: ObjectiveConfig
+    examples: Sequence[Example],
+    vocabulary: Vocabulary,
+    objective: ObjectiveConfig,
+    *,
+    train_share: float = 1.0,
+    requires: Sequence[Requirement] = (),
 ) -> Splits:
     """Sort examples into splits, and leave out those that the objective cannot learn from.
+
+    Args:
+        examples: the manifest.
+        vocabulary: that their tags are of.
+        objective: what is learnt.
+        train_share: of the train split's recordings.
+        requires: what every clip must have besides.
 
     Raises:
         ConfigError: nothing is left to train on; the message says what is missing.
@@ -57,23 +71,38 @@ def split_examples(
             "train on. Give more clips, or look at the manifest's split shares."
         )
     reasons = Counter[str]()
-    usable = [_usable(split, objective, reasons) for split in (train, validation)]
+    wanted = [clip for clip in train if _is_within(clip, train_share)]
+    if len(wanted) < len(train):
+        reasons["beyond train_share"] = len(train) - len(wanted)
+    usable = [_usable(split, objective, requires, reasons) for split in (wanted, validation)]
     if not usable[0]:
         raise ConfigError(_explained(train, reasons))
     return Splits(usable[0], usable[1], len(test), dict(sorted(reasons.items())))
 
 
 def _usable(
-    examples: Sequence[Example], objective: ObjectiveConfig, reasons: Counter[str]
+    examples: Sequence[Example],
+    objective: ObjectiveConfig,
+    requires: Sequence[Requirement],
+    reasons: Counter[str],
 ) -> tuple[Example, ...]:
     kept: list[Example] = []
     for example in examples:
-        lacking = lacks(example, objective)
+        lacking = lacks(example, objective) or misses(example, requires)
         if lacking:
             reasons[lacking] += 1
         else:
             kept.append(example)
     return tuple(kept)
+
+
+def _is_within(example: Example, share: float) -> bool:
+    """Tell whether a clip's recording is among a share of all, by the recording's name alone."""
+    if share >= 1.0:
+        return True
+    name = example.recording or example.parent or example.id
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+    return place < share
 
 
 def _explained(train: Sequence[Example], reasons: Counter[str]) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.loading.batches import Batch, load_batch, prefetch
-from earmark.pretrain.loading.order import Order
+from earmark.pretrain.loop.budget import order_of
 from earmark.pretrain.loop.distributed import World
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.objectives.base import Objective
@@ -46,9 +46,7 @@ class MicroBatches:
         self._sample_rate, self._targets = encoder.sample_rate, objective.targets
         self._pin_memory = device.type == "cuda"
         self.a_step = plan.config.accumulate * world.size
-        longest_s = plan.config.max_clip_s
-        durations_s = [min(clip.duration_s, longest_s) for clip in plan.splits.train]
-        self._order = Order(durations_s, plan.config.batch_s, seed=plan.seed)
+        self._order = order_of(plan.splits.train, plan.config, seed=plan.seed)
 
     def epoch(self, consumed: int) -> float:
         """Return how many epochs are done once so many micro-batches are consumed."""

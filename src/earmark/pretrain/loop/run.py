@@ -32,6 +32,7 @@ from earmark.pretrain.checkpoints.folders import recover
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.device import peak_memory_gib, pick_device
 from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.loop.budget import within_budget
 from earmark.pretrain.loop.clock import Clock
 from earmark.pretrain.loop.distributed import world_from_environment
 from earmark.pretrain.loop.examples import split_examples
@@ -87,7 +88,14 @@ def pretrain(
         KeyboardInterrupt: Ctrl-C; likewise.
     """
     world = world_from_environment()
-    splits = split_examples(examples, vocabulary, objective)
+    splits = split_examples(
+        examples,
+        vocabulary,
+        objective,
+        train_share=config.train_share,
+        requires=config.requires,
+    )
+    config = within_budget(config, splits.train, processes=world.size, seed=seed)
     plan = Plan(splits, vocabulary, encoder, objective, config, seed)
     if (folder / "checkpoint").exists():
         check_finished(folder, plan.fingerprint())

@@ -7,6 +7,7 @@ Rows are {"id", "caption", "tags"} objects, or Lhotse's MonoCuts, whose tags are
 
 from __future__ import annotations
 
+import csv
 import codecs
 import io
 import itertools
@@ -38,8 +39,8 @@ def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") 
     """Return the tags of a label list, of an id2label object or of a lock file, by class id.
 
     Args:
-        path: .json for {"0": "speech", ...}, ["speech", ...] or a lock file; under any other name
-            it is text with one tag a line (label_<K>.txt); space around a tag is part of it.
+        path: .json for {"0": "speech", ...}, {"speech": 0, ...}, ["speech", ...] or a lock file;
+            .csv for AudioSet's class_labels_indices.csv; under any other name it is text with one tag a line (label_<K>.txt); space around a tag is part of it.
         repeated: what becomes of a tag that is there twice: an error, or only its first place is
             kept, and the ids of all tags behind the second move down by one.
 
@@ -57,6 +58,8 @@ def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") 
         if isinstance(found, dict) and "entries" in found:
             return Vocabulary.load(path).tags
         places = _by_id(found, path)
+    elif path.suffix == ".csv":
+        places = _of_table(text, path)
     else:
         places = [(f"line {number}", line) for number, line in enumerate(_lines(text), start=1)]
     return _check(places, path, repeated)
@@ -213,6 +216,8 @@ def _by_id(found: Any, path: Path) -> list[tuple[str, Any]]:
             '["speech", "music", ...], or text with one tag a line.'
         )
     named: dict[str, Any] = found
+    if named and all(isinstance(value, int) for value in named.values()):
+        named = {str(position): tag for tag, position in named.items()}  # label2id
     for position in range(len(named)):
         if str(position) not in named:
             strange = next(key for key in named if not _is_id_below(key, len(named)))
@@ -221,6 +226,16 @@ def _by_id(found: Any, path: Path) -> list[tuple[str, Any]]:
                 f"is beyond them. Ids count from 0 without a gap: 0 to {len(named) - 1} here."
             )
     return [(f"id {position}", named[str(position)]) for position in range(len(named))]
+
+
+def _of_table(text: str, path: Path) -> list[tuple[str, Any]]:
+    """Return (where it is, tag) of a table with the columns index and display_name."""
+    rows = list(csv.DictReader(text.splitlines()))
+    if not rows or not {"index", "display_name"} <= rows[0].keys():
+        raise ConfigError(
+            f"{path} has not the columns index and display_name, as AudioSet's list of classes has."
+        )
+    return _by_id({row["index"]: row["display_name"] for row in rows}, path)
 
 
 def _is_id_below(key: str, count: int) -> bool:
