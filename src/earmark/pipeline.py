@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,14 @@ def run(
     until: str = "evaluate",
     canary: bool = True,
     relist: bool = True,
+    beside: bool = False,
 ) -> Workspace:
     """Do every step up to `until` in the workspace `root`; what is done already is not redone.
 
     `canary` tries the answers of a model on known sounds before the job is given to it. Without
-    `relist`, a corpus that the latest run has listed is not looked through for new files.
+    `relist`, a corpus that the latest run has listed is not looked through for new files. A run
+    `beside` others, as one arm of a study, waits for steps that another process is doing, and does
+    not become the latest run.
 
     One of several processes that torchrun started takes its part in pre-training; what comes
     before it must be done by then, and the first process goes on behind it alone.
@@ -59,9 +62,19 @@ def run(
         if world.rank > 0:
             return workspace
         relist = False  # what was trained on is what is evaluated
-    for task in _way(recipe, workspace, until, canary, relist):
-        task.do()
+    for task in _way(recipe, workspace, until, canary, relist, record=not beside):
+        task.do(wait=beside)
     return workspace
+
+
+def stages_of(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> dict[str, Stage]:
+    """Return where the steps of a recipe are done, on the corpus as the latest run listed it.
+
+    Raises:
+        ConfigError: the recipe asks for what is not there.
+    """
+    tasks = _plan(recipe, Workspace(Path(root)), until, relist=False)
+    return {task.step.name: task.stage for task in tasks}
 
 
 def run_shard(
@@ -148,16 +161,18 @@ def _train_together(recipe: Recipe, workspace: Workspace, world: World, until: s
 
 
 def _way(
-    recipe: Recipe, workspace: Workspace, until: str, canary: bool, relist: bool
+    recipe: Recipe,
+    workspace: Workspace,
+    until: str,
+    canary: bool,
+    relist: bool,
+    *,
+    record: bool = True,
 ) -> Iterator[_Task]:
     """Yield the steps up to `until`, having checked whatever can be checked before the first."""
     tasks = _plan(recipe, workspace, until, relist)
-    planned = {task.step.name: task.stage for task in tasks}
-    if workspace.has_run and (
-        told := abandoned(*workspace.latest_run(), to_plain(recipe), planned)
-    ):
-        _say(told)
-    workspace.record_run(to_plain(recipe), planned)
+    if record:
+        _record(recipe, workspace, tasks)
     asking = {task.step.name: task for task in tasks if task.step.job is not None}
     for task in tasks:
         task.check()
@@ -170,6 +185,16 @@ def _way(
             yield task
         if task.step.name == "scan" and not known:
             _check_labels(recipe, task.stage)
+
+
+def _record(recipe: Recipe, workspace: Workspace, tasks: Sequence[_Task]) -> None:
+    """Make this the latest run, and tell of what of the one before is left half done."""
+    planned = {task.step.name: task.stage for task in tasks}
+    if workspace.has_run and (
+        told := abandoned(*workspace.latest_run(), to_plain(recipe), planned)
+    ):
+        _say(told)
+    workspace.record_run(to_plain(recipe), planned)
 
 
 def _plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> list[_Task]:

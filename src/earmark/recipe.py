@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -87,10 +88,11 @@ def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[R
     return load_recipe(name, overrides), workspace, True
 
 
-def shipped_names() -> list[str]:
-    """Return the recipes that come with the package."""
+def shipped_names(*, studies: bool = False) -> list[str]:
+    """Return the recipes that come with the package, or the studies."""
     shipped = resources.files("earmark") / "recipes"
-    return sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
+    names = sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
+    return [name for name in names if name.startswith("study") == studies]
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -99,14 +101,28 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         ConfigError: no such recipe, or something in it cannot be right; the message says what.
     """
-    file = Path(path)
-    shipped = resources.files("earmark") / "recipes"
-    names = shipped_names()
-    if str(path) in names and not file.is_file():  # `make demo` leaves a folder demo
-        with resources.as_file(shipped / f"{path}.toml") as packaged:
-            return decode(load_toml(packaged, overrides), Recipe, where=str(path))
-    if not file.is_file() and file.suffix != ".toml":
+    file, names = Path(path), shipped_names()
+    if str(path) in shipped_names(studies=True) and not file.is_file():
+        raise ConfigError(f"{path} is a study, not a recipe: earmark study {path}")
+    if not file.is_file() and file.suffix != ".toml" and str(path) not in names:
         raise ConfigError(
             f"{path} is neither a file nor a shipped recipe.{nearest(str(path), names)}"
         )
-    return decode(load_toml(file, overrides), Recipe, where=str(path))
+    with shipped_file(path) as found:
+        data = load_toml(found, overrides)
+    if "axes" in data:
+        raise ConfigError(f"{path} is a study, not a recipe: earmark study {path}")
+    return decode(data, Recipe, where=str(path))
+
+
+@contextmanager
+def shipped_file(path: str | Path) -> Generator[Path]:
+    """Give the file that a path means: a shipped one by its bare name, else the path itself."""
+    # `make demo` leaves a folder demo, which hides no recipe.
+    names = shipped_names() + shipped_names(studies=True)
+    if str(path) in names and not Path(path).is_file():
+        shipped = resources.files("earmark") / "recipes"
+        with resources.as_file(shipped / f"{path}.toml") as packaged:
+            yield packaged
+    else:
+        yield Path(path)

@@ -23,7 +23,7 @@ ROW_GROUP = 4096
 TOTALS = ("in", "out", "files")
 """Counts of a stage that are no rejections; "files" were given where some were cut into clips."""
 
-ADDED_LATER = frozenset({"original_captions"})
+ADDED_LATER = frozenset({"original_captions", "probe", "shots", "metric"})
 """Columns that tables of earlier versions lack; their rows are read with the field's default."""
 
 SPLITS = ("train", "validation", "test")
@@ -150,6 +150,9 @@ class Score(Row, frozen=True, kw_only=True):
     """One measurement: `encoder` on `task`, with a bootstrap interval and what chance would give.
 
     `status` is "ok", or the reason why there is no value (then `value`, `low`, `high` are NaN).
+    `probe` says how the features were asked: "linear" (on the mean over time), "attention" (learnt
+    pooling), "nearest" neighbours, "zero-shot", "lit", "captioning", "choice" or "adapter"; `shots`
+    from how many clips a class it was fitted, 0 for all.
     """
 
     task: str
@@ -164,6 +167,8 @@ class Score(Row, frozen=True, kw_only=True):
     classes: int
     seed: int
     status: str = "ok"
+    probe: str = "linear"
+    shots: int = 0
 
 
 R = TypeVar("R", bound=Row)

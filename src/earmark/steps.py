@@ -101,6 +101,14 @@ def _audit_settings(recipe: Recipe) -> Any:
     return *settings, _asked(recipe.tagger), other, recipe.seed, results.VERSION
 
 
+def _evaluate_settings(recipe: Recipe) -> Any:
+    """Return what is measured; not where copies of datasets lie, nor on what it is computed."""
+    from .evaluate.datasets.sources import source_digests
+
+    settings = replace(recipe.evaluate, device="", block=1, datasets="")
+    return settings, source_digests(recipe.evaluate), recipe.seed
+
+
 def _tagger_settings(recipe: Recipe) -> Any:
     return _asked(recipe.tagger)
 
@@ -194,7 +202,7 @@ STEPS = (
     Step(
         "evaluate",
         ("manifest", "pretrain"),
-        lambda recipe: (recipe.evaluate, recipe.seed),
+        _evaluate_settings,
         work.evaluate_encoder,
         bounded=False,
     ),

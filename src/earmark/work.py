@@ -184,7 +184,15 @@ def evaluate_encoder(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
 
     examples = read_parquet(reads["manifest"] / "manifest.parquet", Example)
     checkpoint = reads["pretrain"] / "checkpoint"
-    counts = evaluate(examples, checkpoint, recipe.evaluate, folder, seed=recipe.seed)
+    counts = evaluate(
+        examples,
+        checkpoint,
+        recipe.evaluate,
+        folder,
+        seed=recipe.seed,
+        weights_seed=recipe.training_seed,
+        cache=folder.parent / "features",
+    )
     scores = read_parquet(folder / "scores.parquet", Score)
     # Of a finished stage the card alone is written anew; nothing reads it.
     add_probes(checkpoint, scores, read_parquet(folder / "comparisons.parquet", Comparison))

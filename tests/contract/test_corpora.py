@@ -12,11 +12,12 @@ import pytest
 from earmark.config import fingerprint, to_plain
 from earmark.corpora.base import list_corpus
 from earmark.corpora.folder import FolderConfig
+from earmark.corpora.several import SeveralConfig
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
 from earmark.records import Rejected, Source, read_parquet
 
-CorpusConfig = FolderConfig | TableConfig | SyntheticConfig
+CorpusConfig = FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
 
 
 def a_folder(root: Path) -> FolderConfig:
@@ -38,7 +39,14 @@ def a_synthetic(root: Path) -> SyntheticConfig:
     return SyntheticConfig(clips=3, shortest_s=2.0, longest_s=2.5, workers=1)
 
 
-MEMBERS = {"folder": a_folder, "table": a_table, "synthetic": a_synthetic}
+def several(root: Path) -> SeveralConfig:
+    for name in ("first", "second"):
+        (root / name).mkdir()
+    parts = {"first": a_folder(root / "first"), "second": a_table(root / "second")}
+    return SeveralConfig(parts=parts)
+
+
+MEMBERS = {"folder": a_folder, "table": a_table, "synthetic": a_synthetic, "several": several}
 
 
 @pytest.fixture(params=MEMBERS)

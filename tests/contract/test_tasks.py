@@ -1,19 +1,27 @@
-"""What holds of every task: it measures what features know, and its test clips stay unseen."""
+"""What holds of every classification task, however it is asked: it measures what features know,
+and its test clips stay unseen."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pytest
+import torch
 
+from earmark.evaluate.base import Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.linear import LinearProbe
-from earmark.evaluate.partition import belongs, partition
+from earmark.evaluate.partition import Partition, belongs, partition
 from earmark.evaluate.precomputed import Precomputed
+from earmark.evaluate.probes.build import probes_of
 from earmark.records import Example
 
-CONFIG = EvaluateConfig(bootstrap=200)
+CONFIG = EvaluateConfig(bootstrap=200, draws=1, device="cpu")
 CLIPS = 600
+SHOTS = 20
 LABEL_FIELDS = ("kind", "voice", "instrument", "speaker")
 
 TASKS = [
@@ -24,6 +32,16 @@ TASKS = [
     TaskConfig(name="one class a clip, as mAP", label="kind", metric="map"),
     TaskConfig(name="held out", label="speaker", split="held-out"),
 ]
+
+
+class Kind(NamedTuple):
+    """How a task is asked: the rows' probe and shots."""
+
+    probe: str
+    shots: int = 0
+
+
+KINDS = [Kind("linear"), Kind("nearest"), Kind("attention"), Kind("linear", SHOTS)]
 
 
 def corpus() -> list[Example]:
@@ -57,122 +75,233 @@ def corpus() -> list[Example]:
 EXAMPLES = corpus()
 
 
-def telling(examples: list[Example]) -> Precomputed:
-    """Features that hold every label, one place each, with a little noise."""
-    names = sorted({f"{f}={v}" for e in examples for f in LABEL_FIELDS for v in e.labels[f]})
+@cache
+def telling(*fields: str) -> Precomputed:
+    """Features that hold the labels of fields (of all where none is named), one place each."""
+    fields = fields or LABEL_FIELDS
+    names = sorted({f"{f}={v}" for e in EXAMPLES for f in fields for v in e.labels[f]})
     rng = np.random.default_rng(0)
 
     def vector(example: Example) -> np.ndarray:
-        held = {f"{field}={value}" for field in LABEL_FIELDS for value in example.labels[field]}
+        held = {f"{field}={value}" for field in fields for value in example.labels[field]}
         return np.array([name in held for name in names]) + rng.normal(0, 0.02, len(names))
 
-    return Precomputed("telling", {e.id: vector(e).astype(np.float32) for e in examples})
+    return Precomputed("telling", {e.id: vector(e).astype(np.float32) for e in EXAMPLES})
 
 
-def noise(dim: int = 8) -> Precomputed:
+@cache
+def noise() -> Precomputed:
     rng = np.random.default_rng(1)
-    return Precomputed("noise", {e.id: rng.normal(size=dim).astype(np.float32) for e in EXAMPLES})
+    return Precomputed("noise", {e.id: rng.normal(size=8).astype(np.float32) for e in EXAMPLES})
 
 
-def task_of(config: TaskConfig, examples: list[Example] = EXAMPLES) -> LinearProbe:
-    return LinearProbe(config.name, partition(examples, config), CONFIG)
+@cache
+def blurred() -> Precomputed:
+    """Features that hold every label, but in so much noise that many clips are mistaken."""
+    rng = np.random.default_rng(9)
+    return changed(
+        telling(), "blurred", lambda v: v + rng.normal(0, 0.7, v.shape).astype(np.float32)
+    )
 
 
-@pytest.fixture(params=TASKS, ids=lambda config: config.name)
-def config(request: pytest.FixtureRequest) -> TaskConfig:
+def changed(
+    encoder: Precomputed, name: str, change: Callable[[np.ndarray], np.ndarray]
+) -> Precomputed:
+    return Precomputed(name, {clip: change(vector) for clip, vector in encoder.vectors.items()})
+
+
+def task_of(kind: Kind, parts: Partition, settings: EvaluateConfig = CONFIG) -> Task:
+    one = {"probes": ()} if kind.shots else {"probes": (kind.probe,), "shots": ()}
+    shots = {"shots": (kind.shots,)} if kind.shots else {}
+    [task] = probes_of("task", [parts], msgspec.structs.replace(settings, **one, **shots))
+    return task
+
+
+def outcome_of(task: Task, encoder: Precomputed, seed: int = 0) -> Outcome:
+    [outcome] = task.evaluate(encoder, seed=seed)
+    return outcome
+
+
+@cache
+def found(kind: Kind, number: int, encoder: Callable[[], Precomputed], seed: int = 0) -> Outcome:
+    """Return the outcome of a task of TASKS, worked out once for all tests that look at it."""
+    return outcome_of(task_of(kind, partition(EXAMPLES, TASKS[number])), encoder(), seed)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind.probe} {kind.shots or 'all'}")
+def kind(request: pytest.FixtureRequest) -> Kind:
     return request.param
 
 
-def test_features_that_hold_the_label_score_one(config: TaskConfig) -> None:
-    score = task_of(config).evaluate(telling(EXAMPLES), seed=0).score
+@pytest.fixture(params=range(len(TASKS)), ids=lambda number: TASKS[number].name)
+def number(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture
+def config(number: int) -> TaskConfig:
+    return TASKS[number]
+
+
+@pytest.fixture
+def parts(config: TaskConfig) -> Partition:
+    return partition(EXAMPLES, config)
+
+
+def test_features_that_hold_the_label_score_one(
+    kind: Kind, config: TaskConfig, parts: Partition
+) -> None:
+    # Neighbours weigh all features alike, so they are perfect only where there are no others.
+    encoder = telling(config.label) if kind.probe == "nearest" else telling()
+    score = outcome_of(task_of(kind, parts), encoder).score
     assert score.status == "ok"
+    assert (score.probe, score.shots) == kind
     assert score.value == pytest.approx(1.0, abs=1e-9)
     assert score.low == pytest.approx(1.0, abs=1e-9)
     assert score.chance < 0.65
 
 
-def test_features_that_know_nothing_score_about_chance(config: TaskConfig) -> None:
-    score = task_of(config).evaluate(noise(), seed=0).score
+def test_features_that_know_nothing_score_about_chance(kind: Kind, number: int) -> None:
+    score = found(kind, number, noise).score
     assert score.low - 0.05 < score.chance < score.high + 0.05
     assert score.high < 0.75
 
 
-def test_labels_of_other_clips_score_about_chance(config: TaskConfig) -> None:
+def test_labels_of_other_clips_score_about_chance(kind: Kind, config: TaskConfig) -> None:
     shuffled = np.random.default_rng(5).permutation(CLIPS)
     strangers = [
         msgspec.structs.replace(example, labels=EXAMPLES[other].labels)
         for example, other in zip(EXAMPLES, shuffled, strict=True)
     ]
     everything = msgspec.structs.replace(config, where={})
-    score = task_of(everything, strangers).evaluate(telling(EXAMPLES), seed=0).score
+    score = outcome_of(task_of(kind, partition(strangers, everything)), telling()).score
     assert score.low - 0.07 < score.chance < score.high + 0.05
 
 
-def test_test_labels_choose_nothing(config: TaskConfig) -> None:
-    parts = partition(EXAMPLES, config)
+def test_test_labels_choose_nothing(kind: Kind, number: int, parts: Partition) -> None:
     lies = np.roll(parts.test.targets, 1, axis=1)
     other = replace(parts, test=replace(parts.test, targets=lies))
-    blurred = Precomputed(
-        "blurred",
-        {
-            name: vector + np.random.default_rng(9).normal(0, 0.7, vector.shape).astype(np.float32)
-            for name, vector in telling(EXAMPLES).vectors.items()
-        },
-    )
-    honest = LinearProbe("task", parts, CONFIG).evaluate(blurred, seed=0)
-    deceived = LinearProbe("task", other, CONFIG).evaluate(blurred, seed=0)
+    honest = found(kind, number, blurred)
+    deceived = outcome_of(task_of(kind, other), blurred())
     assert honest.score.value > deceived.score.value
     assert honest.fit == deceived.fit
+    assert sorted(predictions(honest)) == sorted(predictions(deceived))
 
 
-def test_equal_seeds_give_equal_rows(config: TaskConfig) -> None:
-    first = task_of(config).evaluate(noise(), seed=4)
-    again = task_of(config).evaluate(noise(), seed=4)
-    other = task_of(config).evaluate(noise(), seed=5)
-    assert (first.score, first.fit) == (again.score, again.fit)
+def predictions(outcome: Outcome) -> Counter[str]:
+    return sum((Counter({row.predicted: row.clips}) for row in outcome.confusion), Counter[str]())
+
+
+def test_equal_seeds_give_equal_rows(kind: Kind, number: int, parts: Partition) -> None:
+    first = found(kind, number, noise)
+    task = task_of(kind, parts)
+    asked = {example.id for example in task.examples()}
+    again = outcome_of(task, Precomputed("noise", {clip: noise().vectors[clip] for clip in asked}))
+    assert (first.score, first.fit, first.confusion) == (again.score, again.fit, again.confusion)
     assert np.array_equal(first.resampled, again.resampled)
-    assert other.score.value == first.score.value
+
+
+def test_other_seeds_draw_other_resamples(kind: Kind, parts: Partition, number: int) -> None:
+    first, other = found(kind, number, noise), outcome_of(task_of(kind, parts), noise(), seed=5)
     assert not np.array_equal(other.resampled, first.resampled)
+    depends_on_chance = kind.shots or kind.probe == "attention"
+    assert depends_on_chance or other.score.value == first.score.value
+
+
+def test_encoders_share_their_resamples(kind: Kind, number: int, parts: Partition) -> None:
+    # The same knowledge on another scale: all that a probe can tell them apart by is the name.
+    louder = changed(blurred(), "louder", lambda vector: vector * 4)
+    ours, theirs = found(kind, number, blurred), outcome_of(task_of(kind, parts), louder)
+    assert theirs.resampled == pytest.approx(ours.resampled, abs=1e-6)
+    assert len(ours.resampled) == CONFIG.bootstrap
+    assert ours.resampled.std() > 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_features_that_are_not_finite_are_a_status(config: TaskConfig, bad: float) -> None:
-    task = task_of(config)
+def test_features_that_are_not_finite_are_a_status(
+    kind: Kind, parts: Partition, bad: float
+) -> None:
     broken = dict(noise().vectors)
-    broken[task.partition.test.examples[0].id] = np.full(8, bad, np.float32)
-    outcome = task.evaluate(Precomputed("broken", broken), seed=0)
+    broken[parts.test.examples[0].id] = np.full(8, bad, np.float32)
+    outcome = outcome_of(task_of(kind, parts), Precomputed("broken", broken))
     assert outcome.score.status == "features not finite"
     assert np.isnan([outcome.score.value, outcome.score.low, outcome.score.high]).all()
-    assert len(outcome.resampled) == 0
+    assert (outcome.score.probe, outcome.score.shots) == kind
+    assert len(outcome.resampled) == len(outcome.confusion) == 0
 
 
-def test_a_probe_that_never_converges_is_a_status(config: TaskConfig) -> None:
+@pytest.mark.parametrize("kind", [Kind("linear"), Kind("linear", SHOTS)])
+def test_a_solver_that_never_converges_is_a_status(kind: Kind, parts: Partition) -> None:
     hasty = msgspec.structs.replace(CONFIG, max_iterations=1, regularisation=(100.0,))
-    outcome = LinearProbe("task", partition(EXAMPLES, config), hasty).evaluate(noise(), seed=0)
+    outcome = outcome_of(task_of(kind, parts, hasty), noise())
     assert outcome.score.status == "probe did not converge"
-    assert np.isnan([outcome.score.value, outcome.fit.regularisation]).all()
+    assert np.isnan([outcome.score.value, outcome.fit.validation]).all()
+    assert outcome.fit.chosen == ""
 
 
-def test_features_without_a_difference_score_like_a_constant_answer(config: TaskConfig) -> None:
+@pytest.mark.parametrize("side", ["train", "validation", "test"])
+def test_a_side_without_clips_is_a_status(kind: Kind, config: TaskConfig, side: str) -> None:
+    manifest = msgspec.structs.replace(config, split="manifest")
+    missing = partition([example for example in EXAMPLES if example.split != side], manifest)
+    task = task_of(kind, missing)
+    assert list(task.examples()) == []
+    assert outcome_of(task, noise()).score.status == f"no {side} clips"
+
+
+def test_one_class_is_a_status(kind: Kind) -> None:
+    alike = [msgspec.structs.replace(e, labels={"kind": ("a",)}) for e in EXAMPLES]
+    outcome = outcome_of(task_of(kind, partition(alike, TaskConfig(label="kind"))), noise())
+    assert outcome.score.status == "too few classes in train"
+
+
+def test_a_class_of_one_clip_does_not_stop_the_others(kind: Kind) -> None:
+    lone = next(e for e in EXAMPLES if e.split == "train")
+    rare = [
+        msgspec.structs.replace(e, labels={"kind": ("rare",)}) if e is lone else e for e in EXAMPLES
+    ]
+    config = TaskConfig(label="kind", min_per_class=1)
+    outcome = outcome_of(task_of(kind, partition(rare, config)), telling())
+    assert outcome.score.status == "ok"
+    assert outcome.score.value > 0.98
+    assert outcome.score.classes == 5
+
+
+def test_features_without_a_difference_score_like_a_constant_answer(
+    kind: Kind, parts: Partition
+) -> None:
     same = Precomputed("same", {e.id: np.ones(3, np.float32) for e in EXAMPLES})
-    score = task_of(config).evaluate(same, seed=0).score
+    score = outcome_of(task_of(kind, parts), same).score
     assert score.status == "ok"
     assert score.value == pytest.approx(score.chance, abs=0.08)
 
 
-def test_a_task_asks_only_for_its_examples(config: TaskConfig) -> None:
-    task = task_of(config)
-    asked = {example.id for example in task.examples()}
-    vectors = {name: vector for name, vector in noise().vectors.items() if name in asked}
-    assert task.evaluate(Precomputed("few", vectors), seed=0).score.status == "ok"
-
-
-def test_every_clip_of_the_task_is_counted(config: TaskConfig) -> None:
-    fit = task_of(config).evaluate(noise(), seed=0).fit
+def test_every_clip_of_the_task_is_counted(kind: Kind, number: int, config: TaskConfig) -> None:
+    fit = found(kind, number, noise).fit
     sides = {"validation", "test"} if config.split == "held-out" else {e.split for e in EXAMPLES}
     expected = [e for e in EXAMPLES if belongs(e.labels, config) and e.split in sides]
     counted = fit.train_clips + fit.validation_clips + fit.test_clips + fit.left_out
-    assert counted == len(expected)
+    assert counted < len(expected) if kind.shots else counted == len(expected)
+
+
+def test_a_confusion_has_every_test_clip_once(kind: Kind, number: int, parts: Partition) -> None:
+    outcome = found(kind, number, noise)
+    if kind.shots or parts.metric == "map":
+        assert outcome.confusion == ()
+        return
+    truth = Counter(parts.classes[row.argmax()] for row in parts.test.targets)
+    told: Counter[str] = Counter()
+    for row in outcome.confusion:
+        assert row.clips > 0
+        told[row.truth] += row.clips
+    assert told == truth
 
 
 def test_no_recording_is_on_two_sides_of_a_held_out_split() -> None:

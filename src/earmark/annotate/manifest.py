@@ -69,8 +69,8 @@ def assemble(
 
     What comes in are the tag sets: clips that lost their caption or tags before were counted
     there. A clip goes out with those of its tags that the vocabulary has, or is rejected for
-    having none unless such are kept. Splits are dealt over all clips, before any is dropped: studies that differ in
-    captioner, tagger or vocabulary share them.
+    having none unless such are kept. Splits are dealt over all clips, before any is dropped:
+    studies that differ in captioner, tagger or vocabulary share them.
 
     Files: manifest.parquet (Example rows in the order of `clips`; metadata "vocabulary" is the
     vocabulary's fingerprint), manifest.jsonl.gz (Lhotse MonoCut), rejected.parquet, splits.json.

@@ -21,7 +21,13 @@ from . import annotation as annotation
 from . import training as training
 
 # isort: split
+from . import study as study
+
+# isort: split
 from . import models as models
+
+# isort: split
+from . import tasks as tasks
 
 __all__ = ["app", "main"]
 

@@ -41,8 +41,8 @@ class Line:
         return texts(self.cells.get(column))
 
 
-def table_suffix(path: Path) -> str:
-    """Return the suffix that tells a table's format, ".gz" left off.
+def table_suffix(path: Path, setting: str = "corpus.path") -> str:
+    """Return the suffix that tells a table's format, ".gz" left off; `setting` names the table.
 
     Raises:
         ConfigError: it is none that can be read.
@@ -52,7 +52,7 @@ def table_suffix(path: Path) -> str:
     known = (*DELIMITERS, *JSON_LINES)
     if suffix not in known:
         raise ConfigError(
-            f"corpus.path: {path} has none of the suffixes {', '.join(known)} (each also with "
+            f"{setting}: {path} has none of the suffixes {', '.join(known)} (each also with "
             ".gz), so its format is unknown. Rename it, or turn it into one of these."
         )
     return suffix

@@ -63,9 +63,7 @@ class SeveralCorpora(Corpus):
     def rows(self, folder: Path) -> Iterator[Source | Rejected]:
         """Yield the rows of each part, which has a folder of its own in `folder`."""
         for name, part in self.parts.items():
-            room = folder / name
-            room.mkdir(exist_ok=True)
-            for row in part.rows(room):
+            for row in part.rows(folder / name):
                 yield _within(name, row)
 
 

@@ -6,18 +6,29 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config
+from earmark.config import Config, ConfigError
+from earmark.pretrain.encoders.config import HuggingFaceConfig
 
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
+TextSource = Literal["original", "summary", "caption"]
 
 
 class TaskConfig(Config, frozen=True, kw_only=True):
     """One question that a probe asks: which value of a label does a clip have?
 
+    The clips are those of the manifest, unless `dataset` or `table` names others.
+
     Args:
-        name: of the task, unique in a recipe.
-        label: field of the true labels to predict; clips without it are not part of the task.
+        name: of the task, unique in a recipe; the dataset's or the label's where it is left out.
+        label: field of the true labels to predict; clips without it are not part of the task. Of
+            a table, a column; of a named dataset, its own where it is left out.
+        dataset: one that `earmark tasks` lists, of which a copy lies in `evaluate.datasets`.
+        table: a CSV, TSV or JSONL file with a row a clip and the path of its audio.
+        path_column: of the table: paths are taken from the table's own folder.
+        split_column: of the table: "train", "validation" or "test" in each row. Without it the
+            table is split by recording, 60/20/20; without "validation" a fifth of train is.
+        recording_column: of the table: rows that agree here are kept on one side.
         where: keep only clips which have, in each of these label fields, one of these values.
         split: "manifest" fits on train, selects on validation and scores on test. "held-out" takes
             only clips that pre-training did not fit (validation and test) and splits them again by
@@ -27,27 +38,191 @@ class TaskConfig(Config, frozen=True, kw_only=True):
         min_per_class: classes with fewer clips in train are left out.
     """
 
-    name: Name
-    label: Name
+    name: str = ""
+    label: str = ""
+    dataset: str = ""
+    table: str = ""
+    path_column: str = "path"
+    split_column: str = ""
+    recording_column: str = ""
     where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     split: Literal["manifest", "held-out"] = "manifest"
     metric: Literal["auto", "accuracy", "macro-accuracy", "map"] = "auto"
     min_per_class: Positive = 2
+
+    def __post_init__(self) -> None:
+        """Refuse a task that says too little or too much. Raises ConfigError."""
+        if self.dataset and self.table:
+            raise ConfigError(
+                f"evaluate.tasks: one task names both the dataset {self.dataset!r} and the table "
+                f"{self.table!r}. Leave one of them out."
+            )
+        if not self.label and not self.dataset:
+            raise ConfigError(
+                "evaluate.tasks: a task needs a label (a field of the corpus's labels, or a column "
+                "of its table) or a dataset."
+            )
+
+    @property
+    def title(self) -> str:
+        """What the task is called in scores."""
+        return self.name or self.dataset or self.label
+
+
+class RetrievalConfig(Config, frozen=True, kw_only=True):
+    """Which text belongs to which clip of the manifest's test split, in both directions.
+
+    An encoder that was trained on texts is asked as it is (probe "zero-shot"); every encoder gets
+    a text side of its own, trained on the train split against its frozen features (probe "lit",
+    after LiT, arXiv 2111.07991).
+
+    Args:
+        name: of the task.
+        text: what stands for a clip.
+        where: as of a task.
+        lit: whether a text side is trained for every encoder.
+        steps: of that training, each of at most 256 pairs.
+        lr: of that training.
+    """
+
+    name: Name = "retrieval"
+    text: TextSource = "original"
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lit: bool = True
+    steps: Positive = 300
+    lr: Annotated[float, Meta(gt=0)] = 3e-3
+
+
+class CaptioningTaskConfig(Config, frozen=True, kw_only=True):
+    """How well a small decoder writes a clip's texts from frozen frames (probe "captioning").
+
+    Only the decoder is trained: its cross-attention is all that it hears by.
+
+    Args:
+        name: of the task.
+        text: what is written.
+        where: as of a task.
+        steps: of the decoder's training, each of at most 32 clips.
+        lr: of that training.
+        max_tokens: longest text in word pieces, its start and its end included.
+    """
+
+    name: Name = "captioning"
+    text: TextSource = "original"
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: Positive = 300
+    lr: Annotated[float, Meta(gt=0)] = 2e-3
+    max_tokens: Annotated[int, Meta(ge=3)] = 48
+
+
+class QuestionsConfig(Config, frozen=True, kw_only=True):
+    """Multiple choice about clips, without a judge: each label field becomes a question.
+
+    An encoder that was trained on texts chooses the option that lies nearest (probe "choice");
+    where a `model` is named, a light adapter leads frozen frames into a causal language model, and
+    the likeliest option counts (probe "adapter").
+
+    Args:
+        name: of the task.
+        fields: label fields to ask of; all that have from 2 to 200 values where it is empty.
+        question: by field, what is asked, in place of "What is the <field> of this sound?".
+        statement: by field, the sentence that an option becomes for encoders trained on texts,
+            with {} in its place; "the sound of {}" where it is left out.
+        where: as of a task.
+        options: answers to choose from, the true one included.
+        model: a causal language model of `transformers`, by hub name or folder; none where empty.
+        stack: frames that are one token of the language model.
+        steps: of the adapter's training, each of at most 16 questions.
+        lr: of that training.
+    """
+
+    name: Name = "questions"
+    fields: tuple[str, ...] = ()
+    question: dict[str, str] = field(default_factory=dict)
+    statement: dict[str, str] = field(default_factory=dict)
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Annotated[int, Meta(ge=2)] = 4
+    model: str = ""
+    stack: Positive = 8
+    steps: Positive = 300
+    lr: Annotated[float, Meta(gt=0)] = 1e-3
+
+
+class LeakageConfig(Config, frozen=True, kw_only=True):
+    """What counts as having been learnt from: a test clip that does is listed and excluded.
+
+    Args:
+        ids: the same bytes, or a window of them.
+        sentences: a caption with a sentence of a clip that was learnt from; only tasks on texts
+            lose the clip.
+        sentence_words: shortest sentence that counts; shorter ones people repeat by chance.
+        fingerprints: the same sound, however it is stored.
+    """
+
+    ids: bool = True
+    sentences: bool = True
+    sentence_words: Positive = 8
+    fingerprints: bool = True
+
+
+class CheckpointChoice(Config, frozen=True, kw_only=True, tag="checkpoint", tag_field="kind"):
+    """Another encoder of earmark, or a published Zipformer.
+
+    Args:
+        path: as of `load_encoder`.
+    """
+
+    path: Name
+
+
+class ExternalChoice(Config, frozen=True, kw_only=True, tag="external", tag_field="kind"):
+    """An encoder that is written elsewhere.
+
+    Args:
+        target: "module:Class" of an `Encoder` that takes no arguments.
+    """
+
+    target: Name
+
+
+EncoderChoice = HuggingFaceConfig | CheckpointChoice | ExternalChoice
 
 
 class EvaluateConfig(Config, frozen=True, kw_only=True):
     """What is measured, and how sure it is.
 
     Args:
-        tasks: none means that there is nothing to measure.
+        tasks: classification; none means that there is nothing to classify.
+        retrieval: tasks of clips and texts.
+        captioning: tasks of writing.
+        questions: tasks of answering.
+        probes: how each classification task is asked. "linear" and "nearest" (neighbours) see the
+            mean over time, "attention" learns to pool (multi-head attention).
+        shots: for few-shot curves, from how many clips a class a linear probe is fitted as well.
+        draws: of such clips, and fits of what depends on chance; the score is their mean.
+        baselines: what the trained encoder is held against.
+        encoders: further encoders, by name.
+        datasets: the folder that holds copies of named datasets, each in a folder of its name.
+        leakage: which test clips are excluded.
         bootstrap: resamples of the test clips that an interval is read from.
         regularisation: inverse strengths C that the validation clips choose from.
         max_iterations: of the solver; a probe that needs more counts as not converged.
+        max_frames: of a clip that are kept for what looks at frames.
         block: clips encoded between two writes to the feature cache, hence lost by a kill.
         device: "auto" takes an accelerator where there is one, else "cpu", "cuda", "cuda:1", "mps".
     """
 
     tasks: tuple[TaskConfig, ...] = ()
+    retrieval: tuple[RetrievalConfig, ...] = ()
+    captioning: tuple[CaptioningTaskConfig, ...] = ()
+    questions: tuple[QuestionsConfig, ...] = ()
+    probes: tuple[Literal["linear", "nearest", "attention"], ...] = ("linear",)
+    shots: tuple[Positive, ...] = ()
+    draws: Positive = 5
+    baselines: tuple[Literal["random", "log-mel"], ...] = ("random", "log-mel")
+    encoders: dict[str, EncoderChoice] = field(default_factory=dict)
+    datasets: str = ""
+    leakage: LeakageConfig = LeakageConfig()
     bootstrap: Positive = 1000
     regularisation: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1)] = (
         0.0001,
@@ -58,5 +233,6 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
         10.0,
     )
     max_iterations: Positive = 2000
+    max_frames: Positive = 64
     block: Positive = 256
     device: str = "auto"

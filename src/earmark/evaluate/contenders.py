@@ -1,57 +1,103 @@
-"""The encoders that a task compares: the trained one, and the two that it has to beat."""
+"""The encoders that a task compares: the trained one, those it has to beat, and any other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from earmark.pretrain.build import build_encoder
+from earmark.evaluate.base import Aligned
+from earmark.evaluate.config import (
+    CheckpointChoice,
+    EncoderChoice,
+    EvaluateConfig,
+    ExternalChoice,
+)
+from earmark.evaluate.language.alignment import aligned_of
+from earmark.external import import_target
+from earmark.pretrain.build import build_encoder, resolved
 from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.statistics import LogMelStatistics
+from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 from earmark.pretrain.use.loading import load_encoder
 
 
 @dataclass(frozen=True)
-class Contender:
-    """An encoder to be: `build(checkpoint, seed)` gives it, and its settings as JSON.
-
-    The settings are all that decides, beside class and weights, what the encoder computes.
+class Loaded:
+    """An encoder with its settings as JSON: all that decides, beside class and weights, what it
+    computes. `aligned` is the space that it shares with texts, if it has learnt one.
     """
 
+    encoder: Encoder
+    settings: bytes
+    aligned: Aligned | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An encoder to be: `build(checkpoint, seed)` gives it."""
+
     name: str
-    build: Callable[[Path, int], tuple[Encoder, bytes]]
+    build: Callable[[Path, int], Loaded]
 
 
-def trained(checkpoint: Path, seed: int) -> tuple[Encoder, bytes]:
+def contenders_of(config: EvaluateConfig) -> tuple[Contender, ...]:
+    """Return what is compared: the trained encoder, which each other one is held against, first."""
+    baselines = {"random": fresh, "log-mel": log_mel}
+    return (
+        Contender("trained", trained),
+        *(Contender(name, baselines[name]) for name in config.baselines),
+        *(Contender(name, partial(_chosen, choice)) for name, choice in config.encoders.items()),
+    )
+
+
+def trained(checkpoint: Path, seed: int) -> Loaded:
     """Return the encoder of a checkpoint; it does not depend on the seed."""
     del seed
-    return load_encoder(checkpoint), msgspec.json.encode(read_settings(checkpoint).encoder)
+    return _of_checkpoint(checkpoint)
 
 
-def fresh(checkpoint: Path, seed: int) -> tuple[Encoder, bytes]:
+def fresh(checkpoint: Path, seed: int) -> Loaded:
     """Return the checkpoint's architecture with weights drawn from `seed`.
 
     With the seed of pre-training these are the weights that it began with.
     """
     settings = read_settings(checkpoint).encoder
-    return build_encoder(settings, seed=seed), msgspec.json.encode(settings)
+    return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
 
 
-def log_mel(checkpoint: Path, seed: int) -> tuple[Encoder, bytes]:
+def log_mel(checkpoint: Path, seed: int) -> Loaded:
     """Return log-mel means and deviations over time, at the checkpoint's sample rate."""
     del seed
     sample_rate = read_settings(checkpoint).sample_rate
     encoder = LogMelStatistics(sample_rate)
-    return encoder, msgspec.json.encode({"sample_rate": sample_rate, "dim": encoder.dim})
+    settings: Mapping[str, int] = {"sample_rate": sample_rate, "dim": encoder.dim}
+    return Loaded(encoder, msgspec.json.encode(settings))
 
 
-CONTENDERS = (
-    Contender("trained", trained),
-    Contender("random", fresh),
-    Contender("log-mel", log_mel),
-)
-"""Every other one is compared with the first."""
+def _chosen(choice: EncoderChoice, checkpoint: Path, seed: int) -> Loaded:
+    """Return an encoder that the recipe names. Raises ConfigError: it cannot be had."""
+    del checkpoint
+    match choice:
+        case HuggingFaceConfig():
+            settings = resolved(choice)
+            return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
+        case CheckpointChoice():
+            return _of_checkpoint(Path(choice.path))
+        case ExternalChoice():
+            make: Callable[[], Encoder] = import_target(choice.target, Encoder)
+            return Loaded(make(), choice.target.encode())
+
+
+def _of_checkpoint(path: Path) -> Loaded:
+    folder = find_checkpoint(path)
+    encoder = load_encoder(folder)
+    if model_type_of(folder):
+        return Loaded(encoder, (folder / "config.json").read_bytes())
+    settings = msgspec.json.encode(read_settings(folder).encoder)
+    return Loaded(encoder, settings, aligned_of(folder, encoder))

@@ -1,29 +1,30 @@
-"""Pooled features of a frozen encoder, computed once a clip and kept on disk.
+"""What a frozen encoder makes of clips, computed once a clip and kept on disk.
 
-A cache is a folder named by the encoder's fingerprint: its weights, its class and its settings.
-Other weights, another folder; so a cache never needs to be emptied by hand. In it, parts of some
-hundred clips, each written whole or not at all: a killed run goes on with the clips that no part
-has.
+A cache is a folder named by the encoder's fingerprint: its weights, its class, its settings and its
+front end. Other weights, another folder; so a cache never needs to be emptied by hand, and every
+run that meets the same encoder shares it. In it, parts of some hundred clips, each written whole or
+not at all: a killed run goes on with the clips that no part has.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float16, Float32
 
-from earmark.evaluate.base import FrozenEncoder
+from earmark.evaluate.base import Aligned, Frames, FrozenEncoder
+from earmark.evaluate.parts import read_part, write_part
 from earmark.pretrain.encoders.base import Encoder
 from earmark.progress import track
 from earmark.records import Example, span_of
 
 FINGERPRINT_DIGITS = 16
+
+Vectors = Float32[np.ndarray, "clips dim"]
 
 
 def encoder_fingerprint(encoder: Encoder, settings: bytes) -> str:
@@ -52,20 +53,33 @@ class CachedEncoder(FrozenEncoder):
         folder: where the cache's own folder is.
         settings: as of `encoder_fingerprint`.
         block: clips in a part.
+        max_frames: of a clip that are kept where frames are.
+        aligned: the space that it shares with texts, if it has one.
     """
 
     def __init__(
-        self, name: str, encoder: Encoder, folder: Path, *, settings: bytes, block: int
+        self,
+        name: str,
+        encoder: Encoder,
+        folder: Path,
+        *,
+        settings: bytes,
+        block: int,
+        max_frames: int = 64,
+        aligned: Aligned | None = None,
     ) -> None:
         self.name = name
+        self.aligned = aligned
         self.folder = folder / f"features-{encoder_fingerprint(encoder, settings)}"
         self._encoder = encoder.eval()
         self._block = block
-        self._vectors: dict[str, Float32[np.ndarray, " dim"]] = {}
-        for part in sorted(self.folder.glob("*.safetensors")):
-            self._vectors.update(_read_part(part))
+        self._max_frames = max_frames
+        self._vectors: dict[str, np.ndarray] = {}
+        self._frames: dict[str, np.ndarray] = {}
+        for part in sorted(self.folder.glob("pooled-*.safetensors")):
+            self._vectors.update(read_part(part))
 
-    def pooled(self, examples: Sequence[Example]) -> Float32[np.ndarray, "clips dim"]:
+    def pooled(self, examples: Sequence[Example]) -> Vectors:
         """Return the features of clips, encoding those that are not in the cache.
 
         Raises:
@@ -74,11 +88,30 @@ class CachedEncoder(FrozenEncoder):
         self.prepare(examples)
         if not examples:
             return np.zeros((0, self._encoder.dim), np.float32)
-        return np.stack([self._vectors[example.id] for example in examples])
+        return np.concatenate([self._vectors[example.id] for example in examples])
 
-    def prepare(self, examples: Sequence[Example]) -> None:
-        """Encode the clips that are not in the cache, a block at a time. Raises as `pooled`."""
-        missing = {e.id: e for e in examples if e.id not in self._vectors}
+    def frames(self, examples: Sequence[Example]) -> Frames:
+        """Return the frames of clips. Raises as `pooled`."""
+        self.prepare(examples, frames=True)
+        found = [self._frames[example.id] for example in examples]
+        longest = max((len(rows) for rows in found), default=1)
+        values = np.zeros((len(found), longest, self._encoder.dim), np.float32)
+        mask: Bool[np.ndarray, "clips frames"] = np.zeros(values.shape[:2], bool)
+        for place, rows in enumerate(found):
+            values[place, : len(rows)] = rows
+            mask[place, : len(rows)] = True
+        return Frames(values, mask)
+
+    def prepare(self, examples: Sequence[Example], *, frames: bool = False) -> None:
+        """Encode the clips that are not in the cache, a block at a time. Raises as `pooled`.
+
+        With `frames` these are kept too, from the same pass.
+        """
+        if frames and not self._frames:
+            for part in sorted(self.folder.glob(f"frames{self._max_frames}-*.safetensors")):
+                self._frames.update(read_part(part))
+        known: Mapping[str, np.ndarray] = self._frames if frames else self._vectors
+        missing = {example.id: example for example in examples if example.id not in known}
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -86,32 +119,37 @@ class CachedEncoder(FrozenEncoder):
         ordered = sorted(missing.values(), key=lambda example: (example.duration_s, example.id))
         with track(f"features, {self.name}", total=len(ordered)) as progress:
             for start in range(0, len(ordered), self._block):
-                block = ordered[start : start + self._block]
-                features = self._encoder.embed([span_of(example) for example in block])
-                vectors = {e.id: row for e, row in zip(block, features, strict=True)}
-                _write_part(self.folder, vectors)
-                self._vectors.update(vectors)
-                progress.advance(len(block))
+                self._encode(ordered[start : start + self._block], frames)
+                progress.advance(min(self._block, len(ordered) - start))
+
+    def _encode(self, block: Sequence[Example], frames: bool) -> None:
+        vectors: dict[str, np.ndarray] = {}
+        kept: dict[str, np.ndarray] = {}
+        for places, encoded in self._encoder.encode([span_of(example) for example in block]):
+            pooled = encoded.pooled().cpu().numpy()
+            for row, place in enumerate(places):
+                vectors[block[place].id] = pooled[row : row + 1]
+                if frames:
+                    real = encoded.frames[row][encoded.mask[row]].float().cpu().numpy()
+                    kept[block[place].id] = thinned(real, self._max_frames)
+        ordered = {example.id: vectors[example.id] for example in block}
+        write_part(self.folder, "pooled", ordered)
+        self._vectors.update(ordered)
+        if frames:
+            write_part(self.folder, f"frames{self._max_frames}", kept)
+            self._frames.update(kept)
 
 
-def _write_part(folder: Path, vectors: dict[str, Float32[np.ndarray, " dim"]]) -> None:
-    from safetensors.numpy import save
+def thinned(
+    frames: Float32[np.ndarray, "frames dim"], most: int
+) -> Float16[np.ndarray, "fewer dim"]:
+    """Return at most so many frames: means of neighbours in groups of nearly equal size.
 
-    names = list(vectors)
-    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:FINGERPRINT_DIGITS]
-    metadata = {"ids": msgspec.json.encode(names).decode()}
-    data = save({"features": np.stack(list(vectors.values()))}, metadata)
-    temporary = folder / f"{digest}.tmp"
-    with open(temporary, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, folder / f"{digest}.safetensors")
-
-
-def _read_part(path: Path) -> dict[str, Float32[np.ndarray, " dim"]]:
-    from safetensors import safe_open
-
-    with safe_open(path, "np") as part:
-        names = msgspec.json.decode(part.metadata()["ids"], type=list[str])
-        return dict(zip(names, part.get_tensor("features"), strict=True))
+    Values beyond float16's range become its largest; what is not finite stays so.
+    """
+    if len(frames) > most:
+        starts = np.linspace(0, len(frames), most, endpoint=False).astype(int)
+        sizes = np.diff(np.append(starts, len(frames)))
+        frames = np.add.reduceat(frames, starts, axis=0) / sizes[:, None].astype(np.float32)
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(frames, -limit, limit).astype(np.float16)

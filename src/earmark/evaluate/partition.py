@@ -74,6 +74,12 @@ def partition(examples: Sequence[Example], task: TaskConfig) -> Partition:
     )
 
 
+def unavailable(problem: str) -> Partition:
+    """Return the partition of a task whose clips cannot be had."""
+    nothing = Part((), np.zeros((0, 0), dtype=bool))
+    return Partition((), "accuracy", nothing, nothing, nothing, 0, problem)
+
+
 def _metric(chosen: Sequence[Example], task: TaskConfig) -> MetricName:
     if task.metric != "auto":
         return task.metric

@@ -1,4 +1,4 @@
-"""Probe a trained encoder beside what it has to beat: itself untrained, and plain statistics."""
+"""Every task on every encoder, as tables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.evaluate.base import OK, Comparison, Fit, Outcome, Task
+from earmark.evaluate.asked import ask
+from earmark.evaluate.base import OK, Comparison, Confusion, Fit, Outcome, Task
 from earmark.evaluate.bootstrap import percentile_interval
 from earmark.evaluate.check import check_tasks
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.contenders import CONTENDERS, Contender
+from earmark.evaluate.contenders import Contender, contenders_of
 from earmark.evaluate.features import CachedEncoder
-from earmark.evaluate.linear import LinearProbe
-from earmark.evaluate.partition import partition
+from earmark.evaluate.leakage.leak import Leak
+from earmark.evaluate.resamples import Measure, measure_of, write_resamples
 from earmark.pretrain.device import pick_device
 from earmark.progress import track
 from earmark.records import Example, Score, write_parquet
@@ -28,46 +29,54 @@ def evaluate(
     folder: Path,
     *,
     seed: int,
-    contenders: Sequence[Contender] = CONTENDERS,
+    weights_seed: int | None = None,
+    cache: Path | None = None,
+    contenders: Sequence[Contender] = (),
 ) -> dict[str, int]:
     """Run every task on every contender; called again after a kill, it encodes no clip twice.
 
-    Writes scores.parquet (Score), comparisons.parquet (Comparison) and fits.parquet (Fit), and a
-    feature cache for each encoder.
+    Writes scores.parquet (Score), comparisons.parquet (Comparison), fits.parquet (Fit),
+    confusion.parquet (Confusion), leaks.parquet (Leak) and resamples.safetensors.
 
     Args:
         examples: the manifest.
         checkpoint: folder of the pre-trained encoder.
         config: the tasks.
         folder: where to write.
-        seed: of the random encoder's weights and of the bootstrap.
-        contenders: what is compared; the first is held against each other one.
+        seed: of the bootstrap and of what probes draw.
+        weights_seed: of the random encoder's weights; `seed` where it is left out.
+        cache: where features and fingerprints are kept, to be shared by runs; `folder` by default.
+        contenders: what is compared, instead of what the settings say; the first is held against
+            each other one.
 
     Returns:
-        "in" tasks times encoders, "out" those with a value, "evaluate: <status>" the others.
+        "in" scores asked for, "out" those with a value, "evaluate: <status>" the others.
 
     Raises:
         ConfigError: a task asks for what is not there.
         AudioError: a clip of the manifest cannot be read any more.
     """
     check_tasks(config.tasks, [example.labels for example in examples])
-    tasks = [LinearProbe(task.name, partition(examples, task), config) for task in config.tasks]
-    outcomes: dict[str, dict[str, Outcome]] = {task.name: {} for task in tasks}
-    for contender in contenders if tasks else ():
-        for name, outcome in _measure(contender, tasks, checkpoint, config, folder, seed).items():
-            outcomes[name][contender.name] = outcome
-    rows = [outcome for found in outcomes.values() for outcome in found.values()]
-    write_parquet(folder / "fits.parquet", [row.fit for row in rows], Fit)
-    compared = [pair for task, found in outcomes.items() for pair in compare(task, found)]
-    write_parquet(folder / "comparisons.parquet", compared, Comparison)
-    write_parquet(folder / "scores.parquet", [row.score for row in rows], Score)
+    kept = cache or folder
+    asked = ask(examples, config, kept)
+    encoders = contenders or contenders_of(config)
+    first = seed if weights_seed is None else weights_seed
+    rows: list[Outcome] = []
+    for contender in encoders if asked.tasks else ():
+        encoder = _open(contender, checkpoint, config, kept, first)
+        rows += _measure(encoder, asked.tasks, seed)
+    _write(rows, asked.leaks, encoders, folder)
     statuses = Counter(row.score.status for row in rows)
     failed = {f"evaluate: {why}": n for why, n in statuses.most_common() if why != OK}
     return {"in": len(rows), "out": statuses[OK], **failed}
 
 
-def compare(task: str, found: Mapping[str, Outcome]) -> list[Comparison]:
-    """Return how the first of the outcomes differs from each other one, paired by resample."""
+def compare(found: Mapping[str, Outcome]) -> list[Comparison]:
+    """Return how the first encoder's score differs from each other one's, paired by resample.
+
+    Args:
+        found: by encoder, the outcomes of one measure.
+    """
     (better, ours), *others = found.items()
     rows: list[Comparison] = []
     for than, theirs in others:
@@ -76,7 +85,10 @@ def compare(task: str, found: Mapping[str, Outcome]) -> list[Comparison]:
         low, high = percentile_interval(paired)
         rows.append(
             Comparison(
-                task=task,
+                task=ours.score.task,
+                probe=ours.score.probe,
+                shots=ours.score.shots,
+                metric=ours.score.metric,
                 better=better,
                 than=than,
                 difference=ours.score.value - theirs.score.value,
@@ -88,21 +100,52 @@ def compare(task: str, found: Mapping[str, Outcome]) -> list[Comparison]:
     return rows
 
 
-def _measure(
-    contender: Contender,
-    tasks: Sequence[Task],
-    checkpoint: Path,
-    config: EvaluateConfig,
-    folder: Path,
-    seed: int,
-) -> dict[str, Outcome]:
-    encoder, settings = contender.build(checkpoint, seed)
-    encoder = encoder.to(pick_device(config.device, setting="evaluate.device"))
-    cached = CachedEncoder(contender.name, encoder, folder, settings=settings, block=config.block)
-    cached.prepare([example for task in tasks for example in task.examples()])
-    outcomes: dict[str, Outcome] = {}
-    with track(f"probes, {contender.name}", total=len(tasks), unit="tasks") as progress:
+def _open(
+    contender: Contender, checkpoint: Path, config: EvaluateConfig, cache: Path, seed: int
+) -> CachedEncoder:
+    loaded = contender.build(checkpoint, seed)
+    return CachedEncoder(
+        contender.name,
+        loaded.encoder.to(pick_device(config.device, setting="evaluate.device")),
+        cache,
+        settings=loaded.settings,
+        block=config.block,
+        max_frames=config.max_frames,
+        aligned=loaded.aligned,
+    )
+
+
+def _measure(encoder: CachedEncoder, tasks: Sequence[Task], seed: int) -> list[Outcome]:
+    """Return the outcomes of every task; all clips are encoded in one pass before the first."""
+    looked_into = [e for task in tasks if task.needs_frames for e in task.examples()]
+    encoder.prepare(looked_into, frames=True)
+    encoder.prepare([example for task in tasks for example in task.examples()])
+    outcomes: list[Outcome] = []
+    with track(f"probes, {encoder.name}", total=len(tasks), unit="tasks") as progress:
         for task in tasks:
-            outcomes[task.name] = task.evaluate(cached, seed=seed)
+            outcomes += task.evaluate(encoder, seed=seed)
             progress.advance(note=task.name)
     return outcomes
+
+
+def _write(
+    rows: Sequence[Outcome], leaks: Sequence[Leak], encoders: Sequence[Contender], folder: Path
+) -> None:
+    """Write the tables: by measure, and within one by encoder."""
+    found: dict[Measure, dict[str, Outcome]] = {}
+    for row in rows:
+        found.setdefault(measure_of(row.score), {})[row.score.encoder] = row
+    ordered = [
+        outcomes[each.name]
+        for outcomes in found.values()
+        for each in encoders
+        if each.name in outcomes
+    ]
+    compared = [pair for outcomes in found.values() for pair in compare(outcomes)]
+    write_resamples(folder, ordered)
+    write_parquet(folder / "leaks.parquet", leaks, Leak)
+    write_parquet(folder / "fits.parquet", [row.fit for row in ordered], Fit)
+    confusion = [cell for row in ordered for cell in row.confusion]
+    write_parquet(folder / "confusion.parquet", confusion, Confusion)
+    write_parquet(folder / "comparisons.parquet", compared, Comparison)
+    write_parquet(folder / "scores.parquet", [row.score for row in ordered], Score)

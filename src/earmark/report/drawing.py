@@ -31,6 +31,8 @@ VARIABLES = {
     GREY: "var(--other)",
 }
 WIDTH_IN, HEIGHT_IN = 5.6, 3.4
+SMALL_WIDTH_IN, SMALL_HEIGHT_IN = 3.4, 2.3
+"""One of several small drawings, which the page lays side by side as far as it is wide."""
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "earmark",
@@ -55,16 +57,16 @@ STYLE: dict[RcKeyType, Any] = {
 
 @contextmanager
 def axes_of(
-    name: str, title: str, height_in: float = HEIGHT_IN
+    name: str, title: str, height_in: float = HEIGHT_IN, width_in: float = WIDTH_IN
 ) -> Generator[tuple[Axes, Callable[[], str]]]:
     """Give axes to draw on; afterwards the callable returns the SVG."""
-    with panels_of(name, title, 1, height_in) as ((axes,), take):
+    with panels_of(name, title, 1, height_in, width_in) as ((axes,), take):
         yield axes, take
 
 
 @contextmanager
 def panels_of(
-    name: str, title: str, panels: int, height_in: float = HEIGHT_IN
+    name: str, title: str, panels: int, height_in: float = HEIGHT_IN, width_in: float = WIDTH_IN
 ) -> Generator[tuple[Sequence[Axes], Callable[[], str]]]:
     """Give axes one below the other over one x axis; afterwards the callable returns the SVG.
 
@@ -77,7 +79,7 @@ def panels_of(
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # The reader's browser draws the text: a glyph that DejaVu lacks is no loss.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
         every: list[Axes] = list(figure.subplots(panels, squeeze=False, sharex=True)[:, 0])
         for axes in every:
             axes.grid(visible=True)
@@ -86,6 +88,13 @@ def panels_of(
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     done.append(embeddable(stream.getvalue(), name, title))
+
+
+def interval(
+    axes: Axes, at: float, low: float, high: float, colour: str, *, width: float = 1.6
+) -> None:
+    """Draw the interval of a value that stands at `at` of the x axis."""
+    axes.plot([at, at], [low, high], color=colour, linewidth=width)
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"], labelled: Sequence[int] = (1,)) -> None:

@@ -1,28 +1,27 @@
-"""One HTML page a workspace: self-contained, and unable to ask the network for anything.
-
-The page's content security policy forbids every load but data URIs, and every script but the one
-that is part of it. Captions, names and labels come from outside and are always escaped.
-"""
+"""One self-contained HTML page a workspace."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from earmark.workspace import Workspace, write_text
 
-from . import audit_plots, numbers, plots, tag_plots
+from . import audit_plots, plots, tag_plots
 from .audit import Audit, read_audit
+from .confusions import read_confusions
+from .document import drawings, render
+from .explorer import explore
 from .funnel import read_funnel
 from .headline import read_headline
+from .leaks import read_leaks
 from .making import read_making
+from .other_probes import read_others
 from .probes import ENCODERS, Probe, read_probes
 from .samples import read_samples
+from .shots import Shots, draw_shots, read_shots
 from .stages import PURPOSE, Finished, finished
 from .tag_map import draw_map, map_key
 from .tags import TagFacts, read_tags
@@ -40,23 +39,13 @@ def write_report(workspace: Workspace, path: Path | None = None) -> Path:
     found = finished(workspace)
     target = path or workspace.root / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_text(target, render(found))
+    write_text(target, page_of(found))
     return target
 
 
-def render(found: Finished) -> str:
+def page_of(found: Finished) -> str:
     """Return the page of a run."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("earmark.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(numbers.FILTERS)
-    return environment.get_template("page.html.j2").render(_content(found))
+    return render("page.html.j2", _content(found))
 
 
 def _content(found: Finished) -> dict[str, Any]:
@@ -73,28 +62,21 @@ def _content(found: Finished) -> dict[str, Any]:
         "purpose": PURPOSE,
         "funnel": read_funnel(found),
         "tags": tags,
+        "explored": explore(found, [row.entry.tag for row in tags.listed]) if tags else None,
         "audit": audit,
         "map_key": map_key(audit.points) if audit else (),
         "samples": read_samples(found),
         "training": training,
         "probes": probes,
+        "others": read_others(found),
+        "shots": _draw_shots(read_shots(found)),
+        "confusions": read_confusions(found),
+        "leaks": read_leaks(found),
         "scoreboard": [probe for probe in probes if probe.measured],
-        "encoders": ENCODERS,
         "making": read_making(found),
-        "plots": {name: Markup(svg) for name, svg in drawn.items()},
+        "plots": drawings(drawn),
         "probe_plots": [(metric, Markup(svg)) for metric, svg in _draw_probes(probes)],
-        "style": Markup(_asset("style.css")),
-        **_script(),
     }
-
-
-def _script() -> dict[str, Any]:
-    """Return the page's script, and the digest by which the policy knows it."""
-    from markupsafe import Markup
-
-    script = _asset("script.js")
-    digest = hashlib.sha256(script.encode()).digest()
-    return {"script": Markup(script), "script_hash": base64.b64encode(digest).decode()}
 
 
 def _draw_tags(tags: TagFacts | None) -> dict[str, str]:
@@ -122,6 +104,12 @@ def _draw_training(training: Training | None) -> dict[str, str]:
     return drawn | {"score": plots.score(training)} if training.drawn else drawn
 
 
+def _draw_shots(tasks: Sequence[Shots]) -> list[tuple[Shots, Any]]:
+    drawn = {str(at): draw_shots(row, f"shots-{at}") for at, row in enumerate(tasks) if row.scores}
+    elements = drawings(drawn)
+    return [(row, elements.get(str(at))) for at, row in enumerate(tasks)]
+
+
 def _draw_probes(probes: Sequence[Probe]) -> list[tuple[str, str]]:
     """Draw one plot a metric: an accuracy and a mAP do not share an axis."""
     by_metric = dict[str, list[Probe]]()
@@ -129,7 +117,3 @@ def _draw_probes(probes: Sequence[Probe]) -> list[tuple[str, str]]:
         if probe.measured:
             by_metric.setdefault(probe.measured[0].metric, []).append(probe)
     return [(metric, plots.probes(rows, metric, ENCODERS)) for metric, rows in by_metric.items()]
-
-
-def _asset(name: str) -> str:
-    return (resources.files("earmark.report") / name).read_text("utf-8")

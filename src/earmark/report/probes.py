@@ -60,11 +60,16 @@ class Verdict:
 
 
 def read_probes(found: Finished) -> tuple[Probe, ...]:
-    """Return the scores of the evaluate stage by task; none where it has not finished."""
-    comparisons = found.rows("evaluate", "comparisons.parquet", Comparison)
+    """Return the scores of linear probes by task; none where the evaluate stage has not finished.
+
+    They are fitted on all clips: few-shot scores, other probes and tasks on texts stand elsewhere.
+    """
+    every = found.rows("evaluate", "comparisons.parquet", Comparison)
+    comparisons = [row for row in every if row.probe == "linear" and row.shots == 0]
     by_task = dict[str, list[Score]]()
     for score in found.rows("evaluate", "scores.parquet", Score):
-        by_task.setdefault(score.task, []).append(score)
+        if score.probe == "linear" and score.shots == 0:
+            by_task.setdefault(score.task, []).append(score)
     return tuple(
         Probe(task, tuple(sorted(scores, key=_order)), tuple(_of(task, comparisons)))
         for task, scores in by_task.items()

@@ -44,24 +44,30 @@ class Sample:
 
 
 def read_samples(found: Finished) -> tuple[Sample, ...]:
-    """Return up to nine clips, the same for the same run, spread over the domains.
-
-    They come from the test split where there is one, else from whatever is captioned.
-    """
+    """Return the clips of `pick` with all that is known of them."""
     captions = {row.id: row for row in found.rows("caption", "captions.parquet", Caption)}
     tags = {row.id: row.tags for row in found.rows("tag", "tags.parquet", TagSet)}
     examples = found.rows("manifest", "manifest.parquet", Example)
     tags |= {example.id: example.tags for example in examples}
-    held_out = {example.id for example in examples if example.split == "test"}
-    pool = held_out or captions
-    clips = [clip for clip in found.rows("scan", "clips.parquet", Clip) if clip.id in pool]
-    chosen = spread(clips, CLIPS)
+    chosen = pick(found)
     sounds = {clip.id: encode(span_of(clip)) for clip in chosen}
     predicted = _predict(found, [clip for clip in chosen if sounds[clip.id][0]])
     return tuple(
         _sample(clip, sounds[clip.id], captions, tags, predicted.get(clip.id, []))
         for clip in chosen
     )
+
+
+def pick(found: Finished) -> list[Clip]:
+    """Return up to nine clips, the same for the same run, spread over the domains.
+
+    They come from the test split where there is one, else from whatever is captioned.
+    """
+    examples = found.rows("manifest", "manifest.parquet", Example)
+    held_out = {example.id for example in examples if example.split == "test"}
+    pool = held_out or {row.id for row in found.rows("caption", "captions.parquet", Caption)}
+    clips = [clip for clip in found.rows("scan", "clips.parquet", Clip) if clip.id in pool]
+    return spread(clips, CLIPS)
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from earmark.config import ConfigError, decode
@@ -58,3 +60,51 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], words: s
     with pytest.raises(ConfigError) as raised:
         decode(settings, EvaluateConfig)
     assert words in str(raised.value)
+
+
+def test_foreign_tasks_ask_nothing_of_the_manifest(tmp_path: Path) -> None:
+    table = tmp_path / "birds.csv"
+    table.write_text("path,species,tape\na.wav,wren,1\n")
+    tasks = [
+        TaskConfig(dataset="esc50"),
+        TaskConfig(dataset="nsynth", label="pitch", where={"velocity": ("100",)}),
+        TaskConfig(table=str(table), label="species", recording_column="tape"),
+        TaskConfig(label="voice"),
+    ]
+    check_tasks(tasks, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dataset": "esc-50"}, "Did you mean 'esc50'? `earmark tasks` lists them"),
+        ({"table": "bird.csv"}, "'a': table: "),
+        ({"table": "birds.txt"}, "'a': table: "),
+        ({"table": "empty.csv"}, "no row that can be read"),
+        ({"label": "specie"}, "label = 'specie', but "),
+        ({"path_column": "file"}, "Valid here: path, species."),
+        ({"split_column": "split"}, "split_column = 'split'"),
+        ({"recording_column": "tape"}, "recording_column = 'tape'"),
+        ({"where": {"site": ["a"]}}, "where.site = 'site'"),
+    ],
+)
+def test_what_a_foreign_task_names_must_be_there(
+    settings: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "birds.csv").write_text("path,species\na.wav,wren\n")
+    (tmp_path / "birds.txt").write_text("path,species\na.wav,wren\n")
+    (tmp_path / "empty.csv").write_text("path,species\n")
+    given: dict[str, object] = {"name": "a", "label": "species", "table": "birds.csv", **settings}
+    if "dataset" in settings:
+        given["table"] = ""
+    else:
+        given["table"] = str(tmp_path / str(given["table"]))
+    with pytest.raises(ConfigError) as raised:
+        check_tasks([decode(given, TaskConfig)], LABELS)
+    assert words in str(raised.value)
+
+
+def test_two_tasks_of_one_title_are_refused() -> None:
+    tasks = [TaskConfig(dataset="gtzan"), TaskConfig(dataset="gtzan", split="held-out")]
+    with pytest.raises(ConfigError, match="2 tasks are named 'gtzan'"):
+        check_tasks(tasks, [])

@@ -5,9 +5,9 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.linear import LinearProbe
 from earmark.evaluate.partition import Partition, partition
 from earmark.evaluate.precomputed import Precomputed
+from earmark.evaluate.probes.build import probes_of
 from earmark.records import Example
 
 KIND = TaskConfig(name="kind", label="kind")
@@ -100,8 +100,8 @@ def test_what_cannot_be_measured_is_a_row_that_says_why(
     plan: dict[str, dict[str, int]], problem: str
 ) -> None:
     parts = partition(clips(plan), KIND)
-    task = LinearProbe("kind", parts, EvaluateConfig())
-    outcome = task.evaluate(Precomputed("nothing", {}), seed=0)
+    [task] = probes_of("kind", [parts], EvaluateConfig())
+    [outcome] = task.evaluate(Precomputed("nothing", {}), seed=0)
     assert outcome.score.status == problem
     assert np.isnan([outcome.score.value, outcome.score.low, outcome.score.high]).all()
     assert len(task.examples()) == 0

@@ -32,9 +32,12 @@ from earmark.records import (
     write_parquet,
 )
 from earmark.report import write_report
+from earmark.report.study import write_study_page
 from earmark.workspace import Stage, Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
+import invented_scores
+import invented_study
 import invented_tags
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -163,6 +166,19 @@ def page(page_path) -> str:
 def invented() -> ModuleType:
     """What makes up vocabularies and audits of any size."""
     return invented_tags
+
+
+@pytest.fixture(scope="session")
+def studies() -> ModuleType:
+    """What makes up studies."""
+    return invented_study
+
+
+@pytest.fixture(scope="session")
+def study_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an invented study; tests only read it."""
+    path = tmp_path_factory.mktemp("study") / "objectives.html"
+    return write_study_page(invented_study.study(), path)
 
 
 @pytest.fixture
@@ -364,6 +380,8 @@ def _evaluate(made: Fabricated) -> None:
         for encoder, value in zip(("random", "trained", "log-mel"), values, strict=True)
     ]
     scores.append(_score("voice", "trained", float("nan"), "too few clips a class: 1"))
+    scores += invented_scores.other_scores(HOSTILE)
+    invented_scores.write_evaluation(made.stages["evaluate"].folder, HOSTILE)
     comparisons = [
         Comparison(
             task=task,

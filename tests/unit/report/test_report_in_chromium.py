@@ -69,6 +69,42 @@ PROBE = """
     variant: filter("s", "music"),
     all: filter("", ""),
   };
+  const field = document.getElementById("explore-query");
+  const options = () => [...document.querySelectorAll("#explore-found [role=option]")];
+  const press = (key) =>
+    field.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const type = (text) => {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const chosen = () => document.getElementById("explore-name").textContent;
+  field.focus();
+  type("R");
+  const offered = options().map((option) => option.firstChild.textContent);
+  press("ArrowDown");
+  const second = document.getElementById(field.getAttribute("aria-activedescendant"));
+  const explored = {
+    focused: document.activeElement === field,
+    offered,
+    expanded: field.getAttribute("aria-expanded"),
+    second: second.firstChild.textContent,
+    selected: options().filter((o) => o.getAttribute("aria-selected") === "true").length,
+  };
+  press("Enter");
+  explored.chosen = chosen();
+  explored.closed = field.getAttribute("aria-expanded");
+  explored.domain = document.getElementById("explore-domain").textContent;
+  const near = document.querySelector("#explore-near button");
+  explored.near = near.firstChild.textContent;
+  near.click();
+  explored.followed = chosen();
+  type("no such tag");
+  press("Enter");
+  explored.unmatched = [options().length, chosen()];
+  press("Escape");
+  type("recording");
+  press("Enter");
+  explored.heard = document.querySelectorAll("#explore-clips audio").length;
   for (const folded of document.querySelectorAll("details")) folded.open = true;
   const players = [...document.querySelectorAll("audio")];
   await Promise.all(players.map((player) => player.readyState > 0 || player.error ? null :
@@ -81,6 +117,7 @@ PROBE = """
   parent.postMessage(JSON.stringify({
     title: document.title,
     filtered,
+    explored,
     width: root.clientWidth,
     scrollWidth: root.scrollWidth,
     durations: players.map((player) => player.duration),
@@ -91,6 +128,27 @@ PROBE = """
       .map((element) => element.outerHTML.slice(0, 80)),
   }), "*");
 })();
+"""
+
+# Runs in a copy of the study's page: unfolds everything by its summaries, tells what it measured.
+STUDY_PROBE = """
+const folds = [...document.querySelectorAll("details")];
+const closed = folds.filter((fold) => !fold.open).length;
+for (const fold of folds) fold.querySelector("summary").click();
+const root = document.documentElement;
+parent.postMessage(JSON.stringify({
+  closed,
+  folds: folds.length,
+  open: folds.filter((fold) => fold.open).length,
+  reached: [...document.querySelectorAll("summary, .scroll, main a, nav a")]
+    .every((element) => element.tabIndex >= 0),
+  width: root.clientWidth,
+  scrollWidth: root.scrollWidth,
+  plots: [...document.querySelectorAll("svg.plot")].map((plot) => plot.clientWidth),
+  wide: [...document.querySelectorAll("main *")].filter((element) =>
+    element.getBoundingClientRect().right > root.clientWidth + 1 && !element.closest(".scroll"))
+    .map((element) => element.outerHTML.slice(0, 80)),
+}), "*");
 """
 
 
@@ -113,12 +171,14 @@ def visit(browser: str, page: Path, folder: Path, *arguments: str) -> tuple[str,
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def measure(browser: str, page: Path, folder: Path, width: int) -> dict[str, Any]:
-    """Return what PROBE finds in a view of `width` pixels, and the console's lines."""
-    digest = base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
+def measure(
+    browser: str, page: Path, folder: Path, width: int, probe: str = PROBE
+) -> dict[str, Any]:
+    """Return what `probe` finds in a view of `width` pixels, and the console's lines."""
+    digest = base64.b64encode(hashlib.sha256(probe.encode()).digest()).decode()
     text = page.read_text("utf-8")
     text = text.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    text = text.replace("</body>", f"<script>{PROBE}</script></body>", 1)
+    text = text.replace("</body>", f"<script>{probe}</script></body>", 1)
     (folder / "copy.html").write_text(text, "utf-8")
     frame = folder / "frame.html"
     frame.write_text(FRAME.format(width=width), "utf-8")
@@ -136,10 +196,10 @@ def test_the_page_fits_the_window_and_everything_is_there(browser, page_path, tm
     assert seen["width"] == width
     assert seen["scrollWidth"] <= width
     assert seen["wide"] == []
-    assert len(seen["durations"]) == 9
+    assert len(seen["durations"]) == 9 + 3
     assert all(0.5 < duration < 8.5 for duration in seen["durations"])
-    assert len(seen["plots"]) == 8
-    assert all(plot[0] > 300 and plot[1] > 90 for plot in seen["plots"])
+    assert len(seen["plots"]) == 10
+    assert all(plot[0] > 200 and plot[1] > 90 for plot in seen["plots"])
     columns = 1 if width == NARROW else 3
     assert all(width / columns * 0.6 < card[0] < width / columns for card in seen["cards"])
 
@@ -160,9 +220,37 @@ def test_the_list_of_tags_shows_what_was_typed(browser, page_path, whole, tmp_pa
     assert found["all"]["count"] == f"{tags} tags"
 
 
+def test_a_tag_is_explored_by_keyboard(browser, page_path, tmp_path):
+    found = measure(browser, page_path, tmp_path, WIDE)["explored"]
+    assert found["focused"]
+    assert len(found["offered"]) == 10
+    assert all(name.startswith("r") for name in found["offered"][:3])
+    assert (found["expanded"], found["closed"]) == ("true", "false")
+    assert found["second"] == found["offered"][1] == found["chosen"]
+    assert found["selected"] == 1
+    assert found["domain"] in ("speech", "music", "sound")
+    assert found["followed"] == found["near"] != found["chosen"]
+    assert found["unmatched"] == [0, found["followed"]]
+    assert found["heard"] == 3
+
+
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_scheme_of_the_reader_is_followed(browser, page_path, tmp_path, width):
-    light, dark = (screenshot(browser, page_path, tmp_path, width, scheme) for scheme in (1, 0))
+def test_the_study_fits_the_window_and_unfolds(browser, study_path, tmp_path, width):
+    seen = measure(browser, study_path, tmp_path, width, STUDY_PROBE)
+    assert seen["console"] == []
+    assert seen["closed"] == seen["open"] == seen["folds"] > 3
+    assert seen["reached"]
+    assert seen["width"] == width
+    assert seen["scrollWidth"] <= width
+    assert seen["wide"] == []
+    assert min(seen["plots"]) > 200
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("kind", ["page_path", "study_path"])
+def test_the_scheme_of_the_reader_is_followed(browser, kind, request, tmp_path, width):
+    path = request.getfixturevalue(kind)
+    light, dark = (screenshot(browser, path, tmp_path, width, scheme) for scheme in (1, 0))
     assert light.shape == dark.shape == (1200, width)
     assert light.mean() > 0.85
     assert dark.mean() < 0.25

@@ -38,19 +38,19 @@ class Shard(msgspec.Struct, frozen=True):
         return f"answers-{self.index:05}-of-{self.count:05}"
 
 
-def parse_shard(text: str) -> Shard:
-    """Return the shard that "3/64" means: the fourth of 64.
+def parse_shard(text: str, *, option: str = "--shard") -> Shard:
+    """Return the shard that "3/64" means: the fourth of 64. `option` is where it was written.
 
     Raises:
         ConfigError: it is not of this form, or there is no such shard.
     """
     index, slash, count = text.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal() and int(count) > 0):
-        raise ConfigError(f"--shard {text}: write INDEX/COUNT, such as 3/64")
+        raise ConfigError(f"{option} {text}: write INDEX/COUNT, such as 3/64")
     if int(index) >= int(count):
         last = int(count) - 1
         raise ConfigError(
-            f"--shard {text}: shards are counted from 0, so the last is {last}/{count}"
+            f"{option} {text}: shares are counted from 0, so the last is {last}/{count}"
         )
     return Shard(int(index), int(count))
 

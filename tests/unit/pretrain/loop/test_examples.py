@@ -40,6 +40,45 @@ def test_what_an_objective_lacks_is_left_out_and_counted(
     assert split_examples(examples, vocabulary, TagsConfig()).counts()["out"] == 9
 
 
+def test_a_smaller_share_of_the_recordings_is_within_a_larger_one(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    examples = make_examples(200) + make_examples(20, "validation")
+    half, fifth = (
+        split_examples(examples, vocabulary, TagsConfig(), train_share=share)
+        for share in (0.5, 0.2)
+    )
+    assert 70 < len(half.train) < 130
+    assert 20 < len(fifth.train) < 60
+    assert {clip.id for clip in fifth.train} <= {clip.id for clip in half.train}
+    assert len(half.validation) == 20
+    assert half.counts()["pretrain: beyond train_share"] == 200 - len(half.train)
+
+
+def test_clips_of_one_recording_are_learnt_from_together(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    examples = [
+        msgspec.structs.replace(clip, recording=f"tape {place // 10}")
+        for place, clip in enumerate(make_examples(100))
+    ]
+    train = split_examples(examples, vocabulary, TagsConfig(), train_share=0.5).train
+    tapes = [clip.recording for clip in train]
+    assert tapes
+    assert all(tapes.count(tape) == 10 for tape in set(tapes))
+
+
+def test_what_is_required_besides_leaves_out_and_is_counted(
+    make_examples: Make, vocabulary: Vocabulary
+) -> None:
+    examples = [
+        msgspec.structs.replace(clip, original_captions=("A dog.",) if place < 4 else ())
+        for place, clip in enumerate(make_examples(6))
+    ]
+    splits = split_examples(examples, vocabulary, TagsConfig(), requires=("original", "tags"))
+    assert [len(splits.train), splits.counts()["pretrain: no original text"]] == [4, 2]
+
+
 def test_every_part_of_an_objective_has_to_have_its_own(
     make_examples: Make, vocabulary: Vocabulary
 ) -> None:

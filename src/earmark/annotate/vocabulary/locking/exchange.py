@@ -7,8 +7,8 @@ Rows are {"id", "caption", "tags"} objects, or Lhotse's MonoCuts, whose tags are
 
 from __future__ import annotations
 
-import csv
 import codecs
+import csv
 import io
 import itertools
 from collections import Counter
@@ -40,7 +40,8 @@ def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") 
 
     Args:
         path: .json for {"0": "speech", ...}, {"speech": 0, ...}, ["speech", ...] or a lock file;
-            .csv for AudioSet's class_labels_indices.csv; under any other name it is text with one tag a line (label_<K>.txt); space around a tag is part of it.
+            .csv for AudioSet's class_labels_indices.csv; under any other name it is text with one
+            tag a line (label_<K>.txt); space around a tag is part of it.
         repeated: what becomes of a tag that is there twice: an error, or only its first place is
             kept, and the ids of all tags behind the second move down by one.
 

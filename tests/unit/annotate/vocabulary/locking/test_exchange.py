@@ -27,6 +27,24 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("label2id.json", '{"music": 1, "speech": 0}'),
+        ("classes.csv", 'index,mid,display_name\n1,/m/1,music\n0,/m/0,"speech"\n'),
+    ],
+)
+def test_other_ways_to_write_a_label_list(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert read_labels(tmp_path / name) == ("speech", "music")
+
+
+def test_a_table_without_names_is_no_label_list(tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ConfigError, match="display_name"):
+        read_labels(tmp_path / "classes.csv")
+
+
 @pytest.mark.parametrize("name", ["label_5.txt", "id2label_5.json"])
 def test_labels_are_read_as_they_were_written(tmp_path: Path, name: str) -> None:
     write_labels(TAGS, tmp_path, 5)
@@ -76,7 +94,7 @@ def test_other_forms_of_the_same_list(tmp_path: Path, name: str, text: str) -> N
         ("label.json", "{}", "holds no tags"),
         ("label.json", '{"0": "speech", "2": "music"}', "none with id 1; its id '2'"),
         ("label.json", '{"0": "speech", "01": "music"}', "none with id 1; its id '01'"),
-        ("label.json", '{"speech": 0}', "none with id 0; its id 'speech'"),
+        ("label.json", '{"speech": 1}', "none with id 0; its id '1'"),
         ("label.json", '{"0": ["speech"]}', 'id 0: ["speech"] is not a tag'),
         ("label.json", '{"0": null}', "id 0: null is not a tag"),
         ("label.json", '"speech"', 'holds "speech". A label list is'),

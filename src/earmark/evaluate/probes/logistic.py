@@ -16,17 +16,17 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from earmark.evaluate.config import EvaluateConfig
+from earmark.evaluate.probes.scaling import Scaling, scaling_of
 
 SMALL = 1_000_000_000
 """Clips x dim x classes below which threads cost the solver more time than they save."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A fitted probe: standardise, then one linear score a class."""
+class LogisticModel:
+    """A fitted regression: standardise, then one logit a class."""
 
-    mean: Float64[np.ndarray, " dim"]
-    deviation: Float64[np.ndarray, " dim"]
+    scaling: Scaling
     weight: Float64[np.ndarray, "dim classes"]
     bias: Float64[np.ndarray, " classes"]
 
@@ -34,7 +34,7 @@ class Probe:
         self, features: Float32[np.ndarray, "clips dim"]
     ) -> Float64[np.ndarray, "clips classes"]:
         """Return the logit of each class."""
-        return (features - self.mean) / self.deviation @ self.weight + self.bias
+        return self.scaling(features) @ self.weight + self.bias
 
 
 def log_likelihood(
@@ -58,8 +58,8 @@ def fit_path(
     targets: Bool[np.ndarray, "clips classes"],
     one_vs_rest: bool,
     config: EvaluateConfig,
-) -> list[tuple[float, Probe]]:
-    """Return (C, probe) from the strongest regularisation to the weakest.
+) -> list[tuple[float, LogisticModel]]:
+    """Return (C, model) from the strongest regularisation to the weakest.
 
     Each fit starts from the one before. A C at which the solver does not converge is left out.
 
@@ -70,19 +70,17 @@ def fit_path(
         one_vs_rest: fit each class against all others, alone.
         config: the grid and the iterations that the solver may take.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    deviation = features.std(axis=0, dtype=np.float64)
-    deviation[deviation == 0] = 1.0
-    inputs = (features - mean) / deviation
+    scaling = scaling_of(features)
+    inputs = scaling(features)
     count = targets.shape[1] if one_vs_rest else 1
     models = [_solver(config.max_iterations) for _ in range(count)]
     answers = list(targets.T) if one_vs_rest else [targets.argmax(axis=1)]
-    path: list[tuple[float, Probe]] = []
+    path: list[tuple[float, LogisticModel]] = []
     with _threads(inputs.size * targets.shape[1]):
         for c in sorted(config.regularisation):
             fits = zip(models, answers, strict=True)
             if all(_converges(model.set_params(C=c), inputs, answer) for model, answer in fits):
-                path.append((c, Probe(mean, deviation, *_logits(models, one_vs_rest))))
+                path.append((c, LogisticModel(scaling, *_logits(models, one_vs_rest))))
     return path
 
 

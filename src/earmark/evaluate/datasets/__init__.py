@@ -1,0 +1,1 @@
+"""Named datasets and tables as evaluation clips."""

@@ -1,0 +1,147 @@
+"""How a local copy of a dataset is laid out, as data: where its clips are listed, what they are.
+
+Every clip is a row of fields: the cells of a table, the named groups of its file name, the cells of
+a second table that is joined. Templates such as "audio/{file}_{start:6}" are filled from them: a
+number after the colon pads with zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from earmark.config import Config, ConfigError
+
+Text = Annotated[str, Meta(min_length=1)]
+Split = Literal["train", "validation", "test"]
+
+
+class TableRows(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"):
+    """A line a clip, in a text file.
+
+    Args:
+        file: the table, below the dataset's folder.
+        path: template of the audio's path, below that folder too.
+        columns: what the cells of a line are, where the file has no header. The last one takes the
+            rest of its line. A file with a header ends in .csv, .tsv or .jsonl.
+        separator: between cells, where it is not what the file's name says.
+        comment: lines that start so are passed over; only where `columns` are given.
+        split: of all its clips; "" where a field says it.
+    """
+
+    file: Text
+    path: Text
+    columns: tuple[str, ...] = ()
+    separator: str = ""
+    comment: str = ""
+    split: Split | Literal[""] = ""
+
+
+class JsonRows(Config, frozen=True, kw_only=True, tag="json", tag_field="kind"):
+    """One JSON object with an object for each clip; the clip's key becomes the field "key".
+
+    Args:
+        file: as of a table.
+        path: as of a table.
+        split: as of a table.
+    """
+
+    file: Text
+    path: Text
+    split: Split | Literal[""] = ""
+
+
+class NamedFiles(Config, frozen=True, kw_only=True, tag="names", tag_field="kind"):
+    """Every audio file of a folder whose path fits the layout's `name`.
+
+    Args:
+        folder: the folder, below the dataset's own; the whole of it where it is empty.
+        split: as of a table.
+    """
+
+    folder: str = ""
+    split: Split | Literal[""] = ""
+
+
+Rows = TableRows | JsonRows | NamedFiles
+
+
+class Join(Config, frozen=True, kw_only=True):
+    """A second table with more fields: those of the row that agrees on the field `on`.
+
+    Args:
+        file: as of a table.
+        on: a field of the clips and a column of this table.
+        columns: as of a table.
+        separator: as of a table.
+        comment: as of a table.
+    """
+
+    file: Text
+    on: Text
+    columns: tuple[str, ...] = ()
+    separator: str = ""
+    comment: str = ""
+
+
+class Flags(Config, frozen=True, kw_only=True):
+    """Labels as one column each, "1" where it is true of the clip.
+
+    Args:
+        besides: columns that are no labels.
+        most_frequent: so many labels are kept, by how many clips of the whole table have them.
+    """
+
+    besides: tuple[str, ...]
+    most_frequent: Annotated[int, Meta(ge=1)]
+
+
+class Layout(Config, frozen=True, kw_only=True):
+    """What a local copy looks like, and how labels and splits are read off it.
+
+    Without `split`, `lists`, `fold` or a split in its `rows`, the clips are dealt by recording
+    within each class, 60/20/20. Where validation is missing, a fifth of train is.
+
+    Args:
+        rows: where clips are listed.
+        name: a regular expression that fits a clip's whole path below the folder, less its suffix;
+            its named groups become fields. A listed path that it does not fit is lost.
+        join: more fields.
+        several: what stands between labels in one cell.
+        values: from a label as it is written to what it means.
+        flags: labels as columns; they become the field "tag".
+        recording: template of what is kept on one side; "" where each file is its own.
+        split: field that says train, validation or test, or what `splits` translates.
+        splits: from that field's values.
+        lists: files that list the paths of a split; what is in none of them is train.
+        fold: field with the fold of a cross-validated dataset.
+    """
+
+    rows: Annotated[tuple[Rows, ...], Meta(min_length=1)]
+    name: str = ""
+    join: Join | None = None
+    several: str = ""
+    values: dict[str, str] = field(default_factory=dict[str, str])
+    flags: Flags | None = None
+    recording: str = ""
+    split: str = ""
+    splits: dict[str, Split] = field(default_factory=dict[str, Split])
+    lists: dict[Split, str] = field(default_factory=dict[Split, str])
+    fold: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a layout that cannot be read. Raises ConfigError."""
+        try:
+            re.compile(self.name)
+        except re.error as error:
+            raise ConfigError(f"layout.name = {self.name!r} is no pattern: {error}") from None
+        if not self.name and any(isinstance(rows, NamedFiles) for rows in self.rows):
+            raise ConfigError("layout.name: files known by their names need a pattern of them.")
+
+    @property
+    def dealt(self) -> bool:
+        """Whether nothing in a copy says which split a clip belongs to."""
+        told = self.split or self.lists or self.fold
+        return not told and not any(rows.split for rows in self.rows)

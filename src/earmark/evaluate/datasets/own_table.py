@@ -1,0 +1,53 @@
+"""A user's own table as a dataset: its columns stand in the task."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from earmark.config import ConfigError, nearest
+from earmark.corpora.lines import read_lines, table_suffix
+from earmark.corpora.listing import existing
+from earmark.evaluate.config import TaskConfig
+from earmark.evaluate.datasets.layout import Layout, TableRows
+
+SURVEYED = 1000
+"""Rows that are looked at for columns: of JSONL, a row need not have all of them."""
+
+
+def check_table(task: TaskConfig) -> None:
+    """Check that a task's table is there and has the columns that it names.
+
+    Raises:
+        ConfigError: it is not, or has not.
+    """
+    where = f"evaluate.tasks, {task.title!r}"
+    path = existing(Path(task.table), f"{where}: table")
+    table_suffix(path, f"{where}: table")
+    columns: set[str] = set()
+    for line in islice(read_lines(path), SURVEYED):
+        columns.update(line.cells)
+    if not columns:
+        raise ConfigError(f"{where}: the table {path} has no row that can be read.")
+    named = {
+        "path_column": task.path_column,
+        "label": task.label,
+        "split_column": task.split_column,
+        "recording_column": task.recording_column,
+        **{f"where.{field}": field for field in task.where},
+    }
+    for setting, column in named.items():
+        if column and column not in columns:
+            raise ConfigError(
+                f"{where}: {setting} = {column!r}, but {path} has no such column."
+                f"{nearest(column, columns)}"
+            )
+
+
+def layout_of(task: TaskConfig) -> Layout:
+    """Return how a task's table is read."""
+    return Layout(
+        rows=(TableRows(file=Path(task.table).name, path="{" + task.path_column + "}"),),
+        recording="{" + task.recording_column + "}" if task.recording_column else "",
+        split=task.split_column,
+    )

@@ -1,0 +1,115 @@
+"""Where in a ranking the right ones are, and the metrics of retrieval made of that.
+
+A query may have several right answers. What scores as high as a right one, but is wrong, comes
+before it: vectors that are all the same find nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+DEPTHS = (1, 5, 10)
+"""Ranks that recall is measured at."""
+PRECISION_DEPTH = 10
+"""Rank that average precision is cut at."""
+QUERIES_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """For each query the `rank` of its first right answer, from 1 on, and its AP@10."""
+
+    rank: Int64[np.ndarray, " queries"]
+    precision: Float64[np.ndarray, " queries"]
+
+    def of(self, queries: Int64[np.ndarray, " some"]) -> Ranked:
+        """Return some of the queries, each as often as it is named."""
+        return Ranked(self.rank[queries], self.precision[queries])
+
+
+@dataclass(frozen=True)
+class RankMetric:
+    """A metric of weighted queries: `measure(ranked, weights)` gives one value a resample."""
+
+    name: str
+    measure: Callable[
+        [Ranked, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
+    ]
+
+
+def rank_metrics() -> tuple[RankMetric, ...]:
+    """Return recall at 1, 5 and 10, the median rank (lower is better), and mAP at 10."""
+    recalls = (RankMetric(f"recall_at_{depth}", _recall(depth)) for depth in DEPTHS)
+    return (
+        *recalls,
+        RankMetric("median_rank", lambda ranked, weights: weighted_median(ranked.rank, weights)),
+        RankMetric(f"map_at_{PRECISION_DEPTH}", lambda r, w: _weighted_mean(r.precision, w)),
+    )
+
+
+def rank(
+    scores: Float32[np.ndarray, "queries candidates"],
+    right: Bool[np.ndarray, "queries candidates"],
+) -> Ranked:
+    """Rank candidates by falling score; each query has a right one.
+
+    AP@10 is the sum over right answers among the first 10 of the precision there, over
+    min(10, right answers): with one right answer 1 / rank, or 0 beyond 10.
+    """
+    first = np.zeros(len(scores), dtype=np.int64)
+    precision = np.zeros(len(scores))
+    for start in range(0, len(scores), QUERIES_AT_ONCE):
+        rows = slice(start, start + QUERIES_AT_ONCE)
+        first[rows], precision[rows] = _ranked_block(scores[rows], right[rows])
+    return Ranked(first, precision)
+
+
+def weighted_median(
+    values: Int64[np.ndarray, " queries"], weights: Float64[np.ndarray, "resamples queries"]
+) -> Float64[np.ndarray, " resamples"]:
+    """Return the median, in each row, of values that are there `weights` times."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[:, order], axis=1)
+    half = reached[:, -1:] / 2
+    low, high = (reached < half).sum(axis=1), (reached <= half).sum(axis=1)
+    ordered = values[order].astype(np.float64)
+    return (ordered[low] + ordered[np.minimum(high, len(values) - 1)]) / 2
+
+
+def _ranked_block(
+    scores: Float32[np.ndarray, "queries candidates"],
+    right: Bool[np.ndarray, "queries candidates"],
+) -> tuple[Int64[np.ndarray, " queries"], Float64[np.ndarray, " queries"]]:
+    rights = right.sum(axis=1)
+    most = min(PRECISION_DEPTH, int(rights.max()))
+    # Scores of the right ones, falling; a query with fewer has -inf, which ends its row.
+    best = -np.sort(-np.where(right, scores, -np.inf), axis=1)[:, :most]
+    wrong = np.where(right, -np.inf, scores)
+    first = np.zeros(len(scores), dtype=np.int64)
+    precision = np.zeros(len(scores))
+    for place in range(most):
+        here = best[:, place]
+        at = (wrong >= here[:, None]).sum(axis=1) + place + 1
+        counts = (place < rights) & (at <= PRECISION_DEPTH)
+        precision += np.where(counts, (place + 1) / at, 0.0)
+        if place == 0:
+            first = at.astype(np.int64)
+    return first, precision / np.minimum(rights, PRECISION_DEPTH)
+
+
+def _recall(
+    depth: int,
+) -> Callable[
+    [Ranked, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
+]:
+    return lambda ranked, weights: _weighted_mean((ranked.rank <= depth).astype(float), weights)
+
+
+def _weighted_mean(
+    values: Float64[np.ndarray, " queries"], weights: Float64[np.ndarray, "resamples queries"]
+) -> Float64[np.ndarray, " resamples"]:
+    return weights @ values / weights.sum(axis=1)

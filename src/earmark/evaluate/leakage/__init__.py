@@ -1,0 +1,1 @@
+"""Whether clips that are scored on were learnt from."""

@@ -1,0 +1,113 @@
+"""What a sound is like over time, in 32 bits a frame: an audio fingerprint.
+
+After Haitsma & Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002), section 4.2:
+bit m of frame n is the sign of
+
+    (E[n, m] - E[n, m + 1]) - (E[n - 1, m] - E[n - 1, m + 1])
+
+where E[n, m] is the energy of frame n in band m of 33, spaced evenly in logarithm of frequency.
+Gain cancels, and neither a codec nor mild noise changes the sign of a difference that is large.
+
+Three things are other than in the paper, as clips are seconds long and rarely music:
+
+- bands from 250 to 3500 Hz in place of 300 to 2000, which is what a telephone line still carries;
+- a frame of 256 ms every 32 ms, in place of 370 ms every 11.6 ms: cheaper, and copies that are
+  shifted by half a hop still agree, as that is a sixteenth of a frame;
+- each frame also says which of its differences are large. Only those bits are compared.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt32
+from numpy.lib.stride_tricks import sliding_window_view
+
+SAMPLE_RATE = 8000
+FRAME = 2048
+"""Samples: 256 ms."""
+
+HOP = 256
+"""Samples: 32 ms."""
+
+HOP_S = HOP / SAMPLE_RATE
+
+BITS = 32
+LOWEST_HZ, HIGHEST_HZ = 250.0, 3500.0
+
+LARGE = 0.02
+"""A difference is large from this share of the mean band energy of its two frames on.
+
+Of such bits 4 % are wrong in a copy with noise at 20 dB, of all bits 15 %."""
+
+QUIET = 1e-4
+"""Frames 40 dB below the loudest of their clip say nothing: noise fills them in a copy."""
+
+SILENT = 1e-10
+"""Mean power of a frame, of full scale 1, below which it is silence whatever the clip: -100 dB."""
+
+KEY_BITS = 24
+KEY_SHIFTS = (0, 4, 8)
+"""A frame is looked up by three overlapping runs of 24 bits: noise spares some of the bands."""
+
+WEAKEST = 4
+"""Bits of a key that are tried both ways: those with the smallest differences."""
+
+BLOCK = 4096
+"""Frames transformed at a time: 70 MB."""
+
+COLUMNS = 2 + len(KEY_SHIFTS)
+"""The bits, which of them are large, and the weakest bits of each key."""
+
+
+def fingerprint(wave: Float32[np.ndarray, " samples"]) -> UInt32[np.ndarray, "frames columns"]:
+    """Return the fingerprint of a mono wave at 8 kHz.
+
+    Column 0 holds the bits, column 1 a mask of those whose difference is large (0 in a frame that
+    is quiet), columns 2 to 4 masks of the four weakest bits in each of the three keys. There is no
+    frame of what is shorter than 288 ms.
+    """
+    count = (len(wave) - FRAME) // HOP + 1 if len(wave) >= FRAME else 0
+    if count < 2:
+        return np.zeros((0, COLUMNS), np.uint32)
+    windows = sliding_window_view(wave, FRAME)[::HOP]
+    blocks = [_energies(windows[first : first + BLOCK]) for first in range(0, count, BLOCK)]
+    energies = np.concatenate(blocks)
+    slopes = energies[:, :-1] - energies[:, 1:]
+    differences = slopes[1:] - slopes[:-1]
+    sizes = np.abs(differences)
+    means = energies.mean(axis=1)
+    level = means[1:] + means[:-1]
+    loud = level > max(QUIET * float(level.max()), SILENT)
+    large = (sizes > LARGE * level[:, None]) & loud[:, None]
+    weak = [_weakest(sizes, shift) for shift in KEY_SHIFTS]
+    return np.stack([_pack(differences > 0), _pack(large), *weak], axis=1)
+
+
+@cache
+def _band_edges() -> Int64[np.ndarray, " edges"]:
+    hertz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BITS + 2)
+    return np.round(hertz * FRAME / SAMPLE_RATE).astype(np.int64)
+
+
+def _energies(windows: Float32[np.ndarray, "frames samples"]) -> Float32[np.ndarray, "frames 33"]:
+    """Return the energies of the bands; of full scale, a sine has 1/4 over all."""
+    shape = np.hanning(FRAME + 1)[:-1].astype(np.float32)
+    edges = _band_edges()
+    spectrum = np.fft.rfft(windows * (shape * np.float32(2 / FRAME)))[:, : edges[-1]]
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.add.reduceat(power, edges[:-1], axis=1)
+
+
+def _weakest(sizes: Float32[np.ndarray, "frames 32"], shift: int) -> UInt32[np.ndarray, " frames"]:
+    """Return masks of the bits with the smallest differences in the key at `shift`."""
+    within = sizes[:, shift : shift + KEY_BITS]
+    chosen = np.argpartition(within, WEAKEST, axis=1)[:, :WEAKEST] + shift
+    return np.bitwise_or.reduce(np.uint32(1) << chosen.astype(np.uint32), axis=1)
+
+
+def _pack(bits: np.ndarray) -> UInt32[np.ndarray, " frames"]:
+    """Pack rows of 32 booleans into words, band m as bit m."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    return packed.view("<u4")[:, 0].astype(np.uint32)

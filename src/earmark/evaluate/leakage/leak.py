@@ -1,0 +1,66 @@
+"""A test clip that was learnt from, and how that is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from earmark.records import Example, Row
+
+Kind = Literal["id", "sentence", "fingerprint"]
+
+KINDS: tuple[Kind, ...] = ("id", "fingerprint", "sentence")
+"""From what leaves no doubt to what does least harm."""
+
+
+class Leak(Row, frozen=True, kw_only=True):
+    """The tested clip `id` was learnt from, in the form of `learnt_id`.
+
+    Args:
+        id: of the tested clip.
+        name: of the tested clip.
+        by: what the two share: "id" the bytes of a file, "sentence" one of their captions,
+            "fingerprint" the sound.
+        learnt_id: of the clip that was learnt from, one where there are several.
+        learnt_name: of that clip.
+        detail: the sentence; or the bit error rate and how many seconds the two overlap by.
+    """
+
+    id: str
+    name: str
+    by: Kind
+    learnt_id: str
+    learnt_name: str
+    detail: str = ""
+
+
+def leak_of(example: Example, found: Example, by: Kind, detail: str) -> Leak:
+    """Return that the tested `example` was learnt from in the form of `found`."""
+    return Leak(
+        id=example.id,
+        name=example.name,
+        by=by,
+        learnt_id=found.id,
+        learnt_name=found.name,
+        detail=detail,
+    )
+
+
+def told(leaks: Sequence[Leak], tested: int) -> str:
+    """Return one line that says how many of the `tested` clips were learnt from, and by what."""
+    found = len({leak.id for leak in leaks})
+    if not found:
+        return f"leakage: none of {tested} test clips is known to have been learnt from"
+    # A clip that several kinds found counts once, by the surest of them.
+    kinds: dict[str, Kind] = {}
+    for kind in reversed(KINDS):
+        kinds.update({leak.id: kind for leak in leaks if leak.by == kind})
+    counts = Counter(kinds.values())
+    ways = ", ".join(f"{counts[kind]} by {kind}" for kind in KINDS if counts[kind])
+    verb = "was" if found == 1 else "were"
+    verdict = "is" if found == 1 else "are"
+    return (
+        f"leakage: {found} of {tested} test clips {verb} learnt from ({ways}) and {verdict} "
+        "excluded; leaks.parquet lists them"
+    )

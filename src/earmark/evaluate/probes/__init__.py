@@ -1,0 +1,1 @@
+"""Classifiers on frozen features: linear, nearest neighbours, learnt pooling, few-shot."""

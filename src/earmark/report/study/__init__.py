@@ -1,0 +1,5 @@
+"""One self-contained HTML page a study."""
+
+from .page import write_study_page
+
+__all__ = ["write_study_page"]

@@ -1,0 +1,1 @@
+"""Arms times seeds to one table: what the supervision bought."""

@@ -1,0 +1,86 @@
+"""Arms and runs: each level's settings on top of the base recipe's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from earmark.config import ConfigError
+from earmark.recipe import Recipe, load_recipe
+from earmark.study.config import StudyConfig
+from earmark.study.results import Design
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One arm under one seed, to be run."""
+
+    arm: str
+    seed: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's design and its runs: all arms of the first seed, then of the next."""
+
+    design: Design
+    runs: tuple[Planned, ...]
+
+
+def plan_study(name: str, config: StudyConfig) -> Plan:
+    """Return the runs of a study; every recipe has been read, and nothing has been run.
+
+    Raises:
+        ConfigError: an arm's recipe cannot be right, or its budget is not in audio-seconds.
+    """
+    arms = _arms(config)
+    design = Design(
+        name=name,
+        question=config.question,
+        axes={axis: tuple(levels) for axis, levels in config.axes.items()},
+        arms=arms,
+        seeds=config.seeds,
+    )
+    runs = [
+        Planned(arm, seed, _recipe(config, arm, levels, seed, is_base=arm == design.base))
+        for seed in config.seeds
+        for arm, levels in arms.items()
+    ]
+    return Plan(design, tuple(runs))
+
+
+def _arms(config: StudyConfig) -> dict[str, dict[str, str]]:
+    """Return each arm's level on every axis, the base arm first."""
+    axes = {axis: list(levels) for axis, levels in config.axes.items()}
+    base = {axis: levels[0] for axis, levels in axes.items()}
+    if config.design == "grid":
+        chosen = [
+            dict(zip(axes, levels, strict=True)) for levels in itertools.product(*axes.values())
+        ]
+    else:
+        varied = [base | {axis: level} for axis, levels in axes.items() for level in levels[1:]]
+        chosen = [base, *varied]
+    return {", ".join(levels.values()): levels for levels in chosen}
+
+
+def _recipe(
+    config: StudyConfig, arm: str, levels: Mapping[str, str], seed: int, *, is_base: bool
+) -> Recipe:
+    """Return an arm's recipe; what every run is held against is measured once, by the base arm."""
+    own = [setting for axis, level in levels.items() for setting in config.axes[axis][level]]
+    try:
+        recipe = load_recipe(config.recipe, [*config.set, *own, f"pretrain.seed={seed}"])
+    except ConfigError as error:
+        raise ConfigError(f"arm {arm!r}: {error}") from None
+    if not recipe.pretrain.audio_s:
+        raise ConfigError(
+            f"arm {arm!r} counts its training in steps, whose audio differs between arms. Give all "
+            'of them the same seconds of audio: set = ["pretrain.audio_s=36000"].'
+        )
+    if is_base:
+        return recipe
+    return replace(recipe, evaluate=replace(recipe.evaluate, baselines=(), encoders={}))

@@ -1,0 +1,125 @@
+"""What a study found, as rows: read by its tables and by the report.
+
+A study's folder in the workspace, `study-<name>`, holds study.json (`Design`), runs.parquet (`Run`)
+and cells.parquet (`Cell`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from earmark.records import Row, read_parquet, write_parquet
+from earmark.workspace import write_text
+
+DONE = "done"
+"""The status of a run that went the whole way."""
+NOT_RUN = "not run"
+"""The status of a run that has not been begun, or was cut off."""
+
+
+class Design(Row, frozen=True, kw_only=True):
+    """What was varied.
+
+    Args:
+        name: of the study.
+        question: what it asks, in a sentence; "" where the recipe says none.
+        axes: what is varied, with its levels in their order; the first is the base arm's.
+        arms: each arm's level on every axis, by the arm's name; the base arm is the first.
+        seeds: of training.
+    """
+
+    name: str
+    question: str
+    axes: dict[str, tuple[str, ...]]
+    arms: dict[str, dict[str, str]]
+    seeds: tuple[int, ...]
+
+    @property
+    def base(self) -> str:
+        """The arm that the others are held against."""
+        return next(iter(self.arms))
+
+    def along(self, axis: str) -> dict[str, str]:
+        """Return the arms that differ from the base arm on an axis alone, by level; it included."""
+        base = self.arms[self.base]
+        others = {name for name in self.axes if name != axis}
+        return {
+            levels[axis]: arm
+            for arm, levels in self.arms.items()
+            if all(levels[name] == base[name] for name in others)
+        }
+
+
+class Run(Row, frozen=True, kw_only=True):
+    """One arm under one seed: how it ended, and what it cost.
+
+    `status` is "done", "not run", or why it failed. `pretrain` and `evaluate` are the folders of
+    its stages in the workspace. `audio_s` are the seconds of audio learnt from, `train_s` and
+    `evaluate_s` those that it took; `energy_wh` is NaN where no device tells.
+    """
+
+    arm: str
+    seed: int
+    status: str
+    pretrain: str
+    evaluate: str
+    audio_s: float
+    train_s: float
+    evaluate_s: float
+    energy_wh: float
+
+
+class Cell(Row, frozen=True, kw_only=True):
+    """One arm on one measure, over its seeds.
+
+    `mean` is that of the seeds, with a 95 % interval over seeds and test clips. `difference` is
+    the mean over seeds of the arm's score less the base arm's under the same seed and on the same
+    test clips, with its interval; NaN for the base arm itself. `encoder` is
+    "trained"; the baselines "random" (over the seeds) and "log-mel" are cells of their own, whose
+    `arm` is "" and whose differences are NaN.
+    """
+
+    arm: str
+    encoder: str
+    task: str
+    probe: str
+    shots: int
+    metric: str
+    seeds: int
+    mean: float
+    low: float
+    high: float
+    chance: float
+    test: int
+    difference: float
+    difference_low: float
+    difference_high: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study and what it found."""
+
+    design: Design
+    runs: tuple[Run, ...]
+    cells: tuple[Cell, ...]
+
+
+def write_study(study: Study, folder: Path) -> None:
+    """Write a study's files into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(folder / "runs.parquet", study.runs, Run)
+    write_parquet(folder / "cells.parquet", study.cells, Cell)
+    text = msgspec.json.format(msgspec.json.encode(study.design), indent=2).decode()
+    write_text(folder / "study.json", text + "\n")
+
+
+def read_study(folder: Path) -> Study:
+    """Read what `write_study` wrote."""
+    design = msgspec.json.decode((folder / "study.json").read_bytes(), type=Design)
+    runs = read_parquet(folder / "runs.parquet", Run)
+    return Study(design, tuple(runs), tuple(read_parquet(folder / "cells.parquet", Cell)))

@@ -1,0 +1,161 @@
+"""`earmark study recipes/study-mini.toml`: resumed, robust, and the same table each time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from earmark.study.results import DONE, read_study
+
+pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not installed")
+
+MINI = Path(__file__).parents[1] / "recipes" / "study-mini.toml"
+FOLDER = "study-study-mini"
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "earmark", "study", *map(str, arguments)]
+
+
+def earmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the study has been done."""
+    root = tmp_path_factory.mktemp("study") / "w"
+    done = earmark(MINI, "-w", root)
+    assert done.returncode == 0, done.stderr
+    assert "| domain, macro-accuracy |" in done.stdout
+    return root
+
+
+def without_runs(finished: Path, root: Path) -> Path:
+    """Return a workspace in which everything before training is done."""
+    shutil.copytree(finished, root)
+    for folder in [*root.glob("pretrain-*"), *root.glob("evaluate-*"), root / FOLDER]:
+        shutil.rmtree(folder)
+    return root
+
+
+def stages(root: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in root.glob("*/done")}
+
+
+def table(root: Path) -> str:
+    """The measures; what they cost differs from run to run."""
+    return (root / FOLDER / "table.md").read_text().partition("## Cost")[0]
+
+
+def test_a_study_ends_in_cells_tables_and_a_page(finished: Path) -> None:
+    found = read_study(finished / FOLDER)
+    assert [(run.arm, run.seed, run.status) for run in found.runs] == [
+        ("tags", 0, DONE),
+        ("contrastive", 0, DONE),
+        ("tags", 1, DONE),
+        ("contrastive", 1, DONE),
+    ]
+    heard = {run.arm: run.audio_s for run in found.runs}
+    assert heard["tags"] == pytest.approx(heard["contrastive"], rel=0.2)
+    cells = {(cell.arm, cell.encoder): cell for cell in found.cells if cell.task == "domain"}
+    assert set(cells) == {
+        ("tags", "trained"),
+        ("contrastive", "trained"),
+        ("", "random"),
+        ("", "log-mel"),
+    }
+    other = cells["contrastive", "trained"]
+    assert other.seeds == 2
+    assert other.difference == pytest.approx(other.mean - cells["tags", "trained"].mean)
+    assert other.difference_low <= other.difference <= other.difference_high
+    for name in ("table.md", "table.tex", "cells.csv", "runs.csv", "index.html"):
+        assert (finished / FOLDER / name).stat().st_size > 100
+
+
+def test_arms_share_what_they_can(finished: Path) -> None:
+    """One corpus, one caption a clip; features of random weights once a seed, log-mel's once."""
+    for stage in ("corpus", "captioner", "tagger", "manifest"):
+        assert len(list(finished.glob(f"{stage}-*"))) == 1
+    assert len(list(finished.glob("pretrain-*"))) == 4
+    assert len(list((finished / "features").glob("features-*"))) == 4 + 2 + 1
+
+
+def test_done_again_it_does_nothing_and_says_the_same(finished: Path) -> None:
+    before, told = stages(finished), table(finished)
+    again = earmark(MINI, "-w", finished)
+    assert again.returncode == 0
+    assert stages(finished) == before
+    assert table(finished) == told
+
+
+def test_killed_and_begun_again_it_ends_the_same(finished: Path, tmp_path: Path) -> None:
+    root = without_runs(finished, tmp_path / "w")
+    process = subprocess.Popen(command(MINI, "-w", root), stderr=subprocess.DEVNULL)
+    until_s = time.monotonic() + 120
+    while not list(root.glob("evaluate-*/done")) and time.monotonic() < until_s:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) != 0
+    kept = stages(root)
+    assert len(list(root.glob("evaluate-*/done"))) < 4
+    again = earmark(MINI, "-w", root)
+    assert again.returncode == 0, again.stderr
+    assert kept.items() <= stages(root).items()
+    assert table(root) == table(finished)
+
+
+def test_shares_of_a_batch_array_make_up_the_whole(finished: Path, tmp_path: Path) -> None:
+    root = without_runs(finished, tmp_path / "w")
+    half = earmark(MINI, "-w", root, "--only", "0/2")
+    assert half.returncode == 0, half.stderr
+    assert [run.status for run in read_study(root / FOLDER).runs] == [DONE, "not run"] * 2
+    rest = earmark(MINI, "-w", root, "--only", "1/2")
+    assert rest.returncode == 0, rest.stderr
+    assert table(root) == table(finished)
+
+
+def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path) -> None:
+    axes = 'axes={objective={tags=[],labels=["objective.label=nothing"]}}'
+    found = earmark(MINI, axes, "seeds=[0]", "-w", finished)
+    assert found.returncode == 1
+    assert "failed: objective.label = 'nothing': no clip has a label of that name" in found.stderr
+    assert "Traceback" not in found.stderr
+    runs = {run.arm: run.status for run in read_study(finished / FOLDER).runs}
+    assert runs["tags"] == DONE
+    assert runs["labels"].startswith("failed: ")
+    assert (finished / FOLDER / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["study-minni"], "Did you mean 'study-mini'"),
+        ([str(MINI), "--only", "4/2"], "--only 4/2"),
+        ([str(MINI), "seed=[1]"], "Did you mean 'seeds'"),
+        ([str(MINI), 'axes={a={x=[],y=["pretrain.workers=1"]}}'], "same run"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(arguments: list[str], told: str, tmp_path: Path) -> None:
+    done = earmark(*arguments, "-w", tmp_path / "w")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_was_killed_is_told_of(tmp_path: Path) -> None:
+    from earmark.study.one_run import read_outcome
+    from earmark.study.processes import conclude
+
+    conclude(tmp_path, -signal.SIGKILL)
+    outcome = read_outcome(tmp_path)
+    assert outcome is not None
+    assert "signal 9, perhaps for want of memory" in outcome.status
+    assert os.fspath(tmp_path) in outcome.status

@@ -1,0 +1,64 @@
+import json
+import re
+
+import pytest
+
+from earmark.records import Example
+from earmark.report.document import embed_json
+from earmark.report.explorer import AUDIO_BUDGET_BYTES, HEARD, choose, explore, nearest
+from earmark.report.stages import finished
+from earmark.report.tags import read_tags
+
+
+def test_nearness_is_the_cosine_of_the_clips_that_two_tags_have():
+    held = [("a", "b"), ("a", "b"), ("a", "c"), ("a", "c"), ("c",), ("c",), ("d", "a")]
+    found = nearest(["a", "b", "c", "d"], held)
+    # a is in 5 clips, b in 2, c in 4; a and b share 2, a and c share 2; d shares but one.
+    assert found[0] == ((1, 0.63), (2, 0.45))
+    assert found[1] == ((0, 0.63),)
+    assert found[3] == ()
+
+
+def test_equally_near_tags_stand_in_the_order_of_the_list():
+    held = [("x", "y", "z")] * 3
+    assert nearest(["z", "y", "x"], held)[0] == ((1, 1.0), (2, 1.0))
+    assert nearest(["x", "y"], []) == ((), ())
+
+
+def test_a_tag_twice_in_a_clip_counts_once():
+    assert nearest(["a", "b"], [("a", "a", "b"), ("b", "a")])[0] == ((1, 1.0),)
+
+
+def test_clips_are_chosen_for_tags_that_none_is_heard_of():
+    tags_of = {"1": ("a",), "2": ("a", "b"), "3": ("c", "d", "b")}
+    assert choose(tags_of, {}, 2) == ["3", "2"]
+    assert choose(tags_of, dict.fromkeys("abcd", HEARD), 2) == []
+    assert choose(tags_of, {}, 9) == choose(dict(reversed(tags_of.items())), {}, 9)
+
+
+def test_the_explorer_leads_to_clips_that_have_the_tag(whole):
+    found = finished(whole)
+    tags = read_tags(found)
+    assert tags
+    names = [row.entry.tag for row in tags.listed]
+    explored = explore(found, names)
+    held = {row.name: row.tags for row in found.rows("manifest", "manifest.parquet", Example)}
+    assert all(explored.heard)
+    for tag, clips in zip(names, explored.heard, strict=True):
+        assert len(clips) <= HEARD
+        assert all(tag in held[explored.clips[clip].name] for clip in clips)
+    assert sum(len(clip.sound) for clip in explored.clips) <= AUDIO_BUDGET_BYTES
+    assert all(bool(clip.card) != bool(clip.sound) for clip in explored.clips)
+
+
+def test_without_a_manifest_no_tag_is_near_another(build, tmp_path):
+    explored = explore(finished(build(tmp_path / "workspace", "vocabulary", clips=12)), ["a", "b"])
+    assert explored.near == ((), ())
+    assert explored.heard == ((), ())
+
+
+@pytest.mark.parametrize("text", ["</script><b>", "<!--", "a & b", "line\u2028end"])
+def test_embedded_data_cannot_leave_its_element(text):
+    written = str(embed_json([text]))
+    assert not re.search("[<>&\u2028]", written)
+    assert json.loads(written) == [text]

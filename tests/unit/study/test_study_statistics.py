@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from earmark.study.statistics import Measured, over_seeds, paired
+
+
+def measured(value: float, resampled: np.ndarray) -> Measured:
+    return Measured(value, resampled)
+
+
+def test_one_seed_has_no_interval_over_seeds() -> None:
+    found = over_seeds([measured(0.5, np.array([0.4, 0.6]))])
+    assert found.mean == 0.5
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_no_seed_has_no_mean() -> None:
+    assert np.isnan(over_seeds([]).mean)
+
+
+def test_without_chance_of_clips_it_is_student_s_interval() -> None:
+    still = np.zeros(10)
+    found = over_seeds([measured(value, still + value) for value in (0.1, 0.2, 0.6)])
+    reach = 4.302652729749464 * np.std([0.1, 0.2, 0.6], ddof=1) / np.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((0.3 - reach, 0.3 + reach))
+
+
+def test_without_chance_of_seeds_it_is_the_normal_interval_of_the_clips() -> None:
+    resampled = np.random.default_rng(0).normal(0.5, 0.02, 1000)
+    found = over_seeds([measured(0.5, resampled)] * 3)
+    reach = 1.959963984540054 * resampled.std(ddof=1)
+    assert (found.low, found.high) == pytest.approx((0.5 - reach, 0.5 + reach))
+
+
+def test_what_both_arms_share_is_not_in_their_difference() -> None:
+    rng = np.random.default_rng(1)
+    seeds, clips = rng.normal(0, 0.1, 3), rng.normal(0, 0.1, 500)
+    ours = [measured(0.6 + seed, 0.6 + seed + clips) for seed in seeds]
+    theirs = [measured(0.5 + seed, 0.5 + seed + clips) for seed in seeds]
+    found = paired(ours, theirs)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert over_seeds(ours).high - over_seeds(ours).low > 0.2
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(2)
+    held = 0
+    for _ in range(300):
+        of_clips = rng.normal(0, 0.03)
+        runs = []
+        for of_seed in rng.normal(0, 0.02, 3):
+            value = of_clips + of_seed
+            runs.append(measured(value, value + np.random.default_rng(5).normal(0, 0.03, 200)))
+        found = over_seeds(runs)
+        held += found.low <= 0.0 <= found.high
+    assert 0.92 <= held / 300 <= 1.0
