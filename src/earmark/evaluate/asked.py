@@ -66,7 +66,7 @@ def _leaks(
     tested += [example for each in clips if each.foreign for example in each.examples]
     found = find_leaks(learnt, tested, config.leakage, cache)
     if found:
-        print(told(found, len(tested)), file=sys.stderr, flush=True)
+        print(told(found, len({example.id for example in tested})), file=sys.stderr, flush=True)
     return found
 
 

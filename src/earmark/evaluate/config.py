@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -124,10 +125,11 @@ class QuestionsConfig(Config, frozen=True, kw_only=True):
 
     Args:
         name: of the task.
-        fields: label fields to ask of; all that have from 2 to 200 values where it is empty.
-        question: by field, what is asked, in place of "What is the <field> of this sound?".
+        fields: label fields to ask of; where it is empty, all that have from 2 to 200 values, but
+            for those that say where a clip comes from.
+        question: by field, what is asked, in place of the usual wording.
         statement: by field, the sentence that an option becomes for encoders trained on texts,
-            with {} in its place; "the sound of {}" where it is left out.
+            with {} in its place; the usual wording, or "the sound of {}", where it is left out.
         where: as of a task.
         options: answers to choose from, the true one included.
         model: a causal language model of `transformers`, by hub name or folder; none where empty.
@@ -236,3 +238,18 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
     max_frames: Positive = 64
     block: Positive = 256
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse two tasks of one name, or an encoder of a baseline's. Raises ConfigError."""
+        for kind, tasks in (
+            ("retrieval", self.retrieval),
+            ("captioning", self.captioning),
+            ("questions", self.questions),
+        ):
+            for name, count in Counter(task.name for task in tasks).items():
+                if count > 1:
+                    told = f"evaluate.{kind}: {count} tasks are named {name!r}"
+                    raise ConfigError(f"{told}. Rename one (name = ...).")
+        for name in self.encoders:
+            if name in ("trained", "random", "log-mel"):
+                raise ConfigError(f"evaluate.encoders: {name!r} is taken. Name yours otherwise.")

@@ -5,37 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from earmark.evaluate.base import OK, Comparison
+from earmark.evaluate.resamples import Measure, measure_of
 from earmark.records import Score
+
+HEADER = ["task", "metric", "classes", "train/test", "chance"]
 
 
 def score_table(scores: Sequence[Score], comparisons: Sequence[Comparison]) -> str:
-    """Return one line a task: each encoder's score and interval, and the paired differences.
+    """Return one line a measure: each encoder's score and interval, and the paired differences.
 
     A difference whose 95 % interval does not hold zero is in bold.
     """
     encoders = list(dict.fromkeys(score.encoder for score in scores))
     pairs = list(dict.fromkeys((pair.better, pair.than) for pair in comparisons))
-    differences = [f"{better} - {than}" for better, than in pairs]
-    header = ["task", "metric", "classes", "train/test", "chance", *encoders, *differences]
-    lines = [header, ["---"] * len(header)]
-    for task in dict.fromkeys(score.task for score in scores):
-        rows = {score.encoder: score for score in scores if score.task == task}
-        leads = {(pair.better, pair.than): pair for pair in comparisons if pair.task == task}
-        first = next(iter(rows.values()))
-        facts = [task, first.metric, str(first.classes), f"{first.train}/{first.test}"]
-        cells = [_score(rows[name]) if name in rows else "" for name in encoders]
-        ahead = [_difference(leads[pair]) if pair in leads else "" for pair in pairs]
-        lines.append([*facts, f"{first.chance:.3f}", *cells, *ahead])
+    found = {(measure_of(score), score.encoder): score for score in scores}
+    leads = {(_measure(pair), pair.better, pair.than): pair for pair in comparisons}
+    lines = [[*HEADER, *encoders, *(f"{better} - {than}" for better, than in pairs)]]
+    lines.append(["---"] * len(lines[0]))
+    for measure in dict.fromkeys(measure_of(score) for score in scores):
+        cells = [_score(found.get((measure, encoder))) for encoder in encoders]
+        ahead = [_difference(leads.get((measure, *pair))) for pair in pairs]
+        first = next(found[measure, name] for name in encoders if (measure, name) in found)
+        lines.append([*_facts(first), *cells, *ahead])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _score(score: Score) -> str:
+def called(measure: Measure) -> str:
+    """Return what a task is called with the way it was asked: "ESC-50, nearest, 5 a class"."""
+    task, probe, shots, _ = measure
+    asked = "" if probe == "linear" else f", {probe}"
+    return f"{task}{asked}, {shots} a class" if shots else f"{task}{asked}"
+
+
+def _measure(pair: Comparison) -> Measure:
+    return pair.task, pair.probe, pair.shots, pair.metric
+
+
+def _facts(score: Score) -> list[str]:
+    sizes = [str(score.classes), f"{score.train}/{score.test}"]
+    metric = score.metric.replace("_", " ")
+    return [called(measure_of(score)), metric, *sizes, f"{score.chance:.3f}"]
+
+
+def _score(score: Score | None) -> str:
+    if score is None:
+        return ""
     if score.status != OK:
         return score.status
     return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
-def _difference(pair: Comparison) -> str:
+def _difference(pair: Comparison | None) -> str:
+    if pair is None:
+        return ""
     if pair.status != OK:
         return pair.status
     text = f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from earmark.evaluate.base import OK
 from earmark.evaluate.resamples import Measure
+from earmark.evaluate.table import called
 from earmark.study.results import DONE, Cell, Run, Study
 from earmark.workspace import write_text
 
@@ -66,7 +67,7 @@ def axis_table(study: Study, axis: str, *, bold: Marked, line: str) -> list[list
     rows = [["measure", "chance", *levels, *others]]
     for measure in measures:
         chance = next(cell.chance for cell in study.cells if _measure(cell) == measure)
-        row = [called(measure), _number(chance)]
+        row = [f"{called(measure)}, {measure[3].replace('_', ' ')}", _number(chance)]
         row += [_shown(cells.get((arm, "trained", measure)), bold, line) for arm in levels.values()]
         row += [_shown(cells.get(("", name, measure)), bold, line) for name in others]
         rows.append(row)
@@ -91,14 +92,6 @@ def cost_table(study: Study) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def called(measure: Measure) -> str:
-    """Return a measure in words: "ESC-50, accuracy" or "ESC-50, 5 a class, accuracy"."""
-    task, probe, shots, metric = measure
-    asked = "" if probe == "linear" else f", {probe}"
-    few = f", {shots} a class" if shots else ""
-    return f"{task}{asked}{few}, {metric.replace('_', ' ')}"
 
 
 def _measure(cell: Cell) -> Measure:

@@ -38,7 +38,9 @@ def test_what_has_one_name_in_two_parts_is_two_things(tmp_path: Path) -> None:
 def test_a_change_in_any_part_changes_the_fingerprint(tmp_path: Path) -> None:
     parts = {"here": a_table(tmp_path, "x"), "there": a_table(tmp_path, "y")}
     before = SeveralConfig(parts=parts).build().fingerprint()
-    (tmp_path / "y.jsonl").write_text('{"path": "b.wav", "speaker": "1", "session": "s", "kind": "d"}')
+    (tmp_path / "y.jsonl").write_text(
+        '{"path": "b.wav", "speaker": "1", "session": "s", "kind": "d"}'
+    )
     assert SeveralConfig(parts=parts).build().fingerprint() != before
 
 

@@ -14,7 +14,15 @@ def score(value: float) -> Score:
     )  # fmt: skip
 
 
-LEAD = Comparison(task="ESC-50", better="trained", than="random", difference=0.2, low=0.1, high=0.3)
+LEAD = Comparison(
+    metric="accuracy",
+    task="ESC-50",
+    better="trained",
+    than="random",
+    difference=0.2,
+    low=0.1,
+    high=0.3,
+)
 
 
 def test_new_scores_take_the_place_of_old_ones(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from earmark.audio import AudioError
-from earmark.evaluate.features import CachedEncoder, encoder_fingerprint
+from earmark.evaluate.features import CachedEncoder, encoder_fingerprint, thinned
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
 
@@ -142,3 +142,41 @@ def test_the_encoder_is_evaluated_not_trained(examples: list[Example], tmp_path:
     encoder = Loudness().train()
     cached(encoder, tmp_path).pooled(examples)
     assert not encoder.training
+
+
+def test_frames_are_those_of_the_encoder_and_padding_is_told(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    encoder = Loudness()
+    frames = cached(encoder, tmp_path).frames(examples[:3])
+    assert frames.mask.sum(axis=1).tolist() == [8, 16, 24]
+    alone = encoder.embed([examples[1].path])
+    mean = frames.values[1][frames.mask[1]].mean(axis=0)
+    assert mean == pytest.approx(alone[0], abs=1e-3)
+    assert not frames.values[0][~frames.mask[0]].any()
+
+
+def test_one_pass_gives_frames_and_their_mean(examples: list[Example], tmp_path: Path) -> None:
+    encoder = Loudness()
+    cache = cached(encoder, tmp_path)
+    cache.prepare(examples, frames=True)
+    cache.pooled(examples)
+    cache.frames(examples)
+    assert encoder.encoded == 10
+    again = Loudness()
+    cached(again, tmp_path).frames(examples)
+    assert again.encoded == 0
+
+
+def test_long_clips_are_thinned_to_means_of_neighbours() -> None:
+    frames = np.arange(10, dtype=np.float32)[:, None]
+    assert thinned(frames, 4)[:, 0].tolist() == [0.5, 3.0, 5.5, 8.0]
+    assert thinned(frames, 10)[:, 0].tolist() == list(range(10))
+    assert thinned(frames, 1)[:, 0].tolist() == [4.5]
+
+
+def test_what_float16_cannot_hold_is_its_largest_and_what_is_not_finite_stays() -> None:
+    frames = np.array([[1e9], [-1e9], [np.nan]], np.float32)
+    kept = thinned(frames, 3)[:, 0]
+    assert kept[:2].tolist() == [65504.0, -65504.0]
+    assert np.isnan(kept[2])

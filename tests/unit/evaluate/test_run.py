@@ -9,8 +9,11 @@ from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.bootstrap import percentile_interval
+from earmark.evaluate.config import CheckpointChoice, EvaluateConfig, ExternalChoice, TaskConfig
 from earmark.evaluate.contenders import fresh, log_mel, trained
+from earmark.evaluate.leakage.leak import Leak
+from earmark.evaluate.resamples import measure_of, read_resamples
 from earmark.evaluate.run import evaluate
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -142,13 +145,70 @@ def test_a_run_cut_off_between_encoders_ends_the_same(
 
 def test_the_encoders_are_what_their_names_say(checkpoint: Path, examples: list[Example]) -> None:
     files = [example.path for example in examples[:3]]
-    ours, _ = trained(checkpoint, 0)
+    ours = trained(checkpoint, 0).encoder
     assert np.array_equal(ours.embed(files), build_encoder(TINY, seed=99).embed(files))
-    untrained, _ = fresh(checkpoint, 5)
+    untrained = fresh(checkpoint, 5).encoder
     assert np.array_equal(untrained.embed(files), build_encoder(TINY, seed=5).embed(files))
     assert not np.array_equal(untrained.embed(files), ours.embed(files))
-    statistics, _ = log_mel(checkpoint, 0)
+    statistics = log_mel(checkpoint, 0).encoder
     assert statistics.sample_rate == RATE
+
+
+def test_any_other_encoder_is_measured_beside_them(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    config = msgspec.structs.replace(
+        CONFIG,
+        baselines=("random",),
+        encoders={
+            "again": CheckpointChoice(path=str(checkpoint)),
+            "statistics": ExternalChoice(
+                target="earmark.pretrain.encoders.statistics:LogMelStatistics"
+            ),
+        },
+    )
+    evaluate(examples, checkpoint, config, tmp_path, seed=0)
+    scores = {s.encoder: s.value for s in tables(tmp_path)[0] if s.status == "ok"}
+    assert list(scores) == ["trained", "random", "again", "statistics"]
+    assert scores["again"] == scores["trained"]
+    assert len(list(tmp_path.glob("features-*"))) == 3  # equal weights, one cache
+
+
+def test_a_missing_dataset_is_a_row_that_says_how_to_get_it(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    tasks = (*CONFIG.tasks, TaskConfig(dataset="gtzan"))
+    config = msgspec.structs.replace(CONFIG, tasks=tasks, datasets=str(tmp_path))
+    evaluate(examples, checkpoint, config, tmp_path, seed=0)
+    statuses = {s.task: s.status for s in tables(tmp_path)[0]}
+    assert statuses["tone or noise"] == "ok"
+    assert "earmark tasks gtzan" in statuses["gtzan"]
+
+
+def test_clips_that_were_learnt_from_are_listed_and_left_out(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    tested = next(e for e in examples if e.split == "test")
+    learnt = next(e for e in examples if e.split == "train")
+    same = msgspec.structs.replace(tested, parent=learnt.id)
+    leaky = [same if e is tested else e for e in examples]
+    evaluate(leaky, checkpoint, CONFIG, tmp_path, seed=0)
+    (leak,) = read_parquet(tmp_path / "leaks.parquet", Leak)
+    assert (leak.id, leak.by, leak.learnt_id) == (tested.id, "id", learnt.id)
+    assert tables(tmp_path)[0][0].test == 14
+
+
+def test_resamples_are_kept_for_pairs_of_runs(
+    examples: list[Example], checkpoint: Path, tmp_path: Path
+) -> None:
+    evaluate(examples, checkpoint, CONFIG, tmp_path, seed=0)
+    kept = read_resamples(tmp_path)
+    assert {encoder for encoder, _ in kept} == {"trained", "random", "log-mel"}
+    score, pair = tables(tmp_path)[0][0], tables(tmp_path)[1][0]
+    ours, theirs = (kept[name, measure_of(score)] for name in ("trained", "random"))
+    assert len(ours) == CONFIG.bootstrap
+    low, high = percentile_interval(ours - theirs)
+    assert (pair.low, pair.high) == (low, high)
 
 
 def test_a_misspelt_label_is_told_before_any_clip_is_encoded(

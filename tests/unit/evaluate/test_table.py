@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 from earmark.evaluate.base import Comparison
 from earmark.evaluate.table import score_table
 from earmark.records import Score
@@ -27,7 +29,13 @@ def score(encoder: str, value: float, status: str = "ok") -> Score:
 def comparison(low: float, high: float) -> Comparison:
     difference = (low + high) / 2
     return Comparison(
-        task="kind", better="trained", than="random", difference=difference, low=low, high=high
+        task="kind",
+        metric="accuracy",
+        better="trained",
+        than="random",
+        difference=difference,
+        low=low,
+        high=high,
     )
 
 
@@ -46,3 +54,15 @@ def test_what_has_no_value_says_why() -> None:
     table = score_table([score("trained", NAN, "too few classes in train")], [])
     assert "| too few classes in train |" in table
     assert "nan" not in table.splitlines()[-1].split("|")[6]
+
+
+def test_a_line_for_each_way_to_ask() -> None:
+    few = msgspec.structs.replace(score("trained", 0.4), shots=5)
+    near = msgspec.structs.replace(score("trained", 0.6), probe="nearest")
+    *_, first, second, third = score_table([score("trained", 0.8), few, near], []).splitlines()
+    assert [line.split(" | ")[0] for line in (first, second, third)] == [
+        "| kind",
+        "| kind, 5 a class",
+        "| kind, nearest",
+    ]
+    assert "0.400" in second

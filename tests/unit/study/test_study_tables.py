@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from earmark.study.results import DONE, Cell, Design, Run, Study, read_study, write_study
-from earmark.study.tables import axis_table, called, cost_table, latex, markdown, write_tables
+from earmark.study.tables import axis_table, cost_table, latex, markdown, write_tables
 
 NAN = math.nan
 
@@ -91,11 +91,6 @@ def test_costs_are_means_of_the_runs_that_are_done(study: Study) -> None:
     assert tags == ["tags", "2/2", "600", "1.5", "0.5", "2.00"]
     assert contrastive == ["contrastive", "1/2", "600", "1.0", "0.5", "-"]
     assert captioning == ["captioning", "0/2", "-", "-", "-", "-"]
-
-
-def test_measures_are_told_in_words() -> None:
-    assert called(("a", "linear", 5, "mAP")) == "a, 5 a class, mAP"
-    assert called(("a", "zero-shot", 0, "recall_at_10")) == "a, zero-shot, recall at 10"
 
 
 def test_every_form_says_the_same_and_a_bar_breaks_no_row(study: Study, tmp_path: Path) -> None:

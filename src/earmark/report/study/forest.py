@@ -38,7 +38,7 @@ def _axis(found: Found, table: AxisTable, at: int) -> Curves:
         for cell in cells
         for end in (cell.difference_low, cell.difference_high)
     ]
-    reach = 1.08 * max(ends, default=1.0)
+    reach = 1.08 * (max(ends, default=0.0) or 1.0)  # arms may be equal throughout
     drawn = tuple(
         (level, _level(cells, table.axis, level, reach, f"forest-{at}-{place}"))
         for place, (level, cells) in enumerate(levels.items())
