@@ -11,6 +11,7 @@ import pytest
 VERBS = (
     *("demo", "run", "scan", "caption", "tag", "vocabulary", "manifest", "pretrain", "evaluate"),
     *("report", "label", "describe", "embed", "search", "export"),
+    *("study", "tasks"),
 )
 
 

@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from earmark.evaluate.base import Aligned
 from earmark.evaluate.config import (
     CheckpointChoice,
     EncoderChoice,
     EvaluateConfig,
     ExternalChoice,
 )
-from earmark.evaluate.language.alignment import aligned_of
 from earmark.external import import_target
 from earmark.pretrain.build import build_encoder, resolved
 from earmark.pretrain.checkpoints.checkpoint import read_settings
@@ -30,12 +29,12 @@ from earmark.pretrain.use.loading import load_encoder
 @dataclass(frozen=True)
 class Loaded:
     """An encoder with its settings as JSON: all that decides, beside class and weights, what it
-    computes. `aligned` is the space that it shares with texts, if it has learnt one.
+    computes. `folder` is the checkpoint that it is of, where there is one.
     """
 
     encoder: Encoder
     settings: bytes
-    aligned: Aligned | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _chosen(choice: EncoderChoice, checkpoint: Path, seed: int) -> Loaded:
         case CheckpointChoice():
             return _of_checkpoint(Path(choice.path))
         case ExternalChoice():
-            make: Callable[[], Encoder] = import_target(choice.target, Encoder)
+            make: Any = import_target(choice.target, Encoder)
             return Loaded(make(), choice.target.encode())
 
 
@@ -98,6 +97,5 @@ def _of_checkpoint(path: Path) -> Loaded:
     folder = find_checkpoint(path)
     encoder = load_encoder(folder)
     if model_type_of(folder):
-        return Loaded(encoder, (folder / "config.json").read_bytes())
-    settings = msgspec.json.encode(read_settings(folder).encoder)
-    return Loaded(encoder, settings, aligned_of(folder, encoder))
+        return Loaded(encoder, (folder / "config.json").read_bytes(), folder)
+    return Loaded(encoder, msgspec.json.encode(read_settings(folder).encoder), folder)

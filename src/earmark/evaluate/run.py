@@ -15,6 +15,7 @@ from earmark.evaluate.check import check_tasks
 from earmark.evaluate.config import EvaluateConfig
 from earmark.evaluate.contenders import Contender, contenders_of
 from earmark.evaluate.features import CachedEncoder
+from earmark.evaluate.language.alignment import aligned_of
 from earmark.evaluate.leakage.leak import Leak
 from earmark.evaluate.resamples import Measure, measure_of, write_resamples
 from earmark.pretrain.device import pick_device
@@ -104,14 +105,15 @@ def _open(
     contender: Contender, checkpoint: Path, config: EvaluateConfig, cache: Path, seed: int
 ) -> CachedEncoder:
     loaded = contender.build(checkpoint, seed)
+    encoder = loaded.encoder.to(pick_device(config.device, setting="evaluate.device")).eval()
     return CachedEncoder(
         contender.name,
-        loaded.encoder.to(pick_device(config.device, setting="evaluate.device")),
+        encoder,
         cache,
         settings=loaded.settings,
         block=config.block,
         max_frames=config.max_frames,
-        aligned=loaded.aligned,
+        aligned=None if loaded.folder is None else aligned_of(loaded.folder, encoder),
     )
 
 

@@ -19,9 +19,12 @@ class OneMachine(Config, frozen=True, kw_only=True, tag="local", tag_field="kind
 
     Args:
         processes: runs at a time.
+        devices: accelerators that they are dealt, as CUDA_VISIBLE_DEVICES names them; where it is
+            empty, all runs see all of them and take the first.
     """
 
     processes: Positive = 1
+    devices: tuple[str, ...] = ()
 
 
 class RayCluster(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.progress import Progress
+from earmark.study.config import OneMachine
 from earmark.study.one_run import Outcome, read_outcome, write_outcome
 from earmark.study.results import NOT_RUN
 
@@ -20,33 +22,45 @@ PATIENCE_S = 60.0
 """How long a run that was asked to stop may take to save its state."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A run and its process."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+
 def command(folder: Path, root: Path) -> list[str]:
     """Return the command of one run."""
     return [sys.executable, "-m", "earmark.study.one_run", str(folder), str(root)]
 
 
-def run_here(folders: Sequence[Path], root: Path, *, processes: int, progress: Progress) -> None:
-    """Do runs, at most `processes` at a time; what each has to say goes to its log.txt.
+def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: Progress) -> None:
+    """Do runs, some at a time; what each has to say goes to its log.txt.
 
     A run that fails is left to be told of afterwards. Ctrl-C and SIGTERM ask the running ones to
     save their state and stop.
     """
-    waiting, running = list(folders), list[tuple[Path, subprocess.Popen[bytes]]]()
+    waiting, running = list(folders), dict[int, Running]()
     with _stopping(running):
         while waiting or running:
-            while waiting and len(running) < processes:
-                folder = waiting.pop(0)
-                running.append((folder, _start(folder, root, processes)))
-            for each in [each for each in running if each[1].poll() is not None]:
-                running.remove(each)
-                conclude(each[0], each[1].returncode)
-                progress.advance(note=each[0].name + (" FAILED" if each[1].returncode else ""))
+            for slot in range(where.processes):
+                if waiting and slot not in running:
+                    folder = waiting.pop(0)
+                    running[slot] = Running(folder, _start(folder, root, where, slot))
+            for slot in [slot for slot, each in running.items() if each.process.poll() is not None]:
+                ended = running.pop(slot)
+                code = ended.process.returncode
+                conclude(ended.folder, code)
+                progress.advance(note=ended.folder.name + (" FAILED" if code else ""))
             time.sleep(LOOK_EVERY_S)
 
 
-def _start(folder: Path, root: Path, processes: int) -> subprocess.Popen[bytes]:
-    threads = max((os.cpu_count() or 1) // processes, 1)
+def _start(folder: Path, root: Path, where: OneMachine, slot: int) -> subprocess.Popen[bytes]:
+    threads = max((os.cpu_count() or 1) // where.processes, 1)
     environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
+    if where.devices:
+        environment["CUDA_VISIBLE_DEVICES"] = where.devices[slot % len(where.devices)]
     with open(folder / "log.txt", "ab") as log:
         return subprocess.Popen(
             command(folder, root),
@@ -69,7 +83,7 @@ def conclude(folder: Path, code: int) -> None:
 
 
 @contextmanager
-def _stopping(running: Sequence[tuple[Path, subprocess.Popen[bytes]]]) -> Generator[None]:
+def _stopping(running: Mapping[int, Running]) -> Generator[None]:
     """Take the runs along when this process is asked to stop."""
     before = signal.getsignal(signal.SIGTERM)
 
@@ -81,11 +95,11 @@ def _stopping(running: Sequence[tuple[Path, subprocess.Popen[bytes]]]) -> Genera
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        for _, process in running:
-            if process.poll() is None:
-                process.terminate()
-        for _, process in running:
+        for each in running.values():
+            if each.process.poll() is None:
+                each.process.terminate()
+        for each in running.values():
             try:
-                process.wait(PATIENCE_S)
+                each.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                each.process.kill()

@@ -66,7 +66,7 @@ def run_study(
     with track(f"study {name}", total=len(chosen), unit="runs") as progress:
         progress.resume(len(chosen) - len(waiting))
         if isinstance(config.execute, OneMachine):
-            run_here(folders, root, processes=config.execute.processes, progress=progress)
+            run_here(folders, root, config.execute, progress)
         else:
             run_on_ray(folders, root, config.execute, progress)
     found = gather(plan, root, folder)
