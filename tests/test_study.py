@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from earmark.study.results import DONE, read_study
+from earmark.study.config import load_study
+from earmark.study.one_run import STOPPED, conclude, read_outcome
+from earmark.study.results import DONE, NOT_RUN, read_study
+from earmark.workspace import locked
 
 pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not installed")
 
@@ -113,13 +115,18 @@ def test_killed_and_begun_again_it_ends_the_same(finished: Path, tmp_path: Path)
 
 
 def test_shares_of_a_batch_array_make_up_the_whole(finished: Path, tmp_path: Path) -> None:
-    root = without_runs(finished, tmp_path / "w")
-    half = earmark(MINI, "-w", root, "--only", "0/2")
-    assert half.returncode == 0, half.stderr
-    assert [run.status for run in read_study(root / FOLDER).runs] == [DONE, "not run"] * 2
-    rest = earmark(MINI, "-w", root, "--only", "1/2")
-    assert rest.returncode == 0, rest.stderr
+    """Begun at once, they wait for each other where they share a stage, and in the end."""
+    root = tmp_path / "w"
+    shares = [
+        subprocess.Popen(command(MINI, "-w", root, "--only", share), stderr=subprocess.PIPE)
+        for share in ("0/2", "1/2")
+    ]
+    for share in shares:
+        _, told = share.communicate()
+        assert share.returncode == 0, told.decode()
+    assert [run.status for run in read_study(root / FOLDER).runs] == [DONE] * 4
     assert table(root) == table(finished)
+    assert (root / FOLDER / "index.html").exists()
 
 
 def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path, tmp_path: Path) -> None:
@@ -153,12 +160,33 @@ def test_mistakes_are_told_in_a_line(arguments: list[str], told: str, tmp_path: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_run_that_was_killed_is_told_of(tmp_path: Path) -> None:
-    from earmark.study.one_run import read_outcome
-    from earmark.study.processes import conclude
-
+def test_a_run_that_was_killed_is_told_of_and_one_that_was_stopped_is_not(tmp_path: Path) -> None:
+    conclude(tmp_path, STOPPED)
+    assert read_outcome(tmp_path) is None
     conclude(tmp_path, -signal.SIGKILL)
     outcome = read_outcome(tmp_path)
     assert outcome is not None
     assert "signal 9, perhaps for want of memory" in outcome.status
-    assert os.fspath(tmp_path) in outcome.status
+    assert str(tmp_path) in outcome.status
+
+
+def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: Path) -> None:
+    root = without_runs(finished, tmp_path / "w")
+    long = ["set=[" + ",".join(f"'{each}'" for each in (*settings(), "pretrain.audio_s=1e6")) + "]"]
+    study = subprocess.Popen(command(MINI, *long, "-w", root), stderr=subprocess.DEVNULL)
+    until_s = time.monotonic() + 120
+    while not list(root.glob("pretrain-*/log.jsonl")) and time.monotonic() < until_s:
+        time.sleep(0.1)
+    study.kill()
+    study.wait()
+    (folder,) = root.glob("pretrain-*")
+    with locked(folder / "lock", wait=True):  # held until the run has ended
+        assert list(folder.glob("state-*"))
+    (told,) = root.glob(f"{FOLDER}/runs/*/outcome.json")  # of the first arm; no other was begun
+    outcome = read_outcome(told.parent)
+    assert outcome is not None
+    assert outcome.status == NOT_RUN
+
+
+def settings() -> list[str]:
+    return list(load_study(str(MINI), [])[1].set)

@@ -39,14 +39,15 @@ def run(
     until: str = "evaluate",
     canary: bool = True,
     relist: bool = True,
-    beside: bool = False,
+    wait: bool = False,
+    record: bool = True,
 ) -> Workspace:
     """Do every step up to `until` in the workspace `root`; what is done already is not redone.
 
     `canary` tries the answers of a model on known sounds before the job is given to it. Without
-    `relist`, a corpus that the latest run has listed is not looked through for new files. A run
-    `beside` others, as one arm of a study, waits for steps that another process is doing, and does
-    not become the latest run.
+    `relist`, a corpus that the latest run has listed is not looked through for new files. `wait` for
+    steps that another process is doing, instead of refusing. Without `record`, as one arm of a
+    study, this does not become the latest run.
 
     One of several processes that torchrun started takes its part in pre-training; what comes
     before it must be done by then, and the first process goes on behind it alone.
@@ -62,8 +63,8 @@ def run(
         if world.rank > 0:
             return workspace
         relist = False  # what was trained on is what is evaluated
-    for task in _way(recipe, workspace, until, canary, relist, record=not beside):
-        task.do(wait=beside)
+    for task in _way(recipe, workspace, until, canary, relist, record=record):
+        task.do(wait=wait)
     return workspace
 
 
@@ -75,6 +76,23 @@ def stages_of(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> d
     """
     tasks = _plan(recipe, Workspace(Path(root)), until, relist=False)
     return {task.step.name: task.stage for task in tasks}
+
+
+def check(recipe: Recipe, root: str | Path) -> None:
+    """Find a missing key, file or package of any step that is not done, before one is.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    for task in _plan(recipe, Workspace(Path(root)), "evaluate", relist=False):
+        task.check()
+
+
+def remember(recipe: Recipe, root: str | Path) -> None:
+    """Make a recipe the latest run, as far as its steps are done."""
+    workspace = Workspace(Path(root))
+    tasks = _plan(recipe, workspace, "evaluate", relist=False)
+    workspace.record_run(to_plain(recipe), {t.step.name: t.stage for t in tasks if t.stage.done})
 
 
 def run_shard(

@@ -23,7 +23,9 @@ ROW_GROUP = 4096
 TOTALS = ("in", "out", "files")
 """Counts of a stage that are no rejections; "files" were given where some were cut into clips."""
 
-ADDED_LATER = frozenset({"original_captions", "probe", "shots", "metric"})
+ADDED_LATER = frozenset(
+    {"original_captions", "probe", "shots", "metric", "clips", "lower_is_better"}
+)
 """Columns that tables of earlier versions lack; their rows are read with the field's default."""
 
 SPLITS = ("train", "validation", "test")
@@ -146,10 +148,18 @@ def span_of(row: Clip | Example) -> Span:
     return Span(row.path, row.start_s, None if row.parent is None else row.duration_s)
 
 
+def recording_of(example: Example) -> str:
+    """Return the recording of a clip; a file of no known recording is its own."""
+    return example.recording or example.parent or example.id
+
+
 class Score(Row, frozen=True, kw_only=True):
     """One measurement: `encoder` on `task`, with a bootstrap interval and what chance would give.
 
     `status` is "ok", or the reason why there is no value (then `value`, `low`, `high` are NaN).
+    `low` and `high` alone are NaN where there are too few test recordings for an interval.
+    `clips` is a digest of the test clips, their recordings and what is true of them: scores of
+    other clips cannot be paired. It is "" where there are no test clips.
     `probe` says how the features were asked: "linear" (on the mean over time), "attention" (learnt
     pooling), "nearest" neighbours, "zero-shot", "lit", "captioning", "choice" or "adapter"; `shots`
     from how many clips a class it was fitted, 0 for all.
@@ -169,6 +179,8 @@ class Score(Row, frozen=True, kw_only=True):
     status: str = "ok"
     probe: str = "linear"
     shots: int = 0
+    clips: str = ""
+    lower_is_better: bool = False
 
 
 R = TypeVar("R", bound=Row)

@@ -104,9 +104,12 @@ def _audit_settings(recipe: Recipe) -> Any:
 def _evaluate_settings(recipe: Recipe) -> Any:
     """Return what is measured; not where copies of datasets lie, nor on what it is computed."""
     from .evaluate.datasets.sources import source_digests
+    from .evaluate.sources import model_digests
+    from .evaluate.version import VERSION
 
-    settings = replace(recipe.evaluate, device="", block=1, datasets="")
-    return settings, source_digests(recipe.evaluate), recipe.seed
+    config = recipe.evaluate
+    settings = replace(config, device="", block=1, datasets="")
+    return settings, source_digests(config), model_digests(config), recipe.seed, VERSION
 
 
 def _tagger_settings(recipe: Recipe) -> Any:

@@ -1,6 +1,6 @@
 """What holds of tasks on texts: they measure what features know, and chance where nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -81,9 +81,12 @@ class Space(Aligned):
     """Clips and texts by the words that they hold."""
 
     heard: dict[str, str]
+    broken: Collection[str] = ()
 
     def audio(self, examples: Sequence[Example]) -> np.ndarray:
-        return np.stack([held(self.heard[clip.id]) for clip in examples])
+        found = np.stack([held(self.heard[clip.id]) for clip in examples])
+        found[[clip.id in self.broken for clip in examples]] = np.nan
+        return found
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         return np.stack([held(text) for text in texts])
@@ -92,9 +95,16 @@ class Space(Aligned):
 class Hearing(FrozenEncoder):
     """An encoder of clips that sound as `heard` says, through a random linear map, with noise."""
 
-    def __init__(self, name: str, heard: dict[str, str], noise: float = 0.02) -> None:
+    def __init__(
+        self,
+        name: str,
+        heard: dict[str, str],
+        noise: float = 0.02,
+        broken: Collection[str] = (),
+    ) -> None:
         self.name = name
-        self.aligned = Space(heard)
+        self.aligned = Space(heard, broken)
+        self._broken = broken
         self._noise = noise
         self._heard = heard
         self._map = np.random.default_rng(1).normal(size=(len(WORDS), 24)).astype(np.float32)
@@ -109,21 +119,26 @@ class Hearing(FrozenEncoder):
     def _frames(self, clip: Example) -> np.ndarray:
         rng = np.random.default_rng(int(clip.id.removeprefix("clip-")))
         clean = np.tile(held(self._heard[clip.id]) @ self._map, (3, 1))
-        return (clean + self._noise * rng.normal(size=clean.shape)).astype(np.float32)
+        noisy = (clean + self._noise * rng.normal(size=clean.shape)).astype(np.float32)
+        return noisy * np.float32("nan") if clip.id in self._broken else noisy
 
 
-def telling() -> Hearing:
-    return Hearing("telling", {clip.id: clip.original_captions[0] for clip in EXAMPLES})
+def telling(broken: Collection[str] = ()) -> Hearing:
+    heard = {clip.id: clip.original_captions[0] for clip in EXAMPLES}
+    return Hearing("telling", heard, broken=broken)
 
 
 def mistaken() -> Hearing:
+    return Hearing("mistaken", mistaken_texts())
+
+
+def mistaken_texts() -> dict[str, str]:
     """Each clip sounds like another one."""
     others = np.random.default_rng(5).permutation(CLIPS)
-    heard = {
+    return {
         clip.id: EXAMPLES[other].original_captions[0]
         for clip, other in zip(EXAMPLES, others, strict=True)
     }
-    return Hearing("mistaken", heard)
 
 
 @cache
@@ -228,11 +243,28 @@ def test_texts_of_test_choose_nothing(probe: Probe) -> None:
     assert honest.fit == deceived.fit
 
 
+@pytest.mark.parametrize("probe", ["lit", "captioning"])
+def test_features_of_test_choose_nothing(probe: Probe) -> None:
+    otherwise = {
+        clip.id: EXAMPLES[place - 1].original_captions[0]
+        if clip.split == "test"
+        else clip.original_captions[0]
+        for place, clip in enumerate(EXAMPLES)
+    }
+    task = task_of(probe, HASTY)
+    first = task.evaluate(telling(), seed=0)
+    changed = task.evaluate(Hearing("telling", otherwise), seed=0)
+    assert [o.fit for o in first] == [o.fit for o in changed]
+    if probe == "lit":
+        assert [o.score.value for o in first] != [o.score.value for o in changed]
+
+
 @pytest.mark.parametrize(
     ("examples", "status"),
     [
         ([], "no test clips with a text"),
         ([example(0, "test", "One."), example(1, "test", "One.")], "one text in test"),
+        ([example(0, "test", "One.", "Two.")], "one test clip with a text"),
     ],
 )
 def test_too_few_texts_are_a_status(probe: Probe, examples: list[Example], status: str) -> None:
@@ -260,11 +292,70 @@ def test_features_that_are_not_finite_are_a_status(probe: Probe) -> None:
     assert all(len(outcome.resampled) == 0 for outcome in outcomes)
 
 
-def test_every_encoder_is_scored_on_the_same_resamples() -> None:
-    task = task_of("zero-shot")
-    honest, other = task.evaluate(telling(), seed=0), task.evaluate(mistaken(), seed=0)
-    assert [o.score.test for o in honest] == [o.score.test for o in other]
-    assert [len(o.resampled) for o in honest] == [CONFIG.bootstrap] * 10
+@pytest.mark.parametrize("side", ["validation", "test"])
+@pytest.mark.parametrize("broken", [1, 30])
+def test_clips_that_are_not_finite_are_a_status_on_every_side(
+    probe: Probe, side: str, broken: int
+) -> None:
+    if (probe, side) == ("zero-shot", "validation"):
+        return
+    clips = [clip.id for clip in EXAMPLES if clip.split == side][-broken:]
+    outcomes = task_of(probe, HASTY).evaluate(telling(clips), seed=0)
+    assert {outcome.score.status for outcome in outcomes} == {"features not finite"}
+
+
+def test_every_encoder_is_scored_on_the_same_resamples(probe: Probe) -> None:
+    ours, theirs = (
+        task_of(probe, HASTY).evaluate(Hearing(name, mistaken_texts()), seed=0)
+        for name in ("one", "another")
+    )
+    for one, two in zip(ours, theirs, strict=True):
+        assert len(one.resampled) == HASTY.bootstrap
+        assert np.array_equal(one.resampled, two.resampled)
+        assert one.score.clips == two.score.clips != ""
+    assert any(outcome.resampled.std() > 0 for outcome in ours)
+
+
+def test_few_recordings_have_values_without_an_interval(probe: Probe) -> None:
+    few = [
+        msgspec.structs.replace(clip, recording=f"tape {place % 4}")
+        if clip.split == "test"
+        else clip
+        for place, clip in enumerate(EXAMPLES)
+    ]
+    for outcome in task_of(probe, HASTY, few).evaluate(telling(), seed=0):
+        assert outcome.score.status == "ok"
+        assert np.isfinite(outcome.score.value)
+        assert np.isnan([outcome.score.low, outcome.score.high]).all()
+        assert np.isnan(outcome.resampled).all()
+        assert len(outcome.resampled) == HASTY.bootstrap
+
+
+def test_scores_of_other_clips_are_told_apart(probe: Probe) -> None:
+    fewer = [clip for clip in EXAMPLES if clip != EXAMPLES[-1]]
+    reworded = [
+        msgspec.structs.replace(clip, original_captions=("A dog sounds.",))
+        if clip == EXAMPLES[-1]
+        else clip
+        for clip in EXAMPLES
+    ]
+    untrained = EXAMPLES[1:]
+    digests = [
+        task_of(probe, HASTY, clips).evaluate(deaf(), seed=0)[0].score.clips
+        for clips in (EXAMPLES, untrained, fewer, reworded)
+    ]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_a_lower_rank_is_the_better_one(probe: Probe) -> None:
+    for outcomes in (
+        task_of(probe, HASTY).evaluate(deaf(), seed=0),
+        task_of(probe, HASTY).evaluate(telling(), seed=0),
+    ):
+        lower = {o.score.metric for o in outcomes if o.score.lower_is_better}
+        ranks = {"audio_to_text_median_rank", "text_to_audio_median_rank"}
+        assert lower == (set() if probe == "captioning" else ranks)
 
 
 def test_only_captioning_asks_for_frames() -> None:

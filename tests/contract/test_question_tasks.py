@@ -153,6 +153,45 @@ def test_the_answers_of_test_choose_nothing(ask: Ask) -> None:
     assert [outcome.fit for outcome in honest] == [outcome.fit for outcome in deceived]
 
 
+def test_the_features_of_test_choose_nothing(ask: Ask) -> None:
+    test = {clip.id for clip in EXAMPLES if clip.split == "test"}
+    vectors = {
+        name: np.roll(vector, 1) if name in test else vector for name, vector in telling().items()
+    }
+    task = ask(steps=40)
+    honest = task.evaluate(encoder(telling()), seed=0)
+    deceived = task.evaluate(encoder(vectors), seed=0)
+    assert [outcome.fit for outcome in honest] == [outcome.fit for outcome in deceived]
+    assert honest[0].score.value > deceived[0].score.value
+
+
+def test_every_encoder_is_scored_on_the_same_resamples(ask: Ask) -> None:
+    other = encoder(telling())
+    other.name = "another"
+    task = ask(steps=2)
+    ours = task.evaluate(encoder(telling()), seed=0)
+    for one, two in zip(ours, task.evaluate(other, seed=0), strict=True):
+        assert np.array_equal(one.resampled, two.resampled)
+        assert one.score.clips == two.score.clips != ""
+
+
+def test_few_recordings_have_values_without_an_interval(ask: Ask) -> None:
+    few = [msgspec.structs.replace(clip, recording=f"tape {clip.split}") for clip in EXAMPLES]
+    for outcome in ask(few, steps=2).evaluate(encoder(telling()), seed=0):
+        assert outcome.score.status == "ok"
+        assert np.isfinite(outcome.score.value)
+        assert np.isnan([outcome.score.low, outcome.score.high]).all()
+
+
+def test_scores_of_other_clips_are_told_apart(ask: Ask) -> None:
+    (*_, last) = (clip for clip in EXAMPLES if clip.split == "test")
+    fewer = [clip for clip in EXAMPLES if clip != last]
+    whole, less = (
+        ask(clips, steps=2).evaluate(encoder(telling()), seed=0)[0] for clips in (EXAMPLES, fewer)
+    )
+    assert whole.score.clips != less.score.clips
+
+
 def test_a_task_asks_only_for_its_examples(ask: Ask) -> None:
     task = ask(steps=2)
     wanted = {example.id for example in task.examples()}

@@ -14,9 +14,11 @@ import torch
 
 from earmark.evaluate.base import Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.partition import Partition, belongs, partition
+from earmark.evaluate.partition import Part, Partition, belongs, partition
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.build import probes_of
+from earmark.evaluate.probes.classification import Classification
+from earmark.evaluate.probes.probe import question_of
 from earmark.records import Example
 
 CONFIG = EvaluateConfig(bootstrap=200, draws=1, device="cpu")
@@ -64,7 +66,7 @@ def corpus() -> list[Example]:
             labels={
                 "kind": (str(rng.choice(["a", "b", "c", "d"])),),
                 "voice": (str(rng.choice(["high", "low"])),),
-                "instrument": tuple(instruments[rng.random(4) < 0.4]) or ("flute",),
+                "instrument": tuple(instruments[rng.random(4) < 0.4].tolist()) or ("flute",),
                 "speaker": (f"speaker-{number // 2 % 5}",),
             },
         )
@@ -194,6 +196,48 @@ def test_test_labels_choose_nothing(kind: Kind, number: int, parts: Partition) -
     assert honest.score.value > deceived.score.value
     assert honest.fit == deceived.fit
     assert sorted(predictions(honest)) == sorted(predictions(deceived))
+
+
+def test_test_features_choose_nothing(kind: Kind, number: int, parts: Partition) -> None:
+    strange = {example.id for example in parts.test.examples[::2]}
+    other = Precomputed(
+        "blurred",
+        {
+            clip: -3 * vector if clip in strange else vector
+            for clip, vector in blurred().vectors.items()
+        },
+    )
+    honest, deceived = found(kind, number, blurred), outcome_of(task_of(kind, parts), other)
+    assert honest.score.value != deceived.score.value
+    assert honest.fit == deceived.fit
+    # What is fitted is the same: it says the same of clips that are as they were.
+    one, two = (asked_of(kind, parts, encoder)[1::2] for encoder in (blurred(), other))
+    assert one == pytest.approx(two, abs=1e-5)
+
+
+def asked_of(kind: Kind, parts: Partition, encoder: Precomputed) -> np.ndarray:
+    """What a probe's first fit says of each test clip."""
+    task = task_of(kind, parts)
+    assert isinstance(task, Classification)
+    return task.probe.answers(encoder, question_of(parts), seed=0)[0].scores
+
+
+def test_scores_of_other_clips_are_told_apart(kind: Kind, number: int, parts: Partition) -> None:
+    fewer = Part(parts.test.examples[1:], parts.test.targets[1:])
+    other = Part(parts.test.examples, np.roll(parts.test.targets, 1, axis=1))
+    part = Part(parts.train.examples[1:], parts.train.targets[1:])
+    sides = [{}, {"train": part}, {"test": fewer}, {"test": other}]
+    digests = [
+        outcome_of(task_of(kind, replace(parts, problem="", **side)), silent()).score.clips
+        for side in sides
+    ]
+    assert digests[0] == digests[1] == found(kind, number, noise).score.clips != ""
+    assert len(set(digests)) == 3
+
+
+@cache
+def silent() -> Precomputed:
+    return changed(noise(), "silent", lambda vector: vector * np.float32("nan"))
 
 
 def predictions(outcome: Outcome) -> Counter[str]:

@@ -118,6 +118,18 @@ def test_a_missing_column_is_refused_even_where_its_field_has_a_default(tmp_path
         read_parquet(tmp_path / "half.parquet", Source)
 
 
+def test_scores_from_before_clips_had_a_digest_are_read(tmp_path: Path) -> None:
+    score = Score(
+        task="t", encoder="random", metric="accuracy", value=0.5, low=0.4, high=0.6, chance=0.5,
+        train=4, test=8, classes=2, seed=0, clips="3f9a", lower_is_better=True,
+    )  # fmt: skip
+    write_parquet(tmp_path / "new.parquet", [score], Score)
+    older = pq.read_table(tmp_path / "new.parquet").drop_columns(["clips", "lower_is_better"])
+    pq.write_table(older, tmp_path / "old.parquet")
+    (back,) = read_parquet(tmp_path / "old.parquet", Score)
+    assert (back.clips, back.lower_is_better) == ("", False)
+
+
 def test_a_table_from_before_there_were_original_captions_is_read(tmp_path: Path) -> None:
     rows = [Source(path="/a", name="a", original_captions=("A dog.",))]
     write_parquet(tmp_path / "new.parquet", rows, Source)

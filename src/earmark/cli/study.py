@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,17 +23,22 @@ def study(
     ] = "",
 ) -> None:
     """Run arms times seeds, and tell what differs by more than chance."""
+    from earmark.annotate.execute.shards import parse_shard
     from earmark.report.study.page import write_study_page
     from earmark.study.config import load_study
-    from earmark.study.results import DONE
-    from earmark.study.run import run_study, share, study_folder
+    from earmark.study.results import DONE, Study
+    from earmark.study.run import run_study
 
+    def show(found: Study, folder: Path) -> None:
+        page = write_study_page(found, folder / "index.html", workspace=workspace)
+        print((folder / "table.md").read_text("utf-8"))
+        print(page)
+
+    share = parse_shard(only, option="--only") if only else None
     name, config = load_study(recipe, overrides or [])
     with stoppable():
-        found = run_study(name, config, workspace, only=share(only) if only else None)
-    folder = study_folder(workspace, name)
-    print((folder / "table.md").read_text("utf-8"))
-    print(write_study_page(found, folder / "index.html", workspace=workspace))
+        chosen = (share.index, share.count) if share else None
+        found = run_study(name, config, workspace, only=chosen, show=show)
     failed = [run for run in found.runs if run.status.startswith("failed")]
     if failed or (not only and any(run.status != DONE for run in found.runs)):
         raise typer.Exit(1)

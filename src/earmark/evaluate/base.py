@@ -20,9 +20,10 @@ NAN = float("nan")
 class Comparison(Row, frozen=True, kw_only=True):
     """How much higher `better` scores than `than` on the same test clips: 95 % paired bootstrap.
 
-    `low` above 0 means clearly better, `high` below 0 clearly worse. Where one of the two has no
-    score, `status` says why and the numbers are NaN. `probe`, `shots` and `metric` are those of
-    the scores.
+    `low` above 0 means clearly higher, `high` below 0 clearly lower: the wrong way round for a
+    metric of which `Score.lower_is_better`. Both are NaN where there are too few test recordings
+    for an interval: then nothing is clear. Where one of the two has no score, `status` says why and
+    all numbers are NaN. `probe`, `shots` and `metric` are those of the scores.
     """
 
     task: str
@@ -73,7 +74,8 @@ class Outcome:
     """What a task found: `resampled` holds the score's value on each bootstrap resample.
 
     Resample i holds the same test clips for every encoder, so that differences are paired. It is
-    empty where there is no value. `confusion` is empty but for one answer a clip.
+    empty where there is no value, and NaN where there are too few test recordings. `confusion` is
+    empty but for one answer a clip.
     """
 
     score: Score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Annotated, Literal
 
@@ -25,7 +26,8 @@ class TaskConfig(Config, frozen=True, kw_only=True):
         label: field of the true labels to predict; clips without it are not part of the task. Of
             a table, a column; of a named dataset, its own where it is left out.
         dataset: one that `earmark tasks` lists, of which a copy lies in `evaluate.datasets`.
-        table: a CSV, TSV or JSONL file with a row a clip and the path of its audio.
+        table: a CSV, TSV or JSONL file with a row a clip, or a row for each of its labels, and the
+            path of its audio.
         path_column: of the table: paths are taken from the table's own folder.
         split_column: of the table: "train", "validation" or "test" in each row. Without it the
             table is split by recording, 60/20/20; without "validation" a fifth of train is.
@@ -181,7 +183,8 @@ class ExternalChoice(Config, frozen=True, kw_only=True, tag="external", tag_fiel
     """An encoder that is written elsewhere.
 
     Args:
-        target: "module:Class" of an `Encoder` that takes no arguments.
+        target: "module:Class" of an `Encoder` that takes no arguments. Where its file is edited it
+            is measured anew; what that file imports is not looked at.
     """
 
     target: Name
@@ -201,7 +204,8 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
         probes: how each classification task is asked. "linear" and "nearest" (neighbours) see the
             mean over time, "attention" learns to pool (multi-head attention).
         shots: for few-shot curves, from how many clips a class a linear probe is fitted as well.
-        draws: of such clips, and fits of what depends on chance; the score is their mean.
+        draws: of such clips, and of the first weights of "attention"; the score is their mean.
+            Text sides, decoders and adapters are trained once.
         baselines: what the trained encoder is held against.
         encoders: further encoders, by name.
         datasets: the folder that holds copies of named datasets, each in a folder of its name.
@@ -240,7 +244,24 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse two tasks of one name, or an encoder of a baseline's. Raises ConfigError."""
+        """Refuse what is named twice, and strengths that are no numbers. Raises ConfigError."""
+        for setting, given in (
+            ("baselines", self.baselines),
+            ("probes", self.probes),
+            ("shots", self.shots),
+            ("regularisation", self.regularisation),
+        ):
+            for value, count in Counter[object](given).items():
+                if count > 1:
+                    raise ConfigError(
+                        f"evaluate.{setting} names {value!r} {count} times. Name it once."
+                    )
+        for strength in self.regularisation:
+            if not math.isfinite(strength):
+                raise ConfigError(
+                    f"evaluate.regularisation holds {strength}, but strengths are finite numbers "
+                    "above 0, such as 0.01. Leave it out."
+                )
         for kind, tasks in (
             ("retrieval", self.retrieval),
             ("captioning", self.captioning),

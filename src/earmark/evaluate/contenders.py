@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,14 @@ from typing import Any
 
 import msgspec
 
+from earmark.annotate.scan import hash_file
 from earmark.evaluate.config import (
     CheckpointChoice,
     EncoderChoice,
     EvaluateConfig,
     ExternalChoice,
 )
+from earmark.evaluate.sources import source_digest
 from earmark.external import import_target
 from earmark.pretrain.build import build_encoder, resolved
 from earmark.pretrain.checkpoints.checkpoint import read_settings
@@ -90,7 +93,21 @@ def _chosen(choice: EncoderChoice, checkpoint: Path, seed: int) -> Loaded:
             return _of_checkpoint(Path(choice.path))
         case ExternalChoice():
             make: Any = import_target(choice.target, Encoder)
-            return Loaded(make(), choice.target.encode())
+            return Loaded(make(), f"{choice.target} {_source(make, choice.target)}".encode())
+
+
+def _source(kind: type[Encoder], target: str) -> str:
+    """Return digests of the file that a class is written in, and of what its target names.
+
+    Edited code is another encoder: its features are made anew. What these files import is not
+    looked at.
+    """
+    named = source_digest(target)
+    try:
+        written = inspect.getsourcefile(kind)
+    except TypeError:  # its module was made in memory
+        written = None
+    return f"{named} {hash_file(written)}" if written and Path(written).is_file() else named
 
 
 def _of_checkpoint(path: Path) -> Loaded:

@@ -3,26 +3,32 @@
 A cache is a folder named by the encoder's fingerprint: its weights, its class, its settings and its
 front end. Other weights, another folder; so a cache never needs to be emptied by hand, and every
 run that meets the same encoder shares it. In it, parts of some hundred clips, each written whole or
-not at all: a killed run goes on with the clips that no part has.
+not at all: a killed run goes on with the clips that no part has. A part is read where a clip of it
+is asked for, and only such clips are held in memory, their frames in half precision.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float16, Float32
+from torch import nn
 
 from earmark.evaluate.base import Aligned, Frames, FrozenEncoder
-from earmark.evaluate.parts import read_part, write_part
+from earmark.evaluate.parts import Kept
 from earmark.pretrain.encoders.base import Encoder
 from earmark.progress import track
 from earmark.records import Example, span_of
 
 FINGERPRINT_DIGITS = 16
+
+FORM = "features-1"
+"""What is cached; another number wherever the code makes other values of equal encoders."""
 
 Vectors = Float32[np.ndarray, "clips dim"]
 
@@ -31,13 +37,26 @@ def encoder_fingerprint(encoder: Encoder, settings: bytes) -> str:
     """Return hex digits of SHA-256 over an encoder's class, settings and state.
 
     Args:
-        encoder: its parameters and buffers are read, in the order of their names.
+        encoder: as of `module_fingerprint`.
         settings: whatever else decides what it computes, such as its config as JSON.
     """
-    kind = type(encoder)
-    digest = hashlib.sha256(f"{kind.__module__}.{kind.__qualname__}".encode())
+    return module_fingerprint(encoder, settings)
+
+
+def module_fingerprint(module: nn.Module, settings: bytes) -> str:
+    """Return hex digits of SHA-256 over a module's class, `settings` and state, and `FORM`.
+
+    State is all parameters and buffers, in the order of their names: also buffers that checkpoints
+    leave out, such as windows and mel filters.
+    """
+    kind = type(module)
+    digest = hashlib.sha256(f"{FORM} {kind.__module__}.{kind.__qualname__}".encode())
     digest.update(settings)
-    for name, value in sorted(encoder.state_dict().items()):
+    state = chain(
+        module.named_parameters(remove_duplicate=False),
+        module.named_buffers(remove_duplicate=False),
+    )
+    for name, value in sorted(state, key=lambda item: item[0]):
         tensor = value.detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
@@ -74,10 +93,8 @@ class CachedEncoder(FrozenEncoder):
         self._encoder = encoder.eval()
         self._block = block
         self._max_frames = max_frames
-        self._vectors: dict[str, np.ndarray] = {}
-        self._frames: dict[str, np.ndarray] = {}
-        for part in sorted(self.folder.glob("pooled-*.safetensors")):
-            self._vectors.update(read_part(part))
+        self._vectors = Kept(self.folder, "pooled")
+        self._frames = Kept(self.folder, f"frames{max_frames}")
 
     def pooled(self, examples: Sequence[Example]) -> Vectors:
         """Return the features of clips, encoding those that are not in the cache.
@@ -107,16 +124,12 @@ class CachedEncoder(FrozenEncoder):
 
         With `frames` these are kept too, from the same pass.
         """
-        if frames and not self._frames:
-            for part in sorted(self.folder.glob(f"frames{self._max_frames}-*.safetensors")):
-                self._frames.update(read_part(part))
-        known: Mapping[str, np.ndarray] = self._frames if frames else self._vectors
-        missing = {example.id: example for example in examples if example.id not in known}
+        by_id = {example.id: example for example in examples}
+        missing = (self._frames if frames else self._vectors).find(by_id)
         if not missing:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         # Clips of one length together: little padding.
-        ordered = sorted(missing.values(), key=lambda example: (example.duration_s, example.id))
+        ordered = sorted((by_id[name] for name in missing), key=lambda e: (e.duration_s, e.id))
         with track(f"features, {self.name}", total=len(ordered)) as progress:
             for start in range(0, len(ordered), self._block):
                 self._encode(ordered[start : start + self._block], frames)
@@ -133,11 +146,9 @@ class CachedEncoder(FrozenEncoder):
                     real = encoded.frames[row][encoded.mask[row]].float().cpu().numpy()
                     kept[block[place].id] = thinned(real, self._max_frames)
         ordered = {example.id: vectors[example.id] for example in block}
-        write_part(self.folder, "pooled", ordered)
-        self._vectors.update(ordered)
+        self._vectors.add(ordered)
         if frames:
-            write_part(self.folder, f"frames{self._max_frames}", kept)
-            self._frames.update(kept)
+            self._frames.add(kept)
 
 
 def thinned(

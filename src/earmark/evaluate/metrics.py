@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 MetricName = Literal["accuracy", "macro-accuracy", "map"]
 
@@ -93,18 +93,22 @@ def mean_average_precision(
 ) -> Float64[np.ndarray, " resamples"]:
     """Return the mean over classes of average precision, sum_n (R_n - R_(n-1)) P_n.
 
-    Clips of equal score share one threshold, as in scikit-learn.
+    Clips of equal score share one threshold, as in scikit-learn. Only thresholds that a positive
+    clip has are looked at, as recall grows at no other. Counts are exact up to 16 million clips.
     """
     gained = np.zeros((len(weights), targets.shape[1]))
     positives = weights @ targets.astype(np.float64)
-    for index in range(targets.shape[1]):
+    # A row a clip: what a threshold adds is a sum of whole rows.
+    counts = np.ascontiguousarray(weights.T, dtype=np.float32)
+    for index in np.flatnonzero(targets.any(axis=0)):
         order = np.argsort(-scores[:, index], kind="stable")
-        last = _last_of_equals(scores[order, index])
-        seen = weights[:, order]
-        hits = seen * targets[order, index]
-        found, ranked = np.cumsum(hits, axis=1)[:, last], np.cumsum(seen, axis=1)[:, last]
-        # A clip with no weight at the head of the ranking has ranked = 0, but then hits = 0 too.
-        gained[:, index] = (hits * found / np.maximum(ranked, 1)).sum(axis=1)
+        right = targets[order, index]
+        ends = np.unique(_last_of_equals(scores[order, index])[right]) + 1
+        seen = _sums(counts, order[: ends[-1]], ends)
+        hits = _sums(counts, order[right], np.cumsum(right)[ends - 1])
+        found, ranked = np.cumsum(hits, axis=0), np.cumsum(seen, axis=0)
+        # Clips with no weight at the head of the ranking have ranked = 0, but then hits = 0 too.
+        gained[:, index] = (hits * found / np.maximum(ranked, 1)).sum(axis=0, dtype=np.float64)
     return _mean_over_classes(gained, positives)
 
 
@@ -112,6 +116,20 @@ def _correct(
     scores: Float64[np.ndarray, "clips classes"], targets: Bool[np.ndarray, "clips classes"]
 ) -> Float64[np.ndarray, " clips"]:
     return targets[np.arange(len(targets)), scores.argmax(axis=1)].astype(np.float64)
+
+
+def _sums(
+    counts: Float32[np.ndarray, "clips resamples"],
+    order: Int64[np.ndarray, " some"],
+    ends: Int64[np.ndarray, " groups"],
+) -> Float32[np.ndarray, "groups resamples"]:
+    """Return sums over groups of clips: group i are those in places ends[i - 1] to ends[i]."""
+    from scipy import sparse
+
+    ones = np.ones(len(order), dtype=np.float32)
+    starts = np.concatenate([[0], ends])
+    groups: Any = sparse.csr_matrix((ones, order, starts), shape=(len(ends), len(counts)))
+    return groups @ counts
 
 
 def _last_of_equals(descending: Float64[np.ndarray, " clips"]) -> Int64[np.ndarray, " clips"]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from earmark.evaluate.config import TaskConfig
 from earmark.evaluate.metrics import MetricName
-from earmark.records import Example, Labels
+from earmark.records import Example, Labels, recording_of
 
 SIDES = ("train", "validation", "test")
 
@@ -28,8 +28,8 @@ class Part:
     targets: Bool[np.ndarray, "clips classes"]
 
     def recordings(self) -> list[str]:
-        """Return the recording of each clip; a file of no known recording is its own."""
-        return [_recording(example) for example in self.examples]
+        """Return the recording of each clip."""
+        return [recording_of(example) for example in self.examples]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,14 @@ class Partition:
     problem: str
 
 
+def within(labels: Labels, where: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a clip has, in each of these label fields, one of these values."""
+    return all(set(labels.get(field, ())).intersection(values) for field, values in where.items())
+
+
 def belongs(labels: Labels, task: TaskConfig) -> bool:
     """Return whether a clip of these labels is part of a task."""
-    within = all(set(labels.get(field, ())) & set(values) for field, values in task.where.items())
-    return within and bool(labels.get(task.label))
+    return within(labels, task.where) and bool(labels.get(task.label))
 
 
 def partition(examples: Sequence[Example], task: TaskConfig) -> Partition:
@@ -101,7 +105,7 @@ def _held_out(chosen: Sequence[Example], label: str) -> dict[str, list[Example]]
     recordings: dict[str, list[Example]] = defaultdict(list)
     for example in chosen:
         if example.split in ("validation", "test"):
-            recordings[_recording(example)].append(example)
+            recordings[recording_of(example)].append(example)
     by_class: dict[str, list[str]] = defaultdict(list)
     for name, clips in recordings.items():
         by_class[min(value for clip in clips for value in clip.labels[label])].append(name)
@@ -162,10 +166,6 @@ def _problem(
     if metric != "map" and int(parts["test"].targets.any(axis=0).sum()) < 2:
         return "one class in test"
     return ""
-
-
-def _recording(example: Example) -> str:
-    return example.recording or example.parent or example.id
 
 
 def _digest(name: str) -> str:

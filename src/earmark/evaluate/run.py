@@ -113,7 +113,7 @@ def _open(
         settings=loaded.settings,
         block=config.block,
         max_frames=config.max_frames,
-        aligned=None if loaded.folder is None else aligned_of(loaded.folder, encoder),
+        aligned=None if loaded.folder is None else aligned_of(loaded.folder, encoder, cache),
     )
 
 

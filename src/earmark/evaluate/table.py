@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from earmark.evaluate.base import OK, Comparison
@@ -9,12 +10,14 @@ from earmark.evaluate.resamples import Measure, measure_of
 from earmark.records import Score
 
 HEADER = ["task", "metric", "classes", "train/test", "chance"]
+NO_INTERVAL = "(no interval)"
+"""Said where there are too few test recordings."""
 
 
 def score_table(scores: Sequence[Score], comparisons: Sequence[Comparison]) -> str:
     """Return one line a measure: each encoder's score and interval, and the paired differences.
 
-    A difference whose 95 % interval does not hold zero is in bold.
+    A difference whose 95 % interval does not hold zero is in bold; one without an interval never.
     """
     encoders = list(dict.fromkeys(score.encoder for score in scores))
     pairs = list(dict.fromkeys((pair.better, pair.than) for pair in comparisons))
@@ -52,6 +55,8 @@ def _score(score: Score | None) -> str:
         return ""
     if score.status != OK:
         return score.status
+    if math.isnan(score.low):
+        return f"{score.value:.3f} {NO_INTERVAL}"
     return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
@@ -60,5 +65,7 @@ def _difference(pair: Comparison | None) -> str:
         return ""
     if pair.status != OK:
         return pair.status
+    if math.isnan(pair.low):
+        return f"{pair.difference:+.3f} {NO_INTERVAL}"
     text = f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]"
     return f"**{text}**" if pair.low > 0 or pair.high < 0 else text

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from . import numbers
-from .measures import written
+from . import measures, numbers
 from .probes import ENCODERS
 
 if TYPE_CHECKING:
@@ -38,7 +37,11 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {**numbers.FILTERS, "written": written, "embed_json": embed_json}
+    filters: dict[str, Any] = {
+        **numbers.FILTERS,
+        **measures.FILTERS,
+        "embed_json": embed_json,
+    }
     environment.filters.update(filters)
     script = _asset("script.js")
     shared = {

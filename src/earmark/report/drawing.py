@@ -37,6 +37,7 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "earmark",
     "text.parse_math": False,
+    "font.sans-serif": ["DejaVu Sans"],  # every text names all of them
     "font.size": 10.5,
     "text.color": INK,
     "axes.edgecolor": FAINT,
@@ -119,6 +120,7 @@ def embeddable(svg: str, name: str, title: str) -> str:
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\n +", "\n", svg)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     found = re.search(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', svg)
     assert found, "matplotlib's SVG always has a viewBox"

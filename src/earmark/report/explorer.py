@@ -5,7 +5,10 @@ It goes into the page as JSON, in the order of the list; the script takes the re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,6 +28,8 @@ AUDIO_BUDGET_BYTES = 2_000_000
 """What the audio of the explorer's further clips may weigh on the page, base64 included."""
 CANDIDATES = 2000
 """Clips that further ones are chosen from; the manifest of a large corpus has too many to try."""
+COUNTED = 100_000
+"""Clips over which tags are counted together, at most: a cosine of so many is exact enough."""
 
 Nearest = tuple[tuple[int, float], ...]
 """(place in the list, cosine) of the nearest tags."""
@@ -39,11 +44,16 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Explored(msgspec.Struct, frozen=True):
-    """Per tag of the list its nearest tags and its clips (places in `clips`)."""
+    """Per tag of the list its nearest tags and its clips (places in `clips`).
+
+    Nearness was counted over `counted` clips of all `of`.
+    """
 
     near: tuple[Nearest, ...]
     heard: tuple[tuple[int, ...], ...]
     clips: tuple[Heard, ...]
+    counted: int
+    of: int
 
 
 def explore(found: Finished, tags: Sequence[str]) -> Explored:
@@ -55,8 +65,19 @@ def explore(found: Finished, tags: Sequence[str]) -> Explored:
         for tag in own:
             if tag in heard and len(heard[tag]) < HEARD:
                 heard[tag].append(place)
-    near = nearest(tags, [example.tags for example in examples])
-    return Explored(near, tuple(tuple(heard[tag]) for tag in tags), tuple(clips))
+    counted = sample([example.tags for example in examples], COUNTED)
+    return Explored(
+        nearest(tags, counted),
+        tuple(tuple(heard[tag]) for tag in tags),
+        tuple(clips),
+        len(counted),
+        len(examples),
+    )
+
+
+def sample(held: Sequence[Sequence[str]], most: int) -> Sequence[Sequence[str]]:
+    """Return every n-th clip, the first included, with the least n that leaves `most` or fewer."""
+    return held[:: max(1, math.ceil(len(held) / most))]
 
 
 def nearest(tags: Sequence[str], held: Sequence[Sequence[str]]) -> tuple[Nearest, ...]:
@@ -69,27 +90,35 @@ def nearest(tags: Sequence[str], held: Sequence[Sequence[str]]) -> tuple[Nearest
         tags: the tags.
         held: the tags of each clip.
     """
-    from scipy.sparse import csr_array
-
-    places = {tag: place for place, tag in enumerate(tags)}
-    pairs = sorted({(places[t], clip) for clip, own in enumerate(held) for t in own if t in places})
-    if not pairs:
-        return ((),) * len(tags)
-    rows, columns = np.array(pairs, dtype=np.int64).T
-    incidence = csr_array((np.ones(len(pairs)), (rows, columns)), shape=(len(tags), len(held)))
-    shared = (incidence @ incidence.T).tocsr()
-    shared.sort_indices()
-    clips = shared.diagonal()
+    together = _together(tags, held)
+    clips = together.diagonal()
     found: list[Nearest] = []
     for place in range(len(tags)):
-        ends = slice(shared.indptr[place], shared.indptr[place + 1])
-        others, counts = shared.indices[ends], shared.data[ends]
+        ends = slice(together.indptr[place], together.indptr[place + 1])
+        others, counts = together.indices[ends], together.data[ends]
         kept = (others != place) & (counts >= FEWEST_SHARED)
         others, counts = others[kept], counts[kept]
         cosines = counts / np.sqrt(clips[place] * clips[others])
         best = np.lexsort((others, -cosines))[:NEAREST]
         found.append(tuple((int(others[i]), round(float(cosines[i]), 2)) for i in best))
     return tuple(found)
+
+
+def _together(tags: Sequence[str], held: Sequence[Sequence[str]]) -> Any:
+    """Return in how many clips each two tags are: a sparse (tags, tags) matrix, rows in order."""
+    from scipy.sparse import csr_array
+
+    places = {tag: place for place, tag in enumerate(tags)}
+    columns = [[places[tag] for tag in own if tag in places] for own in held]
+    ends = np.cumsum([0, *map(len, columns)])
+    flat = np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=int(ends[-1]))
+    shape = (len(held), len(tags))
+    has = csr_array((np.ones(len(flat), dtype=np.int64), flat, ends), shape=shape)
+    has.sum_duplicates()
+    has.data[:] = 1  # a tag that a clip has twice is one tag
+    together = (has.T @ has).tocsr()
+    together.sort_indices()
+    return together
 
 
 def choose(tags_of: Mapping[str, Sequence[str]], heard: Mapping[str, int], count: int) -> list[str]:

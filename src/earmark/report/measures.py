@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 PROBES = {
     "linear": "linear probe",
     "attention": "attention pooling",
@@ -13,6 +15,8 @@ PROBES = {
     "adapter": "adapter to a language model",
 }
 """How the features are asked, in the page's order."""
+NO_INTERVAL = "no interval"
+"""Of a single seed, or of too few test recordings: nothing is claimed there."""
 DIRECTIONS = {"audio to text": "audio → text", "text to audio": "text → audio"}
 
 
@@ -36,13 +40,42 @@ def split_direction(metric: str) -> tuple[str, str]:
     return "", metric
 
 
-def lower_is_better(metric: str) -> bool:
-    """Return whether a smaller value is the better one, as of a median rank."""
+def is_rank(metric: str) -> bool:
+    """Return whether values of `metric` are places in an order, not shares from 0 to 1."""
     return "rank" in metric.lower().replace("_", " ").split()
 
 
 def written(metric: str, value: float) -> str:
     """Return a value of `metric`: a rank has one digit after the point, a share three."""
-    if value != value:
+    if math.isnan(value):
         return "–"
-    return f"{value:,.1f}" if lower_is_better(metric) else f"{value:.3f}"
+    return f"{value:,.1f}" if is_rank(metric) else f"{value:.3f}"
+
+
+def gained(metric: str, difference: float) -> str:
+    """Return a difference of two values of `metric` with its sign."""
+    text = written(metric, difference).replace("-", "−")
+    return f"+{text}" if difference >= 0 else text
+
+
+def between(metric: str, low: float, high: float) -> str:
+    """Return the interval of a value of `metric`, or that there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return NO_INTERVAL
+    return f"{written(metric, low)} – {written(metric, high)}"
+
+
+def gained_between(metric: str, low: float, high: float) -> str:
+    """Return the interval of a difference of `metric`, or that there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return NO_INTERVAL
+    return f"{gained(metric, low)} to {gained(metric, high)}"
+
+
+FILTERS = {
+    "written": written,
+    "gained": gained,
+    "between": between,
+    "gained_between": gained_between,
+}
+"""The filters of the templates, each of a metric's name."""

@@ -38,6 +38,7 @@ class Line:
     metric: str
     chance: float
     test: int
+    lower_is_better: bool
     entries: tuple[Entry | None, ...]
 
 
@@ -106,5 +107,6 @@ def _line(measure: tuple[str, str], entries: Mapping[str, Entry], encoders: Sequ
         metric,
         shown.chance,
         shown.test,
+        shown.lower_is_better,
         tuple(entries.get(encoder) for encoder in encoders),
     )

@@ -79,10 +79,15 @@ if (data) {
     field.setAttribute("aria-expanded", "false");
     activate(-1);
   };
+  // Only this is read aloud when it changes; what is shown below is there to be gone through.
+  const tell = (text) => {
+    at("told").textContent = text;
+  };
   const choose = (place) => {
     const tag = tags[place];
     field.value = tag.name;
     close();
+    tell(`${tag.name}: ${tag.captions} ${tag.captions === "1" ? "caption" : "captions"}`);
     at("name").textContent = tag.name;
     for (const part of ["captions", "rank", "domain", "aliases"]) {
       at(part).textContent = tag[part] || "–";
@@ -142,6 +147,7 @@ if (data) {
       return option;
     }));
     found.hidden = !held.length;
+    tell(held.length ? "" : "no match");
     field.setAttribute("aria-expanded", String(held.length > 0));
     activate(wanted && held.length ? 0 : -1);
   };
@@ -161,4 +167,5 @@ if (data) {
   field.closest(".search").hidden = false;
   if (tags.length) choose(0);
   field.value = "";
+  tell("");
 }

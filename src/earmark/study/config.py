@@ -102,7 +102,13 @@ def load_study(path: str, overrides: list[str]) -> tuple[str, StudyConfig]:
                 f"run it by itself: earmark run {path}"
             )
         config = decode(data, StudyConfig, where=path)
-        beside = found.parent / config.recipe
-    if beside.is_file() and config.recipe not in shipped_names():
-        config = decode({**data, "recipe": str(beside)}, StudyConfig, where=path)
-    return file.stem, config
+    base = config.recipe
+    if base in shipped_names() or Path(base).is_absolute():
+        return file.stem, config
+    beside = file.absolute().parent / base
+    if not beside.is_file():
+        raise ConfigError(
+            f"{path}: recipe = {base!r} is neither a file beside the study ({beside}) nor a "
+            f"shipped recipe.{nearest(base, shipped_names())}"
+        )
+    return file.stem, decode({**data, "recipe": str(beside)}, StudyConfig, where=path)

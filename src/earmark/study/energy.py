@@ -6,80 +6,115 @@ Limit), NVIDIA's accelerators through NVML. Both count the whole machine: what e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 POWERCAP = Path("/sys/class/powercap")
-MICROJOULES_A_WH = 3.6e9
-MILLIJOULES_A_WH = 3.6e6
+JOULES_A_WH = 3600.0
+LOOK_EVERY_S = 60.0
+"""A processor's counter starts anew after some 260 kJ: not twice between two looks."""
 
 
-def start_meter() -> Callable[[], float]:
-    """Begin to count; the callable returns the Wh since then, NaN where no device tells.
+@dataclass(frozen=True)
+class Counter:
+    """A count of joules that only grows; from `wraps_at` on it begins at 0 again."""
 
-    A processor's counter that wraps around between two looks counts as the device says it does:
-    from its largest value to 0.
+    read: Callable[[], float]
+    wraps_at: float = float("inf")
+
+
+class Meter:
+    """Counts, from entering its block to leaving it, what the machine's counters count."""
+
+    def __init__(self, counters: Sequence[Counter] | None = None) -> None:
+        self._counters = find_counters() if counters is None else counters
+        self._last = [counter.read() for counter in self._counters]
+        self._joules = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Meter:
+        if self._counters:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._counters:
+            self._thread.join()
+            self.look()
+
+    def spent_wh(self) -> float:
+        """Return the Wh so far, NaN where no device tells."""
+        return self._joules / JOULES_A_WH if self._counters else float("nan")
+
+    def look(self) -> None:
+        """Take in what the counters say now."""
+        for place, counter in enumerate(self._counters):
+            now = counter.read()
+            used = now - self._last[place]
+            self._joules += used if used >= 0 else used + counter.wraps_at
+            self._last[place] = now
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_EVERY_S):
+            self.look()
+
+
+def find_counters() -> list[Counter]:
+    """Return the counters of this machine that may be read."""
+    return [*processors(POWERCAP), *_accelerators()]
+
+
+def processors(powercap: Path) -> list[Counter]:
+    """Return the counter of each processor package.
+
+    What is counted below a package, or beside it (the platform, the same package once more through
+    another register), is not taken: it would count twice.
     """
-    packages = _packages()
-    began = [_microjoules(package / "energy_uj") for package in packages]
-    devices = _devices()
-    began_devices = [device() for device in devices]
-
-    def spent_wh() -> float:
-        if not packages and not devices:
-            return float("nan")
-        total = 0.0
-        for package, start in zip(packages, began, strict=True):
-            used = _microjoules(package / "energy_uj") - start
-            if used < 0:
-                used += _microjoules(package / "max_energy_range_uj")
-            total += used / MICROJOULES_A_WH
-        for device, start in zip(devices, began_devices, strict=True):
-            total += (device() - start) / MILLIJOULES_A_WH
-        return total
-
-    return spent_wh
-
-
-def _packages() -> list[Path]:
-    """Return the processors' counters that may be read; of each its package alone."""
-    found: list[Path] = []
-    for folder in sorted(POWERCAP.glob("*-rapl:*")):
-        if folder.name.count(":") == 1:
-            try:
-                _microjoules(folder / "energy_uj")
-            except OSError:
-                continue  # counters are for the administrator on many systems
-            found.append(folder)
+    found: list[Counter] = []
+    for folder in sorted(powercap.glob("*")):
+        if not re.fullmatch(r"(intel|amd)-rapl:\d+", folder.name):
+            continue
+        try:
+            if (folder / "name").read_text().startswith("package"):
+                counter = partial(_joules, folder / "energy_uj")
+                counter()
+                found.append(Counter(counter, _joules(folder / "max_energy_range_uj")))
+        except OSError:
+            continue  # counters are for the administrator on many systems
     return found
 
 
-def _microjoules(file: Path) -> int:
-    return int(file.read_text())
+def _joules(file: Path) -> float:
+    return int(file.read_text()) / 1e6
 
 
-def _devices() -> list[Callable[[], float]]:
-    """Return a counter, in millijoules, of each NVIDIA accelerator that has one."""
+def _accelerators() -> list[Counter]:
+    """Return a counter of each NVIDIA accelerator that has one."""
     if find_spec("pynvml") is None:
         return []
     import pynvml  # pyright: ignore[reportMissingImports]
 
     try:
         pynvml.nvmlInit()
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
-        ]
-        for handle in handles:
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        count = pynvml.nvmlDeviceGetCount()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+        counters = [Counter(partial(_device_joules, handle)) for handle in handles]
+        for counter in counters:
+            counter.read()
     except pynvml.NVMLError:
         return []
-    return [partial(_millijoules, handle) for handle in handles]
+    return counters
 
 
-def _millijoules(handle: Any) -> float:
+def _device_joules(handle: Any) -> float:
     import pynvml  # pyright: ignore[reportMissingImports]
 
-    return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+    return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from earmark.evaluate.resamples import Measure, measure_of, read_resamples
 from earmark.pipeline import stages_of
 from earmark.records import Score, read_parquet
 from earmark.study.one_run import read_outcome
-from earmark.study.plan import Plan, Planned
-from earmark.study.results import DONE, NOT_RUN, Cell, Run, Study
+from earmark.study.plan import Plan
+from earmark.study.results import DONE, NOT_RUN, Cell, Design, Difference, Run, Study
+from earmark.study.rooms import run_folder
 from earmark.study.statistics import NAN, Interval, Measured, over_seeds, paired
 from earmark.workspace import Stage
 
 TRAINED = "trained"
-OTHER_CLIPS = "other test clips than the base arm"
+OTHER_CLIPS = "other test clips"
+NO_VALUE = Interval(NAN, NAN, NAN)
 
 
 @dataclass(frozen=True)
@@ -30,33 +32,35 @@ class Found:
     measured: Mapping[tuple[str, Measure], Measured]
 
 
-def gather(plan: Plan, root: Path, folder: Path) -> Study:
-    """Return a study's runs and cells, as far as they are done."""
-    from earmark.study.run import run_folder
+Runs = Mapping[str, Mapping[int, Found]]
+"""Finished runs by arm and seed."""
 
+
+def gather(plan: Plan, root: Path, folder: Path) -> Study:
+    """Return a study's runs, cells and differences, as far as they are done."""
     runs: list[Run] = []
-    found: dict[tuple[str, int], Found] = {}
+    found: dict[str, dict[int, Found]] = {arm: {} for arm in plan.design.arms}
     for each in plan.runs:
         stages = stages_of(each.recipe, root)
-        runs.append(_run(each, stages, run_folder(folder, each)))
+        room = run_folder(folder, each.arm, each.seed, stages["evaluate"].fingerprint)
+        runs.append(_run(each.arm, each.seed, stages, room))
         if stages["evaluate"].done:
-            found[each.arm, each.seed] = _read(stages["evaluate"].folder)
-    cells = [
-        cell
-        for measure in _measures(found)
-        for cell in [*_baselines(plan, found, measure), *_arms(plan, found, measure)]
-    ]
-    return Study(plan.design, tuple(runs), tuple(cells))
+            found[each.arm][each.seed] = _read(stages["evaluate"].folder)
+    measures = _measures(found)
+    cells = [cell for measure in measures for cell in _cells(plan.design, found, measure)]
+    differences = [row for measure in measures for row in _differences(plan.design, found, measure)]
+    return Study(plan.design, tuple(runs), tuple(cells), tuple(differences))
 
 
-def _run(planned: Planned, stages: Mapping[str, Stage], room: Path) -> Run:
+def _run(arm: str, seed: int, stages: Mapping[str, Stage], room: Path) -> Run:
     pretrain, evaluate = stages["pretrain"], stages["evaluate"]
     outcome = read_outcome(room)
-    status = DONE if evaluate.done else outcome.status if outcome else NOT_RUN
+    failed = outcome is not None and outcome.status not in (DONE, NOT_RUN)
+    status = DONE if evaluate.done else outcome.status if outcome and failed else NOT_RUN
     energy_wh = outcome.energy_wh if outcome else None
     return Run(
-        arm=planned.arm,
-        seed=planned.seed,
+        arm=arm,
+        seed=seed,
         status=status,
         pretrain=pretrain.folder.name,
         evaluate=evaluate.folder.name,
@@ -91,43 +95,33 @@ def _read(folder: Path) -> Found:
     return Found(keyed, measured)
 
 
-def _measures(found: Mapping[tuple[str, int], Found]) -> list[Measure]:
+def _measures(found: Runs) -> list[Measure]:
     """Return every measure of the trained encoder, in the order of the tasks."""
+    every = (run for seeds in found.values() for run in seeds.values())
     return list(
         dict.fromkeys(
-            measure
-            for each in found.values()
-            for encoder, measure in each.scores
-            if encoder == TRAINED
+            measure for run in every for encoder, measure in run.scores if encoder == TRAINED
         )
     )
 
 
-def _arms(plan: Plan, found: Mapping[tuple[str, int], Found], measure: Measure) -> list[Cell]:
-    """Return a cell for each arm that has been run."""
-    cells: list[Cell] = []
-    for arm in plan.design.arms:
-        ours = {seed: run for (name, seed), run in found.items() if name == arm}
-        theirs = {seed: run for (name, seed), run in found.items() if name == plan.design.base}
-        if not ours:
-            continue
-        cell = _cell(arm, TRAINED, ours, measure, plan.design.seeds)
-        if arm != plan.design.base:
-            cell = _against(cell, ours, theirs, measure)
-        cells.append(cell)
-    return cells
-
-
-def _baselines(plan: Plan, found: Mapping[tuple[str, int], Found], measure: Measure) -> list[Cell]:
-    """Return cells of the encoders that the base arm's runs were held against."""
-    base = {seed: run for (name, seed), run in found.items() if name == plan.design.base}
+def _cells(design: Design, found: Runs, measure: Measure) -> Iterator[Cell]:
+    """Yield a cell for each baseline that the base arm met, and for each arm that has been run."""
+    base = found[design.base]
     others = dict.fromkeys(
         encoder
         for run in base.values()
         for encoder, of in run.scores
         if of == measure and encoder != TRAINED
     )
-    return [_cell("", encoder, base, measure, plan.design.seeds) for encoder in others]
+    for encoder in others:
+        yield _cell("", encoder, base, measure, NO_VALUE, "")
+    for arm, ours in found.items():
+        if ours:
+            lead, why = NO_VALUE, ""
+            if arm != design.base:
+                lead, why, _ = _lead(ours, base, measure)
+            yield _cell(arm, TRAINED, ours, measure, lead, why)
 
 
 def _cell(
@@ -135,16 +129,16 @@ def _cell(
     encoder: str,
     runs: Mapping[int, Found],
     measure: Measure,
-    seeds: Sequence[int],
+    lead: Interval,
+    why: str,
 ) -> Cell:
     key = (encoder, measure)
-    scores = [runs[seed].scores[key] for seed in seeds if seed in runs and key in runs[seed].scores]
-    values = [
-        runs[seed].measured[key] for seed in seeds if seed in runs and key in runs[seed].measured
-    ]
-    good = [score for score in scores if score.status == OK] or scores
+    scores = [run.scores[key] for run in runs.values() if key in run.scores]
+    values = [run.measured[key] for run in runs.values() if key in run.measured]
+    shown = next((score for score in scores if score.status == OK), scores[0] if scores else None)
     interval = over_seeds(values)
     task, probe, shots, metric = measure
+    status = (why or OK) if values else shown.status if shown else "not measured"
     return Cell(
         arm=arm,
         encoder=encoder,
@@ -156,36 +150,63 @@ def _cell(
         mean=interval.mean,
         low=interval.low,
         high=interval.high,
-        chance=good[0].chance if good else NAN,
-        test=good[0].test if good else 0,
-        difference=NAN,
-        difference_low=NAN,
-        difference_high=NAN,
-        status=OK if values else good[0].status if good else "not measured",
+        chance=shown.chance if shown else NAN,
+        test=shown.test if shown else 0,
+        difference=lead.mean,
+        difference_low=lead.low,
+        difference_high=lead.high,
+        status=status,
+        lower_is_better=shown.lower_is_better if shown else False,
     )
 
 
-def _against(
-    cell: Cell, ours: Mapping[int, Found], theirs: Mapping[int, Found], measure: Measure
-) -> Cell:
-    """Return the cell with its difference to the base arm, over the seeds that both have."""
+def _differences(design: Design, found: Runs, measure: Measure) -> Iterator[Difference]:
+    """Yield what an axis changes: each level against the axis' first, all else being equal."""
+    task, probe, shots, metric = measure
+    key = (TRAINED, measure)
+    for axis, levels in design.axes.items():
+        for _, arms in design.blocks(axis):
+            base = arms.get(levels[0])
+            for arm in arms.values():
+                if base is None or arm == base or not (found[arm] and found[base]):
+                    continue
+                lead, why, seeds = _lead(found[arm], found[base], measure)
+                rows = [run.scores[key] for run in found[arm].values() if key in run.scores]
+                yield Difference(
+                    axis=axis,
+                    arm=arm,
+                    base=base,
+                    task=task,
+                    probe=probe,
+                    shots=shots,
+                    metric=metric,
+                    lower_is_better=bool(rows) and rows[0].lower_is_better,
+                    seeds=seeds,
+                    difference=lead.mean,
+                    low=lead.low,
+                    high=lead.high,
+                    status=why or OK,
+                )
+
+
+def _lead(
+    ours: Mapping[int, Found], theirs: Mapping[int, Found], measure: Measure
+) -> tuple[Interval, str, int]:
+    """Return the difference of two arms over the seeds that both have, why there is none, seeds."""
     key = (TRAINED, measure)
     both = [
         seed
         for seed in ours
         if seed in theirs and key in ours[seed].measured and key in theirs[seed].measured
     ]
-    same = all(ours[seed].scores[key].test == theirs[seed].scores[key].test for seed in both)
-    if both and not same:
-        return msgspec.structs.replace(cell, status=OTHER_CLIPS)
-    interval = (
-        paired([ours[s].measured[key] for s in both], [theirs[s].measured[key] for s in both])
-        if both
-        else Interval(NAN, NAN, NAN)
-    )
-    return msgspec.structs.replace(
-        cell,
-        difference=interval.mean,
-        difference_low=interval.low,
-        difference_high=interval.high,
-    )
+    if not both:
+        return NO_VALUE, "no seed that both have", 0
+    if any(_clips(ours[seed].scores[key]) != _clips(theirs[seed].scores[key]) for seed in both):
+        return NO_VALUE, OTHER_CLIPS, 0
+    lead = paired([ours[s].measured[key] for s in both], [theirs[s].measured[key] for s in both])
+    return lead, "", len(both)
+
+
+def _clips(score: Score) -> Sequence[object]:
+    """Return what tells test clips from others."""
+    return score.test, score.clips

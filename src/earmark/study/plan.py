@@ -64,7 +64,13 @@ def _arms(config: StudyConfig) -> dict[str, dict[str, str]]:
     else:
         varied = [base | {axis: level} for axis, levels in axes.items() for level in levels[1:]]
         chosen = [base, *varied]
-    return {", ".join(levels.values()): levels for levels in chosen}
+    named = {", ".join(levels.values()): levels for levels in chosen}
+    if len(named) < len(chosen):
+        raise ConfigError(
+            "axes: two arms would have the same name, for a level's name has a comma in it. Name "
+            "levels without commas."
+        )
+    return named
 
 
 def _recipe(

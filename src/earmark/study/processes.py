@@ -14,12 +14,11 @@ from pathlib import Path
 
 from earmark.progress import Progress
 from earmark.study.config import OneMachine
-from earmark.study.one_run import Outcome, read_outcome, write_outcome
-from earmark.study.results import NOT_RUN
+from earmark.study.one_run import conclude
 
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 60.0
-"""How long a run that was asked to stop may take to save its state."""
+"""How long runs that were asked to stop may take, together, to save their states."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,27 @@ class Running:
     process: subprocess.Popen[bytes]
 
 
-def command(folder: Path, root: Path) -> list[str]:
-    """Return the command of one run."""
-    return [sys.executable, "-m", "earmark.study.one_run", str(folder), str(root)]
+def start_run(
+    folder: Path, root: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a run; what it has to say goes to its log.txt. It stops when this process is gone."""
+    command = [sys.executable, "-m", "earmark.study.one_run", str(folder), str(root)]
+    with open(folder / "log.txt", "ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C comes to it through us, once
+        )
 
 
 def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: Progress) -> None:
-    """Do runs, some at a time; what each has to say goes to its log.txt.
+    """Do runs, some at a time.
 
-    A run that fails is left to be told of afterwards. Ctrl-C and SIGTERM ask the running ones to
-    save their state and stop.
+    A run that fails is left to be told of afterwards. Ctrl-C, SIGTERM and SIGHUP ask the running
+    ones to save their state and stop.
     """
     waiting, running = list(folders), dict[int, Running]()
     with _stopping(running):
@@ -47,7 +57,8 @@ def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: P
             for slot in range(where.processes):
                 if waiting and slot not in running:
                     folder = waiting.pop(0)
-                    running[slot] = Running(folder, _start(folder, root, where, slot))
+                    process = start_run(folder, root, _environment(where, slot))
+                    running[slot] = Running(folder, process)
             for slot in [slot for slot, each in running.items() if each.process.poll() is not None]:
                 ended = running.pop(slot)
                 code = ended.process.returncode
@@ -56,50 +67,42 @@ def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: P
             time.sleep(LOOK_EVERY_S)
 
 
-def _start(folder: Path, root: Path, where: OneMachine, slot: int) -> subprocess.Popen[bytes]:
+def _environment(where: OneMachine, slot: int) -> dict[str, str]:
     threads = max((os.cpu_count() or 1) // where.processes, 1)
-    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
     if where.devices:
         environment["CUDA_VISIBLE_DEVICES"] = where.devices[slot % len(where.devices)]
-    with open(folder / "log.txt", "ab") as log:
-        return subprocess.Popen(
-            command(folder, root),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,  # Ctrl-C comes to it through us, once
-        )
-
-
-def conclude(folder: Path, code: int) -> None:
-    """Say of a run that ended without a word how it did: by a signal, or by a fault of ours."""
-    outcome = read_outcome(folder)
-    if code == 0 or (outcome is not None and outcome.status != NOT_RUN):
-        return
-    killed = f"ended by signal {-code}" + (", perhaps for want of memory" if code == -9 else "")
-    status = f"failed: {killed if code < 0 else 'broke off'}; see {folder / 'log.txt'}"
-    write_outcome(folder, Outcome(status=status, energy_wh=outcome.energy_wh if outcome else None))
+    return environment
 
 
 @contextmanager
 def _stopping(running: Mapping[int, Running]) -> Generator[None]:
     """Take the runs along when this process is asked to stop."""
-    before = signal.getsignal(signal.SIGTERM)
+    asked = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in asked}
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in asked:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-        for each in running.values():
-            if each.process.poll() is None:
-                each.process.terminate()
-        for each in running.values():
-            try:
-                each.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                each.process.kill()
+        _end([each.process for each in running.values()])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask processes to stop, and kill those that have not by then, or when asked once more."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    until_s = time.monotonic() + PATIENCE_S
+    try:
+        for process in processes:
+            process.wait(max(until_s - time.monotonic(), 0))
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        for process in processes:
+            process.kill()

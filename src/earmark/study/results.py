@@ -1,7 +1,7 @@
 """What a study found, as rows: read by its tables and by the report.
 
-A study's folder in the workspace, `study-<name>`, holds study.json (`Design`), runs.parquet (`Run`)
-and cells.parquet (`Cell`).
+A study's folder in the workspace, `study-<name>`, holds study.json (`Design`), runs.parquet
+(`Run`), cells.parquet (`Cell`) and differences.parquet (`Difference`).
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ class Design(Row, frozen=True, kw_only=True):
         """The arm that the others are held against."""
         return next(iter(self.arms))
 
-    def along(self, axis: str) -> dict[str, str]:
-        """Return the arms that differ from the base arm on an axis alone, by level; it included."""
-        base = self.arms[self.base]
-        others = {name for name in self.axes if name != axis}
-        return {
-            levels[axis]: arm
-            for arm, levels in self.arms.items()
-            if all(levels[name] == base[name] for name in others)
-        }
+    def blocks(self, axis: str) -> list[tuple[dict[str, str], dict[str, str]]]:
+        """Return, for each setting of the other axes, that and the arms by level of this axis.
+
+        A star has one block, of the arms that differ from the base arm on this axis alone. A block
+        of one arm compares nothing and is left out.
+        """
+        found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        for arm, levels in self.arms.items():
+            others = tuple((name, level) for name, level in levels.items() if name != axis)
+            found.setdefault(others, {})[levels[axis]] = arm
+        return [(dict(others), arms) for others, arms in found.items() if len(arms) > 1]
 
 
 class Run(Row, frozen=True, kw_only=True):
@@ -72,14 +74,36 @@ class Run(Row, frozen=True, kw_only=True):
     energy_wh: float
 
 
+class Difference(Row, frozen=True, kw_only=True):
+    """How much higher `arm` scores than `base`, which differs from it on `axis` alone.
+
+    `base` has the first level of the axis. `seeds` are those that both have; `difference` is the
+    mean over them, taken on the same test clips, with a 95 % interval over seeds and test clips:
+    NaN under a single seed, and where there are too few test recordings.
+    """
+
+    axis: str
+    arm: str
+    base: str
+    task: str
+    probe: str
+    shots: int
+    metric: str
+    lower_is_better: bool
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    status: str
+
+
 class Cell(Row, frozen=True, kw_only=True):
     """One arm on one measure, over its seeds.
 
-    `mean` is that of the seeds, with a 95 % interval over seeds and test clips. `difference` is
-    the mean over seeds of the arm's score less the base arm's under the same seed and on the same
-    test clips, with its interval; NaN for the base arm itself. `encoder` is
-    "trained"; the baselines "random" (over the seeds) and "log-mel" are cells of their own, whose
-    `arm` is "" and whose differences are NaN.
+    `mean` is that of the seeds, with a 95 % interval over seeds and test clips; NaN under a single
+    seed. `difference` is that to the study's base arm, as of `Difference`; NaN for that arm.
+    `encoder` is "trained"; the baselines "random" (over the seeds) and "log-mel" are cells of their
+    own, whose `arm` is "" and whose differences are NaN.
     """
 
     arm: str
@@ -98,6 +122,7 @@ class Cell(Row, frozen=True, kw_only=True):
     difference_low: float
     difference_high: float
     status: str
+    lower_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +132,7 @@ class Study:
     design: Design
     runs: tuple[Run, ...]
     cells: tuple[Cell, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 def write_study(study: Study, folder: Path) -> None:
@@ -114,6 +140,7 @@ def write_study(study: Study, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(folder / "runs.parquet", study.runs, Run)
     write_parquet(folder / "cells.parquet", study.cells, Cell)
+    write_parquet(folder / "differences.parquet", study.differences, Difference)
     text = msgspec.json.format(msgspec.json.encode(study.design), indent=2).decode()
     write_text(folder / "study.json", text + "\n")
 
@@ -122,4 +149,6 @@ def read_study(folder: Path) -> Study:
     """Read what `write_study` wrote."""
     design = msgspec.json.decode((folder / "study.json").read_bytes(), type=Design)
     runs = read_parquet(folder / "runs.parquet", Run)
-    return Study(design, tuple(runs), tuple(read_parquet(folder / "cells.parquet", Cell)))
+    cells = read_parquet(folder / "cells.parquet", Cell)
+    differences = read_parquet(folder / "differences.parquet", Difference)
+    return Study(design, tuple(runs), tuple(cells), tuple(differences))

@@ -1,8 +1,8 @@
 """A study as tables: Markdown, CSV and LaTeX, one table an axis.
 
-Rows are the axis' levels, columns the measures; a cell has the mean over seeds with its interval,
-and under it the paired difference to the base arm. A difference whose interval does not hold zero
-is in bold. A cell without an interval (one seed) says so.
+Rows are measures, columns the axis' levels; a cell has the mean over seeds with its interval, and
+under it the paired difference to the axis' first level. A difference whose interval does not hold
+zero is in bold. A cell without an interval says so.
 """
 
 from __future__ import annotations
@@ -10,23 +10,33 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earmark.evaluate.base import OK
 from earmark.evaluate.resamples import Measure
 from earmark.evaluate.table import called
-from earmark.study.results import DONE, Cell, Run, Study
+from earmark.study.results import DONE, Cell, Difference, Run, Study
 from earmark.workspace import write_text
 
 Marked = Callable[[str], str]
 
+UNEQUAL = 0.02
+"""By how much, as a share, arms may differ in the audio that they heard before it is told."""
+BOLD, END = "\x02", "\x03"
+"""Stand-ins for LaTeX's own signs while text is made safe for it."""
+LATEX = {sign: f"\\{sign}" for sign in "&%_#{}$"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
 
 def write_tables(study: Study, folder: Path) -> None:
-    """Write table.md, table.tex, cells.csv and runs.csv into a study's folder."""
+    """Write table.md, table.tex, cells.csv, differences.csv and runs.csv into a study's folder."""
     write_text(folder / "table.md", markdown(study))
     write_text(folder / "table.tex", latex(study))
     write_text(folder / "cells.csv", _csv(study.cells))
+    write_text(folder / "differences.csv", _csv(study.differences))
     write_text(folder / "runs.csv", _csv(study.runs))
 
 
@@ -34,9 +44,10 @@ def markdown(study: Study) -> str:
     """Return a heading and a table for each axis, and one of costs."""
     parts = [f"# {study.design.question or study.design.name}\n"]
     for axis in study.design.axes:
-        rows = axis_table(study, axis, bold=lambda text: f"**{text}**", line="<br>")
-        parts.append(f"## {axis}\n\n{_pipes(rows)}\n")
-    parts.append(f"## Cost\n\n{_pipes(cost_table(study))}\n")
+        for others, rows in axis_tables(study, axis, bold="**{}**".format, line="<br>"):
+            parts.append(f"## {_heading(axis, others)}\n\n{_pipes(rows)}\n")
+    parts.append(f"## Cost, mean of the finished runs\n\n{_pipes(cost_table(study))}\n")
+    parts += [f"{line}\n" for line in unequal_audio(study)]
     return "\n".join(parts)
 
 
@@ -44,34 +55,56 @@ def latex(study: Study) -> str:
     """Return a tabular for each axis, for the package booktabs."""
     parts: list[str] = []
     for axis in study.design.axes:
-        rows = axis_table(study, axis, bold=lambda text: f"\\textbf{{{text}}}", line=" ")
-        head, *body = [[_escaped(cell) for cell in row] for row in rows]
-        lines = [" & ".join(cells) + r" \\ \relax" for cells in body]
-        columns = "l" * len(head)
-        parts.append(
-            f"% {axis}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
-            + " & ".join(head)
-            + " \\\\\n\\midrule\n"
-            + "\n".join(lines)
-            + "\n\\bottomrule\n\\end{tabular}\n"
-        )
+        for others, rows in axis_tables(study, axis, bold=f"{BOLD}{{}}{END}".format, line=" "):
+            head, *body = [[_for_latex(cell) for cell in row] for row in rows]
+            # A bracket behind the end of a row would be taken for its argument.
+            lines = [" & ".join(cells) + r" \\ \relax" for cells in body]
+            parts.append(
+                f"% {_heading(axis, others)}\n\\begin{{tabular}}{{{'l' * len(head)}}}\n\\toprule\n"
+                + " & ".join(head)
+                + " \\\\\n\\midrule\n"
+                + "\n".join(lines)
+                + "\n\\bottomrule\n\\end{tabular}\n"
+            )
     return "\n".join(parts)
 
 
-def axis_table(study: Study, axis: str, *, bold: Marked, line: str) -> list[list[str]]:
-    """Return the table of an axis: a row a measure, a column a level, the baselines last."""
-    levels = study.design.along(axis)
+def axis_tables(
+    study: Study, axis: str, *, bold: Marked, line: str
+) -> Iterator[tuple[dict[str, str], list[list[str]]]]:
+    """Yield the tables of an axis, one for each setting of the others: a row a measure.
+
+    Columns are the levels, the differences being to the first of them, and the baselines.
+    """
     cells = {(cell.arm, cell.encoder, _measure(cell)): cell for cell in study.cells}
+    leads = {(row.axis, row.arm, _measure(row)): row for row in study.differences}
     measures = list(dict.fromkeys(_measure(cell) for cell in study.cells))
     others = list(dict.fromkeys(cell.encoder for cell in study.cells if not cell.arm))
-    rows = [["measure", "chance", *levels, *others]]
-    for measure in measures:
-        chance = next(cell.chance for cell in study.cells if _measure(cell) == measure)
-        row = [f"{called(measure)}, {measure[3].replace('_', ' ')}", _number(chance)]
-        row += [_shown(cells.get((arm, "trained", measure)), bold, line) for arm in levels.values()]
-        row += [_shown(cells.get(("", name, measure)), bold, line) for name in others]
-        rows.append(row)
-    return rows
+    seeds = len(study.design.seeds)
+    for setting, arms in study.design.blocks(axis):
+        rows = [["measure", "chance", *arms, *others]]
+        for measure in measures:
+            chance = next(cell.chance for cell in study.cells if _measure(cell) == measure)
+            row = [f"{called(measure)}, {measure[3].replace('_', ' ')}", _number(chance)]
+            for arm in arms.values():
+                text = _score(cells.get((arm, "trained", measure)), seeds)
+                lead = leads.get((axis, arm, measure))
+                row.append(text if lead is None else f"{text}{line}{_lead(lead, bold)}")
+            row += [_score(cells.get(("", name, measure)), seeds) for name in others]
+            rows.append(row)
+        yield setting, rows
+
+
+def unequal_audio(study: Study) -> list[str]:
+    """Return a sentence where arms have not heard equally much."""
+    heard = {run.arm: run.audio_s for run in study.runs if not math.isnan(run.audio_s)}
+    if not heard or max(heard.values()) <= (1 + UNEQUAL) * min(heard.values()):
+        return []
+    least, most = min(heard, key=heard.__getitem__), max(heard, key=heard.__getitem__)
+    return [
+        f"{most} learnt from {heard[most]:,.0f} s of audio, {least} from {heard[least]:,.0f}: few "
+        "steps make up the budget. Raise pretrain.audio_s or lower pretrain.batch_s."
+    ]
 
 
 def cost_table(study: Study) -> list[list[str]]:
@@ -94,29 +127,33 @@ def cost_table(study: Study) -> list[list[str]]:
     return rows
 
 
-def _measure(cell: Cell) -> Measure:
-    return cell.task, cell.probe, cell.shots, cell.metric
+def _heading(axis: str, others: Mapping[str, str]) -> str:
+    setting = ", ".join(f"{name} {level}" for name, level in others.items())
+    return f"{axis} ({setting})" if setting else axis
 
 
-def _shown(cell: Cell | None, bold: Marked, line: str) -> str:
+def _measure(row: Cell | Difference) -> Measure:
+    return row.task, row.probe, row.shots, row.metric
+
+
+def _score(cell: Cell | None, seeds: int) -> str:
     if cell is None:
         return "not run"
     if math.isnan(cell.mean):
         return cell.status
-    text = f"{_number(cell.mean)} {_interval(cell.low, cell.high, '')}"
-    if cell.status != OK:
-        return f"{text}{line}{cell.status}"
-    if math.isnan(cell.difference):
-        return text
-    lead = f"{cell.difference:+.3f} {_interval(cell.difference_low, cell.difference_high, '+')}"
-    clear = cell.difference_low > 0 or cell.difference_high < 0
-    return f"{text}{line}{bold(lead) if clear else lead}"
+    partly = f" ({cell.seeds} of {seeds} seeds)" if cell.arm and cell.seeds < seeds else ""
+    return f"{_number(cell.mean)} {_interval(cell.low, cell.high, '')}{partly}"
+
+
+def _lead(row: Difference, bold: Marked) -> str:
+    if math.isnan(row.difference):
+        return row.status
+    text = f"{row.difference:+.3f} {_interval(row.low, row.high, '+')}"
+    return bold(text) if row.low > 0 or row.high < 0 else text
 
 
 def _interval(low: float, high: float, sign: str) -> str:
-    if math.isnan(low):
-        return "(one seed)"
-    return f"[{low:{sign}.3f}, {high:{sign}.3f}]"
+    return "(no interval)" if math.isnan(low) else f"[{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
 def _number(value: float) -> str:
@@ -131,12 +168,11 @@ def _mean(runs: Sequence[Run], of: Callable[[Run], float], form: str) -> str:
 def _pipes(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in lines
-    )
+    safe = [[" ".join(cell.split()).replace("|", "&#124;") for cell in row] for row in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in safe)
 
 
-def _csv(rows: Sequence[Cell] | Sequence[Run]) -> str:
+def _csv(rows: Sequence[Cell] | Sequence[Difference] | Sequence[Run]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     if rows:
@@ -146,7 +182,6 @@ def _csv(rows: Sequence[Cell] | Sequence[Run]) -> str:
     return stream.getvalue()
 
 
-def _escaped(text: str) -> str:
-    for sign in "&%_#":
-        text = text.replace(sign, f"\\{sign}")
-    return text
+def _for_latex(text: str) -> str:
+    escaped = "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return escaped.replace(BOLD, r"\textbf{").replace(END, "}")

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from earmark.evaluate import bootstrap
-from earmark.evaluate.bootstrap import percentile_interval, resample_weights
+from earmark.evaluate.bootstrap import (
+    bootstrapped,
+    clips_digest,
+    percentile_interval,
+    resample_weights,
+)
+from earmark.records import Example
 
 
 def all_weights(groups: list[str], resamples: int, seed: int) -> np.ndarray:
@@ -27,6 +33,67 @@ def test_equal_generators_give_equal_weights_whatever_the_clips_are_right_about(
     groups = [str(n) for n in range(10)]
     assert np.array_equal(all_weights(groups, 30, 7), all_weights(groups, 30, 7))
     assert not np.array_equal(all_weights(groups, 30, 7), all_weights(groups, 30, 8))
+
+
+def means(recordings: list[str], seed: int = 0, task: str = "kind") -> np.ndarray:
+    right = np.arange(len(recordings)) % 3 / 2
+    return bootstrapped(
+        lambda weights: np.stack([weights @ right, weights @ (1 - right)]) / len(recordings),
+        recordings,
+        task=task,
+        seed=seed,
+        resamples=40,
+    )
+
+
+def test_equal_seeds_and_tasks_give_equal_resamples_in_blocks_or_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recordings = [str(n // 2) for n in range(12)]
+    whole = means(recordings)
+    assert whole.shape == (2, 40)
+    assert not np.array_equal(whole, means(recordings, seed=1))
+    assert not np.array_equal(whole, means(recordings, task="voice"))
+    monkeypatch.setattr(bootstrap, "WEIGHTS_AT_ONCE", 12 * 7)
+    assert np.array_equal(whole, means(recordings))
+
+
+@pytest.mark.parametrize("recordings", [1, 4, 5])
+def test_few_recordings_give_no_interval(recordings: int) -> None:
+    found = means([str(n % recordings) for n in range(60)])
+    assert np.isnan(found).all() == (recordings < 5)
+    assert np.isnan(percentile_interval(found[0])).all() == (recordings < 5)
+
+
+def clip(number: int, recording: str | None = None) -> Example:
+    return Example(
+        id=f"clip-{number}",
+        path="",
+        name="",
+        duration_s=1.0,
+        split="test",
+        recording=recording,
+        speaker=None,
+        tags=(),
+        tag_ids=(),
+        caption="",
+        summary="",
+        labels={},
+    )
+
+
+def test_a_digest_tells_apart_what_cannot_be_paired() -> None:
+    clips = [clip(0), clip(1)]
+    digest = clips_digest(clips, [("a",), ("b", "c")])
+    assert digest == clips_digest([clip(0), clip(1)], [["a"], ["c", "b"]])
+    others = [
+        clips_digest(clips, [("a",), ("b",)]),
+        clips_digest(clips[::-1], [("b", "c"), ("a",)]),
+        clips_digest([clip(0), clip(2)], [("a",), ("b", "c")]),
+        clips_digest([clip(0), clip(1, "tape")], [("a",), ("b", "c")]),
+    ]
+    assert len({digest, *others}) == 5
+    assert clips_digest([], []) == ""
 
 
 def test_blocks_hold_every_resample(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,12 @@ def test_two_tasks_of_one_name_are_refused() -> None:
     ("settings", "words"),
     [
         ({"bootstrap": 0}, "bootstrap"),
+        ({"baselines": ["random", "random"]}, "evaluate.baselines names 'random' 2 times"),
+        ({"probes": ["linear", "nearest", "linear"]}, "evaluate.probes names 'linear' 2 times"),
+        ({"shots": [5, 1, 5, 5]}, "evaluate.shots names 5 3 times. Name it once."),
+        ({"regularisation": [0.1, 0.1]}, "evaluate.regularisation names 0.1 2 times"),
+        ({"regularisation": [1.0, float("inf")]}, "holds inf, but strengths are finite"),
+        ({"regularisation": [float("nan")]}, "regularisation"),
         ({"regularisation": []}, "regularisation"),
         ({"regularisation": [-1.0]}, "regularisation"),
         ({"tasks": [{"name": "a", "label": "b", "metric": "accurate"}]}, "metric"),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from earmark.audio import AudioError
 from earmark.evaluate.features import CachedEncoder, encoder_fingerprint, thinned
+from earmark.evaluate.parts import Kept, read_part, write_part
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
 
@@ -131,6 +132,33 @@ def test_other_weights_class_or_settings_are_another_cache(tmp_path: Path) -> No
     }
     assert len(prints) == 5
     assert encoder_fingerprint(Loudness(1.0), b"{}") in prints
+
+
+def test_a_buffer_that_checkpoints_leave_out_counts_as_well() -> None:
+    class Windowed(Loudness):
+        def __init__(self, window: float) -> None:
+            super().__init__()
+            self.register_buffer("window", torch.tensor(window), persistent=False)
+
+    assert "window" not in Windowed(1.0).state_dict()
+    assert encoder_fingerprint(Windowed(1.0), b"") == encoder_fingerprint(Windowed(1.0), b"")
+    assert encoder_fingerprint(Windowed(1.0), b"") != encoder_fingerprint(Windowed(2.0), b"")
+
+
+def test_of_a_part_only_the_wanted_clips_are_held_in_half_precision(tmp_path: Path) -> None:
+    rows = {name: np.full((2, 3), number, np.float16) for number, name in enumerate("abc")}
+    write_part(tmp_path, "frames", rows)
+    (part,) = tmp_path.glob("*")
+    found = read_part(part, {"b", "z"})
+    assert list(found) == ["b"]
+    assert found["b"].base is None
+    assert (found["b"].dtype, found["b"].tolist()) == (np.float16, rows["b"].tolist())
+    kept = Kept(tmp_path, "frames")
+    assert kept.find(["b", "z"]) == {"z"}
+    with pytest.raises(KeyError):
+        kept["a"]
+    kept.add({"z": np.zeros((1, 3), np.float16)})
+    assert Kept(tmp_path, "frames").find(["a", "z"]) == set()
 
 
 def test_features_without_clips_have_the_width_of_the_encoder(tmp_path: Path) -> None:

@@ -44,6 +44,33 @@ def test_average_precision_agrees_with_scikit_learn(rng: np.random.Generator, le
     assert found == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+def test_average_precision_agrees_with_its_formula(rng: np.random.Generator, share: float) -> None:
+    targets = rng.random((400, 6)) < share
+    targets[:, 0] = False
+    scores = np.round(rng.normal(size=(400, 6)), 1)
+    scores[:, 1], scores[rng.random(400) < 0.5, 2] = 0.0, -np.inf
+    weights = rng.multinomial(400, np.full(400, 1 / 400), size=20).astype(float)
+    found = mean_average_precision(scores, targets, weights)
+    assert found == pytest.approx(plain_precision(scores, targets, weights), abs=1e-6, nan_ok=True)
+
+
+def plain_precision(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The mean over classes of the mean, over positives, of the precision down to their score."""
+    found = np.full((len(weights), targets.shape[1]), np.nan)
+    for index, (score, true) in enumerate(zip(scores.T, targets.T, strict=True)):
+        above = score[None, :] >= score[:, None]
+        for row, weight in enumerate(weights):
+            held = weight * true
+            if held.sum():
+                precision = (above @ held) / np.maximum(above @ weight, 1)
+                found[row, index] = (held * precision).sum() / held.sum()
+    some = ~np.isnan(found).all(axis=1)
+    means = np.full(len(weights), np.nan)
+    means[some] = np.nanmean(found[some], axis=1)
+    return means
+
+
 def test_a_resample_equals_the_clips_that_it_holds(rng: np.random.Generator) -> None:
     targets = one_class_a_clip(rng, 30, 3)
     scores = rng.normal(size=(30, 3))

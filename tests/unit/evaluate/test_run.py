@@ -11,7 +11,7 @@ from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
 from earmark.evaluate.bootstrap import percentile_interval
 from earmark.evaluate.config import CheckpointChoice, EvaluateConfig, ExternalChoice, TaskConfig
-from earmark.evaluate.contenders import fresh, log_mel, trained
+from earmark.evaluate.contenders import contenders_of, fresh, log_mel, trained
 from earmark.evaluate.leakage.leak import Leak
 from earmark.evaluate.resamples import measure_of, read_resamples
 from earmark.evaluate.run import evaluate
@@ -196,6 +196,50 @@ def test_clips_that_were_learnt_from_are_listed_and_left_out(
     (leak,) = read_parquet(tmp_path / "leaks.parquet", Leak)
     assert (leak.id, leak.by, leak.learnt_id) == (tested.id, "id", learnt.id)
     assert tables(tmp_path)[0][0].test == 14
+
+
+def test_an_encoder_whose_source_was_edited_is_another_one(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "an_external_encoder.py"
+    lines = (
+        "from earmark.pretrain.encoders.statistics import LogMelStatistics",
+        "class Mine(LogMelStatistics):",
+        "    pass",
+    )
+    source.write_text("\n".join(lines))
+    config = EvaluateConfig(
+        baselines=(), encoders={"mine": ExternalChoice(target="an_external_encoder:Mine")}
+    )
+    _, mine = contenders_of(config)
+    before = mine.build(checkpoint, 0).settings
+    assert mine.build(checkpoint, 0).settings == before
+    source.write_text("\n".join((*lines, "# edited")))
+    assert mine.build(checkpoint, 0).settings != before
+
+
+def test_a_truncated_file_of_a_table_costs_one_clip(
+    examples: list[Example],
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = ["path,kind"]
+    rng = np.random.default_rng(5)
+    for number in range(20):
+        wave = rng.normal(0, 0.1, RATE).clip(-1, 1)
+        soundfile.write(tmp_path / f"{number}.flac", wave, RATE)
+        rows.append(f"{number}.flac,{'ab'[number % 2]}")
+    damaged = tmp_path / "6.flac"
+    damaged.write_bytes(damaged.read_bytes()[:6000])
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    task = TaskConfig(name="own", table=str(tmp_path / "own.csv"), label="kind")
+    config = msgspec.structs.replace(CONFIG, tasks=(task,), baselines=("random",))
+    evaluate(examples, checkpoint, config, tmp_path, seed=0)
+    (fit, _) = tables(tmp_path)[2]
+    assert fit.train_clips + fit.validation_clips + fit.test_clips == 19
+    assert "own: 1 of 20 clips left out: 1 truncated (such as 6.flac)" in capsys.readouterr().err
 
 
 def test_resamples_are_kept_for_pairs_of_runs(

@@ -50,6 +50,15 @@ def test_a_clear_difference_is_bold() -> None:
     assert "**" not in unclear
 
 
+def test_without_an_interval_nothing_is_clear() -> None:
+    alone = msgspec.structs.replace(score("trained", 0.8), low=NAN, high=NAN)
+    pair = msgspec.structs.replace(comparison(0.1, 0.5), low=NAN, high=NAN)
+    *_, line = score_table([alone, score("random", 0.5)], [pair]).splitlines()
+    assert "| 0.800 (no interval) | 0.500 [0.400, 0.600] | +0.300 (no interval) |" in line
+    assert "nan" not in line
+    assert "**" not in line
+
+
 def test_what_has_no_value_says_why() -> None:
     table = score_table([score("trained", NAN, "too few classes in train")], [])
     assert "| too few classes in train |" in table

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from earmark.study.results import Cell, Design, Run, Study
+from earmark.study.results import Cell, Design, Difference, Run, Study
 
 NAN = float("nan")
 OBJECTIVES = ("tags", "contrastive", "captioning", "multi-task")
@@ -32,7 +33,44 @@ def study(*, question: str = "Which objective for which task?", **changes: Any) 
         }
     )
     cells = [cell for arm in design.arms for cell in _cells(arm, design.base)]
-    return Study(design, tuple(runs(design)), (*cells, *_baselines()))
+    rows = (*cells, *_baselines())
+    return Study(design, tuple(runs(design)), rows, differences(design, cells))
+
+
+def differences(design: Design, cells: Sequence[Cell]) -> tuple[Difference, ...]:
+    """Return what each axis changes: of arms that are held against the base arm, as in the cells.
+
+    In other blocks of a grid it is made up from the means.
+    """
+    found = {(c.arm, c.task, c.probe, c.shots, c.metric): c for c in cells if c.arm}
+    return tuple(
+        _difference(axis, row, found[arms[levels[0]], *key])
+        for axis, levels in design.axes.items()
+        for _, arms in design.blocks(axis)
+        if levels[0] in arms
+        for (arm, *key), row in found.items()
+        if arm in arms.values() and arm != arms[levels[0]] and (arms[levels[0]], *key) in found
+    )
+
+
+def _difference(axis: str, row: Cell, base: Cell) -> Difference:
+    direct = not np.isnan(row.difference)
+    gain = row.difference if direct else row.mean - base.mean
+    return Difference(
+        axis=axis,
+        arm=row.arm,
+        base=base.arm,
+        task=row.task,
+        probe=row.probe,
+        shots=row.shots,
+        metric=row.metric,
+        lower_is_better=row.lower_is_better,
+        seeds=min(row.seeds, base.seeds),
+        difference=gain,
+        low=row.difference_low if direct else gain - 0.02,
+        high=row.difference_high if direct else gain + 0.02,
+        status="ok",
+    )
 
 
 def runs(design: Design) -> list[Run]:
@@ -121,6 +159,7 @@ def _cells(arm: str, base: str) -> list[Cell]:
                 low=11.0,
                 high=17.0,
                 metric="audio_to_text_median_rank",
+                lower_is_better=True,
                 chance=200.0,
             ),
             compared(

@@ -1,13 +1,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from earmark.records import Example
 from earmark.report.document import embed_json
-from earmark.report.explorer import AUDIO_BUDGET_BYTES, HEARD, choose, explore, nearest
+from earmark.report.explorer import AUDIO_BUDGET_BYTES, HEARD, choose, explore, nearest, sample
 from earmark.report.stages import finished
 from earmark.report.tags import read_tags
+
+MANIFEST = ("manifest", "manifest.parquet", Example)
 
 
 def test_nearness_is_the_cosine_of_the_clips_that_two_tags_have():
@@ -27,6 +30,33 @@ def test_equally_near_tags_stand_in_the_order_of_the_list():
 
 def test_a_tag_twice_in_a_clip_counts_once():
     assert nearest(["a", "b"], [("a", "a", "b"), ("b", "a")])[0] == ((1, 1.0),)
+
+
+def test_every_n_th_clip_is_counted_where_there_are_too_many():
+    held = [(str(place),) for place in range(10)]
+    assert sample(held, 10) == held
+    assert sample(held, 9) == held[::2]
+    assert sample(held, 3) == held[::4]
+    assert sample([], 3) == []
+
+
+def test_nearness_of_many_clips_is_that_of_counting_pairs():
+    rng = np.random.default_rng(0)
+    tags = [f"tag {place}" for place in range(60)]
+    held = [tuple(tags[t] for t in rng.integers(0, 70, 8) if t < 60) for _ in range(3000)]
+    found = nearest(tags, held)
+    sets = [{place for place, own in enumerate(held) if tag in own} for tag in tags]
+    for one, near in enumerate(found):
+        assert len(near) == 8
+        for other, cosine in near:
+            shared = len(sets[one] & sets[other])
+            assert cosine == round(shared / (len(sets[one]) * len(sets[other])) ** 0.5, 2)
+
+
+def test_the_explorer_says_over_how_many_clips_it_counted(whole):
+    found = finished(whole)
+    explored = explore(found, ["recording"])
+    assert explored.counted == explored.of == len(found.rows(*MANIFEST))
 
 
 def test_clips_are_chosen_for_tags_that_none_is_heard_of():

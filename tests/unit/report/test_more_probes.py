@@ -1,12 +1,16 @@
+import re
+
 from earmark.evaluate.base import Confusion
 from earmark.report import write_report
 from earmark.report.confusions import MOST_CLASSES, confusion_of, read_confusions
 from earmark.report.leaks import leaks_of, read_leaks
-from earmark.report.measures import lower_is_better, split_direction, written
+from earmark.report.measures import between, gained, gained_between, split_direction, written
 from earmark.report.other_probes import read_others
 from earmark.report.probes import read_probes
 from earmark.report.shots import read_shots
 from earmark.report.stages import finished
+
+NAN = float("nan")
 
 
 def confusion(truth: str, predicted: str, clips: int) -> Confusion:
@@ -26,11 +30,12 @@ def test_directions_are_read_from_metrics():
     assert split_direction("CIDEr-D") == ("", "CIDEr-D")
 
 
-def test_of_a_rank_less_is_better():
-    assert lower_is_better("audio_to_text_median_rank")
-    assert not lower_is_better("accuracy")
+def test_a_rank_has_one_digit_and_a_missing_interval_is_said():
     assert (written("median rank", 12.04), written("mAP", 0.5)) == ("12.0", "0.500")
-    assert written("mAP", float("nan")) == "–"
+    assert (gained("median_rank", -5.5), gained("mAP", 0.0)) == ("−5.5", "+0.000")
+    assert written("mAP", NAN) == gained("mAP", NAN) == "–"
+    assert between("mAP", 0.4, 0.6) == "0.400 – 0.600"
+    assert between("mAP", NAN, NAN) == gained_between("mAP", NAN, NAN) == "no interval"
 
 
 def test_other_probes_and_tasks_on_texts_have_tables_of_their_own(whole):
@@ -45,6 +50,16 @@ def test_other_probes_and_tasks_on_texts_have_tables_of_their_own(whole):
     (entry, *_) = captioning.lines[0].entries
     assert entry
     assert not entry.measured
+
+
+def test_a_score_without_an_interval_says_so_and_which_way_is_better(page):
+    (row,) = (row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if "median rank" in row)
+    assert "less is better" in row
+    assert '<b>12.0</b> <span class="note">no interval</span>' in row
+
+
+def test_a_leaked_clip_of_another_dataset_is_told_with_it(page):
+    assert page.count("of another-dataset") == 1
 
 
 def test_few_shots_are_curves_by_encoder_and_missing_ones_have_a_reason(whole, hostile):
@@ -82,16 +97,12 @@ def test_a_clip_that_leaked_twice_counts_once_by_the_surest_way(whole):
     assert leaks_of([]).clips == 0
 
 
-def test_an_older_evaluation_has_none_of_these_sections(build, tmp_path):
+def test_an_older_evaluation_has_none_of_these_sections(page, build, tmp_path):
     workspace = build(tmp_path / "workspace", clips=12)
     stage = workspace.latest_run()[1]["evaluate"]
     for name in ("confusion.parquet", "leaks.parquet"):
-        assert f'id="{"confusions" if "con" in name else "leaks"}"' in write_page(workspace)
         stage.file(name).unlink()
-    page = write_page(workspace)
-    assert 'id="confusions"' not in page
-    assert 'id="leaks"' not in page
-
-
-def write_page(workspace) -> str:
-    return write_report(workspace).read_text("utf-8")
+    older = write_report(workspace).read_text("utf-8")
+    for section in ('id="confusions"', 'id="leaks"'):
+        assert section in page
+        assert section not in older

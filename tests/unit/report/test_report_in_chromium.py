@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,8 @@ PROBE = """
   };
   press("Enter");
   explored.chosen = chosen();
+  explored.told = document.getElementById("explore-told").textContent;
+  explored.read = [...document.querySelectorAll("[aria-live]")].map((element) => element.id);
   explored.closed = field.getAttribute("aria-expanded");
   explored.domain = document.getElementById("explore-domain").textContent;
   const near = document.querySelector("#explore-near button");
@@ -101,6 +105,7 @@ PROBE = """
   type("no such tag");
   press("Enter");
   explored.unmatched = [options().length, chosen()];
+  explored.unmatchedTold = document.getElementById("explore-told").textContent;
   press("Escape");
   type("recording");
   press("Enter");
@@ -188,9 +193,20 @@ def measure(
     return json.loads(html.unescape(found[1])) | {"console": console}
 
 
+@pytest.fixture(scope="module")
+def seen_at(browser, page_path, tmp_path_factory) -> Callable[[int], dict[str, Any]]:
+    """A function that returns what the probe finds in the report at a width, measured once."""
+
+    @functools.cache
+    def seen(width: int) -> dict[str, Any]:
+        return measure(browser, page_path, tmp_path_factory.mktemp("seen"), width)
+
+    return seen
+
+
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_the_page_fits_the_window_and_everything_is_there(browser, page_path, tmp_path, width):
-    seen = measure(browser, page_path, tmp_path, width)
+def test_the_page_fits_the_window_and_everything_is_there(seen_at, width):
+    seen = seen_at(width)
     assert seen["console"] == []
     assert seen["title"].startswith("Trained beats random weights")
     assert seen["width"] == width
@@ -204,8 +220,8 @@ def test_the_page_fits_the_window_and_everything_is_there(browser, page_path, tm
     assert all(width / columns * 0.6 < card[0] < width / columns for card in seen["cards"])
 
 
-def test_the_list_of_tags_shows_what_was_typed(browser, page_path, whole, tmp_path):
-    seen = measure(browser, page_path, tmp_path, WIDE)
+def test_the_list_of_tags_shows_what_was_typed(seen_at, whole):
+    seen = seen_at(WIDE)
     assert seen["console"] == []
     found = seen["filtered"]
     tags = len(Vocabulary.load(whole.latest_run()[1]["vocabulary"].file("vocabulary.json")))
@@ -220,8 +236,8 @@ def test_the_list_of_tags_shows_what_was_typed(browser, page_path, whole, tmp_pa
     assert found["all"]["count"] == f"{tags} tags"
 
 
-def test_a_tag_is_explored_by_keyboard(browser, page_path, tmp_path):
-    found = measure(browser, page_path, tmp_path, WIDE)["explored"]
+def test_a_tag_is_explored_by_keyboard(seen_at):
+    found = seen_at(WIDE)["explored"]
     assert found["focused"]
     assert len(found["offered"]) == 10
     assert all(name.startswith("r") for name in found["offered"][:3])
@@ -231,6 +247,9 @@ def test_a_tag_is_explored_by_keyboard(browser, page_path, tmp_path):
     assert found["domain"] in ("speech", "music", "sound")
     assert found["followed"] == found["near"] != found["chosen"]
     assert found["unmatched"] == [0, found["followed"]]
+    assert found["unmatchedTold"] == "no match"
+    assert re.fullmatch(re.escape(found["chosen"]) + r": [\d,]+ captions?", found["told"])
+    assert found["read"] == ["explore-told", "tag-count"]
     assert found["heard"] == 3
 
 

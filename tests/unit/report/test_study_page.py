@@ -48,7 +48,8 @@ def small(studies):
         studies.cell("lost", arm="", encoder="random", low=0.6, mean=0.7, high=0.8),
     ]
     runs = [studies.run(arm, seed) for arm in arms for seed in (0, 1)]
-    return Study(msgspec.structs.replace(design, arms=arms), tuple(runs), tuple(cells))
+    design = msgspec.structs.replace(design, arms=arms, seeds=(0, 1, 2))
+    return Study(design, tuple(runs), tuple(cells), studies.differences(design, cells))
 
 
 def test_only_intervals_make_verdicts(small):
@@ -56,6 +57,8 @@ def test_only_intervals_make_verdicts(small):
     assert read_headline(found).lede == (
         "On 1 of 3 tasks an arm is clearly better than tags; on 1 one is clearly worse; "
         "on 1 the data is too thin to say.",
+        "These are 3 comparisons: about 0.15 of them would exclude zero by chance alone if no "
+        "arm differed.",
         "The interval of tags lies wholly on the better side of that of random weights on "
         "1 of 2 tasks.",
     )
@@ -69,11 +72,11 @@ def test_only_intervals_make_verdicts(small):
 def test_an_interval_that_touches_zero_decides_nothing(studies):
     assert judge(studies.compared(0.0, 0.1)) == "undecided"
     assert judge(studies.compared(0.001, 0.1)) == "better"
-    assert judge(studies.compared(0.001, 0.1, metric="median_rank")) == "worse"
+    assert judge(studies.compared(0.001, 0.1, lower_is_better=True)) == "worse"
     assert judge(studies.compared(NAN, NAN, difference=0.1)) == "undecided"
-    assert judge(studies.cell()) == "base"
+    assert judge(studies.cell()) == "alone"
     assert judge(studies.cell(mean=NAN)) == "none"
-    assert judge(studies.compared(0.1, 0.2, status="features not finite")) == "none"
+    assert judge(studies.compared(0.1, 0.2, status="other test clips")) == "alone"
 
 
 def test_the_map_marks_what_is_decided_by_more_than_colour(small):
@@ -89,11 +92,13 @@ def test_the_map_marks_what_is_decided_by_more_than_colour(small):
 
 def test_an_axis_holds_only_arms_that_differ_on_it_alone(studies):
     objective, size = axis_tables(Found(studies.study()))
-    assert objective.levels == studies.OBJECTIVES
-    assert [row.arm for row in size.groups[0].rows] == ["tags, K=300", "tags", "tags, K=3000"]
-    rows = {row.level: row for row in objective.groups[0].rows}
-    assert rows["tags"].judgement == "base"
+    (objectives,), (sizes,) = objective.blocks, size.blocks
+    assert objectives.levels == studies.OBJECTIVES
+    assert [row.arm for row in sizes.groups[0].rows] == ["tags, K=300", "tags", "tags, K=3000"]
+    rows = {row.level: row for row in objectives.groups[0].rows}
+    assert rows["tags"].is_base
     assert rows["captioning"].judgement == "none"
+    assert rows["multi-task"].seeds == "2 of 3"
 
 
 def test_a_curve_needs_levels_that_are_numbers(studies):

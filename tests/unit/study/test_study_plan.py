@@ -23,13 +23,27 @@ def test_a_star_varies_one_axis_at_a_time() -> None:
     plan = plan_study("s", study())
     assert list(plan.design.arms) == ["tags, 800", "contrastive, 800", "tags, 100"]
     assert plan.design.base == "tags, 800"
-    assert plan.design.along("K") == {"800": "tags, 800", "100": "tags, 100"}
+    assert plan.design.blocks("K") == [
+        ({"objective": "tags"}, {"800": "tags, 800", "100": "tags, 100"})
+    ]
 
 
 def test_a_grid_has_every_combination() -> None:
     design = plan_study("s", study(design="grid")).design
     assert len(design.arms) == 4
-    assert design.along("objective") == {"tags": "tags, 800", "contrastive": "contrastive, 800"}
+    assert [others for others, _ in design.blocks("objective")] == [{"K": "800"}, {"K": "100"}]
+
+
+def test_two_arms_of_one_name_are_refused() -> None:
+    axes = {"a": {"x": (), "x, y": ("seed=1",)}, "b": {"z": (), "y, z": ("seed=2",)}}
+    with pytest.raises(ConfigError, match="comma"):
+        plan_study("s", study(axes=axes, design="grid"))
+
+
+def test_a_base_recipe_that_is_not_there_is_looked_for_in_one_place(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('recipe = "gone.toml"\n[axes.K]\n1 = []\n2 = []\n')
+    with pytest.raises(ConfigError, match=f"beside the study .{tmp_path / 'gone.toml'}"):
+        load_study(str(tmp_path / "mine.toml"), [])
 
 
 def test_every_seed_is_one_of_training_alone() -> None:

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,17 @@ def test_without_chance_of_seeds_it_is_the_normal_interval_of_the_clips() -> Non
     assert (found.low, found.high) == pytest.approx((0.5 - reach, 0.5 + reach))
 
 
+def test_resamples_without_a_value_under_some_seed_do_not_count() -> None:
+    one, other = np.array([0.4, 0.6, np.nan, 0.5]), np.array([0.4, 0.6, 0.5, np.nan])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = over_seeds([measured(0.5, one), measured(0.5, other)])
+        none = over_seeds([measured(0.5, one), measured(0.5, np.full(4, np.nan))])
+    reach = 1.959963984540054 * np.std([0.4, 0.6], ddof=1)
+    assert (found.low, found.high) == pytest.approx((0.5 - reach, 0.5 + reach))
+    assert np.isnan([none.low, none.high]).all()
+
+
 def test_what_both_arms_share_is_not_in_their_difference() -> None:
     rng = np.random.default_rng(1)
     seeds, clips = rng.normal(0, 0.1, 3), rng.normal(0, 0.1, 500)
@@ -42,15 +55,16 @@ def test_what_both_arms_share_is_not_in_their_difference() -> None:
     assert over_seeds(ours).high - over_seeds(ours).low > 0.2
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(2)
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 3.0])
+def test_intervals_hold_the_truth_as_often_as_they_say(seeds: int, ratio: float) -> None:
+    """`ratio` is the chance of the seeds to that of the clips, in standard errors of the mean."""
+    rng = np.random.default_rng(seeds)
+    resampled = np.random.default_rng(5).normal(0, 0.03, 300)
+    of_seeds = ratio * 0.03 * np.sqrt(seeds)
     held = 0
-    for _ in range(300):
-        of_clips = rng.normal(0, 0.03)
-        runs = []
-        for of_seed in rng.normal(0, 0.02, 3):
-            value = of_clips + of_seed
-            runs.append(measured(value, value + np.random.default_rng(5).normal(0, 0.03, 200)))
-        found = over_seeds(runs)
+    for _ in range(600):
+        values = rng.normal(0, 0.03) + rng.normal(0, of_seeds, seeds)
+        found = over_seeds([measured(value, value + resampled) for value in values])
         held += found.low <= 0.0 <= found.high
-    assert 0.92 <= held / 300 <= 1.0
+    assert 0.925 <= held / 600 < 1.0

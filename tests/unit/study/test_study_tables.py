@@ -1,10 +1,27 @@
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from earmark.study.results import DONE, Cell, Design, Run, Study, read_study, write_study
-from earmark.study.tables import axis_table, cost_table, latex, markdown, write_tables
+from earmark.study.results import (
+    DONE,
+    Cell,
+    Design,
+    Difference,
+    Run,
+    Study,
+    read_study,
+    write_study,
+)
+from earmark.study.tables import (
+    axis_tables,
+    cost_table,
+    latex,
+    markdown,
+    unequal_audio,
+    write_tables,
+)
 
 NAN = math.nan
 
@@ -17,7 +34,7 @@ def cell(arm: str, mean: float, difference: tuple[float, float, float], **change
         "probe": "linear",
         "shots": 0,
         "metric": "accuracy",
-        "seeds": 3,
+        "seeds": 2,
         "mean": mean,
         "low": mean - 0.05,
         "high": mean + 0.05,
@@ -29,6 +46,24 @@ def cell(arm: str, mean: float, difference: tuple[float, float, float], **change
         "status": "ok",
     }
     return Cell(**{**plain, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def lead(arm: str, difference: float, low: float, high: float) -> Difference:
+    return Difference(
+        axis="objective",
+        arm=arm,
+        base="tags",
+        task="ESC-50",
+        probe="linear",
+        shots=0,
+        metric="accuracy",
+        lower_is_better=False,
+        seeds=2,
+        difference=difference,
+        low=low,
+        high=high,
+        status="ok",
+    )
 
 
 def run(arm: str, seed: int, status: str = DONE, energy_wh: float = NAN) -> Run:
@@ -55,7 +90,7 @@ def study() -> Study:
         seeds=(0, 1),
     )
     cells = (
-        cell("", 0.3, (NAN, NAN, NAN), encoder="random"),
+        cell("", 0.3, (NAN, NAN, NAN), encoder="random", seeds=2),
         cell("tags", 0.5, (NAN, NAN, NAN)),
         cell("contrastive", 0.6, (0.1, 0.02, 0.18)),
         cell("tags", NAN, (NAN, NAN, NAN), task="a|b", status="no test clips"),
@@ -69,11 +104,13 @@ def study() -> Study:
         run("captioning", 0, "not run"),
         run("captioning", 1, "not run"),
     )
-    return Study(design, runs, cells)
+    return Study(design, runs, cells, (lead("contrastive", 0.1, 0.02, 0.18),))
 
 
 def test_a_row_a_measure_and_a_column_a_level(study: Study) -> None:
-    head, first, second = axis_table(study, "objective", bold=lambda t: f"*{t}*", line="; ")
+    ((others, table),) = axis_tables(study, "objective", bold="*{}*".format, line="; ")
+    head, first, second = table
+    assert others == {}
     assert head == ["measure", "chance", "tags", "contrastive", "captioning", "random"]
     assert first == [
         "ESC-50, accuracy",
@@ -83,7 +120,28 @@ def test_a_row_a_measure_and_a_column_a_level(study: Study) -> None:
         "not run",
         "0.300 [0.250, 0.350]",
     ]
-    assert second[2:4] == ["no test clips", "0.400 (one seed)"]
+    assert second[2:4] == ["no test clips", "0.400 (no interval) (1 of 2 seeds)"]
+
+
+def test_a_grid_has_a_table_for_each_setting_of_the_other_axes(study: Study) -> None:
+    arms = {f"{a}, {b}": {"text": a, "loss": b} for a in ("new", "old") for b in ("x", "y")}
+    axes = {"text": ("new", "old"), "loss": ("x", "y")}
+    design = Design(name="g", question="", axes=axes, arms=arms, seeds=(0,))
+    assert design.blocks("text") == [
+        ({"loss": "x"}, {"new": "new, x", "old": "old, x"}),
+        ({"loss": "y"}, {"new": "new, y", "old": "old, y"}),
+    ]
+    told = markdown(Study(design, (), (cell("new, x", 0.5, (NAN, NAN, NAN)),)))
+    assert "## text (loss y)" in told
+    assert told.count("| new | old |") == 2
+
+
+def test_unequal_audio_is_told(study: Study) -> None:
+    assert unequal_audio(study) == []
+    more = msgspec.structs.replace(run("captioning", 0), audio_s=700.0)
+    (told,) = unequal_audio(Study(study.design, (*study.runs, more), study.cells))
+    assert "captioning learnt from 700 s" in told
+    assert told in markdown(Study(study.design, (*study.runs, more), study.cells))
 
 
 def test_costs_are_means_of_the_runs_that_are_done(study: Study) -> None:
@@ -100,6 +158,9 @@ def test_every_form_says_the_same_and_a_bar_breaks_no_row(study: Study, tmp_path
     assert widths == {7}
     assert r"\textbf{+0.100 [+0.020, +0.180]}" in latex(study)
     assert (tmp_path / "table.tex").read_text() == latex(study)
+    hostile = cell("tags", 0.5, (NAN, NAN, NAN), task="50% of {a_b} \\ $x$\n~")
+    escaped = latex(Study(study.design, (), (hostile,)))
+    assert r"50\% of \{a\_b\} \textbackslash{} \$x\$ \textasciitilde{}" in escaped
     rows = (tmp_path / "cells.csv").read_text().splitlines()
     assert len(rows) == 1 + len(study.cells)
     assert "failed: no such label" in (tmp_path / "runs.csv").read_text()

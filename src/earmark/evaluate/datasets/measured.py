@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from earmark.evaluate.datasets.audio_files import AudioFiles
 from earmark.evaluate.datasets.index import Measured, measure
 from earmark.evaluate.datasets.listing import Listed, Lost
-from earmark.records import SPLITS, Example
+from earmark.records import SPLITS, Example, Labels
 
 SHOWN = 3  # of what was lost for one reason, as many as a message names
 
@@ -48,6 +48,26 @@ def usable(rows: Iterable[Listed | Lost], losses: Losses) -> Iterator[Listed]:
             losses.add(row.reason, row.where)
         else:
             yield row
+
+
+def merged(rows: Iterable[Listed]) -> list[Listed]:
+    """Return rows that differ in their labels alone as one with the labels of all.
+
+    Such is a table in long format: a row for each label of a clip.
+    """
+    by_clip: dict[tuple[str, str, str, str], list[Listed]] = {}
+    for row in rows:
+        by_clip.setdefault((row.path, row.recording, row.split, row.fold), []).append(row)
+    return [replace(same[0], labels=_together(same)) for same in by_clip.values()]
+
+
+def _together(rows: Sequence[Listed]) -> Labels:
+    """Return the labels of all rows, each value once, in the order listed."""
+    values: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, found in row.labels.items():
+            values.setdefault(name, {}).update(dict.fromkeys(found))
+    return {name: tuple(found) for name, found in values.items()}
 
 
 def examples_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from earmark.corpora.lines import read_lines, table_suffix
 from earmark.corpora.listing import existing
 from earmark.evaluate.config import TaskConfig
 from earmark.evaluate.datasets.layout import Layout, TableRows
+from earmark.records import Example
 
 SURVEYED = 1000
 """Rows that are looked at for columns: of JSONL, a row need not have all of them."""
@@ -51,3 +53,37 @@ def layout_of(task: TaskConfig) -> Layout:
         recording="{" + task.recording_column + "}" if task.recording_column else "",
         split=task.split_column,
     )
+
+
+def contradiction(task: TaskConfig, examples: Sequence[Example]) -> str:
+    """Return what a table says against what its task says of it; "" where they agree.
+
+    That is a recording on two sides of the table's own split, or several values of a clip where
+    the metric wants one.
+    """
+    if not task.table:
+        return ""
+    split = _split_recordings(examples) if task.split == "manifest" else []
+    if split:
+        count = "1 recording is" if len(split) == 1 else f"{len(split)} recordings are"
+        return (
+            f"{count} on two sides of {task.split_column!r}, such as {split[0]!r}: correct the "
+            'table, leave out recording_column, or deal the clips anew (split = "held-out")'
+        )
+    several = [example for example in examples if len(set(example.labels[task.label])) > 1]
+    if several and task.metric in ("accuracy", "macro-accuracy"):
+        return (
+            f"{task.metric} wants one value a clip, but {len(several)} of {len(examples)} clips "
+            f"have several of {task.label!r}, such as {several[0].name}: "
+            'use metric = "map" or "auto"'
+        )
+    return ""
+
+
+def _split_recordings(examples: Sequence[Example]) -> list[str]:
+    """Return the recordings with clips on several sides, in the order listed."""
+    sides: dict[str, set[str]] = {}
+    for example in examples:
+        if example.recording:
+            sides.setdefault(example.recording, set()).add(example.split)
+    return [name for name, seen in sides.items() if len(seen) > 1]

@@ -14,9 +14,10 @@ from earmark.evaluate.datasets.clips import Clips
 from earmark.evaluate.datasets.entries import dataset_named, folder_of
 from earmark.evaluate.datasets.layout import Layout
 from earmark.evaluate.datasets.listing import Listed, list_clips
-from earmark.evaluate.datasets.measured import Losses, examples_of, usable
-from earmark.evaluate.datasets.own_table import check_table, layout_of
+from earmark.evaluate.datasets.measured import Losses, examples_of, merged, usable
+from earmark.evaluate.datasets.own_table import check_table, contradiction, layout_of
 from earmark.evaluate.datasets.sides import with_validation
+from earmark.evaluate.partition import belongs
 from earmark.records import Example
 
 
@@ -67,7 +68,13 @@ def _read(task: TaskConfig, layout: Layout, folder: Path, source: Path) -> Clips
         listed = list(usable(list_clips(layout, wanted, folder), losses))
     except BrokenCopyError as error:
         return Clips(task=task, problem=f"broken copy: {error}", foreign=True)
-    chosen = examples_of(listed, folder, task.title, losses)
+    within = [row for row in listed if belongs(row.labels, task)]
+    if listed and not within:
+        problem = f"none of the {len(listed)} rows of {source} has what `where` asks for"
+        return Clips(task=task, problem=problem, foreign=True)
+    if task.table:
+        within = merged(within)
+    chosen = examples_of(within, folder, task.title, losses)
     total = len(chosen) + losses.total()
     if not chosen:
         problem = f"none of the {total} clips of {source} can be used: {losses.told()}"
@@ -75,7 +82,10 @@ def _read(task: TaskConfig, layout: Layout, folder: Path, source: Path) -> Clips
     if losses.total():
         told = f"{losses.total()} of {total} clips left out: {losses.told()}"
         print(f"earmark: {task.title}: {told}", file=sys.stderr, flush=True)
-    return _with_sides(task, layout, chosen)
+    clips = _with_sides(task, layout, chosen)
+    if problem := contradiction(clips.task, clips.examples):
+        return Clips(task=task, problem=problem, foreign=True)
+    return clips
 
 
 def _with_sides(

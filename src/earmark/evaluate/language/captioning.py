@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig
 from earmark.evaluate.language.caption_metrics.measure import CAPTION_METRICS, caption_metrics
-from earmark.evaluate.language.outcomes import Measured, Teller, weights_of
+from earmark.evaluate.language.outcomes import Measured, Resampling, Teller, resampling
 from earmark.evaluate.language.texts import Told, sides_of
 from earmark.evaluate.language.writing import Ears, train_writer
 from earmark.evaluate.probes.scaling import Scaling, scaling_of
 from earmark.pretrain.device import pick_device
 from earmark.records import Example
 
+CLIPS_AT_ONCE = 512
+"""Clips whose frames are looked over at a time."""
 SCALED_CLIPS = 512
 """Clips of train whose frames say how frames are scaled, at most."""
 DEALS = 5
@@ -62,12 +63,10 @@ class Captioning(Task):
         teller = Teller(self.name, "captioning", encoder.name, seed, sides, fitted=True)
         if self._problem:
             return teller.failed(CAPTION_METRICS, self._problem)
-        scaling = frame_scaling(encoder, self._sides.train.examples)
-        if not (np.isfinite(scaling.mean).all() and np.isfinite(scaling.deviation).all()):
+        if not finite_frames(encoder, self.examples()):
             return teller.failed(CAPTION_METRICS, "features not finite")
-        ears = Ears(
-            encoder.frames, scaling, pick_device(self._config.device, setting="evaluate.device")
-        )
+        device = pick_device(self._config.device, setting="evaluate.device")
+        ears = Ears(encoder.frames, frame_scaling(encoder, sides.train.examples), device)
         writer = train_writer(
             sides.train,
             sides.validation,
@@ -80,19 +79,25 @@ class Captioning(Task):
         if writer.step == 0:
             return teller.failed(CAPTION_METRICS, "training did not converge")
         written = writer.write(ears, sides.test.examples)
-        weights = weights_of(self.name, sides.test, self._config.bootstrap, seed)
+        resample = resampling(self.name, sides.test, self._config.bootstrap, seed)
         chosen = f"step {writer.step}"
         return [
             teller.outcome(found, chosen=chosen, validation=writer.loss)
-            for found in measure(written, sides.test, weights, seed)
+            for found in measure(written, sides.test, resample, seed)
         ]
 
 
-def frame_scaling(encoder: FrozenEncoder, examples: Sequence[Example]) -> Scaling:
-    """Return the mean and deviation of each dimension over frames of clips spread over `examples`.
+def finite_frames(encoder: FrozenEncoder, examples: Sequence[Example]) -> bool:
+    """Return whether every frame of every clip is finite."""
+    blocks = (
+        encoder.frames(examples[start : start + CLIPS_AT_ONCE])
+        for start in range(0, len(examples), CLIPS_AT_ONCE)
+    )
+    return all(bool(np.isfinite(frames.values[frames.mask]).all()) for frames in blocks)
 
-    Not finite where a frame is not.
-    """
+
+def frame_scaling(encoder: FrozenEncoder, examples: Sequence[Example]) -> Scaling:
+    """Return mean and deviation of each dimension, over frames of clips spread over `examples`."""
     stride = -(-len(examples) // SCALED_CLIPS)
     frames = encoder.frames(examples[::stride])
     return scaling_of(frames.values[frames.mask])
@@ -101,32 +106,27 @@ def frame_scaling(encoder: FrozenEncoder, examples: Sequence[Example]) -> Scalin
 def measure(
     written: Sequence[str],
     told: Told,
-    weights: Sequence[Float64[np.ndarray, "_ clips"]],
+    resample: Resampling,
     seed: int,
 ) -> list[Measured]:
     """Return every metric of `CAPTION_METRICS`, in order.
 
     Args:
-        written: one text a clip.
+        written: one text a clip, of at least two clips.
         told: clips and their own texts.
-        weights: how often each clip is in each resample, in blocks.
+        resample: over the clips.
         seed: of dealing texts out to other clips.
     """
     dealt = [
         [metric.value() for metric in caption_metrics(texts, told.texts)]
         for texts in _deals(written, seed)
     ]
+    metrics = caption_metrics(written, told.texts)
+    resampled = resample(lambda weights: np.stack([each.measure(weights) for each in metrics]))
+    chance: list[float] = np.mean(dealt, axis=0).tolist()
     return [
-        Measured(
-            metric=metric.name,
-            value=metric.value(),
-            chance=float(chance),
-            candidates=0,
-            resampled=np.concatenate([metric.measure(block) for block in weights]),
-        )
-        for metric, chance in zip(
-            caption_metrics(written, told.texts), np.mean(dealt, axis=0), strict=True
-        )
+        Measured(metric.name, metric.value(), level, candidates=0, resampled=values)
+        for metric, level, values in zip(metrics, chance, resampled, strict=True)
     ]
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
 
 from earmark.evaluate.base import NAN, OK, Fit, Outcome
-from earmark.evaluate.bootstrap import percentile_interval, resample_weights
+from earmark.evaluate.bootstrap import bootstrapped, clips_digest, percentile_interval
 from earmark.evaluate.language.texts import Sides, Told
 from earmark.records import Score
+
+Resampling = Callable[
+    [Callable[[Float64[np.ndarray, "_ clips"]], Float64[np.ndarray, "metrics _"]]],
+    Float64[np.ndarray, "metrics resamples"],
+]
+"""What makes of metrics of weighted clips their values on all resamples, a block at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Teller:
-    """Makes outcomes of what was measured: of which task, how asked, of whom."""
+    """Makes outcomes of what was measured: of which task, how asked, of whom.
+
+    `lower_is_better` names the metrics of which a smaller value is the better one.
+    """
 
     task: str
     probe: str
@@ -38,6 +48,7 @@ class Teller:
     seed: int
     sides: Sides
     fitted: bool
+    lower_is_better: frozenset[str] = frozenset()
 
     def outcome(self, found: Measured, *, chosen: str = "", validation: float = NAN) -> Outcome:
         """Return a metric's outcome; `chosen` and `validation` as of `Fit`."""
@@ -67,6 +78,8 @@ class Teller:
             seed=self.seed,
             status=status,
             probe=self.probe,
+            clips=clips_digest(self.sides.test.examples, self.sides.test.texts),
+            lower_is_better=found.metric in self.lower_is_better,
         )
         fit = Fit(
             task=self.task,
@@ -82,12 +95,8 @@ class Teller:
         return Outcome(score, fit, found.resampled)
 
 
-def weights_of(
-    task: str, told: Told, resamples: int, seed: int
-) -> list[Float64[np.ndarray, "some clips"]]:
-    """Return how often each clip is in each resample, in blocks.
-
-    Equal (seed, task) draw equal resamples for every encoder: differences are paired.
-    """
-    rng = np.random.default_rng((seed, *task.encode()))
-    return list(resample_weights(told.recordings(), resamples, rng))
+def resampling(task: str, told: Told, resamples: int, seed: int) -> Resampling:
+    """Return the resamples of the test clips of a task: the same for every encoder."""
+    return partial(
+        bootstrapped, recordings=told.recordings(), task=task, seed=seed, resamples=resamples
+    )

@@ -39,14 +39,15 @@ class RankMetric:
     measure: Callable[
         [Ranked, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
     ]
+    lower_is_better: bool = False
 
 
 def rank_metrics() -> tuple[RankMetric, ...]:
-    """Return recall at 1, 5 and 10, the median rank (lower is better), and mAP at 10."""
+    """Return recall at 1, 5 and 10, the median rank, and mAP at 10."""
     recalls = (RankMetric(f"recall_at_{depth}", _recall(depth)) for depth in DEPTHS)
     return (
         *recalls,
-        RankMetric("median_rank", lambda ranked, weights: weighted_median(ranked.rank, weights)),
+        RankMetric("median_rank", lambda r, w: weighted_median(r.rank, w), lower_is_better=True),
         RankMetric(f"map_at_{PRECISION_DEPTH}", lambda r, w: _weighted_mean(r.precision, w)),
     )
 

@@ -12,6 +12,7 @@ interval is about other queries against these candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -20,7 +21,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, RetrievalConfig
 from earmark.evaluate.language.chance import chances
-from earmark.evaluate.language.outcomes import Measured, Teller, weights_of
+from earmark.evaluate.language.outcomes import Measured, Resampling, Teller, resampling
 from earmark.evaluate.language.ranking import Ranked, rank, rank_metrics
 from earmark.evaluate.language.texts import sides_of
 from earmark.evaluate.probes.scaling import scaling_of
@@ -30,6 +31,12 @@ from earmark.records import Example
 DIRECTIONS = ("audio_to_text", "text_to_audio")
 METRICS = tuple(f"{way}_{metric.name}" for way in DIRECTIONS for metric in rank_metrics())
 """What each retrieval task measures, in order."""
+LOWER_IS_BETTER = frozenset(
+    f"{way}_{metric.name}"
+    for way in DIRECTIONS
+    for metric in rank_metrics()
+    if metric.lower_is_better
+)
 
 
 @final
@@ -56,7 +63,7 @@ class ZeroShotRetrieval(Task):
     def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
         """Score the shared space; an encoder without one "has learnt no texts"."""
         sides = self._sides
-        teller = Teller(self.name, "zero-shot", encoder.name, seed, sides, fitted=False)
+        teller = Teller(self.name, "zero-shot", encoder.name, seed, sides, False, LOWER_IS_BETTER)
         if problem := sides.problem("test"):
             return teller.failed(METRICS, problem)
         if encoder.aligned is None:
@@ -65,8 +72,8 @@ class ZeroShotRetrieval(Task):
         texts = encoder.aligned.texts(sides.test.distinct())
         if not (np.isfinite(audio).all() and np.isfinite(texts).all()):
             return teller.failed(METRICS, "features not finite")
-        weights = weights_of(self.name, sides.test, self._resamples, seed)
-        found = measure(audio @ texts.T, sides.test.ownership(sides.test.distinct()), weights)
+        resample = resampling(self.name, sides.test, self._resamples, seed)
+        found = measure(audio @ texts.T, sides.test.ownership(sides.test.distinct()), resample)
         return [teller.outcome(each) for each in found]
 
 
@@ -103,7 +110,7 @@ class LitRetrieval(Task):
         from earmark.evaluate.language.lit import tune
 
         sides, retrieval = self._sides, self._retrieval
-        teller = Teller(self.name, "lit", encoder.name, seed, sides, fitted=True)
+        teller = Teller(self.name, "lit", encoder.name, seed, sides, True, LOWER_IS_BETTER)
         if self._problem:
             return teller.failed(METRICS, self._problem)
         train, validation, test = (encoder.pooled(side.examples) for side in sides[:3])
@@ -122,8 +129,8 @@ class LitRetrieval(Task):
             return teller.failed(METRICS, "training did not converge")
         texts = sides.test.distinct()
         scores = tuned.scores(scaling(test).astype(np.float32), texts)
-        weights = weights_of(self.name, sides.test, self._config.bootstrap, seed)
-        found = measure(scores, sides.test.ownership(texts), weights)
+        resample = resampling(self.name, sides.test, self._config.bootstrap, seed)
+        found = measure(scores, sides.test.ownership(texts), resample)
         chosen = f"step {tuned.step}"
         return [teller.outcome(each, chosen=chosen, validation=tuned.loss) for each in found]
 
@@ -131,40 +138,47 @@ class LitRetrieval(Task):
 def measure(
     scores: Float32[np.ndarray, "clips texts"],
     own: Bool[np.ndarray, "clips texts"],
-    weights: Sequence[Float64[np.ndarray, "_ clips"]],
+    resample: Resampling,
 ) -> list[Measured]:
     """Return every metric of `METRICS`, in order.
 
     Args:
         scores: how alike clips and texts are; the higher, the more.
         own: which texts are a clip's; each clip and each text has one.
-        weights: how often each clip is in each resample, in blocks.
+        resample: over the clips.
     """
     clips, texts = np.nonzero(own)
-    found = _direction("audio_to_text", rank(scores, own), own, np.arange(len(own)), weights)
-    by_text = rank(scores.T, own.T).of(texts)
-    return [*found, *_direction("text_to_audio", by_text, own.T[texts], clips, weights)]
-
-
-def _direction(
-    way: str,
-    ranked: Ranked,
-    right: Bool[np.ndarray, "queries candidates"],
-    clips: Int64[np.ndarray, " queries"],
-    weights: Sequence[Float64[np.ndarray, "_ clips"]],
-) -> list[Measured]:
-    """Return the metrics of one direction; `clips` is the clip that each query belongs to."""
-    chance = chances(right.sum(axis=1), right.shape[1])
-    once = np.ones((1, len(clips)))
+    ways = (
+        _Way(rank(scores, own), own, np.arange(len(own))),
+        _Way(rank(scores.T, own.T).of(texts), own.T[texts], clips),
+    )
+    once = np.ones((1, len(own)))
+    values = np.concatenate([way.values(once) for way in ways])[:, 0]
+    resampled = resample(lambda weights: np.concatenate([way.values(weights) for way in ways]))
+    chance = [level for way in ways for level in way.chance()]
+    candidates = [way.right.shape[1] for way in ways for _ in rank_metrics()]
     return [
-        Measured(
-            metric=f"{way}_{metric.name}",
-            value=float(metric.measure(ranked, once)[0]),
-            chance=chance[metric.name],
-            candidates=right.shape[1],
-            resampled=np.concatenate(
-                [metric.measure(ranked, block[:, clips]) for block in weights]
-            ),
-        )
-        for metric in rank_metrics()
+        Measured(*found)
+        for found in zip(METRICS, values.tolist(), chance, candidates, resampled, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One direction: where the right candidates of its queries are; `clips` are the queries'."""
+
+    ranked: Ranked
+    right: Bool[np.ndarray, "queries candidates"]
+    clips: Int64[np.ndarray, " queries"]
+
+    def values(
+        self, weights: Float64[np.ndarray, "resamples clips"]
+    ) -> Float64[np.ndarray, "metrics resamples"]:
+        """Return every metric of weighted clips."""
+        queries = weights[:, self.clips]
+        return np.stack([metric.measure(self.ranked, queries) for metric in rank_metrics()])
+
+    def chance(self) -> list[float]:
+        """Return what a random order would score by every metric."""
+        found = chances(self.right.sum(axis=1), self.right.shape[1])
+        return [found[metric.name] for metric in rank_metrics()]

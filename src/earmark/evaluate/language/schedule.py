@@ -6,7 +6,10 @@ import math
 
 
 def rate(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate: a tenth rising, then a cosine down to 0."""
+    """Return the share of the highest learning rate at a step from 0 to `steps` - 1.
+
+    In a tenth of the steps it rises, then it falls as a cosine.
+    """
     warm = max(steps // 10, 1)
     if step < warm:
         return (step + 1) / warm

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from earmark.evaluate.config import TextSource
+from earmark.evaluate.partition import within
 from earmark.pretrain.supervision import texts as texts_of
-from earmark.records import Example
+from earmark.records import Example, recording_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Told:
     texts: tuple[tuple[str, ...], ...]
 
     def recordings(self) -> list[str]:
-        """Return the recording of each clip; a file of no known recording is its own."""
-        return [example.recording or example.parent or example.id for example in self.examples]
+        """Return the recording of each clip."""
+        return [recording_of(example) for example in self.examples]
 
     def distinct(self) -> tuple[str, ...]:
         """Return the different texts, sorted."""
@@ -53,6 +54,8 @@ class Sides(NamedTuple):
             distinct = len(told[side].distinct())
             if distinct == 0:
                 return f"no {side} clips with a text"
+            if len(told[side].examples) == 1:
+                return f"one {side} clip with a text"
             if distinct == 1:
                 return f"one text in {side}"
         return ""
@@ -68,7 +71,7 @@ def sides_of(
         source: which texts.
         where: keep only clips which have, in each of these label fields, one of these values.
     """
-    chosen = [example for example in examples if _within(example, where)]
+    chosen = [example for example in examples if within(example.labels, where)]
     told = {side: _told(chosen, side, source) for side in ("train", "validation", "test")}
     kept = sum(len(side.examples) for side in told.values())
     return Sides(told["train"], told["validation"], told["test"], len(chosen) - kept)
@@ -78,9 +81,3 @@ def _told(chosen: Sequence[Example], side: str, source: TextSource) -> Told:
     rows = [(example, texts_of(example, source)) for example in chosen if example.split == side]
     rows = [(example, texts) for example, texts in rows if texts]
     return Told(tuple(example for example, _ in rows), tuple(texts for _, texts in rows))
-
-
-def _within(example: Example, where: Mapping[str, Sequence[str]]) -> bool:
-    return all(
-        set(example.labels.get(field, ())).intersection(values) for field, values in where.items()
-    )

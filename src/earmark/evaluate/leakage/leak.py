@@ -20,6 +20,7 @@ class Leak(Row, frozen=True, kw_only=True):
     Args:
         id: of the tested clip.
         name: of the tested clip.
+        of: the task whose dataset or table the tested clip is from; "" of the manifest's own.
         by: what the two share: "id" the bytes of a file, "sentence" one of their captions,
             "fingerprint" the sound.
         learnt_id: of the clip that was learnt from, one where there are several.
@@ -33,6 +34,7 @@ class Leak(Row, frozen=True, kw_only=True):
     learnt_id: str
     learnt_name: str
     detail: str = ""
+    of: str = ""
 
 
 def leak_of(example: Example, found: Example, by: Kind, detail: str) -> Leak:
@@ -48,7 +50,10 @@ def leak_of(example: Example, found: Example, by: Kind, detail: str) -> Leak:
 
 
 def told(leaks: Sequence[Leak], tested: int) -> str:
-    """Return one line that says how many of the `tested` clips were learnt from, and by what."""
+    """Return one line: how many of the `tested` clips were learnt from, by what, and what follows.
+
+    A clip that is in several sources counts once.
+    """
     found = len({leak.id for leak in leaks})
     if not found:
         return f"leakage: none of {tested} test clips is known to have been learnt from"
@@ -59,8 +64,16 @@ def told(leaks: Sequence[Leak], tested: int) -> str:
     counts = Counter(kinds.values())
     ways = ", ".join(f"{counts[kind]} by {kind}" for kind in KINDS if counts[kind])
     verb = "was" if found == 1 else "were"
-    verdict = "is" if found == 1 else "are"
     return (
-        f"leakage: {found} of {tested} test clips {verb} learnt from ({ways}) and {verdict} "
-        "excluded; leaks.parquet lists them"
+        f"leakage: {found} of {tested} test clips {verb} learnt from ({ways}); "
+        f"{_verdict(found, counts['sentence'])}; leaks.parquet lists them"
     )
+
+
+def _verdict(found: int, read: int) -> str:
+    """Return from which tasks the leaks are excluded, of which `read` share but a sentence."""
+    if read == 0:
+        return "excluded from every task"
+    if read == found:
+        return "excluded from tasks on texts alone"
+    return f"{found - read} excluded from every task, {read} from tasks on texts alone"

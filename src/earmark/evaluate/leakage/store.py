@@ -6,28 +6,27 @@ on with the clips that no part has. In memory all frames lie in one array.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from jaxtyping import Int64, UInt32
 
 from earmark.audio import AudioError, load
 from earmark.evaluate.leakage.fingerprint import SAMPLE_RATE, fingerprint
+from earmark.evaluate.parts import read_part, write_part
 from earmark.progress import track
 from earmark.records import Example, Rejected, span_of
 
 PART = 512
 """Clips in a part, hence listened to again after a kill."""
 
-FORM = "fingerprints-1"
+FORM = "fingerprints-2"
 """Name of the folder; another number wherever `fingerprint` gives other values."""
 
-DIGITS = 16
+KIND = "frames"
+"""What the names of parts begin with."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +52,16 @@ def fingerprints_of(
     folder = cache / FORM
     known: dict[str, UInt32[np.ndarray, "frames columns"]] = {}
     wanted = {clip.id for clip in clips}
-    for part in sorted(folder.glob("*.safetensors")):
-        known.update(
-            (name, rows[:, :columns].copy()) for name, rows in _read_part(part) if name in wanted
-        )
+    for path in sorted(folder.glob(f"{KIND}-*.safetensors")):
+        part = read_part(path, wanted)
+        known.update((name, rows[:, :columns].copy()) for name, rows in part.items())
     missing = [clip for clip in clips if clip.id not in known]
     unread: list[Rejected] = []
-    if missing:
-        folder.mkdir(parents=True, exist_ok=True)
     with track(title, total=len(clips), resumed=len(known)) as progress:
         for first in range(0, len(missing), PART):
             part, lost = _listen(missing[first : first + PART])
             if part:
-                _write_part(folder, part)
+                write_part(folder, KIND, part)
             known.update((name, rows[:, :columns].copy()) for name, rows in part.items())
             unread += lost
             progress.advance(len(part) + len(lost))
@@ -101,28 +97,3 @@ def joined(
     return Fingerprints(
         tuple(clips), np.concatenate([empty, *(known[clip.id] for clip in clips)]), starts
     )
-
-
-def _write_part(folder: Path, part: dict[str, UInt32[np.ndarray, "frames columns"]]) -> None:
-    from safetensors.numpy import save
-
-    names = list(part)
-    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:DIGITS]
-    lengths = np.array([len(rows) for rows in part.values()], np.int64)
-    metadata = {"ids": msgspec.json.encode(names).decode()}
-    tensors = {"frames": np.concatenate(list(part.values())), "lengths": lengths}
-    temporary = folder / f"{digest}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as stream:
-        stream.write(save(tensors, metadata))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, folder / f"{digest}.safetensors")
-
-
-def _read_part(path: Path) -> list[tuple[str, UInt32[np.ndarray, "frames columns"]]]:
-    from safetensors import safe_open
-
-    with safe_open(path, "np") as part:
-        names = msgspec.json.decode(part.metadata()["ids"], type=list[str])
-        ends = np.cumsum(part.get_tensor("lengths"))[:-1]
-        return list(zip(names, np.split(part.get_tensor("frames"), ends), strict=True))

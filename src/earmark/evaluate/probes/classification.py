@@ -14,12 +14,13 @@ from dataclasses import replace
 import numpy as np
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
+from earmark.evaluate.bootstrap import clips_digest
 from earmark.evaluate.config import EvaluateConfig
 from earmark.evaluate.metrics import metric_named
 from earmark.evaluate.partition import Partition
 from earmark.evaluate.probes.outcome import Asked, no_outcome, outcome_of
 from earmark.evaluate.probes.probe import Answer, Probe, ProbeError, question_of
-from earmark.records import Example
+from earmark.records import Example, recording_of
 
 SCORES_NOT_FINITE = "scores not finite"
 
@@ -90,6 +91,9 @@ class Classification(Task):
 
     def _asked(self, encoder: str, seed: int) -> Asked:
         folds = self.partitions
+        targets = np.concatenate([self._targets(parts) for parts in folds])
+        test = [example for parts in folds for example in parts.test.examples]
+        truths = [[self.classes[place] for place in np.flatnonzero(row)] for row in targets]
         return Asked(
             task=self.name,
             encoder=encoder,
@@ -99,8 +103,9 @@ class Classification(Task):
             metric=metric_named(folds[0].metric),
             one_answer=folds[0].metric != "map",
             classes=self.classes,
-            targets=np.concatenate([self._targets(parts) for parts in folds]),
-            recordings=[name for parts in folds for name in parts.test.recordings()],
+            targets=targets,
+            recordings=[recording_of(example) for example in test],
+            clips=clips_digest(test, truths),
             train=round(sum(len(parts.train.examples) for parts in folds) / len(folds)),
             validation=round(sum(len(parts.validation.examples) for parts in folds) / len(folds)),
             left_out=sum(parts.left_out for parts in folds),

@@ -1,4 +1,12 @@
-"""From the answers of a probe to the rows that are written: once for all probes."""
+"""From the answers of a probe to the rows that are written: once for all probes.
+
+Where a probe depends on chance (which few clips were drawn, which first weights), its answers are
+draws, and the bootstrap has two levels: each resample draws test recordings, and independently of
+these some of the draws, with replacement. Its value is the mean over them. Encoders share both, so
+that differences are paired by clip and by draw. Of D draws D - 1 count in a resample, which makes
+the variance of their mean an unbiased one (Rao & Wu 1988, "Resampling inference with complex survey
+data"). With one draw, an interval is about that draw alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.evaluate.base import NAN, OK, Confusion, Fit, Outcome
-from earmark.evaluate.bootstrap import percentile_interval, resample_weights
+from earmark.evaluate.bootstrap import bootstrapped, percentile_interval
 from earmark.evaluate.metrics import Metric
 from earmark.evaluate.probes.probe import Answer
 from earmark.records import Score
@@ -20,8 +28,9 @@ from earmark.records import Score
 class Asked:
     """Who is asked what: the head of every row, and the truth about the test clips.
 
-    `targets` and `recordings` are those of the test clips of all folds, one after another;
-    `train`, `validation` and `left_out` count clips where there is no answer that does.
+    `targets` and `recordings` are those of the test clips of all folds, one after another, and
+    `clips` is their digest; `train`, `validation` and `left_out` count clips where there is no
+    answer that does.
     """
 
     task: str
@@ -34,6 +43,7 @@ class Asked:
     classes: tuple[str, ...]
     targets: Bool[np.ndarray, "clips classes"]
     recordings: Sequence[str]
+    clips: str
     train: int
     validation: int
     left_out: int
@@ -47,7 +57,8 @@ def no_outcome(asked: Asked, status: str) -> Outcome:
 def outcome_of(asked: Asked, draws: Sequence[Sequence[Answer]], resamples: int) -> Outcome:
     """Score the answers of one or several draws, each of which has an answer a fold.
 
-    The value, and each resample's, is the mean over draws; the confusion is the first draw's.
+    The value is the mean over draws, a resample's that over the draws which count there; the
+    confusion is the first draw's.
 
     Args:
         asked: the rows' head.
@@ -66,14 +77,23 @@ def outcome_of(asked: Asked, draws: Sequence[Sequence[Answer]], resamples: int) 
 def _resample(
     asked: Asked, scores: Sequence[Float64[np.ndarray, "clips classes"]], resamples: int
 ) -> Float64[np.ndarray, " resamples"]:
-    # Equal (seed, task) draw equal resamples for every encoder and probe: differences are paired.
-    rng = np.random.default_rng((asked.seed, *asked.task.encode()))
     measure = asked.metric.measure
-    means = [
-        np.mean([measure(found, asked.targets, weights) for found in scores], axis=0)
-        for weights in resample_weights(asked.recordings, resamples, rng)
-    ]
-    return np.concatenate(means)
+    values = bootstrapped(
+        lambda weights: np.stack([measure(found, asked.targets, weights) for found in scores]),
+        asked.recordings,
+        task=asked.task,
+        seed=asked.seed,
+        resamples=resamples,
+    )
+    return (values * _shares(asked, *values.shape)).sum(axis=0)
+
+
+def _shares(asked: Asked, draws: int, resamples: int) -> Float64[np.ndarray, "draws resamples"]:
+    """Return which share of each resample every draw is; equal for every encoder."""
+    rng = np.random.default_rng((asked.seed, *f"draws of {asked.task}".encode()))
+    count = max(draws - 1, 1)
+    counted = rng.multinomial(count, np.full(draws, 1 / draws), size=resamples)
+    return counted.T / count
 
 
 def _confusion(asked: Asked, scores: Float64[np.ndarray, "clips classes"]) -> tuple[Confusion, ...]:
@@ -118,6 +138,7 @@ def _outcome(
         status=status,
         probe=asked.probe,
         shots=asked.shots,
+        clips=asked.clips,
     )
     fit = Fit(
         task=asked.task,

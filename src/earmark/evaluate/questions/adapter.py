@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from earmark.evaluate.base import FrozenEncoder
+from earmark.evaluate.probes.scaling import scaling_of
 from earmark.records import Example
 
 Heard = Mapping[str, Float32[Tensor, "frames dim"]]
@@ -86,9 +87,9 @@ class Adapter(nn.Module):
 
 def new_adapter(heard: Heard, *, stack: int, width: int, token_scale: float, seed: int) -> Adapter:
     """Return an adapter with weights drawn from `seed` for the clips that it will be trained on."""
-    frames = torch.cat(list(heard.values()))
-    deviation, mean = torch.std_mean(frames, dim=0, correction=0)
-    deviation = torch.where(deviation == 0, 1.0, deviation)
+    scaling = scaling_of(torch.cat(list(heard.values())).numpy())
+    mean = torch.from_numpy(scaling.mean).float()
+    deviation = torch.from_numpy(scaling.deviation).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Adapter(mean, deviation, stack=stack, width=width, token_scale=token_scale)

@@ -17,9 +17,10 @@ import numpy as np
 
 from earmark.config import ConfigError, nearest
 from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.partition import within
 from earmark.evaluate.questions.wording import NOT_OF_THE_SOUND, question_of, spoken
 from earmark.pretrain.randomness import generator
-from earmark.records import SPLITS, Example, Labels
+from earmark.records import SPLITS, Example
 
 FEWEST_VALUES, MOST_VALUES = 2, 200
 """Of a field that is asked of without being named."""
@@ -75,9 +76,9 @@ def fields_of(examples: Sequence[Example], config: QuestionsConfig) -> list[Fiel
                 f"evaluate.questions: {config.name!r} names the label field {name!r}, which no "
                 f"clip has.{nearest(name, known)}"
             )
-    within = [example for example in examples if _belongs(example.labels, config)]
-    names = config.fields or _all_names(within)
-    return [_field(name, within, config) for name in dict.fromkeys(names)]
+    chosen = [example for example in examples if within(example.labels, config.where)]
+    names = config.fields or _all_names(chosen)
+    return [_field(name, chosen, config) for name in dict.fromkeys(names)]
 
 
 def questions_of(field: Field, split: str, config: QuestionsConfig, seed: int) -> list[Question]:
@@ -100,10 +101,6 @@ def _question(field: Field, example: Example, options: int, seed: int) -> Questi
         options=tuple(shown[place] for place in rng.permutation(len(shown))),
         answer=answer,
     )
-
-
-def _belongs(labels: Labels, config: QuestionsConfig) -> bool:
-    return all(set(labels.get(name, ())) & set(values) for name, values in config.where.items())
 
 
 def _all_names(examples: Sequence[Example]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.language.schedule import is_check, rate
 from earmark.evaluate.questions.adapter import Heard, new_adapter
 from earmark.evaluate.questions.answering import Answerer, Asked
 from earmark.evaluate.questions.asking import Question
@@ -24,9 +25,6 @@ LOOKS = 10
 
 VALIDATED = 256
 """Validation questions that are asked at each look, where there are more."""
-
-WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises; then it falls as a cosine."""
 
 LARGEST_GRADIENT = 1.0
 
@@ -76,7 +74,7 @@ def learn_to_answer(
     best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
     step = 0
     for step in _steps(answerer, train, heard, config, seed):
-        if step % max(config.steps // LOOKS, 1) == 0 or step == config.steps:
+        if is_check(step - 1, config.steps, LOOKS):
             found = _look(answerer, asked, heard)
             if not math.isfinite(found[1]):
                 return None
@@ -105,17 +103,9 @@ def _steps(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(answerer.adapter.parameters(), LARGEST_GRADIENT)
-        optimiser.param_groups[0]["lr"] = config.lr * _rate(step, config.steps)
+        optimiser.param_groups[0]["lr"] = config.lr * rate(step - 1, config.steps)
         optimiser.step()
         yield step
-
-
-def _rate(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate at a step from 1 to `steps`."""
-    rising = max(round(WARM_UP * steps), 1)
-    if step <= rising:
-        return step / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising + 1)))
 
 
 def _batch(train: Sequence[Question], step: int, seed: int) -> list[Question]:

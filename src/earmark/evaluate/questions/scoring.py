@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.evaluate.base import NAN, OK, Fit, Outcome
-from earmark.evaluate.bootstrap import percentile_interval, resample_weights
+from earmark.evaluate.bootstrap import bootstrapped, clips_digest, percentile_interval
 from earmark.evaluate.questions.asking import Field, Question
-from earmark.records import Example, Score
+from earmark.records import Score, recording_of
 
 METRIC = "accuracy"
 NOTHING_TO_ASK = "no label field to ask of"
@@ -98,6 +98,9 @@ class Scorer:
             classes=sum(len(field.counts) for field in fields),
             seed=seed,
             status=status,
+            clips=clips_digest(
+                [q.example for q in questions], [(q.field, q.answer) for q in questions]
+            ),
         )
         fit = Fit(
             task=title,
@@ -115,11 +118,13 @@ class Scorer:
     def _resample(
         self, title: str, questions: Sequence[Question], right: Bool[np.ndarray, " q"], seed: int
     ) -> Float64[np.ndarray, " resamples"]:
-        # Equal (seed, task) draw equal resamples for every encoder: differences are paired.
-        rng = np.random.default_rng((seed, *title.encode()))
-        recordings = [_recording(question.example) for question in questions]
-        blocks = resample_weights(recordings, self.bootstrap, rng)
-        return np.concatenate([weights @ right / weights.sum(axis=1) for weights in blocks])
+        return bootstrapped(
+            lambda weights: weights @ right / weights.sum(axis=1),
+            [recording_of(question.example) for question in questions],
+            task=title,
+            seed=seed,
+            resamples=self.bootstrap,
+        )
 
 
 def chance(questions: Sequence[Question], fields: Sequence[Field]) -> float:
@@ -133,7 +138,3 @@ def chance(questions: Sequence[Question], fields: Sequence[Field]) -> float:
 
 def _problem_of_all(fields: Sequence[Field]) -> str:
     return fields[0].problem if fields else NOTHING_TO_ASK
-
-
-def _recording(example: Example) -> str:
-    return example.recording or example.parent or example.id

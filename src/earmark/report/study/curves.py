@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LINES = ((BLUE, "o", "-"), (ORANGE, "s", "--"), (GREEN, "D", "-."), (INK, "^", ":"))
 """Colour, marker and dash of an arm; more arms than these would not be told apart."""
+MOST_TASKS = 24
+"""Tasks of which a curve is drawn, at most; the tables have all of them."""
 SPREAD = 0.06
 """Arms stand this far apart on the x axis, in powers of e, so that intervals do not hide."""
 
@@ -35,48 +37,65 @@ SPREAD = 0.06
 class Curves:
     """Small drawings that share an axis: (what stands above it, SVG).
 
-    `left_out` are arms or levels that are not drawn.
+    `left_out` are arms or levels that are not drawn; `of` is how many tasks there are where not all
+    are drawn, else 0. `setting` names the levels of the other axes, where it tells.
     """
 
     axis: str
     drawn: tuple[tuple[str, str], ...]
     arms: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    of: int = 0
+    setting: str = ""
 
 
 def number_curves(found: Found) -> tuple[Curves, ...]:
     """Draw a curve a measure along each axis whose levels are all numbers above zero."""
-    design = found.study.design
     curves: list[Curves] = []
-    for axis in design.axes:
-        arms = {
-            number: arm for level, arm in design.along(axis).items() if (number := _number(level))
-        }
-        if len(arms) < 2 or len(arms) < len(design.along(axis)):
+    for axis in found.study.design.axes:
+        setting, named = _block_of_base(found, axis)
+        arms = {number: arm for level, arm in named.items() if (number := _number(level))}
+        if len(arms) < 2 or len(arms) < len(named):
             continue
+        measured = [m for m in found.headline if any(_has(found, a, m) for a in arms.values())]
         drawn = tuple(
             (_title(measure), _along(found, measure, axis, arms, f"axis-{len(curves)}-{place}"))
-            for place, measure in enumerate(found.headline)
-            if any((cell := found.cell(arm, measure)) and has_value(cell) for arm in arms.values())
+            for place, measure in enumerate(measured[:MOST_TASKS])
         )
         if drawn:
-            curves.append(Curves(axis, drawn))
+            of = len(measured) if len(measured) > MOST_TASKS else 0
+            curves.append(Curves(axis, drawn, of=of, setting=setting))
     return tuple(curves)
 
 
 def shot_curves(found: Found) -> Curves | None:
     """Draw a curve a task by clips a class, one line an arm; None where there are no few shots."""
-    tasks = dict.fromkeys(
-        (m.task, m.probe, m.metric) for m in found.measures if m.shots and m.probe == "linear"
-    )
+    few = (m for m in found.measures if m.shots and m.probe == "linear")
+    tasks = list(dict.fromkeys((m.task, m.probe, m.metric) for m in few))
     if not tasks:
         return None
     arms, left_out = found.arms[: len(LINES)], found.arms[len(LINES) :]
     drawn = tuple(
         (f"{task}, {metric}", _by_shots(found, (task, probe, metric), arms, f"shots-{place}"))
-        for place, (task, probe, metric) in enumerate(tasks)
+        for place, (task, probe, metric) in enumerate(tasks[:MOST_TASKS])
     )
-    return Curves("clips a class", drawn, arms, left_out)
+    of = len(tasks) if len(tasks) > MOST_TASKS else 0
+    return Curves("clips a class", drawn, arms, left_out, of=of)
+
+
+def _block_of_base(found: Found, axis: str) -> tuple[str, dict[str, str]]:
+    """Return the levels that the base arm has elsewhere, and the arms along an axis, by level."""
+    blocks = found.study.design.blocks(axis)
+    for others, arms in blocks:
+        if found.base in arms.values():
+            setting = ", ".join(f"{name} {level}" for name, level in others.items())
+            return setting if len(blocks) > 1 else "", arms
+    return "", {}
+
+
+def _has(found: Found, arm: str, measure: Measure) -> bool:
+    cell = found.cell(arm, measure)
+    return cell is not None and has_value(cell)
 
 
 def _along(found: Found, measure: Measure, axis: str, arms: dict[float, str], name: str) -> str:

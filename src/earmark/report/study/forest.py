@@ -1,19 +1,22 @@
-"""How far each level of an axis is from the base arm on every task, as small drawings."""
+"""How far the levels of an axis are apart on every task, as small drawings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from earmark.report.drawing import GREEN, GREY, INK, ORANGE, SMALL_WIDTH_IN, axes_of
-from earmark.report.measures import lower_is_better
-from earmark.study.results import Cell
+from earmark.study.results import Difference
 
 from .curves import Curves
-from .found import Found, Judgement, judge
-from .tables import AxisTable
+from .found import Judgement
+from .tables import AxisTable, Block, judge_difference
 
 LONGEST_NAME = 16
 """Characters of a task beside the axis; the table has all of it."""
+MOST_TASKS = 40
+MOST_DRAWINGS = 12
+"""What an axis has drawn, at most."""
 MARKS: dict[Judgement, tuple[str, str]] = {
     "better": (GREEN, "^"),
     "worse": (ORANGE, "v"),
@@ -21,49 +24,71 @@ MARKS: dict[Judgement, tuple[str, str]] = {
 }
 
 
-def forests(found: Found, tables: Sequence[AxisTable]) -> tuple[Curves, ...]:
+def forests(tables: Sequence[AxisTable]) -> tuple[Curves, ...]:
     """Draw the differences along each axis: a drawing a level, all on one scale.
 
-    Ranks are left to the table: they do not share a scale with scores from 0 to 1.
+    Left to the table are measures of which less is better, for ranks do not share a scale with
+    scores from 0 to 1, and differences without an interval.
     """
-    return tuple(_axis(found, table, at) for at, table in enumerate(tables))
+    return tuple(_axis(table, at) for at, table in enumerate(tables))
 
 
-def _axis(found: Found, table: AxisTable, at: int) -> Curves:
-    arms = found.study.design.along(table.axis)
-    levels = {level: _cells(found, arms[level]) for level in table.levels}
-    ends = [
-        abs(end)
-        for cells in levels.values()
-        for cell in cells
-        for end in (cell.difference_low, cell.difference_high)
+def reach(rows: Sequence[Difference]) -> float:
+    """Return how far the x axis goes to either side: a little beyond the furthest interval.
+
+    It is 1 where there is no interval, or where all are of width 0 at 0, as of equal arms.
+    """
+    ends = (abs(end) for row in rows for end in (row.low, row.high))
+    furthest = max((end for end in ends if math.isfinite(end)), default=0.0)
+    return 1.08 * (furthest or 1.0)
+
+
+def _axis(table: AxisTable, at: int) -> Curves:
+    levels = [
+        (", ".join(filter(None, (level, block.setting))), rows)
+        for block in table.blocks
+        for level in block.levels
+        if (rows := _rows(block, level))
     ]
-    reach = 1.08 * (max(ends, default=0.0) or 1.0)  # arms may be equal throughout
+    shown = [(title, rows[:MOST_TASKS]) for title, rows in levels[:MOST_DRAWINGS]]
+    widest = reach([row for _, rows in shown for row in rows])
     drawn = tuple(
-        (level, _level(cells, table.axis, level, reach, f"forest-{at}-{place}"))
-        for place, (level, cells) in enumerate(levels.items())
-        if cells
+        (title, _level(rows, f"{table.axis} {title}", widest, f"forest-{at}-{place}"))
+        for place, (title, rows) in enumerate(shown)
     )
-    return Curves(table.axis, drawn)
+    longest = max((len(rows) for _, rows in levels), default=0)
+    return Curves(
+        table.axis,
+        drawn,
+        left_out=tuple(title for title, _ in levels[MOST_DRAWINGS:]),
+        of=table.of if longest > MOST_TASKS else 0,
+    )
 
 
-def _cells(found: Found, arm: str) -> list[Cell]:
-    return [cell for cell in found.compared if cell.arm == arm and not lower_is_better(cell.metric)]
+def _rows(block: Block, level: str) -> list[Difference]:
+    """Return a level's differences that can be drawn."""
+    every = (row.difference for group in block.groups for row in group.rows if row.level == level)
+    return [
+        row
+        for row in every
+        if row is not None
+        and not row.lower_is_better
+        and all(map(math.isfinite, (row.difference, row.low, row.high)))
+    ]
 
 
-def _level(cells: Sequence[Cell], axis: str, level: str, reach: float, name: str) -> str:
-    title = f"{axis} {level}: difference to the base arm on each task, with 95 % intervals"
-    height_in = 0.55 + 0.21 * len(cells)
+def _level(rows: Sequence[Difference], level: str, widest: float, name: str) -> str:
+    title = f"{level}: difference to {rows[0].base} on each task, with 95 % intervals"
+    height_in = 0.55 + 0.21 * len(rows)
     with axes_of(name, title, height_in, SMALL_WIDTH_IN) as (axes, take):
         axes.axvline(0, color=INK, linewidth=0.8)
-        for place, cell in enumerate(cells):
-            colour, marker = MARKS[judge(cell)]
-            ends = [cell.difference_low, cell.difference_high]
-            axes.plot(ends, [place] * 2, color=colour, linewidth=1.8)
-            axes.plot(cell.difference, place, marker, color=colour, markersize=5.5)
-        axes.set_yticks(range(len(cells)), [_shortened(cell.task) for cell in cells])
+        for place, row in enumerate(rows):
+            colour, marker = MARKS[judge_difference(row)]
+            axes.plot([row.low, row.high], [place] * 2, color=colour, linewidth=1.8)
+            axes.plot(row.difference, place, marker, color=colour, markersize=5.5)
+        axes.set_yticks(range(len(rows)), [_shortened(row.task) for row in rows])
         axes.tick_params(labelsize=9, length=0)
-        axes.set(xlim=(-reach, reach), ylim=(len(cells) - 0.5, -0.5))
+        axes.set(xlim=(-widest, widest), ylim=(len(rows) - 0.5, -0.5))
         axes.locator_params(axis="x", nbins=5)
         axes.grid(visible=False, axis="y")
     return take()

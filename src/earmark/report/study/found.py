@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Literal
 
 from earmark.evaluate.base import OK
-from earmark.report.measures import lower_is_better, probe_place
+from earmark.report.measures import probe_place
 from earmark.report.probes import TRAINED
-from earmark.study.results import DONE, Cell, Run, Study
+from earmark.study.results import DONE, Cell, Difference, Run, Study
 
-Judgement = Literal["better", "worse", "undecided", "base", "none"]
-"""Of an arm against the base arm; "none" where either has no value."""
+Judgement = Literal["better", "worse", "undecided", "alone", "none"]
+"""Of an arm against another; "alone" has a value but no difference, "none" has no value."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,28 @@ class Found:
     def compared(self) -> tuple[Cell, ...]:
         """Return the differences to the base arm that verdicts count."""
         cells = (self.cell(arm, measure) for arm in self.arms for measure in self.headline)
-        return tuple(c for c in cells if c is not None and judge(c) not in ("base", "none"))
+        return tuple(c for c in cells if c is not None and judge(c) not in ("alone", "none"))
+
+    @property
+    def intervals(self) -> int:
+        """Return how many of them have an interval: each is one chance to exclude zero."""
+        return sum(not math.isnan(cell.difference_low) for cell in self.compared)
 
     @cached_property
     def _cells(self) -> dict[tuple[str, str, Measure], Cell]:
         return {(cell.encoder, cell.arm, _measure(cell)): cell for cell in self.study.cells}
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str, str, Measure], Difference]:
+        return {(d.axis, d.arm, d.base, _measure(d)): d for d in self.study.differences}
+
+    @cached_property
+    def _lower(self) -> frozenset[Measure]:
+        return frozenset(_measure(cell) for cell in self.study.cells if cell.lower_is_better)
+
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        return tuple(self.study.design.axes)
 
     def of(self, probe: str, shots: int = 0) -> tuple[Measure, ...]:
         """Return the measures of one probe."""
@@ -77,6 +94,25 @@ class Found:
     def cell(self, arm: str, measure: Measure) -> Cell | None:
         """Return an arm's cell, or None where there is none."""
         return self._cells.get((TRAINED, arm, measure))
+
+    def difference(self, axis: str, arm: str, base: str, measure: Measure) -> Difference | None:
+        """Return how far an arm is from one that differs from it on an axis alone."""
+        return self._differences.get((axis, arm, base, measure))
+
+    def seeds_of(self, cell: Cell) -> int:
+        """Return the seeds behind a cell's difference to the base arm, as far as is known."""
+        pairs = (self.difference(a, cell.arm, self.base, _measure(cell)) for a in self._axes)
+        shared = [pair.seeds for pair in pairs if pair is not None and pair.status == OK]
+        return min([cell.seeds, *shared])
+
+    def told_seeds(self, seeds: int) -> str:
+        """Return "2 of 3 seeds" where a value lacks some of the planned ones, else ""."""
+        planned = len(self.study.design.seeds)
+        return f"{seeds} of {planned} seeds" if seeds < planned else ""
+
+    def lower_is_better(self, measure: Measure) -> bool:
+        """Return whether less is better, as any cell of the measure says."""
+        return measure in self._lower
 
     def baseline(self, encoder: str, measure: Measure) -> Cell | None:
         """Return the cell of an encoder that no arm trained, or None where it has no value."""
@@ -91,19 +127,26 @@ class Found:
 
 def has_value(cell: Cell) -> bool:
     """Return whether a cell holds a score."""
-    return cell.status == OK and not math.isnan(cell.mean)
+    return not math.isnan(cell.mean)
 
 
 def judge(cell: Cell) -> Judgement:
     """Return what the interval of a cell's difference to the base arm decides."""
-    if cell.status != OK or math.isnan(cell.mean):
+    if not has_value(cell):
         return "none"
-    if math.isnan(cell.difference):
-        return "base"
-    low, high = cell.difference_low, cell.difference_high
-    if math.isnan(low) or low <= 0 <= high:
+    if cell.status != OK or math.isnan(cell.difference):
+        return "alone"
+    return decide(cell.difference_low, cell.difference_high, lower=cell.lower_is_better)
+
+
+def decide(low: float, high: float, *, lower: bool) -> Judgement:
+    """Return what the interval of a difference decides: nothing where it is NaN or holds zero.
+
+    `lower` says that less is better.
+    """
+    if math.isnan(low) or math.isnan(high) or low <= 0 <= high:
         return "undecided"
-    return "better" if (low > 0) != lower_is_better(cell.metric) else "worse"
+    return "better" if (low > 0) != lower else "worse"
 
 
 def tasks_of(cells: Sequence[Cell]) -> list[str]:
@@ -115,5 +158,5 @@ def tasks_of(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _measure(cell: Cell) -> Measure:
-    return Measure(cell.task, cell.probe, cell.shots, cell.metric)
+def _measure(row: Cell | Difference) -> Measure:
+    return Measure(row.task, row.probe, row.shots, row.metric)

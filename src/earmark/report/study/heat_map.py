@@ -5,28 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.report import numbers
-from earmark.report.measures import lower_is_better, probe_name, written
+from earmark.evaluate.base import OK
+from earmark.report.measures import (
+    NO_INTERVAL,
+    between,
+    gained,
+    gained_between,
+    probe_name,
+    written,
+)
 from earmark.study.results import Cell
 
 from .found import Found, Judgement, Measure, judge
 
-MARKS: dict[Judgement, str] = {"better": "▲", "worse": "▼", "undecided": "", "base": "", "none": ""}
+MARKS: dict[Judgement, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "undecided": "",
+    "alone": "",
+    "none": "",
+}
 STRONGEST = 38
 """Per cent of the colour in the cell that is furthest from the base arm; text stays readable."""
 
 
 @dataclass(frozen=True)
 class Square:
-    """A cell of the map. `shade` is the share of colour in per cent, `why` the missing reason."""
+    """A cell of the map.
 
-    value: str
-    difference: str
-    judgement: Judgement
-    mark: str
-    shade: int
-    told: str
-    why: str
+    `ends` is the interval of the difference to the base arm or, where there is none, that of the
+    value. `shade` is the share of colour in per cent, `note` what else is to be known of the value,
+    `why` the reason why there is none.
+    """
+
+    value: str = "–"
+    difference: str = ""
+    ends: str = ""
+    judgement: Judgement = "none"
+    mark: str = ""
+    shade: int = 0
+    note: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,12 @@ class HeatMap:
     measures: tuple[Measure, ...]
     rows: tuple[HeatRow, ...]
     baselines: tuple[HeatRow, ...]
+
+    @property
+    def intervals(self) -> int:
+        """Return how many intervals of differences the map shows."""
+        squares = (square for row in self.rows for square in row.squares)
+        return sum(bool(square.difference) and square.ends != NO_INTERVAL for square in squares)
 
 
 def heat_map(found: Found, probe: str, names: dict[str, str]) -> HeatMap | None:
@@ -83,31 +108,31 @@ def _squares(
     found: Found, arm: str, measures: Sequence[Measure], widest: Sequence[float]
 ) -> tuple[Square, ...]:
     return tuple(
-        _square(found.cell(arm, measure), most)
+        _square(found, found.cell(arm, measure), most)
         for measure, most in zip(measures, widest, strict=True)
     )
 
 
-def _square(cell: Cell | None, most: float) -> Square:
+def _square(found: Found, cell: Cell | None, most: float = 0.0) -> Square:
     if cell is None:
-        return Square("–", "", "none", "", 0, "not measured", "not measured")
+        return Square(why="not measured")
     judgement = judge(cell)
     if judgement == "none":
-        return Square("–", "", judgement, "", 0, cell.status, cell.status)
+        return Square(why=cell.status)
     value = written(cell.metric, cell.mean)
-    interval = f"{written(cell.metric, cell.low)} to {written(cell.metric, cell.high)}"
-    if judgement == "base":
-        return Square(value, "", judgement, "", 0, f"95 % interval {interval}", "")
-    ends = f"{numbers.gain(cell.difference_low)} to {numbers.gain(cell.difference_high)}"
-    told = f"95 % interval {interval}; difference {ends}: {_decided(judgement)}"
+    seeds = found.told_seeds(found.seeds_of(cell)) if cell.arm else ""
+    if judgement == "alone":
+        note = ", ".join(filter(None, (seeds, "" if cell.status == OK else cell.status)))
+        ends = between(cell.metric, cell.low, cell.high)
+        return Square(value, ends=ends, judgement=judgement, note=note)
     return Square(
         value,
-        numbers.gain(cell.difference),
+        gained(cell.metric, cell.difference),
+        gained_between(cell.metric, cell.difference_low, cell.difference_high),
         judgement,
         MARKS[judgement],
         _shade(cell, judgement, most),
-        told,
-        "",
+        seeds,
     )
 
 
@@ -126,15 +151,9 @@ def _widest(found: Found, measure: Measure) -> float:
 
 def _baseline(found: Found, encoder: str, measures: Sequence[Measure]) -> tuple[Square, ...]:
     cells = [found.baseline(encoder, measure) for measure in measures]
-    return tuple(_square(cell, 0.0) for cell in cells) if any(cells) else ()
+    return tuple(_square(found, cell) for cell in cells) if any(cells) else ()
 
 
-def _decided(judgement: Judgement) -> str:
-    return {"better": "clearly better", "worse": "clearly worse"}.get(judgement, "undecided")
-
-
-def heading(measure: Measure) -> str:
+def heading(found: Found, measure: Measure) -> str:
     """Return what stands under a task's name: its metric, and which way is better if unusual."""
-    return (
-        f"{measure.metric}, less is better" if lower_is_better(measure.metric) else measure.metric
-    )
+    return f"{measure.metric}, less is better" if found.lower_is_better(measure) else measure.metric

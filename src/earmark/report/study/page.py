@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from earmark.report.probes import ENCODERS, TRAINED
 from earmark.study.results import Study
 from earmark.workspace import versions, write_text
 
+from .curves import MOST_TASKS as MOST_CURVES
 from .curves import Curves, number_curves, shot_curves
+from .forest import MOST_TASKS as MOST_DIFFERENCES
 from .forest import forests
 from .found import Found
 from .heat_map import HeatMap, heading, heat_map
 from .tables import axis_tables, costs, folders
-from .verdicts import arm_verdicts, read_headline, thin_tasks
+from .verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 
 BASELINES = {name: called for name, called in ENCODERS.items() if name != TRAINED}
 
@@ -40,7 +43,7 @@ def _content(found: Found, path: Path, workspace: Path | None) -> dict[str, Any]
     linear, others = _heat_maps(found)
     along, by_shots = number_curves(found), shot_curves(found)
     axes = axis_tables(found)
-    differences = [_drawn(curves) for curves in forests(found, axes)]
+    differences = [(curves, _drawn(curves)) for curves in forests(axes)]
     return {
         "name": found.study.design.name,
         "headline": read_headline(found),
@@ -48,11 +51,15 @@ def _content(found: Found, path: Path, workspace: Path | None) -> dict[str, Any]
         "design": found.study.design,
         "base": found.base,
         "verdicts": arm_verdicts(found),
-        "compared": len(found.compared),
+        "intervals": found.intervals,
+        "by_chance": by_chance,
         "map": linear,
         "other_maps": others,
-        "heading": heading,
+        "heading": partial(heading, found),
+        "told_seeds": found.told_seeds,
         "axes": list(zip(axes, differences, strict=True)),
+        "most_drawn": MOST_DIFFERENCES,
+        "most_curves": MOST_CURVES,
         "curves": [(curves, _drawn(curves)) for curves in along],
         "shots": (by_shots, _drawn(by_shots)) if by_shots else None,
         "costs": costs(found),

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from earmark.study.results import DONE, Cell, Run
+from earmark.evaluate.base import OK
+from earmark.study.results import DONE, NOT_RUN, Cell, Difference, Run
 
-from .found import Found, Judgement, Measure, has_value, judge
+from .found import Found, Judgement, Measure, decide, has_value
+
+MOST_TASKS = 100
+"""Tasks in the table of an axis, at most."""
 
 
 @dataclass(frozen=True)
 class LevelRow:
-    """One level of an axis on one measure; `cell` is None where the arm has none."""
+    """One level of an axis on one measure; `cell` is None where the arm has none.
+
+    `difference` is that to the axis' first level, None for that level itself and where neither was
+    measured. `seeds` are the arm's, "2 of 3" where some are missing.
+    """
 
     level: str
     arm: str
+    is_base: bool
     cell: Cell | None
+    seeds: str
+    difference: Difference | None
     judgement: Judgement
 
 
@@ -35,13 +46,37 @@ class LevelGroup:
 
 
 @dataclass(frozen=True)
-class AxisTable:
-    """An axis, along which only arms that differ from the base arm on it alone are compared."""
+class Block:
+    """Arms that differ on one axis alone, held against the one with the axis' first level.
 
-    axis: str
+    `setting` names the levels that they share on the other axes, "" where there is one block only.
+    `base` is "" where no arm has the first level: then nothing is compared.
+    """
+
+    setting: str
+    base: str
     levels: tuple[str, ...]
     groups: tuple[LevelGroup, ...]
+
+
+@dataclass(frozen=True)
+class AxisTable:
+    """An axis with its blocks, and the levels that are in none.
+
+    Blocks hold the first `MOST_TASKS` measures of all `of`.
+    """
+
+    axis: str
+    blocks: tuple[Block, ...]
     unheld: tuple[str, ...]
+    of: int
+
+    @property
+    def intervals(self) -> int:
+        """Return how many intervals of differences the blocks hold."""
+        groups = (group for block in self.blocks for group in block.groups)
+        differences = (row.difference for group in groups for row in group.rows)
+        return sum(row is not None and not math.isnan(row.low) for row in differences)
 
 
 @dataclass(frozen=True)
@@ -69,24 +104,25 @@ class Folder:
         """Return "done", "waiting" or "failed", as the style names it."""
         if self.run.status == DONE:
             return "done"
-        return "waiting" if self.run.status == "not run" else "failed"
+        return "waiting" if self.run.status == NOT_RUN else "failed"
 
 
 def axis_tables(found: Found) -> tuple[AxisTable, ...]:
-    """Return a table an axis, of those along which at least two arms lie."""
+    """Return a table an axis, of those along which arms differ in nothing else."""
     design = found.study.design
-    tables: list[AxisTable] = []
-    for axis, levels in design.axes.items():
-        arms = design.along(axis)
-        ordered = tuple(level for level in levels if level in arms)
-        if len(ordered) < 2:
-            continue
-        groups = tuple(
-            _group(found, measure, {level: arms[level] for level in ordered})
-            for measure in found.headline
-        )
-        tables.append(AxisTable(axis, ordered, groups, tuple(v for v in levels if v not in arms)))
-    return tuple(tables)
+    return tuple(
+        AxisTable(axis, blocks, tuple(v for v in levels if v not in held), len(found.headline))
+        for axis, levels in design.axes.items()
+        if (blocks := _blocks(found, axis))
+        if (held := {level for block in blocks for level in block.levels})
+    )
+
+
+def judge_difference(row: Difference) -> Judgement:
+    """Return what the interval of a difference decides."""
+    if row.status != OK or math.isnan(row.difference):
+        return "alone"
+    return decide(row.low, row.high, lower=row.lower_is_better)
 
 
 def costs(found: Found) -> tuple[Cost, ...]:
@@ -119,15 +155,53 @@ def _folder(run: Run, link: Callable[[str], str]) -> Folder:
     return Folder(run, tuple((stage, name, link(name)) for stage, name in named if name))
 
 
-def _group(found: Found, measure: Measure, arms: dict[str, str]) -> LevelGroup:
+def _blocks(found: Found, axis: str) -> tuple[Block, ...]:
+    design = found.study.design
+    blocks = design.blocks(axis)
+    return tuple(
+        _block(found, axis, _setting(others) if len(blocks) > 1 else "", arms)
+        for others, arms in blocks
+    )
+
+
+def _block(found: Found, axis: str, setting: str, arms: Mapping[str, str]) -> Block:
+    levels = found.study.design.axes[axis]
+    ordered = {level: arms[level] for level in levels if level in arms}
+    base = arms.get(levels[0], "")
+    measures = found.headline[:MOST_TASKS]
+    groups = tuple(_group(found, axis, base, measure, ordered) for measure in measures)
+    return Block(setting, base, tuple(ordered), groups)
+
+
+def _setting(others: Mapping[str, str]) -> str:
+    return ", ".join(f"{axis} {level}" for axis, level in others.items())
+
+
+def _group(
+    found: Found, axis: str, base: str, measure: Measure, arms: Mapping[str, str]
+) -> LevelGroup:
     shared = found.any_cell(measure)
-    rows = tuple(_row(level, arm, found.cell(arm, measure)) for level, arm in arms.items())
+    rows = tuple(
+        _row(found, level, arm, arm == base, measure, found.difference(axis, arm, base, measure))
+        for level, arm in arms.items()
+    )
     return LevelGroup(measure, shared.test, shared.chance, rows)
 
 
-def _row(level: str, arm: str, cell: Cell | None) -> LevelRow:
-    judgement = judge(cell) if cell is not None and has_value(cell) else "none"
-    return LevelRow(level, arm, cell, judgement)
+def _row(
+    found: Found,
+    level: str,
+    arm: str,
+    is_base: bool,
+    measure: Measure,
+    difference: Difference | None,
+) -> LevelRow:
+    cell = found.cell(arm, measure)
+    if cell is None or not has_value(cell):
+        return LevelRow(level, arm, is_base, cell, "", None, "none")
+    seeds = (found.told_seeds(cell.seeds) or str(cell.seeds)).removesuffix(" seeds")
+    judgement = judge_difference(difference) if difference else "alone"
+    return LevelRow(level, arm, is_base, cell, seeds, difference, judgement)
 
 
 def _cost(arm: str, runs: list[Run]) -> Cost:

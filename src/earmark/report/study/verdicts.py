@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.report import numbers
 from earmark.report.headline import Headline
-from earmark.report.measures import lower_is_better
 from earmark.study.results import DONE, Cell
 
 from .found import Found, Measure, has_value, judge, tasks_of
 
+FEW_SEEDS = 2
+"""Under so few seeds an interval over seeds is wide: Student's t has one degree of freedom."""
+
 
 @dataclass(frozen=True)
 class ArmVerdict:
-    """An arm against the base arm: on which tasks it is clearly better, clearly worse, neither."""
+    """An arm against the base arm: on which tasks it is clearly better, clearly worse, neither.
+
+    `seeds` is "2 of 3 seeds" where a comparison lacks some, else "".
+    """
 
     arm: str
+    seeds: str
     better: tuple[str, ...]
     worse: tuple[str, ...]
     undecided: tuple[str, ...]
@@ -27,7 +34,8 @@ class ArmVerdict:
 class Thin:
     """A task on which no arm's difference to the base arm is decided.
 
-    `visible` is half the narrowest interval: a smaller difference could not have been told.
+    `visible` is half the narrowest interval: a smaller difference could not have been told. It is
+    NaN where there is no interval.
     """
 
     task: str
@@ -53,6 +61,7 @@ def arm_verdicts(found: Found) -> tuple[ArmVerdict, ...]:
     return tuple(
         ArmVerdict(
             arm,
+            found.told_seeds(min(map(found.seeds_of, cells))),
             *(
                 tuple(tasks_of([cell for cell in cells if judge(cell) == wanted]))
                 for wanted in ("better", "worse", "undecided")
@@ -65,16 +74,58 @@ def arm_verdicts(found: Found) -> tuple[ArmVerdict, ...]:
 def thin_tasks(found: Found) -> tuple[Thin, ...]:
     """Return the measures on which nothing is decided, the least telling first."""
     rows = [
-        _thin(cells)
+        _thin(found, cells)
         for measure in found.headline
         if (cells := _differences(found, measure))
         and all(judge(cell) == "undecided" for cell in cells)
     ]
-    return tuple(sorted(rows, key=lambda row: -row.visible))
+    return tuple(sorted(rows, key=_least_telling))
+
+
+def by_chance(intervals: int) -> str:
+    """Return how many 95 % intervals of so many exclude zero by chance alone, if nothing differs.
+
+    It is not rounded to whole ones where it is small: 0.15 of 3.
+    """
+    expected = intervals / 20
+    return f"{expected:.2g}" if expected < 10 else numbers.count(round(expected))
 
 
 def _sentences(found: Found) -> list[str]:
-    return [sentence for sentence in (_against_base(found), _against_random(found)) if sentence]
+    every = (_against_base(found), _chances(found), _few_seeds(found), _against_random(found))
+    return [sentence for sentence in every if sentence]
+
+
+def _chances(found: Found) -> str:
+    number = found.intervals
+    if number < 2:
+        return ""
+    return (
+        f"These are {numbers.count(number)} comparisons: about {by_chance(number)} of them would "
+        "exclude zero by chance alone if no arm differed."
+    )
+
+
+def _few_seeds(found: Found) -> str:
+    """Return which comparisons have no interval or a wide one; "" where there are none such."""
+    seeds = [found.seeds_of(cell) for cell in found.compared]
+    bare = [math.isnan(cell.difference_low) for cell in found.compared]
+    alone, two = sum(n < FEW_SEEDS for n in seeds), sum(n == FEW_SEEDS for n in seeds)
+    small = sum(n >= FEW_SEEDS and no for n, no in zip(seeds, bare, strict=True))
+    clauses = (
+        (alone, "on a single seed and no interval, which decides nothing"),
+        (small, "on too few test recordings for an interval, which decides nothing"),
+        (two, "on two seeds, whose intervals are wide"),
+    )
+    told = [f"{_part(number, len(seeds))} {what}" for number, what in clauses if number]
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _part(number: int, of: int) -> str:
+    if number == of:
+        return "Every comparison rests"
+    verb = "rests" if number == 1 else "rest"
+    return f"{numbers.count(number)} of {numbers.count(of)} comparisons {verb}"
 
 
 def _against_base(found: Found) -> str:
@@ -101,6 +152,7 @@ def _against_random(found: Found) -> str:
         for measure in found.headline
         if (cell := found.cell(found.base, measure)) and has_value(cell)
         if (random := found.baseline("random", measure))
+        if not math.isnan(cell.low) and not math.isnan(random.low)
     ]
     if not pairs:
         return ""
@@ -112,7 +164,7 @@ def _against_random(found: Found) -> str:
 
 
 def _apart(cell: Cell, other: Cell) -> bool:
-    return cell.high < other.low if lower_is_better(cell.metric) else cell.low > other.high
+    return cell.high < other.low if cell.lower_is_better else cell.low > other.high
 
 
 def _facts(found: Found) -> list[tuple[str, str]]:
@@ -138,16 +190,22 @@ def _differences(found: Found, measure: Measure) -> list[Cell]:
     ]
 
 
-def _thin(cells: Sequence[Cell]) -> Thin:
+def _thin(found: Found, cells: Sequence[Cell]) -> Thin:
     first = cells[0]
+    halves = [(cell.difference_high - cell.difference_low) / 2 for cell in cells]
     return Thin(
         task=first.task,
         metric=first.metric,
         test=first.test,
-        seeds=min(cell.seeds for cell in cells),
-        visible=min((cell.difference_high - cell.difference_low) / 2 for cell in cells),
+        seeds=min(map(found.seeds_of, cells)),
+        visible=min((half for half in halves if not math.isnan(half)), default=math.nan),
         largest=max((cell.difference for cell in cells), key=abs),
     )
+
+
+def _least_telling(row: Thin) -> float:
+    """Order the tasks without an interval first, then by what could be seen, falling."""
+    return -math.inf if math.isnan(row.visible) else -row.visible
 
 
 def _tasks(number: int) -> str:

@@ -1,20 +1,23 @@
 """What users' tables and copies can be, and what is said of those that are not whole."""
 
 import shutil
+import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import soundfile
 
 from earmark.config import ConfigError, decode
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.datasets import entries
 from earmark.evaluate.datasets.clips import Clips
 from earmark.evaluate.datasets.entries import Dataset, datasets
-from earmark.evaluate.datasets.index import INDEX
+from earmark.evaluate.datasets.index import INDEX, Index, measure
 from earmark.evaluate.datasets.reading import clips_of
 from earmark.evaluate.datasets.sources import source_digests
 from earmark.evaluate.partition import partition
@@ -164,7 +167,7 @@ def test_a_table_takes_where_several_labels_and_absolute_paths(tmp_path: Path) -
     task = TaskConfig(table=str(table), label="species", where={"tape": ("tape-0", "tape-5")})
     clips = read(task)
     assert clips.examples[0].labels == {"species": ("wren", "owl"), "tape": ("tape-0",)}
-    assert len(clips.examples) == 12
+    assert len(clips.examples) == 4
     parts = partition(clips.examples, clips.task)
     assert sum(len(part.examples) for part in (parts.train, parts.validation, parts.test)) <= 4
 
@@ -258,6 +261,135 @@ def test_an_entry_is_read_strictly(change: dict[str, object], words: str) -> Non
     with pytest.raises(ConfigError) as raised:
         decode(entry, Dataset, where="tasks.toml")
     assert words in str(raised.value)
+
+
+def test_a_label_a_row_is_one_clip_with_several_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = birds(tmp_path)
+    rows.append({**rows[0], "species": "owl"})
+    rows.append({**rows[0], "species": "owl", "tape": "gold"})
+    table = written(tmp_path / "birds.csv", rows)
+    task = TaskConfig(table=str(table), label="species")
+    clips = read(task)
+    assert clips.examples[0].labels == {"species": ("blackbird", "owl")}
+    assert len(clips.examples) == 12
+    assert "left out" not in capsys.readouterr().err
+    assert partition(clips.examples, clips.task).metric == "map"
+    problem = read(msgspec.structs.replace(task, metric="accuracy")).problem
+    assert "1 of 12 clips have several of 'species', such as clips/0.wav" in problem
+    gold = read(msgspec.structs.replace(task, where={"tape": ("gold",)}))
+    assert gold.examples[0].labels["species"] == ("owl",)
+
+
+def test_a_recording_on_two_sides_of_the_tables_split_is_refused(tmp_path: Path) -> None:
+    rows = birds(tmp_path)
+    for number, row in enumerate(rows):
+        row["side"] = "test" if number % 6 == 0 else "train"
+    table = written(tmp_path / "birds.csv", rows)
+    task = TaskConfig(
+        table=str(table), label="species", split_column="side", recording_column="tape"
+    )
+    assert "2 recordings are on two sides of 'side', such as 'tape-0'" in read(task).problem
+    anew = read(msgspec.structs.replace(task, split="held-out"))
+    assert (anew.problem, len(anew.examples)) == ("", 12)
+    for number, row in enumerate(rows):
+        row["side"] = "test" if number % 6 < 2 else "train"
+    written(table, rows)
+    assert read(task).problem == ""
+
+
+def test_validation_is_taken_from_the_clips_that_a_task_keeps(tmp_path: Path) -> None:
+    rows = birds(tmp_path)
+    for number, row in enumerate(rows):
+        row["side"] = ("train", "train", "test")[number % 3]
+        row["site"] = "lake" if number in (1, 7) else "forest"
+        if row["site"] == "lake":
+            row["side"] = "validation"
+    table = written(tmp_path / "birds.csv", rows)
+    task = TaskConfig(
+        table=str(table), label="species", split_column="side", where={"site": ("forest",)}
+    )
+    assert Counter(e.split for e in read(task).examples) == {
+        "train": 4,
+        "validation": 2,
+        "test": 4,
+    }
+    nowhere = read(msgspec.structs.replace(task, where={"site": ("sea",)}))
+    assert "none of the 12 rows" in nowhere.problem
+
+
+def test_a_file_that_is_damaged_behind_its_header_is_left_out_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = birds(tmp_path)
+    damaged = tmp_path / "clips/3.flac"
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 40000)
+    soundfile.write(damaged, wave, 8000)
+    damaged.write_bytes(damaged.read_bytes()[:30000])
+    rows[3]["path"] = "clips/3.flac"
+    table = written(tmp_path / "birds.csv", rows)
+    for _ in range(2):  # the second time from the index
+        clips = read(TaskConfig(table=str(table), label="species"))
+        assert len(clips.examples) == 11
+        assert "1 truncated (such as clips/3.flac)" in capsys.readouterr().err
+
+
+def test_an_index_keeps_what_another_process_added(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.wav", tmp_path / "other.wav"
+    for number, path in enumerate((one, other)):
+        tone(path, number)
+    index = tmp_path / INDEX
+
+    def meanwhile() -> Iterator[Path]:
+        # The index has been read by the time that the last file is asked for.
+        yield one
+        measure(tmp_path, [other], "another process")
+
+    measure(tmp_path, meanwhile(), "this process")
+    assert set(msgspec.json.decode(index.read_bytes(), type=Index).files) == {
+        "one.wav",
+        "other.wav",
+    }
+    assert list(tmp_path.glob(f"*{socket.gethostname()}*")) == []
+
+
+def test_an_index_of_another_form_is_made_anew(tmp_path: Path) -> None:
+    tone(tmp_path / "one.wav", 1)
+    (tmp_path / INDEX).write_text('{"one.wav": [842, 0, "abc", 1.0, ""]}')
+    found = measure(tmp_path, [tmp_path / "one.wav"], "copy")
+    assert found[tmp_path / "one.wav"].duration_s == pytest.approx(0.1)
+    assert msgspec.json.decode((tmp_path / INDEX).read_bytes(), type=Index).form == 2
+
+
+def test_digests_change_when_audio_arrives_behind_its_table(copy_of: Copy, tmp_path: Path) -> None:
+    rows = birds(tmp_path)
+    table = written(tmp_path / "birds.csv", rows)
+    last = tmp_path / rows[-1]["path"]
+    late = last.read_bytes()
+    last.unlink()
+    folder = copy_of("esc50")
+    tasks = (TaskConfig(dataset="esc50"), TaskConfig(table=str(table), label="species"))
+    config = EvaluateConfig(tasks=tasks, datasets=str(tmp_path))
+    seen = [source_digests(config)]
+    last.write_bytes(late)
+    seen.append(source_digests(config))
+    tone(next((folder / "audio").glob("*.wav")), 3)
+    seen.append(source_digests(config))
+    last.touch()
+    seen.append(source_digests(config))
+    changed = [
+        [name for name in before if before[name] != after[name]] for before, after in pairwise(seen)
+    ]
+    assert changed == [["species"], ["esc50"], []]
+
+
+def test_digests_change_with_any_part_of_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EvaluateConfig(tasks=(TaskConfig(dataset="esc50"),))
+    before = source_digests(config)
+    entry = msgspec.structs.replace(datasets()["esc50"], label="target")
+    monkeypatch.setattr(entries, "datasets", lambda: {"esc50": entry})
+    assert source_digests(config) != before
 
 
 def test_digests_change_with_what_a_source_lists(copy_of: Copy, tmp_path: Path) -> None:

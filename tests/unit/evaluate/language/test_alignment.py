@@ -11,6 +11,7 @@ import torch
 
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
+from earmark.audio import AudioError
 from earmark.evaluate.language.alignment import aligned_of
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -73,7 +74,7 @@ def made(config: ObjectiveConfig, examples: list[Example], folder: Path) -> tupl
 def test_a_contrastive_checkpoint_shares_a_space_of_unit_vectors(
     config: ObjectiveConfig, examples: list[Example], tmp_path: Path
 ) -> None:
-    aligned = aligned_of(*made(config, examples, tmp_path / "model"))
+    aligned = aligned_of(*made(config, examples, tmp_path / "model"), tmp_path)
     assert aligned is not None
     audio = aligned.audio(examples)
     texts = aligned.texts([example.summary for example in examples])
@@ -87,13 +88,35 @@ def test_a_clip_s_vector_does_not_depend_on_what_is_asked_with_it(
     examples: list[Example], tmp_path: Path
 ) -> None:
     folder, encoder = made(CONTRASTIVE, examples, tmp_path / "model")
-    aligned, again = aligned_of(folder, encoder), aligned_of(folder, encoder)
+    aligned = aligned_of(folder, encoder, tmp_path)
+    again = aligned_of(folder, encoder, tmp_path / "other")
     assert aligned is not None
     assert again is not None
     together = aligned.audio(examples)
     assert aligned.audio(examples[::-1]) == pytest.approx(together[::-1], abs=1e-5)
     assert again.audio(examples[2:3]) == pytest.approx(together[2:3], abs=1e-5)
+    assert aligned.audio([]).shape == (0, 6)
+
+
+def test_vectors_are_kept_for_other_runs_with_the_same_weights(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    folder, encoder = made(CONTRASTIVE, examples, tmp_path / "model")
+    first = aligned_of(folder, encoder, tmp_path)
+    assert first is not None
+    together = first.audio(examples)
+    for example in examples:
+        Path(example.path).unlink()
+    again = aligned_of(folder, encoder, tmp_path)
+    assert again is not None
+    assert np.array_equal(again.audio(examples), together)
+    with torch.no_grad():
+        next(iter(encoder.parameters())).add_(1.0)
+    other = aligned_of(folder, encoder, tmp_path)
+    assert other is not None
+    with pytest.raises(AudioError):
+        other.audio(examples)
 
 
 def test_what_has_learnt_no_texts_shares_none(examples: list[Example], tmp_path: Path) -> None:
-    assert aligned_of(*made(TagsConfig(), examples, tmp_path / "model")) is None
+    assert aligned_of(*made(TagsConfig(), examples, tmp_path / "model"), tmp_path) is None
