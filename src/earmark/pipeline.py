@@ -45,8 +45,8 @@ def run(
     """Do every step up to `until` in the workspace `root`; what is done already is not redone.
 
     `canary` tries the answers of a model on known sounds before the job is given to it. Without
-    `relist`, a corpus that the latest run has listed is not looked through for new files. `wait` for
-    steps that another process is doing, instead of refusing. Without `record`, as one arm of a
+    `relist`, a corpus that the latest run has listed is not looked through for new files. `wait`
+    for steps that another process is doing, instead of refusing. Without `record`, as one arm of a
     study, this does not become the latest run.
 
     One of several processes that torchrun started takes its part in pre-training; what comes
