@@ -23,7 +23,7 @@ from .annotate.execute.job import BackendConfig
 from .annotate.execute.run import answer_one, conclude, is_answered, unfinished
 from .annotate.execute.shards import Shard
 from .config import ConfigError, to_plain
-from .evaluate.check import check_tasks
+from .evaluate.check import check_questions, check_tasks
 from .pretrain.check import check_supervision, offered, wants_corpus
 from .pretrain.loop.distributed import World, world_from_environment
 from .recipe import Recipe
@@ -357,10 +357,11 @@ class _Task:
 def _check_labels(recipe: Recipe, scan: Stage) -> None:
     """Find a probe or an objective on what no clip has before hours go into captions."""
     path = scan.file("clips.parquet")
-    if recipe.evaluate.tasks:
+    if recipe.evaluate.tasks or recipe.evaluate.questions:
         # Each set of labels once: ten million clips have few.
         labels = {msgspec.json.encode(c.labels): c.labels for c in stream_parquet(path, Clip)}
         check_tasks(recipe.evaluate.tasks, list(labels.values()))
+        check_questions(recipe.evaluate.questions, list(labels.values()))
     if wants_corpus(recipe.objective):
         check_supervision(recipe.objective, offered(stream_parquet(path, Clip)))
 

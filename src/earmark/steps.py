@@ -101,6 +101,12 @@ def _audit_settings(recipe: Recipe) -> Any:
     return *settings, _asked(recipe.tagger), other, recipe.seed, results.VERSION
 
 
+def _check_evaluation(recipe: Recipe) -> None:
+    from .evaluate.check import check_encoders
+
+    check_encoders(recipe.evaluate)
+
+
 def _evaluate_settings(recipe: Recipe) -> Any:
     """Return what is measured; not where copies of datasets lie, nor on what it is computed."""
     from .evaluate.datasets.sources import source_digests
@@ -208,6 +214,7 @@ STEPS = (
         _evaluate_settings,
         work.evaluate_encoder,
         bounded=False,
+        check=_check_evaluation,
     ),
 )
 STAGES = tuple(step.name for step in STEPS if not step.tries and not step.aside)

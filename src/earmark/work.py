@@ -14,7 +14,18 @@ from .annotate.backends.endpoint import EndpointConfig
 from .annotate.execute.job import BackendConfig, Job
 from .pretrain.loop.distributed import world_from_environment
 from .recipe import Recipe
-from .records import Caption, Clip, Example, Score, Source, TagSet, read_parquet, stream_parquet
+from .records import (
+    TOTALS,
+    Caption,
+    Clip,
+    Example,
+    Score,
+    Source,
+    TagSet,
+    read_parquet,
+    stream_parquet,
+)
+from .workspace import StageError
 
 CANARY_S = 30.0
 """The long clip that a captioner is tried on which does not say what it takes, seconds."""
@@ -29,7 +40,15 @@ def list_corpus(recipe: Recipe, reads: Folders, folder: Path) -> Counts:
     """List the corpus."""
     from .corpora import base
 
-    return base.list_corpus(recipe.corpus.build(), folder)
+    counts = base.list_corpus(recipe.corpus.build(), folder)
+    if counts["in"] and not counts["out"]:
+        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
+        raise StageError(
+            f"corpus: none of {counts['in']} rows can be offered ({reasons}). "
+            f"{folder / 'rejected.parquet'} says why, row by row; of a table, paths that leave its "
+            'own folder need corpus.audio_root ("/" allows all).'
+        )
+    return counts
 
 
 def scan_files(recipe: Recipe, reads: Folders, folder: Path) -> Counts:

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from earmark.config import ConfigError
+from earmark.corpora.table import TableConfig
 from earmark.pipeline import estimate, run
 from earmark.recipe import Recipe, load_recipe, open_recipe
 from earmark.records import Clip, read_parquet
@@ -189,3 +190,12 @@ def test_nothing_secret_gets_as_far_as_the_record_of_the_run(sounds: Path, tmp_p
     for secret in ("captioner.api_key_variable=sk-abc", 'captioner.urls=["http://u:pw@h/v1"]'):
         with pytest.raises(ConfigError):
             load_recipe("folder", [f"corpus.path={sounds}", *served, secret, "scan.window_s=30"])
+
+
+def test_a_corpus_that_offers_nothing_says_why(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("path\n/elsewhere/a.wav\n/elsewhere/b.wav\n")
+    recipe = Recipe(corpus=TableConfig(path=str(tmp_path / "table.csv")))
+    with pytest.raises(
+        StageError, match=r"none of 2 rows.*2 corpus: outside audio_root.*audio_root"
+    ):
+        run(recipe, tmp_path / "w", until="scan")

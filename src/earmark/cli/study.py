@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DEFAULT_WORKSPACE, Overrides, WorkspaceOption, app
+from .app import DEFAULT_WORKSPACE, WorkspaceOption, app
 from .way import stoppable
 
 
@@ -16,7 +16,13 @@ def study(
     recipe: Annotated[
         str, typer.Argument(metavar="STUDY", help="A TOML file, or a shipped study by name.")
     ],
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Set keys of the study: execute.processes=2; those of recipes stand in set.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     only: Annotated[
         str, typer.Option(metavar="INDEX/COUNT", help="Do one share of the runs (a batch array).")

@@ -4,13 +4,72 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 from earmark.config import ConfigError, nearest
-from earmark.evaluate.config import TaskConfig
+from earmark.evaluate.config import (
+    CheckpointChoice,
+    EncoderChoice,
+    EvaluateConfig,
+    ExternalChoice,
+    QuestionsConfig,
+    TaskConfig,
+)
 from earmark.evaluate.datasets.entries import dataset_named
 from earmark.evaluate.datasets.own_table import check_table
 from earmark.evaluate.partition import belongs
+from earmark.external import import_target
+from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.use.finding import find_checkpoint
 from earmark.records import Labels
+
+
+def check_encoders(config: EvaluateConfig) -> None:
+    """Check that further encoders are where the settings say, before anything is computed.
+
+    Raises:
+        ConfigError: no checkpoint, no such class, or a package is missing; the encoder is named.
+    """
+    for name, choice in config.encoders.items():
+        try:
+            _check_encoder(choice)
+        except ConfigError as error:
+            raise ConfigError(f"evaluate.encoders.{name}: {error}") from None
+    if any(task.model for task in config.questions):
+        _check_transformers("evaluate.questions.model")
+
+
+def _check_encoder(choice: EncoderChoice) -> None:
+    match choice:
+        case CheckpointChoice():
+            find_checkpoint(Path(choice.path))
+        case ExternalChoice():
+            from earmark.pretrain.encoders.base import Encoder
+
+            import_target(choice.target, Encoder)
+        case HuggingFaceConfig():
+            _check_transformers("it")
+
+
+def _check_transformers(what: str) -> None:
+    if find_spec("transformers") is None:
+        raise ConfigError(
+            f"{what} needs transformers, which is not installed: pip install "
+            "'earmark[transformers]'"
+        )
+
+
+def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Labels]) -> None:
+    """Check that questions ask of label fields that some clip has. Raises ConfigError."""
+    known = {field for row in labels for field in row}
+    for task in questions:
+        for field in (*task.fields, *task.where):
+            if field not in known:
+                raise ConfigError(
+                    f"evaluate.questions, {task.name!r}: no clip has a label {field!r}."
+                    f"{nearest(field, known)}"
+                )
 
 
 def check_tasks(tasks: Sequence[TaskConfig], labels: Sequence[Labels]) -> None:

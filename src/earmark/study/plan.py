@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from earmark.config import ConfigError
+from earmark.config import ConfigError, fingerprint
 from earmark.recipe import Recipe, load_recipe
 from earmark.study.config import StudyConfig
 from earmark.study.results import Design
@@ -50,7 +50,23 @@ def plan_study(name: str, config: StudyConfig) -> Plan:
         for seed in config.seeds
         for arm, levels in arms.items()
     ]
+    _check_different(runs[: len(arms)])
     return Plan(design, tuple(runs))
+
+
+def alone(recipe: Recipe) -> Recipe:
+    """Return a recipe without the encoders that only the base arm is held against."""
+    return replace(recipe, evaluate=replace(recipe.evaluate, baselines=(), encoders={}))
+
+
+def _check_different(arms: Sequence[Planned]) -> None:
+    seen: dict[str, str] = {}
+    for each in arms:
+        other = seen.setdefault(fingerprint(alone(each.recipe)), each.arm)
+        if other != each.arm:
+            raise ConfigError(
+                f"the arms {other!r} and {each.arm!r} are the same run: they have equal settings."
+            )
 
 
 def _arms(config: StudyConfig) -> dict[str, dict[str, str]]:
@@ -87,6 +103,4 @@ def _recipe(
             f"arm {arm!r} counts its training in steps, whose audio differs between arms. Give all "
             'of them the same seconds of audio: set = ["pretrain.audio_s=36000"].'
         )
-    if is_base:
-        return recipe
-    return replace(recipe, evaluate=replace(recipe.evaluate, baselines=(), encoders={}))
+    return recipe if is_base else alone(recipe)

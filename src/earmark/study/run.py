@@ -11,16 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from earmark.config import ConfigError, to_plain
 from earmark.pipeline import check, remember, stages_of
 from earmark.pipeline import run as run_pipeline
 from earmark.progress import track
-from earmark.recipe import Recipe
 from earmark.study.config import OneMachine, StudyConfig
 from earmark.study.gather import gather
-from earmark.study.plan import Plan, Planned, plan_study
+from earmark.study.plan import Plan, Planned, alone, plan_study
 from earmark.study.processes import run_here
 from earmark.study.results import DONE, NOT_RUN, Study, write_study
 from earmark.study.rooms import run_folder, study_folder
@@ -109,15 +107,10 @@ def _check(plan: Plan, root: Path) -> None:
             check(each.recipe, root)
         except ConfigError as error:
             raise ConfigError(f"arm {each.arm!r}: {error}") from None
-        where = stages_of(_alone(each.recipe), root)["evaluate"].fingerprint
+        where = stages_of(alone(each.recipe), root)["evaluate"].fingerprint
         if where in seen:
             raise ConfigError(
                 f"the arms {seen[where]!r} and {each.arm!r} are the same run: their settings "
                 "differ in nothing that changes a result. Leave one of them out."
             )
         seen[where] = each.arm
-
-
-def _alone(recipe: Recipe) -> Recipe:
-    """Return a recipe without the encoders that only the base arm is held against."""
-    return replace(recipe, evaluate=replace(recipe.evaluate, baselines=(), encoders={}))

@@ -3,8 +3,14 @@ from pathlib import Path
 import pytest
 
 from earmark.config import ConfigError, decode
-from earmark.evaluate.check import check_tasks
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.check import check_encoders, check_questions, check_tasks
+from earmark.evaluate.config import (
+    CheckpointChoice,
+    EvaluateConfig,
+    ExternalChoice,
+    QuestionsConfig,
+    TaskConfig,
+)
 
 LABELS = [
     {"domain": ("music",), "instrument": ("flute", "harp")},
@@ -114,3 +120,25 @@ def test_two_tasks_of_one_title_are_refused() -> None:
     tasks = [TaskConfig(dataset="gtzan"), TaskConfig(dataset="gtzan", split="held-out")]
     with pytest.raises(ConfigError, match="2 tasks are named 'gtzan'"):
         check_tasks(tasks, [])
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (CheckpointChoice(path="/no/such/folder"), "evaluate.encoders.mine: .*not a folder"),
+        (ExternalChoice(target="no_such:Mine"), "evaluate.encoders.mine: .*cannot be imported"),
+        (ExternalChoice(target="earmark.records:Row"), "should be a class derived from"),
+    ],
+)
+def test_encoders_that_are_nowhere_are_told_before_anything_is_done(
+    choice: CheckpointChoice | ExternalChoice, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        check_encoders(EvaluateConfig(encoders={"mine": choice}))
+
+
+def test_questions_ask_of_fields_that_there_are() -> None:
+    labels = [{"colour": ("red",)}]
+    check_questions([QuestionsConfig(fields=("colour",))], labels)
+    with pytest.raises(ConfigError, match=r"'color'.*Did you mean 'colour'"):
+        check_questions([QuestionsConfig(fields=("color",))], labels)

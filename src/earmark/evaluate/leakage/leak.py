@@ -73,7 +73,9 @@ def told(leaks: Sequence[Leak], tested: int) -> str:
 def _verdict(found: int, read: int) -> str:
     """Return from which tasks the leaks are excluded, of which `read` share but a sentence."""
     if read == 0:
-        return "excluded from every task"
+        return "excluded where they would be scored on"
     if read == found:
         return "excluded from tasks on texts alone"
-    return f"{found - read} excluded from every task, {read} from tasks on texts alone"
+    return (
+        f"{found - read} excluded where they would be scored on, {read} from tasks on texts alone"
+    )

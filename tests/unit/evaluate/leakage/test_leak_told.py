@@ -21,10 +21,10 @@ def leak(name: str, by: str) -> Leak:
 def test_a_clip_that_leaks_twice_is_told_once() -> None:
     leaks = [leak("a", "id"), leak("a", "sentence"), leak("c", "sentence"), leak("d", "sentence")]
     assert told(leaks, 1133) == (
-        "leakage: 3 of 1133 test clips were learnt from (1 by id, 2 by sentence); 1 excluded from "
-        "every task, 2 from tasks on texts alone; leaks.parquet lists them"
+        "leakage: 3 of 1133 test clips were learnt from (1 by id, 2 by sentence); 1 excluded where "
+        "they would be scored on, 2 from tasks on texts alone; leaks.parquet lists them"
     )
-    assert "; excluded from every task;" in told(leaks[:1], 5)
+    assert "; excluded where they would be scored on;" in told(leaks[:1], 5)
     assert "; excluded from tasks on texts alone;" in told(leaks[2:], 5)
 
 
