@@ -36,7 +36,7 @@ def score_table(scores: Sequence[Score], comparisons: Sequence[Comparison]) -> s
 def called(measure: Measure) -> str:
     """Return what a task is called with the way it was asked: "ESC-50, nearest, 5 a class"."""
     task, probe, shots, _ = measure
-    asked = "" if probe == "linear" else f", {probe}"
+    asked = "" if probe in ("linear", task) else f", {probe}"
     return f"{task}{asked}, {shots} a class" if shots else f"{task}{asked}"
 
 

@@ -14,13 +14,21 @@ from earmark.pipeline import stages_of
 from earmark.records import Score, read_parquet
 from earmark.study.one_run import read_outcome
 from earmark.study.plan import Plan
-from earmark.study.results import DONE, NOT_RUN, Cell, Design, Difference, Run, Study
+from earmark.study.results import (
+    DONE,
+    NOT_RUN,
+    OTHER_CLIPS,
+    Cell,
+    Design,
+    Difference,
+    Run,
+    Study,
+)
 from earmark.study.rooms import run_folder
 from earmark.study.statistics import NAN, Interval, Measured, over_seeds, paired
 from earmark.workspace import Stage
 
 TRAINED = "trained"
-OTHER_CLIPS = "other test clips"
 NO_VALUE = Interval(NAN, NAN, NAN)
 
 

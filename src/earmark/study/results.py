@@ -18,6 +18,8 @@ DONE = "done"
 """The status of a run that went the whole way."""
 NOT_RUN = "not run"
 """The status of a run that has not been begun, or was cut off."""
+OTHER_CLIPS = "other test clips"
+"""The status of a difference that cannot be taken: the arms were scored on different clips."""
 
 
 class Design(Row, frozen=True, kw_only=True):

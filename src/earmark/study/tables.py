@@ -15,7 +15,7 @@ from pathlib import Path
 
 from earmark.evaluate.resamples import Measure
 from earmark.evaluate.table import called
-from earmark.study.results import DONE, Cell, Difference, Run, Study
+from earmark.study.results import DONE, OTHER_CLIPS, Cell, Difference, Run, Study
 from earmark.workspace import write_text
 
 Marked = Callable[[str], str]
@@ -84,12 +84,14 @@ def axis_tables(
     for setting, arms in study.design.blocks(axis):
         rows = [["measure", "chance", *arms, *others]]
         for measure in measures:
-            chance = next(cell.chance for cell in study.cells if _measure(cell) == measure)
+            chances = [cell.chance for cell in study.cells if _measure(cell) == measure]
+            chance = next((each for each in chances if not math.isnan(each)), math.nan)
             row = [f"{called(measure)}, {measure[3].replace('_', ' ')}", _number(chance)]
             for arm in arms.values():
                 text = _score(cells.get((arm, "trained", measure)), seeds)
                 lead = leads.get((axis, arm, measure))
-                row.append(text if lead is None else f"{text}{line}{_lead(lead, bold)}")
+                told = "" if lead is None else _lead(lead, bold)
+                row.append(f"{text}{line}{told}" if told else text)
             row += [_score(cells.get(("", name, measure)), seeds) for name in others]
             rows.append(row)
         yield setting, rows
@@ -147,7 +149,7 @@ def _score(cell: Cell | None, seeds: int) -> str:
 
 def _lead(row: Difference, bold: Marked) -> str:
     if math.isnan(row.difference):
-        return row.status
+        return OTHER_CLIPS if row.status == OTHER_CLIPS else ""
     text = f"{row.difference:+.3f} {_interval(row.low, row.high, '+')}"
     return bold(text) if row.low > 0 or row.high < 0 else text
 
