@@ -6,7 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -283,6 +283,15 @@ def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -
     answer_shards(job, [shard])
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, as on a terminal: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_what_was_answered_is_kept_when_the_run_is_stopped(table: PromptTable) -> None:
     """The disk may be slow: answers wait for it when the user presses Ctrl-C."""
 
