@@ -184,12 +184,17 @@ def _read_run(root: Path) -> dict[str, Any] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file so that a crash leaves either the old or the new one."""
-    temporary = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    temporary = temporary_of(path)
     with open(temporary, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
+
+
+def temporary_of(path: Path) -> Path:
+    """Return a name beside `path` that no other process has, on any machine with the folder."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 
 
 def versions() -> dict[str, str]:

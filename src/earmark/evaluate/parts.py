@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import msgspec
 import numpy as np
 
 from earmark.records import publish
+from earmark.workspace import temporary_of
 
 DIGITS = 16
 
@@ -69,11 +68,6 @@ def write_part(folder: Path, kind: str, rows: Mapping[str, np.ndarray]) -> None:
     temporary = temporary_of(path)
     temporary.write_bytes(save({"values": values, "counts": counts}, metadata))
     publish(temporary, path)
-
-
-def temporary_of(path: Path) -> Path:
-    """Return a name beside `path` that no other process has, on any machine with the folder."""
-    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 
 
 def part_names(path: Path) -> list[str]:

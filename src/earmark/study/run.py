@@ -24,7 +24,7 @@ from earmark.study.results import DONE, NOT_RUN, Study, write_study
 from earmark.study.rooms import run_folder, study_folder
 from earmark.study.spread import run_on_ray
 from earmark.study.tables import unequal_audio, write_tables
-from earmark.workspace import locked, write_text
+from earmark.workspace import Stage, locked, write_text
 
 SHARED = "tag"
 """The last step that is done once, before the first run, for the base arm."""
@@ -61,10 +61,14 @@ def run_study(
     _check(plan, root)
     folder = study_folder(root, name)
     chosen = plan.runs if only is None else plan.runs[only[0] :: only[1]]
-    waiting = [each for each in chosen if not stages_of(each.recipe, root)["evaluate"].done]
-    folders = [_prepare(each, root, folder) for each in waiting]
+    last = [stages_of(each.recipe, root)["evaluate"] for each in chosen]
+    folders = [
+        _prepare(each, stage, folder)
+        for each, stage in zip(chosen, last, strict=True)
+        if not stage.done
+    ]
     with track(f"study {name}", total=len(chosen), unit="runs") as progress:
-        progress.resume(len(chosen) - len(waiting))
+        progress.resume(len(chosen) - len(folders))
         if isinstance(config.execute, OneMachine):
             run_here(folders, root, config.execute, progress)
         else:
@@ -89,10 +93,9 @@ def _conclude(plan: Plan, root: Path, folder: Path, show: Show | None) -> Study:
     return found
 
 
-def _prepare(planned: Planned, root: Path, folder: Path) -> Path:
-    """Write a run's recipe into a folder of its own, and return that."""
-    fingerprint = stages_of(planned.recipe, root)["evaluate"].fingerprint
-    room = run_folder(folder, planned.arm, planned.seed, fingerprint)
+def _prepare(planned: Planned, stage: Stage, folder: Path) -> Path:
+    """Write a run's recipe into a folder of its own, and return that; `stage` is its last."""
+    room = run_folder(folder, planned.arm, planned.seed, stage.fingerprint)
     room.mkdir(parents=True, exist_ok=True)
     plain = msgspec.json.encode(to_plain(planned.recipe))
     write_text(room / "recipe.json", msgspec.json.format(plain, indent=2).decode() + "\n")

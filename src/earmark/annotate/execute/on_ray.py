@@ -6,17 +6,18 @@ request could. A task whose worker died is begun again by Ray and goes on from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from earmark.config import Config, ConfigError
+from earmark.config import Config
 from earmark.progress import track
 from earmark.workspace import StageError
 
 from .answers import may_be_asked_again
+from .cluster import ray_cluster
 from .job import Job
 from .local import answer_shards
 from .shards import Shard
@@ -47,12 +48,7 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
         ConfigError: Ray is not installed, or a setting cannot be right.
         StageError: shards failed; the others were finished.
     """
-    ray = _ray()
-    started = not ray.is_initialized()
-    if started:
-        ray.init(address=where.address or None, log_to_driver=False, include_dashboard=False)
-    try:
-        _check_room(ray.cluster_resources(), where)
+    with ray_cluster(where.address, cpus=where.cpus, gpus=where.gpus, each="shard") as ray:
         answer = ray.remote(_answer).options(
             num_cpus=where.cpus, num_gpus=where.gpus, max_retries=where.retries
         )
@@ -61,19 +57,6 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
         table = replace(job.prompts, path=job.prompts.path.absolute())
         there = replace(job, prompts=table, folder=job.folder.absolute())
         _wait(ray, {answer.remote(there, shard): shard for shard in left}, job.title)
-    finally:
-        if started:
-            ray.shutdown()
-
-
-def _check_room(has: Mapping[str, float], where: RayConfig) -> None:
-    """Refuse what Ray would wait for without a word: more than the whole cluster has."""
-    for name, wanted in (("CPU", where.cpus), ("GPU", where.gpus)):
-        if wanted > has.get(name, 0.0):
-            raise ConfigError(
-                f"execute.{name.lower()}s = {wanted:g} for each shard, but the Ray cluster has "
-                f"{has.get(name, 0.0):g} {name}s in all"
-            )
 
 
 def _answer(job: Job, shard: Shard) -> None:
@@ -100,11 +83,3 @@ def _wait(ray: Any, tasks: dict[Any, Shard], title: str) -> None:
             f"{title}: {len(failed)} of {len(tasks)} shards failed, the first is {shard.index} of "
             f"{shard.count}: {lines[-1]} The same command goes on from what is done."
         )
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError("execute.kind = 'ray' wants Ray: pip install 'earmark[ray]'") from None
-    return ray

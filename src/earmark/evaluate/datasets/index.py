@@ -15,8 +15,8 @@ import msgspec
 
 from earmark.annotate.scan import hash_file
 from earmark.audio import AudioError, probe, stream
-from earmark.evaluate.parts import temporary_of
 from earmark.progress import track
+from earmark.workspace import temporary_of
 
 INDEX = ".earmark-index.json"
 GROUP = 512  # files measured between two looks at the clock

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from earmark.records import Example
+from earmark.records import Example, recording_of
 
 VALIDATION_SHARE = 0.2
 """Of a class's recordings in train, the share that becomes validation."""
@@ -25,14 +25,14 @@ def with_validation(examples: Sequence[Example], label: str) -> list[Example]:
     recordings: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         if example.split == "train":
-            recordings[_recording(example)].update(example.labels[label])
+            recordings[recording_of(example)].update(example.labels[label])
     by_class: dict[str, list[str]] = defaultdict(list)
     for recording, values in recordings.items():
         by_class[min(values)].append(recording)
     chosen = {name for names in by_class.values() for name in _fifth(names)}
     return [
         replace(example, split="validation")
-        if example.split == "train" and _recording(example) in chosen
+        if example.split == "train" and recording_of(example) in chosen
         else example
         for example in examples
     ]
@@ -43,7 +43,3 @@ def _fifth(names: Sequence[str]) -> list[str]:
         return []
     ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     return ranked[: max(round(VALIDATION_SHARE * len(names)), 1)]
-
-
-def _recording(example: Example) -> str:
-    return example.recording or example.id

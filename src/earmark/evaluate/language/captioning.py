@@ -52,10 +52,7 @@ class Captioning(Task):
 
     def examples(self) -> Sequence[Example]:
         """Return the clips that have texts; none where the task cannot be measured."""
-        if self._problem:
-            return ()
-        train, validation, test, _ = self._sides
-        return (*train.examples, *validation.examples, *test.examples)
+        return () if self._problem else self._sides.examples()
 
     def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
         """Train on train, choose the step on validation, write for test, hold against its texts."""

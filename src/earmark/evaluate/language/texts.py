@@ -47,6 +47,10 @@ class Sides(NamedTuple):
     test: Told
     left_out: int
 
+    def examples(self) -> tuple[Example, ...]:
+        """Return the clips of all sides."""
+        return (*self.train.examples, *self.validation.examples, *self.test.examples)
+
     def problem(self, *sides: str) -> str:
         """Return why a task that needs these sides cannot be measured, "" where it can."""
         told = {"train": self.train, "validation": self.validation, "test": self.test}
