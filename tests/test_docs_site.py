@@ -16,6 +16,8 @@ from msgspec import inspect
 
 from earmark import Recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
 """Tags whose address a browser fetches when it shows a page."""

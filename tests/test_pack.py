@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_sixty_real_clips(tmp_path: Path) -> None:
     recipe = load_recipe(
         "pack",

@@ -127,13 +127,14 @@ def test_faults_and_an_outage_change_nothing(
     assert tables(tmp_path) == tables(undisturbed)
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_killed_runs_lose_nothing_and_ask_nothing_twice(
-    recipe: Path, undisturbed: Path, tmp_path: Path
+    recipe: Path, undisturbed: Path, tmp_path: Path, kills: int
 ) -> None:
     chance = random.Random(0)
     in_flight = 0
     with serving(slots=8, latency_s=0.03) as server:
-        for _ in range(KILLS):
+        for _ in range(kills):
             before = server.stats().completed
             process = started(server, "tag", recipe, "-w", tmp_path, "--no-canary")
             more = chance.randrange(1, 2 * CLIPS // KILLS)
@@ -148,6 +149,7 @@ def test_killed_runs_lose_nothing_and_ask_nothing_twice(
     assert asked <= 2 * CLIPS + in_flight
 
 
+@pytest.mark.slow
 def test_shards_in_any_order_end_in_the_same_bytes(
     recipe: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -98,6 +100,27 @@ def test_done_again_it_does_nothing_and_says_the_same(finished: Path) -> None:
     assert table(finished) == told
 
 
+def test_killed_in_its_last_run_it_ends_the_same(finished: Path, tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(finished, root)
+    for kind in ("pretrain", "evaluate"):
+        shutil.rmtree(max(root.glob(f"{kind}-*"), key=lambda path: (path / "done").stat().st_mtime))
+    shutil.rmtree(root / FOLDER)
+    kept = stages(root)
+    process = subprocess.Popen(command(MINI, "-w", root), stderr=subprocess.DEVNULL)
+    until_s = time.monotonic() + 120
+    while len(list(root.glob("pretrain-*/log.jsonl"))) < 4 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) != 0
+    assert len(list(root.glob("evaluate-*/done"))) == 3
+    again = earmark(MINI, "-w", root)
+    assert again.returncode == 0, again.stderr
+    assert kept.items() <= stages(root).items()
+    assert table(root) == table(finished)
+
+
+@pytest.mark.slow
 def test_killed_and_begun_again_it_ends_the_same(finished: Path, tmp_path: Path) -> None:
     root = without_runs(finished, tmp_path / "w")
     process = subprocess.Popen(command(MINI, "-w", root), stderr=subprocess.DEVNULL)
@@ -114,6 +137,7 @@ def test_killed_and_begun_again_it_ends_the_same(finished: Path, tmp_path: Path)
     assert table(root) == table(finished)
 
 
+@pytest.mark.slow
 def test_shares_of_a_batch_array_make_up_the_whole(finished: Path, tmp_path: Path) -> None:
     """Begun at once, they wait for each other where they share a stage, and in the end."""
     root = tmp_path / "w"
@@ -129,6 +153,7 @@ def test_shares_of_a_batch_array_make_up_the_whole(finished: Path, tmp_path: Pat
     assert (root / FOLDER / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path, tmp_path: Path) -> None:
     root = tmp_path / "w"
     shutil.copytree(finished, root)
@@ -153,8 +178,13 @@ def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path, tmp_pa
         ([str(MINI), 'axes={a={x=[],y=["pretrain.workers=1"]}}'], "same run"),
     ],
 )
-def test_mistakes_are_told_in_a_line(arguments: list[str], told: str, tmp_path: Path) -> None:
-    done = earmark(*arguments, "-w", tmp_path / "w")
+def test_mistakes_are_told_in_a_line(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    in_process: Callable[..., CompletedProcess[str]],
+) -> None:
+    done = in_process("study", *arguments, "-w", tmp_path / "w")
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
@@ -170,6 +200,7 @@ def test_a_run_that_was_killed_is_told_of_and_one_that_was_stopped_is_not(tmp_pa
     assert str(tmp_path) in outcome.status
 
 
+@pytest.mark.slow
 def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: Path) -> None:
     root = without_runs(finished, tmp_path / "w")
     long = ["set=[" + ",".join(f"'{each}'" for each in (*settings(), "pretrain.audio_s=1e6")) + "]"]

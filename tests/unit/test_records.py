@@ -65,7 +65,7 @@ ROWS: dict[type[Row], st.SearchStrategy[Row]] = {
 }  # fmt: skip
 
 # The folder is shared by the examples, which each write the file anew.
-anew = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+anew = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("kind", ROWS)

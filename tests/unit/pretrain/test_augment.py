@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -49,7 +49,6 @@ def spans(hidden: Tensor) -> list[int]:
     return (ends - starts).flatten().tolist()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(0, 2**63 - 1)), min_size=1, max_size=4))
 def test_a_clip_is_the_same_alone_and_among_others(clips: list[tuple[int, int]]) -> None:
     widest = max(length for length, _ in clips) + 7
@@ -73,7 +72,6 @@ def test_what_lies_behind_a_clip_is_neither_read_nor_written() -> None:
         assert augmented[:, 300:].isnan().all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     frames=st.integers(1, 3000),
     seed=st.integers(0, 2**63 - 1),
@@ -92,7 +90,6 @@ def test_time_masks_keep_to_their_number_width_and_share(
     assert len(spans(hidden)) <= masks
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**63 - 1), masks=st.integers(0, 4), width=st.integers(0, 60))
 def test_mel_masks_keep_to_their_number_and_width(seed: int, masks: int, width: int) -> None:
     config = changed(MASKS, time_masks=0, mel_masks=masks, mel_width=width)
@@ -147,7 +144,6 @@ def warped_ramp(frames: int, seed: int, width: int = 80) -> Tensor:
     return one(ramp, config, seed)[:, 0]
 
 
-@settings(max_examples=60, deadline=None)
 @given(frames=st.integers(1, 2000), seed=st.integers(0, 2**63 - 1), width=st.integers(1, 100))
 def test_a_warp_keeps_the_ends_and_the_order_and_moves_no_place_too_far(
     frames: int, seed: int, width: int

@@ -18,6 +18,8 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.slow
+
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )

@@ -141,6 +141,7 @@ def test_a_grid_has_a_block_for_each_setting_of_the_other_axes(grid):
     ]
 
 
+@pytest.mark.slow
 def test_a_curve_of_a_grid_is_that_of_the_base_arm_s_block(grid, tmp_path):
     (curves,) = number_curves(Found(grid))
     assert (curves.axis, curves.setting) == ("K", "objective tags")

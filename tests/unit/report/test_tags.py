@@ -127,6 +127,7 @@ def test_a_vocabulary_that_was_not_grown_has_no_curve(build, tmp_path):
     assert "no longer borne out" not in page
 
 
+@pytest.mark.slow
 def test_a_large_vocabulary_stays_a_light_page(build, tmp_path, invented):
     workspace = build(tmp_path / "workspace", "audit", clips=12)
     _, stages = workspace.latest_run()

@@ -49,6 +49,7 @@ def a_worker(folder: Path) -> int | None:
     return None
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     rows = [
         Caption(id=f"{n:03}", text=f"dog {n} barks at rain", summary="", backend="b")

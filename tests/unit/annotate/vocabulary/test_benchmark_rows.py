@@ -60,6 +60,7 @@ def test_the_tail_is_long_and_falls_as_a_power_law_does(made: ModuleType) -> Non
     assert all(4 < more / fewer < 40 for more, fewer in pairwise(at))
 
 
+@pytest.mark.slow
 def test_the_comparison_runs_in_small(tmp_path: Path) -> None:
     small = ["speed", "--quick", "--rows", "2000", "--folder", str(tmp_path)]
     done = subprocess.run(

@@ -15,7 +15,7 @@ from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def vocabulary_of(corpus: Sequence[Sequence[str]], *, size: int = 1000) -> Vocabulary:

@@ -35,7 +35,7 @@ names = st.sampled_from(NAMES)
 spelled = st.builds(lambda spell, name: spell(name), st.sampled_from(SPELLINGS), names)
 corpora = st.lists(st.lists(spelled, max_size=5), min_size=1, max_size=12).filter(any)
 pairs = st.dictionaries(spelled, spelled, max_size=3)
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(suppress_health_check=list(HealthCheck))
 
 
 def toml(merge: dict[str, str], rename: dict[str, str], ban: Sequence[str]) -> str:

@@ -60,6 +60,7 @@ def like_others(seed: int) -> Precomputed:
     return Precomputed(f"encoder {seed}", vectors)
 
 
+@pytest.mark.slow
 def test_encoders_that_know_equally_much_seldom_differ_clearly() -> None:
     [task] = probes_of("kind", [clips()], ONE_SHOT)
     clear = 0

@@ -87,6 +87,7 @@ def test_every_frame_hears_every_other() -> None:
         assert (gradient[0, :-3].abs().sum(dim=1) > 0).all()
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_derivative() -> None:
     encoder = tiny().eval().double()
     features, lengths = log_mel(2, 41).double(), torch.tensor([41, 30])
@@ -162,6 +163,7 @@ def test_without_dropout_training_leaves_nothing_to_chance() -> None:
     torch.testing.assert_close(encoder.eval().forward_features(features, lengths).frames, trained)
 
 
+@pytest.mark.slow
 def test_the_whole_compiles_and_exports_in_one_graph() -> None:
     # In a process of its own: under test, shape checks are wound around every function.
     script = """

@@ -51,6 +51,7 @@ def test_swoosh_is_its_formula() -> None:
     assert torch.autograd.gradcheck(lambda v: activations.swoosh_l(v, kept), (shifted,))
 
 
+@pytest.mark.slow
 def test_swoosh_compiles_for_every_size_at_once() -> None:
     # In a process of its own: under test, shape checks are wound around every function.
     script = """

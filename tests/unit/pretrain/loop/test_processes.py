@@ -211,6 +211,7 @@ def test_a_batch_that_is_not_finite_is_named_by_every_process(folder: Path) -> N
         assert words in said
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_more_processes_behind_what_was_consumed(
     examples: list[Example],
     vocabulary: Vocabulary,

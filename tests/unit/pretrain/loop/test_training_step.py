@@ -99,6 +99,7 @@ print("graphs", made)
 """
 
 
+@pytest.mark.slow
 def test_a_compiled_encoder_gives_the_same_gradients() -> None:
     """In a process of its own: here shapes are checked, which would be compiled as well."""
     done = subprocess.run(

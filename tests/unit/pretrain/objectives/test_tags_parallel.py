@@ -110,7 +110,7 @@ def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
     assert float(loss.total) == pytest.approx(total / tokens, rel=1e-5)
 
 
-@pytest.mark.parametrize("queries", ["target", "fixed"])
+@pytest.mark.parametrize("queries", ["target", pytest.param("fixed", marks=pytest.mark.slow)])
 def test_it_learns_a_tiny_corpus_and_tells_its_tags(queries: Queries) -> None:
     objective = build(queries).train()
     targets, given = objective.targets(examples(), SEEDS), encoded()

@@ -37,6 +37,7 @@ def exported(checkpoint: Path, path: Path, tolerance: float = 1e-4) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_graph_says_what_the_encoder_says(make_checkpoint: Make, tmp_path: Path) -> None:
     import onnxruntime
 

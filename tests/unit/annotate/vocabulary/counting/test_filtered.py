@@ -64,9 +64,7 @@ def test_each_size_keeps_its_tags_in_the_captions_order(tmp_path: Path) -> None:
     ]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(captions, ranks, st.sampled_from([1, 2]))
 def test_filters_as_a_plain_loop_does(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], rank: list[int], workers: int
