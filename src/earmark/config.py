@@ -9,27 +9,88 @@ from __future__ import annotations
 
 import copy
 import difflib
+import functools
 import hashlib
+import importlib.util
+import itertools
+import math
+import operator
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import inspect
+from msgspec import Meta, inspect
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(min_length=1)]
+Device = Annotated[
+    str,
+    Meta(pattern=r"^([a-z]+(:[0-9]+)?)?$", description='"auto", "cpu", "cuda", "cuda:1" or "mps"'),
+]
+"""A device of torch by its name; of a pattern, the description says what is expected."""
 
 
 class ConfigError(ValueError):
     """A recipe, an override or a path that the user can mend. The CLI exits with 2 on it."""
 
 
+class Package(NamedTuple):
+    """A package beyond the base install.
+
+    Args:
+        name: as it is imported.
+        extra: of earmark, which brings it.
+        setting: what needs it, as "key = value"; the `kind` of the config where it is empty.
+        command: that is needed beside the extra.
+    """
+
+    name: str
+    extra: str
+    setting: str = ""
+    command: str = ""
+
+    @property
+    def install(self) -> str:
+        """The commands that install it."""
+        return " && ".join(filter(None, (f"pip install 'earmark[{self.extra}]'", self.command)))
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of every component's settings: frozen, keyword-only, without unknown keys.
 
     A family of components is a tagged union: give each member `tag="name", tag_field="kind"`.
+
+    Bounds of a single value are stated by `msgspec.Meta` on its field, relations between fields by
+    `check`. Both hold however a config is made: from a recipe, or in Python. No number is NaN or
+    infinite.
     """
+
+    def __post_init__(self) -> None:
+        """Refuse values out of bounds. Raises ConfigError."""
+        for name, kind in _field_types(type(self)):
+            if problem := _out_of_bounds(kind, getattr(self, name), name):
+                raise ConfigError(problem)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse settings that contradict each other; a message begins with the field's name.
+
+        Raises:
+            ConfigError: naming the field, its value, and what to write instead.
+        """
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The packages beyond the base install that these settings need, but for nested ones'."""
+        return ()
 
 
 C = TypeVar("C", bound=Config)
@@ -42,21 +103,21 @@ _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     inspect.FloatType: ("a number", (int, float)),
     inspect.BoolType: ("true or false", (bool,)),
 }
+_Sized = inspect.StrType | inspect.ListType | inspect.VarTupleType
+_LISTS = (inspect.ListType, inspect.VarTupleType)
 
 
 def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
     """Build `into` from plain data; a table that names no kind is of its default's kind.
 
     Raises:
-        ConfigError: a key is unknown, missing or of the wrong type; the message names it.
+        ConfigError: a key is unknown, missing, of the wrong type or out of bounds, or settings
+            contradict each other; the message names the key.
     """
     expected = inspect.type_info(into)
     data = _with_default_kinds(expected, data)
     _check(expected, data, "", where)
-    try:
-        return msgspec.convert(data, into)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), data, where)) from None
+    return msgspec.convert(data, into)
 
 
 def load_toml(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -135,6 +196,34 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(encoded).hexdigest()[:12]
 
 
+def missing_packages(config: Config, where: str = "") -> list[tuple[str, Package]]:
+    """Return the packages that a config, or one nested in it, needs and that are not installed.
+
+    Each comes with the setting that needs it; `where` is the config's own place in a recipe.
+    """
+    missing = list[tuple[str, Package]]()
+    for at, each in _nested(config, where):
+        kind = type(each).__struct_config__.tag
+        for package in each.packages:
+            if importlib.util.find_spec(package.name) is None:
+                setting = package.setting or (f'kind = "{kind}"' if kind else "")
+                missing.append((f"{at}.{setting}" if at and setting else at or setting, package))
+    return missing
+
+
+def check_packages(config: Config, where: str = "") -> None:
+    """Check that every package that a config needs is installed; nothing is imported.
+
+    Raises:
+        ConfigError: one is not; the message names it, the setting that needs it, and the command
+            that installs it.
+    """
+    for setting, package in missing_packages(config, where):
+        raise ConfigError(
+            f"{setting} needs the package {package.name}, which is not installed: {package.install}"
+        )
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" for the nearest of `known`, else the list of what is valid."""
     names = sorted(name or '""' for name in known)
@@ -149,6 +238,23 @@ def _choices(given: str, known: Sequence[str]) -> str:
     guess = nearest(given, known)
     every = nearest("", known)
     return guess if guess == every else guess + every
+
+
+def _nested(value: Any, at: str) -> Iterator[tuple[str, Config]]:
+    """Yield every config in a value, itself first, with its place in a recipe."""
+    if isinstance(value, Config):
+        yield at, value
+        inner = msgspec.structs.asdict(value)
+    elif isinstance(value, dict):
+        inner: dict[Any, Any] = value
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _nested(item, f"{at}[{index}]")
+        return
+    else:
+        return
+    for name, item in inner.items():
+        yield from _nested(item, f"{at}.{name}" if at else str(name))
 
 
 def _without_none(value: Any) -> Any:
@@ -201,9 +307,11 @@ def _with_default_kinds(expected: inspect.Type, data: Any) -> Any:
 def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
     """Raise a ConfigError for the first key, kind or type in `data` that cannot be right.
 
-    `at` is where `data` stands in the recipe. Bounds on values are left to msgspec.
+    `at` is where `data` stands in the recipe.
     """
-    if isinstance(expected, inspect.UnionType):
+    if isinstance(expected, inspect.Metadata):
+        _check(expected.type, data, at, where)
+    elif isinstance(expected, inspect.UnionType):
         if data is not None or not expected.includes_none:
             _check_union(expected, data, at, where)
     elif isinstance(expected, inspect.StructType):
@@ -217,6 +325,12 @@ def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
             raise _mismatch("a list in [ ]", data, at, where)
         for index, item in enumerate(data):
             _check(expected.item_type, item, f"{at}[{index}]", where)
+    elif isinstance(expected, inspect.TupleType):
+        count = len(expected.item_types)
+        if not isinstance(data, list) or len(data) != count:
+            raise _mismatch(f"a list of {count} in [ ]", data, at, where)
+        for index, (kind, item) in enumerate(zip(expected.item_types, data, strict=True)):
+            _check(kind, item, f"{at}[{index}]", where)
     elif isinstance(expected, inspect.LiteralType):
         if data not in expected.values:
             told = f"{where}: {at} = {_toml(data)} is not a choice."
@@ -236,9 +350,106 @@ def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) 
         if key not in valid:
             raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{nearest(key, valid)}")
         if key in fields:
-            _check(fields[key].type, value, f"{at}.{key}" if at else key, where)
+            place = f"{at}.{key}" if at else key
+            _check(fields[key].type, value, place, where)
+            if problem := _out_of_bounds(fields[key].type, value, place):
+                raise ConfigError(f"{where}: {problem}")
     if missing := [name for name, field in fields.items() if field.required and name not in data]:
         raise ConfigError(f"{where}: {spot} needs {missing[0]!r}, which has no default.")
+    try:
+        msgspec.convert(data, expected.cls)
+    except msgspec.ValidationError as error:
+        told = str(error)
+        joint = "." if re.split(r"\W", told)[0] in fields else ": "
+        raise ConfigError(f"{where}: {at}{joint if at else ''}{told}") from None
+
+
+@functools.cache
+def _field_types(config: type[Config]) -> tuple[tuple[str, inspect.Type], ...]:
+    info = inspect.type_info(config)
+    assert isinstance(info, inspect.StructType)
+    return tuple((field.name, field.type) for field in info.fields)
+
+
+def _out_of_bounds(expected: inspect.Type, value: Any, at: str) -> str:
+    """Return what is wrong with the first value out of bounds in `value`, "" where there is none.
+
+    Values of another type than `expected` are passed over, and so are configs: each checks itself.
+    """
+    description = ""
+    if isinstance(expected, inspect.Metadata):
+        description = (expected.extra_json_schema or {}).get("description", "")
+        expected = expected.type
+    if isinstance(expected, inspect.UnionType):
+        problems = (_out_of_bounds(member, value, at) for member in expected.types)
+        return next(filter(None, problems), "")
+    if wanted := _bound_missed(expected, value, description):
+        return f"{at} = {_toml(value)}: expected {wanted}"
+    inner: Iterable[tuple[str, inspect.Type, Any]] = ()
+    if isinstance(value, list | tuple):
+        inner = ((f"[{n}]", kind, item) for n, (kind, item) in _items_of(expected, value))
+    elif isinstance(value, dict) and not isinstance(expected, inspect.StructType):
+        kind = expected.value_type if isinstance(expected, inspect.DictType) else inspect.AnyType()
+        inner = ((f".{key}", kind, item) for key, item in value.items())
+    problems = (_out_of_bounds(kind, item, at + place) for place, kind, item in inner)
+    return next(filter(None, problems), "")
+
+
+def _items_of(
+    expected: inspect.Type, values: Sequence[Any]
+) -> Iterator[tuple[int, tuple[inspect.Type, Any]]]:
+    """Yield the place, the type and the value of each item of a list."""
+    kinds: Iterable[inspect.Type] = itertools.repeat(inspect.AnyType())
+    if isinstance(expected, inspect.ListType | inspect.VarTupleType):
+        kinds = itertools.repeat(expected.item_type)
+    elif isinstance(expected, inspect.TupleType):
+        kinds = expected.item_types
+    return enumerate(zip(kinds, values, strict=False))
+
+
+def _bound_missed(expected: inspect.Type, value: Any, description: str) -> str:
+    """Return what is expected of a number, a text or a list, where `value` is something else."""
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
+    if isinstance(value, int | float) and isinstance(expected, inspect.IntType | inspect.FloatType):
+        return _range_missed(expected, value)
+    if isinstance(value, str) and isinstance(expected, inspect.StrType):
+        if expected.pattern and not re.search(expected.pattern, value):
+            return description or f"text that matches {expected.pattern}"
+        return _length_missed(expected, len(value), "character")
+    if isinstance(value, list | tuple) and isinstance(expected, _LISTS):
+        return _length_missed(expected, len(value), "value")
+    return ""
+
+
+def _range_missed(expected: inspect.IntType | inspect.FloatType, value: float) -> str:
+    bounds = (
+        (">=", expected.ge, operator.ge),
+        (">", expected.gt, operator.gt),
+        ("<=", expected.le, operator.le),
+        ("<", expected.lt, operator.lt),
+    )
+    stated = [
+        (f"{sign} {bound}", holds(value, bound))
+        for sign, bound, holds in bounds
+        if bound is not None
+    ]
+    if all(held for _, held in stated):
+        return ""
+    return "a value " + " and ".join(words for words, _ in stated)
+
+
+def _length_missed(expected: _Sized, length: int, unit: str) -> str:
+    least, most = expected.min_length or 0, expected.max_length
+    if least <= length and (most is None or length <= most):
+        return ""
+    if most is None:
+        return f"at least {least} {unit}{'s' if least > 1 else ''}"
+    return (
+        f"{least} to {most} {unit}s" if least < most else f"{most} {unit}{'s' if most > 1 else ''}"
+    )
 
 
 def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) -> None:
@@ -290,27 +501,7 @@ def _mismatch(words: str, data: Any, at: str, where: str) -> ConfigError:
 
 def _toml(value: Any) -> str:
     """Return a value as TOML would write it, cut short."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     text = msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _explain(message: str, data: Mapping[str, Any], where: str) -> str:
-    """Turn msgspec's "Expected `int` >= 1 - at `$.a.b`" into words with the key and value."""
-    reason, _, path = message.partition(" - at `$.")
-    key = path.rstrip("`")
-    reason = re.sub(r"Expected `\w+`", "expected a value", reason)
-    if not key:
-        return f"{where}: {reason}"
-    given: Any = data
-    for name in _steps(key):
-        try:
-            given = given[name]
-        except (KeyError, IndexError, TypeError):
-            return f"{where}: {key}: {reason}"
-    shown = "" if isinstance(given, dict) else f" = {_toml(given)}"
-    return f"{where}: {key}{shown}: {reason}"
-
-
-def _steps(key: str) -> Iterator[str | int]:
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key):
-        yield name or int(index)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .annotate.audit.config import AuditConfig
 from .annotate.backends.acoustic import AcousticConfig
-from .annotate.backends.chat import ChatConfig
+from .annotate.backends.chat import ChatConfig, check_tagging
 from .annotate.backends.configs import CaptionerConfig, TaggerConfig
 from .annotate.backends.lexical import LexicalConfig
 from .annotate.execute.local import LocalConfig
@@ -18,7 +18,7 @@ from .annotate.manifest import ManifestConfig
 from .annotate.reading.lint import LintConfig
 from .annotate.scan import ScanConfig
 from .annotate.vocabulary import VocabularyConfig
-from .config import Config, ConfigError, apply_overrides, decode, load_toml, nearest
+from .config import Config, ConfigError, Share, apply_overrides, decode, load_toml, nearest
 from .corpora.folder import FolderConfig
 from .corpora.several import SeveralConfig
 from .corpora.synthetic import SyntheticConfig
@@ -41,7 +41,7 @@ class Recipe(Config, frozen=True, kw_only=True):
 
     corpus: FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
     seed: int = 0
-    max_rejected: float = 0.5
+    max_rejected: Share = 0.5
     scan: ScanConfig = ScanConfig()
     execute: LocalConfig | RayConfig = LocalConfig()
     captioner: CaptionerConfig = AcousticConfig()
@@ -60,8 +60,17 @@ class Recipe(Config, frozen=True, kw_only=True):
         """The seed of weights and batches."""
         return self.seed if self.pretrain.seed is None else self.pretrain.seed
 
-    def __post_init__(self) -> None:
-        """Refuse a scan that lets clips pass which the captioner would refuse."""
+    def check(self) -> None:
+        """Refuse a scan of clips that the captioner would refuse, and a tagger that gets no text.
+
+        Raises:
+            ConfigError: naming the settings.
+        """
+        if isinstance(self.tagger, ChatConfig):
+            try:
+                check_tagging(self.tagger)
+            except ConfigError as error:
+                raise ConfigError(f"tagger.{error}") from None
         if not isinstance(self.captioner, ChatConfig):
             return
         longest_s = self.scan.window_s or self.scan.longest_s

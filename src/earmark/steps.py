@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,8 @@ from .annotate.backends.endpoint import EndpointConfig
 from .annotate.backends.vllm import VllmConfig
 from .annotate.execute.job import BackendConfig, Job
 from .annotate.reading import lint, summary, tag_parser
-from .config import ConfigError
+from .config import check_packages
 from .pretrain.config import shaping
-from .pretrain.encoders.config import HuggingFaceConfig
-from .pretrain.supervision import TAGGING, parts_of
 from .recipe import Recipe
 from .work import Counts, Folders
 
@@ -64,6 +61,16 @@ def _vocabulary_settings(recipe: Recipe) -> Any:
     return settings, digest(recipe.vocabulary)
 
 
+def _check_captioner(recipe: Recipe) -> None:
+    check_packages(recipe.captioner, "captioner")
+    check_packages(recipe.execute, "execute")
+
+
+def _check_tagger(recipe: Recipe) -> None:
+    check_packages(recipe.tagger, "tagger")
+    check_packages(recipe.execute, "execute")
+
+
 def _check_audit(recipe: Recipe) -> None:
     from .annotate.audit.check import check
 
@@ -72,22 +79,9 @@ def _check_audit(recipe: Recipe) -> None:
 
 def _check_pretraining(recipe: Recipe) -> None:
     """Miss a package or a device before the first clip is captioned, not behind the last one."""
-    wanted = ["tensorboard"] if recipe.pretrain.tensorboard else []
-    if any(not isinstance(part, TAGGING) for part in parts_of(recipe.objective)):
-        wanted += ["tokenizers", "transformers"]
-    if isinstance(recipe.encoder, HuggingFaceConfig):
-        wanted.append("transformers")
-    for package in wanted:
-        if find_spec(package) is None:
-            extra = "tensorboard" if package == "tensorboard" else "text"
-            raise ConfigError(
-                f"pre-training needs {package}, which is not installed: pip install "
-                f"'earmark[{extra}]'"
-            )
-    if recipe.pretrain.device not in ("auto", "cpu"):
-        from .pretrain.device import pick_device
+    from .pretrain.check import check_pretraining
 
-        pick_device(recipe.pretrain.device)
+    check_pretraining(recipe.pretrain, recipe.encoder, recipe.objective)
 
 
 def _audit_settings(recipe: Recipe) -> Any:
@@ -102,9 +96,9 @@ def _audit_settings(recipe: Recipe) -> Any:
 
 
 def _check_evaluation(recipe: Recipe) -> None:
-    from .evaluate.check import check_encoders
+    from .evaluate.check import check_evaluation
 
-    check_encoders(recipe.evaluate)
+    check_evaluation(recipe.evaluate)
 
 
 def _evaluate_settings(recipe: Recipe) -> Any:
@@ -154,6 +148,7 @@ STEPS = (
         work.ask_captioner,
         recorded=lambda recipe: recipe.captioner,
         job=work.caption_job,
+        check=_check_captioner,
     ),
     Step(
         "caption",
@@ -178,6 +173,7 @@ STEPS = (
         work.ask_tagger,
         recorded=lambda recipe: recipe.tagger,
         job=work.tag_job,
+        check=_check_tagger,
     ),
     Step("tag", ("tagger",), lambda recipe: tag_parser.VERSION, work.read_tags),
     Step("vocabulary", ("tag",), _vocabulary_settings, work.choose_vocabulary, bounded=False),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from earmark.config import Config, ConfigError
 from earmark.records import (
@@ -48,11 +49,19 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
             and for probes; then arms with other vocabularies are measured on the same clips.
     """
 
-    validation: float = 0.1
-    test: float = 0.2
+    validation: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    test: Annotated[float, Meta(ge=0, lt=1)] = 0.2
     keep_apart: tuple[Tie, ...] = ("recording", "speaker")
     stratify_by: tuple[str, ...] | None = None
     keep_untagged: bool = False
+
+    def check(self) -> None:
+        """Refuse shares that leave nothing to train on. Raises ConfigError."""
+        if self.validation + self.test >= 1:
+            raise ConfigError(
+                f"validation = {self.validation} and test = {self.test} leave nothing to train on: "
+                "give less, in sum below 1."
+            )
 
 
 def assemble(
@@ -76,7 +85,7 @@ def assemble(
     vocabulary's fingerprint), manifest.jsonl.gz (Lhotse MonoCut), rejected.parquet, splits.json.
 
     Raises:
-        ConfigError: the shares leave nothing to train on, or as `splits.deal`.
+        ConfigError: as `splits.deal`.
         ValueError: a clip id is there twice in one table, or a tag set's clip or caption is not.
     """
     by_id = _by_id(clips, "clips")
@@ -109,13 +118,7 @@ def assemble(
 
 
 def _shares(config: ManifestConfig) -> dict[str, float]:
-    for name, share in (("validation", config.validation), ("test", config.test)):
-        if not 0 <= share < 1:
-            raise ConfigError(f"manifest: {name} = {share}, but a share is from 0 to below 1")
     train = 1 - config.validation - config.test
-    if train <= 0:
-        held_out = f"validation = {config.validation} and test = {config.test}"
-        raise ConfigError(f"manifest: {held_out} leave nothing to train on")
     shares = {"train": train, "validation": config.validation, "test": config.test}
     return {split: share for split, share in shares.items() if share > 0}
 

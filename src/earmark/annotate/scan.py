@@ -20,7 +20,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from earmark.audio import AudioError, AudioInfo, probe, stream
-from earmark.config import Config
+from earmark.config import Config, ConfigError, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from earmark.progress import track
 from earmark.records import (
     Clip,
@@ -57,28 +57,28 @@ class ScanConfig(Config, frozen=True, kw_only=True):
         workers: threads that decode; 0 takes one for each core. The result is the same for all.
     """
 
-    min_duration_s: Annotated[float, Meta(ge=0)] = 0.1
+    min_duration_s: NonNegativeFloat = 0.1
     window_s: Annotated[float, Meta(ge=LEAST_WINDOW_S)] | None = None
-    max_duration_s: Annotated[float, Meta(gt=0)] | None = None
+    max_duration_s: PositiveFloat | None = None
     silence_dbfs: Annotated[float, Meta(ge=-100, le=0)] = -60.0
-    workers: Annotated[int, Meta(ge=0)] = 0
+    workers: NonNegativeInt = 0
 
-    def __post_init__(self) -> None:
-        """Refuse bounds that no file can meet."""
+    def check(self) -> None:
+        """Refuse bounds that no file can meet. Raises ConfigError."""
         if self.min_duration_s > self.longest_s:
-            raise ValueError(
+            raise ConfigError(
                 f"min_duration_s = {self.min_duration_s} is above "
                 f"max_duration_s = {self.longest_s}, so no file could pass"
             )
         if self.window_s is None:
             return
         if self.window_s >= self.longest_s:
-            raise ValueError(
+            raise ConfigError(
                 f"window_s = {self.window_s} is not below max_duration_s = {self.longest_s}, which "
                 "bounds the whole file, so none would be cut: raise it or leave it out"
             )
         if self.window_s < MOST_TO_LEAST_WINDOW * self.min_duration_s:
-            raise ValueError(
+            raise ConfigError(
                 f"window_s = {self.window_s} may give windows of a third of it, which "
                 f"min_duration_s = {self.min_duration_s} would reject: give at least "
                 f"window_s = {MOST_TO_LEAST_WINDOW * self.min_duration_s}"

@@ -32,14 +32,14 @@ class SeveralConfig(Config, frozen=True, kw_only=True, tag="several", tag_field=
 
     parts: dict[str, FolderConfig | TableConfig | SyntheticConfig]
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse names that cannot stand in a path. Raises ConfigError."""
         if not self.parts:
-            raise ConfigError("corpus.parts is empty: give it a table for each corpus, by name.")
+            raise ConfigError("parts is empty: give it a table for each corpus, by name.")
         for name in self.parts:
             if not name or "/" in name or name.startswith("."):
                 raise ConfigError(
-                    f"corpus.parts: {name!r} is the name of a folder in the workspace and goes "
+                    f"parts: {name!r} is the name of a folder in the workspace and goes "
                     "before clips' names: give it letters and digits, without '/' or a leading dot."
                 )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError, nearest
+from earmark.config import Config, ConfigError, PositiveInt, nearest
 from earmark.records import SPLITS, Rejected, Source
 
 from .asked import is_asked, pick, survey
@@ -63,8 +63,13 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
     attribution_column: str | None = None
     captions_column: str | None = None
     where: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: PositiveInt | None = None
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+
+    def check(self) -> None:
+        """Refuse a translation of nothing. Raises ConfigError."""
+        if self.splits and self.split_column is None:
+            raise ConfigError("splits needs split_column, the column that it explains")
 
     def build(self) -> Corpus:
         """Read the table once, to know its columns and how many of its rows are asked for.
@@ -76,8 +81,6 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
         table = existing(Path(self.path), "corpus.path")
         table_suffix(table)
         root = existing(Path(self.audio_root), "corpus.audio_root") if self.audio_root else None
-        if self.splits and self.split_column is None:
-            raise ConfigError("corpus.splits needs split_column, the column that it explains")
         return TableCorpus(self, table, root or table.parent, survey(self, table))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, check_packages, nearest
 from earmark.evaluate.config import (
     CheckpointChoice,
     EncoderChoice,
@@ -16,7 +15,6 @@ from earmark.evaluate.config import (
     QuestionsConfig,
     TaskConfig,
 )
-from earmark.evaluate.datasets.entries import dataset_named
 from earmark.evaluate.datasets.own_table import check_table
 from earmark.evaluate.partition import belongs
 from earmark.external import import_target
@@ -25,19 +23,34 @@ from earmark.pretrain.use.finding import find_checkpoint
 from earmark.records import Labels
 
 
+def check_evaluation(config: EvaluateConfig) -> None:
+    """Check the packages, the device, the encoders and the tables, before anything is computed.
+
+    Raises:
+        ConfigError: a package, a device or a file is not there; the message names the setting.
+    """
+    check_packages(config, "evaluate")
+    check_encoders(config)
+    for task in config.tasks:
+        if task.table:
+            check_table(task)
+    if config.device not in ("auto", "cpu"):
+        from earmark.pretrain.device import pick_device
+
+        pick_device(config.device, setting="evaluate.device")
+
+
 def check_encoders(config: EvaluateConfig) -> None:
     """Check that further encoders are where the settings say, before anything is computed.
 
     Raises:
-        ConfigError: no checkpoint, no such class, or a package is missing; the encoder is named.
+        ConfigError: no checkpoint, or no such class; the encoder is named.
     """
     for name, choice in config.encoders.items():
         try:
             _check_encoder(choice)
         except ConfigError as error:
             raise ConfigError(f"evaluate.encoders.{name}: {error}") from None
-    if any(task.model for task in config.questions):
-        _check_transformers("evaluate.questions.model")
 
 
 def _check_encoder(choice: EncoderChoice) -> None:
@@ -49,15 +62,7 @@ def _check_encoder(choice: EncoderChoice) -> None:
 
             import_target(choice.target, Encoder)
         case HuggingFaceConfig():
-            _check_transformers("it")
-
-
-def _check_transformers(what: str) -> None:
-    if find_spec("transformers") is None:
-        raise ConfigError(
-            f"{what} needs transformers, which is not installed: pip install "
-            "'earmark[transformers]'"
-        )
+            pass  # its folder and its package are settings' own to check
 
 
 def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Labels]) -> None:
@@ -73,31 +78,23 @@ def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Label
 
 
 def check_tasks(tasks: Sequence[TaskConfig], labels: Sequence[Labels]) -> None:
-    """Check that tasks have different names and ask for what there is.
+    """Check that tasks ask for what there is.
 
-    That is a label that some clip of the manifest has, a dataset that is known by name (whether a
-    copy is there is not asked), or a table with the columns that the task names.
+    That is a label that some clip of the manifest has, or a table with the columns that the task
+    names; whether a copy of a named dataset is there is not asked.
 
     Raises:
-        ConfigError: two tasks share a name, a dataset is unknown, a table or a column of it is not
-            there, a field exists nowhere or none of its `where` values does, or an accuracy is
-            asked of clips with several values.
+        ConfigError: a table or a column of it is not there, a field exists nowhere or none of its
+            `where` values does, or an accuracy is asked of clips with several values.
     """
-    for name, count in Counter(task.title for task in tasks).items():
-        if count > 1:
-            raise ConfigError(
-                f"evaluate.tasks: {count} tasks are named {name!r}. Rename one (name = ...)."
-            )
     known: dict[str, set[str]] = defaultdict(set)
     for row in labels:
         for field, values in row.items():
             known[field].update(values)
     for task in tasks:
-        if task.dataset:
-            dataset_named(task.dataset)
-        elif task.table:
+        if task.table:
             check_table(task)
-        else:
+        elif not task.dataset:
             _check_fields(task, known)
             _check_metric(task, labels)
 
@@ -112,8 +109,8 @@ def _check_fields(task: TaskConfig, known: Mapping[str, set[str]]) -> None:
             )
     for field, values in task.where.items():
         if not known[field].intersection(values):
-            given = ", ".join(map(repr, values)) or "nothing"
-            hint = nearest(values[0] if values else "", known[field])
+            given = ", ".join(map(repr, values))
+            hint = nearest(values[0], known[field])
             raise ConfigError(
                 f"evaluate.tasks, {task.title!r}: where.{field} asks for {given}, which no clip "
                 f"has.{hint}"

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError
-from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.config import (
+    Config,
+    ConfigError,
+    Device,
+    Name,
+    Package,
+    PositiveFloat,
+    PositiveInt,
+    nearest,
+)
+from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
 
-Positive = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(min_length=1)]
+Values = Annotated[tuple[str, ...], Meta(min_length=1)]
+"""Of a label field; a clip has one of them."""
 TextSource = Literal["original", "summary", "caption"]
 
 
@@ -48,23 +57,31 @@ class TaskConfig(Config, frozen=True, kw_only=True):
     path_column: str = "path"
     split_column: str = ""
     recording_column: str = ""
-    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    where: dict[str, Values] = field(default_factory=dict)
     split: Literal["manifest", "held-out"] = "manifest"
     metric: Literal["auto", "accuracy", "macro-accuracy", "map"] = "auto"
-    min_per_class: Positive = 2
+    min_per_class: PositiveInt = 2
 
-    def __post_init__(self) -> None:
-        """Refuse a task that says too little or too much. Raises ConfigError."""
+    def check(self) -> None:
+        """Refuse a task that says too little or too much, or a dataset that nobody knows.
+
+        Raises:
+            ConfigError: naming the field.
+        """
         if self.dataset and self.table:
             raise ConfigError(
-                f"evaluate.tasks: one task names both the dataset {self.dataset!r} and the table "
-                f"{self.table!r}. Leave one of them out."
+                f"dataset = {self.dataset!r} and table = {self.table!r} are two sources of one "
+                "task. Leave one of them out."
             )
         if not self.label and not self.dataset:
             raise ConfigError(
-                "evaluate.tasks: a task needs a label (a field of the corpus's labels, or a column "
-                "of its table) or a dataset."
+                "label is missing: a task needs a label (a field of the corpus's labels, or a "
+                "column of its table) or a dataset."
             )
+        if self.dataset:
+            from earmark.evaluate.datasets.entries import dataset_named
+
+            dataset_named(self.dataset)
 
     @property
     def title(self) -> str:
@@ -90,10 +107,10 @@ class RetrievalConfig(Config, frozen=True, kw_only=True):
 
     name: Name = "retrieval"
     text: TextSource = "original"
-    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    where: dict[str, Values] = field(default_factory=dict)
     lit: bool = True
-    steps: Positive = 300
-    lr: Annotated[float, Meta(gt=0)] = 3e-3
+    steps: PositiveInt = 300
+    lr: PositiveFloat = 3e-3
 
 
 class CaptioningTaskConfig(Config, frozen=True, kw_only=True):
@@ -112,10 +129,15 @@ class CaptioningTaskConfig(Config, frozen=True, kw_only=True):
 
     name: Name = "captioning"
     text: TextSource = "original"
-    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    steps: Positive = 300
-    lr: Annotated[float, Meta(gt=0)] = 2e-3
+    where: dict[str, Values] = field(default_factory=dict)
+    steps: PositiveInt = 300
+    lr: PositiveFloat = 2e-3
     max_tokens: Annotated[int, Meta(ge=3)] = 48
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Word pieces and a decoder."""
+        return Package("tokenizers", "text"), Package("transformers", "text")
 
 
 class QuestionsConfig(Config, frozen=True, kw_only=True):
@@ -144,12 +166,37 @@ class QuestionsConfig(Config, frozen=True, kw_only=True):
     fields: tuple[str, ...] = ()
     question: dict[str, str] = field(default_factory=dict)
     statement: dict[str, str] = field(default_factory=dict)
-    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    where: dict[str, Values] = field(default_factory=dict)
     options: Annotated[int, Meta(ge=2)] = 4
     model: str = ""
-    stack: Positive = 8
-    steps: Positive = 300
-    lr: Annotated[float, Meta(gt=0)] = 1e-3
+    stack: PositiveInt = 8
+    steps: PositiveInt = 300
+    lr: PositiveFloat = 1e-3
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """A language model, where one is named."""
+        setting = f"model = {self.model!r}"
+        return (Package("transformers", "transformers", setting),) if self.model else ()
+
+    def check(self) -> None:
+        """Refuse wordings of no field, statements without the option, and models that are nowhere.
+
+        Raises:
+            ConfigError: naming the field.
+        """
+        for setting, wordings in (("question", self.question), ("statement", self.statement)):
+            for name in wordings if self.fields else ():
+                if name not in self.fields:
+                    hint = nearest(name, self.fields)
+                    raise ConfigError(f"{setting}.{name} is of no field that is asked for.{hint}")
+        for name, statement in self.statement.items():
+            if "{}" not in statement:
+                raise ConfigError(
+                    f"statement.{name} = {statement!r} has no {{}}, where the option goes, such as "
+                    "'the sound of {}'."
+                )
+        check_model("model", self.model, "gpt2")
 
 
 class LeakageConfig(Config, frozen=True, kw_only=True):
@@ -165,7 +212,7 @@ class LeakageConfig(Config, frozen=True, kw_only=True):
 
     ids: bool = True
     sentences: bool = True
-    sentence_words: Positive = 8
+    sentence_words: PositiveInt = 8
     fingerprints: bool = True
 
 
@@ -187,7 +234,9 @@ class ExternalChoice(Config, frozen=True, kw_only=True, tag="external", tag_fiel
             is measured anew; what that file imports is not looked at.
     """
 
-    target: Name
+    target: Annotated[
+        str, Meta(pattern="^[^:]+:[^:]+$", description='"module:Class", such as "my_models:Mine"')
+    ]
 
 
 EncoderChoice = HuggingFaceConfig | CheckpointChoice | ExternalChoice
@@ -223,14 +272,14 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
     captioning: tuple[CaptioningTaskConfig, ...] = ()
     questions: tuple[QuestionsConfig, ...] = ()
     probes: tuple[Literal["linear", "nearest", "attention"], ...] = ("linear",)
-    shots: tuple[Positive, ...] = ()
-    draws: Positive = 5
+    shots: tuple[PositiveInt, ...] = ()
+    draws: PositiveInt = 5
     baselines: tuple[Literal["random", "log-mel"], ...] = ("random", "log-mel")
     encoders: dict[str, EncoderChoice] = field(default_factory=dict)
     datasets: str = ""
     leakage: LeakageConfig = LeakageConfig()
-    bootstrap: Positive = 1000
-    regularisation: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1)] = (
+    bootstrap: PositiveInt = 1000
+    regularisation: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)] = (
         0.0001,
         0.001,
         0.01,
@@ -238,39 +287,36 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
         1.0,
         10.0,
     )
-    max_iterations: Positive = 2000
-    max_frames: Positive = 64
-    block: Positive = 256
-    device: str = "auto"
+    max_iterations: PositiveInt = 2000
+    max_frames: PositiveInt = 64
+    block: PositiveInt = 256
+    device: Device = "auto"
 
-    def __post_init__(self) -> None:
-        """Refuse what is named twice, and strengths that are no numbers. Raises ConfigError."""
+    def check(self) -> None:
+        """Refuse what is named twice, and names that are taken. Raises ConfigError."""
         for setting, given in (
             ("baselines", self.baselines),
             ("probes", self.probes),
             ("shots", self.shots),
             ("regularisation", self.regularisation),
         ):
-            for value, count in Counter[object](given).items():
-                if count > 1:
-                    raise ConfigError(
-                        f"evaluate.{setting} names {value!r} {count} times. Name it once."
-                    )
-        for strength in self.regularisation:
-            if not math.isfinite(strength):
-                raise ConfigError(
-                    f"evaluate.regularisation holds {strength}, but strengths are finite numbers "
-                    "above 0, such as 0.01. Leave it out."
-                )
-        for kind, tasks in (
-            ("retrieval", self.retrieval),
-            ("captioning", self.captioning),
-            ("questions", self.questions),
+            for value, count in repeated(given):
+                raise ConfigError(f"{setting} names {value!r} {count} times. Name it once.")
+        for setting, names in (
+            ("tasks", [task.title for task in self.tasks]),
+            ("retrieval", [task.name for task in self.retrieval]),
+            ("captioning", [task.name for task in self.captioning]),
+            ("questions", [task.name for task in self.questions]),
         ):
-            for name, count in Counter(task.name for task in tasks).items():
-                if count > 1:
-                    told = f"evaluate.{kind}: {count} tasks are named {name!r}"
-                    raise ConfigError(f"{told}. Rename one (name = ...).")
+            for name, count in repeated(names):
+                raise ConfigError(
+                    f"{setting}: {count} tasks are named {name!r}. Rename one (name = ...)."
+                )
         for name in self.encoders:
             if name in ("trained", "random", "log-mel"):
-                raise ConfigError(f"evaluate.encoders: {name!r} is taken. Name yours otherwise.")
+                raise ConfigError(f"encoders: {name!r} is taken. Name yours otherwise.")
+
+
+def repeated(values: Sequence[object]) -> list[tuple[object, int]]:
+    """Return each value that is there more than once, and how often."""
+    return [(value, count) for value, count in Counter(values).items() if count > 1]

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, check_packages, nearest
+from earmark.pretrain.config import PretrainConfig
+from earmark.pretrain.encoders.config import EncoderConfig
 from earmark.pretrain.objectives.config import (
     MultitaskConfig,
     ObjectiveConfig,
@@ -15,6 +17,23 @@ from earmark.pretrain.objectives.config import (
 )
 from earmark.pretrain.supervision import TAGGING, parts_of
 from earmark.records import Clip
+
+
+def check_pretraining(
+    config: PretrainConfig, encoder: EncoderConfig, objective: ObjectiveConfig
+) -> None:
+    """Check the packages and the device, before the first clip is captioned.
+
+    Raises:
+        ConfigError: a package or the device is not there; the message names the setting.
+    """
+    check_packages(config, "pretrain")
+    check_packages(objective, "objective")
+    check_packages(encoder, "encoder")
+    if config.device not in ("auto", "cpu"):
+        from earmark.pretrain.device import pick_device
+
+        pick_device(config.device)
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,22 @@ torch or before the first clip is captioned, in a fraction of a second.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from earmark.config import Config, ConfigError
-from earmark.pretrain.ranges import above_zero, at_least, within
+from earmark.config import (
+    Config,
+    ConfigError,
+    Device,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Package,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+)
 
 
 class SpecAugmentConfig(Config, frozen=True, kw_only=True):
@@ -30,24 +40,13 @@ class SpecAugmentConfig(Config, frozen=True, kw_only=True):
         mel_width: widest span, bins.
     """
 
-    probability: float = 0.5
-    time_warp: int = 0
-    time_masks: int = 2
-    time_width: int = 30
-    time_share: float = 0.15
-    mel_masks: int = 1
-    mel_width: int = 12
-
-    def __post_init__(self) -> None:
-        """Refuse shares and counts out of range.
-
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        within("spec_augment.probability", self.probability, 0.0, 1.0)
-        within("spec_augment.time_share", self.time_share, 0.0, 1.0)
-        for name in ("time_warp", "time_masks", "time_width", "mel_masks", "mel_width"):
-            at_least(f"spec_augment.{name}", getattr(self, name), 0)
+    probability: Share = 0.5
+    time_warp: NonNegativeInt = 0
+    time_masks: NonNegativeInt = 2
+    time_width: NonNegativeInt = 30
+    time_share: Share = 0.15
+    mel_masks: NonNegativeInt = 1
+    mel_width: NonNegativeInt = 12
 
 
 class AdamWConfig(Config, frozen=True, kw_only=True, tag="adamw", tag_field="kind"):
@@ -62,21 +61,10 @@ class AdamWConfig(Config, frozen=True, kw_only=True, tag="adamw", tag_field="kin
         weight_decay: on matrices only.
     """
 
-    lr: float = 3e-4
-    objective_lr: float = 2e-3
-    warmup_steps: int = 50
-    weight_decay: float = 0.05
-
-    def __post_init__(self) -> None:
-        """Refuse rates and counts out of range.
-
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        for name in ("lr", "objective_lr"):
-            above_zero(f"optimiser.{name}", getattr(self, name))
-        for name in ("warmup_steps", "weight_decay"):
-            at_least(f"optimiser.{name}", getattr(self, name), 0)
+    lr: PositiveFloat = 3e-4
+    objective_lr: PositiveFloat = 2e-3
+    warmup_steps: NonNegativeInt = 50
+    weight_decay: NonNegativeFloat = 0.05
 
 
 class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag_field="kind"):
@@ -93,21 +81,11 @@ class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag
         lr_epochs: epochs after which the rate begins to fall once more.
     """
 
-    lr: float = 0.045
-    objective_lr: float = 0.045
-    warmup_steps: int = 500
-    lr_steps: float = 7500.0
-    lr_epochs: float = 3.5
-
-    def __post_init__(self) -> None:
-        """Refuse rates and counts out of range.
-
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        for name in ("lr", "objective_lr", "lr_steps", "lr_epochs"):
-            above_zero(f"optimiser.{name}", getattr(self, name))
-        at_least("optimiser.warmup_steps", self.warmup_steps, 0)
+    lr: PositiveFloat = 0.045
+    objective_lr: PositiveFloat = 0.045
+    warmup_steps: NonNegativeInt = 500
+    lr_steps: PositiveFloat = 7500.0
+    lr_epochs: PositiveFloat = 3.5
 
 
 OptimiserConfig = AdamWConfig | ScaledAdamConfig
@@ -150,51 +128,38 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
         tensorboard: whether the log is also written for TensorBoard (the extra `tensorboard`).
     """
 
-    steps: int = 600
-    audio_s: float = 0.0
+    steps: PositiveInt = 600
+    audio_s: NonNegativeFloat = 0.0
     seed: int | None = None
-    train_share: float = 1.0
+    train_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     requires: tuple[Requirement, ...] = ()
-    batch_s: float = 60.0
-    accumulate: int = 1
-    max_clip_s: float = 10.0
+    batch_s: PositiveFloat = 60.0
+    accumulate: PositiveInt = 1
+    max_clip_s: PositiveFloat = 10.0
     optimiser: OptimiserConfig = AdamWConfig()
-    clip_norm: float = 1.0
-    ema_decay: float = 0.0
+    clip_norm: PositiveFloat = 1.0
+    ema_decay: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
-    log_every: int = 5
-    checkpoint_every: int = 100
-    validate_every: int = 100
-    workers: int = 1
+    log_every: PositiveInt = 5
+    checkpoint_every: PositiveInt = 100
+    validate_every: PositiveInt = 100
+    workers: NonNegativeInt = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = "auto"
+    device: Device = "auto"
     compile: bool = False
     checkpoint_activations: bool = False
     tensorboard: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse numbers that no run can be made of.
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The log for TensorBoard."""
+        return (Package("tensorboard", "tensorboard", "tensorboard = true"),) * self.tensorboard
 
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        for name in ("steps", "accumulate", "log_every", "checkpoint_every", "validate_every"):
-            at_least(f"pretrain.{name}", getattr(self, name), 1)
-        at_least("pretrain.workers", self.workers, 0)
-        at_least("pretrain.audio_s", self.audio_s, 0.0)
-        if not 0.0 < self.train_share <= 1.0:
-            raise ConfigError(
-                f"pretrain.train_share = {self.train_share:g} should be above 0 and at most 1."
-            )
-        for name in ("batch_s", "max_clip_s", "clip_norm"):
-            above_zero(f"pretrain.{name}", getattr(self, name))
-        if not 0.0 <= self.ema_decay < 1.0:
-            raise ConfigError(
-                f"pretrain.ema_decay = {self.ema_decay:g} should be from 0 (off) to below 1."
-            )
+    def check(self) -> None:
+        """Refuse batches that cannot hold a clip. Raises ConfigError."""
         if self.batch_s < self.max_clip_s:
             raise ConfigError(
-                f"pretrain.batch_s = {self.batch_s:g} cannot hold a clip of max_clip_s = "
+                f"batch_s = {self.batch_s:g} cannot hold a clip of max_clip_s = "
                 f"{self.max_clip_s:g} s; raise the first or lower the second."
             )
 

@@ -8,10 +8,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError, decode, load_toml, nearest
+from earmark.config import (
+    Config,
+    ConfigError,
+    Name,
+    NonNegativeFloat,
+    Package,
+    PositiveFloat,
+    PositiveInt,
+    decode,
+    load_toml,
+    nearest,
+)
 from earmark.recipe import shipped_file, shipped_names
-
-Positive = Annotated[int, Meta(ge=1)]
 
 
 class OneMachine(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
@@ -23,7 +32,7 @@ class OneMachine(Config, frozen=True, kw_only=True, tag="local", tag_field="kind
             empty, all runs see all of them and take the first.
     """
 
-    processes: Positive = 1
+    processes: PositiveInt = 1
     devices: tuple[str, ...] = ()
 
 
@@ -37,8 +46,13 @@ class RayCluster(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind")
     """
 
     address: str = ""
-    cpus: Annotated[float, Meta(gt=0)] = 1.0
-    gpus: Annotated[float, Meta(ge=0)] = 0.0
+    cpus: PositiveFloat = 1.0
+    gpus: NonNegativeFloat = 0.0
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The cluster's client."""
+        return (Package("ray", "ray"),)
 
 
 class StudyConfig(Config, frozen=True, kw_only=True):
@@ -56,7 +70,7 @@ class StudyConfig(Config, frozen=True, kw_only=True):
         execute: where runs are done.
     """
 
-    recipe: Annotated[str, Meta(min_length=1)]
+    recipe: Name
     question: str = ""
     seeds: Annotated[tuple[int, ...], Meta(min_length=1)] = (0, 1, 2)
     set: tuple[str, ...] = ()
@@ -66,7 +80,7 @@ class StudyConfig(Config, frozen=True, kw_only=True):
     design: Literal["star", "grid"] = "star"
     execute: OneMachine | RayCluster = OneMachine()
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse a study of nothing. Raises ConfigError."""
         if not self.axes:
             raise ConfigError(

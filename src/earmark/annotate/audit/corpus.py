@@ -13,8 +13,7 @@ from earmark.annotate.vocabulary.choosing.domains import seed_domain
 from earmark.config import ConfigError, nearest
 from earmark.records import Rejected
 
-from .check import CORPUS
-from .config import AuditConfig
+from .config import CORPUS, AuditConfig
 from .joined import joined, label_values
 from .labelled import Labelled
 from .names import alternatives, lemmas_of, words_of

@@ -13,7 +13,6 @@ from earmark.config import ConfigError, nearest
 
 from .config import LabelList
 
-AUDIOSET = "AudioSet"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 KNOWN = (".txt", ".json", *DELIMITERS)
 TAGS = "tags"

@@ -21,10 +21,10 @@ from earmark.records import Rejected, write_parquet
 from earmark.workspace import write_text
 
 from .check import check
-from .config import AuditConfig
+from .config import AUDIOSET, AuditConfig
 from .corpus import audit_corpus
 from .coverage import coverage
-from .label_lists import AUDIOSET, audioset, read_list
+from .label_lists import audioset, read_list
 from .meaning import Remembered
 from .part import Part
 from .results import (

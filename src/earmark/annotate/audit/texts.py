@@ -23,7 +23,6 @@ from earmark.config import ConfigError, nearest
 from earmark.corpora.lines import Line, read_lines
 from earmark.records import Caption, Rejected, TagSet, read_parquet, stream_parquet, write_outcome
 
-from .check import check_source
 from .config import AuditConfig, TextSource
 
 STAGE = "audit"
@@ -66,7 +65,6 @@ def read_source(source: TextSource) -> Iterator[SourceRow | Rejected]:
         ConfigError: the file cannot be read, or no row has the columns that are asked for.
     """
     path = Path(source.path)
-    check_source(source)
     seen: set[str] = set()
     columns: set[str] = set()
     for line in read_lines(path):

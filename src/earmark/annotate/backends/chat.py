@@ -6,7 +6,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from earmark.config import Config, ConfigError
+from earmark.config import (
+    Config,
+    ConfigError,
+    Name,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 from .base import Prompt
 
@@ -56,17 +64,17 @@ class ChatConfig(Config, frozen=True, kw_only=True):
         max_text_characters: longer texts are refused ("too long").
     """
 
-    model: str
+    model: Name
     revision: str = ""
     instruction: str = ""
     system: str = ""
-    temperature: Annotated[float, Meta(ge=0)] = 0.6
+    temperature: NonNegativeFloat = 0.6
     top_p: Annotated[float, Meta(gt=0, le=1)] = 0.95
-    top_k: Annotated[int, Meta(ge=0)] = 0
-    max_tokens: Annotated[int, Meta(ge=1)] = 2048
+    top_k: NonNegativeInt = 0
+    max_tokens: PositiveInt = 2048
     seed: int = 0
-    max_audio_s: Annotated[float, Meta(gt=0)] = 30.0
-    max_text_characters: Annotated[int, Meta(ge=1)] = 20_000
+    max_audio_s: PositiveFloat = 30.0
+    max_text_characters: PositiveInt = 20_000
 
 
 def user_text(prompt: Prompt, config: ChatConfig) -> str:
@@ -77,7 +85,11 @@ def user_text(prompt: Prompt, config: ChatConfig) -> str:
     """
     if prompt.text is None:
         return config.instruction
-    template = config.instruction or TAG_INSTRUCTION
-    if "{caption}" not in template:
+    check_tagging(config)
+    return (config.instruction or TAG_INSTRUCTION).replace("{caption}", prompt.text)
+
+
+def check_tagging(config: ChatConfig) -> None:
+    """Refuse an instruction for texts that has no place for them. Raises ConfigError."""
+    if config.instruction and "{caption}" not in config.instruction:
         raise ConfigError('instruction: put "{caption}" where the text to be tagged should stand')
-    return template.replace("{caption}", prompt.text)

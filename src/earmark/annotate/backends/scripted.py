@@ -22,14 +22,13 @@ class ScriptedConfig(Config, frozen=True, kw_only=True, tag="scripted", tag_fiel
     path: str | None = None
     default: str | None = None
 
-    def build(self) -> Backend:
-        """Return the backend.
-
-        Raises:
-            ConfigError: neither `path` nor `default` is given, or the file does not exist.
-        """
+    def check(self) -> None:
+        """Refuse a backend without an answer. Raises ConfigError."""
         if self.path is None and self.default is None:
             raise ConfigError("the scripted backend needs a path or a default answer")
+
+    def build(self) -> Backend:
+        """Return the backend. Raises ConfigError: the file does not exist."""
         if self.path is not None and not Path(self.path).is_file():
             raise ConfigError(f"scripted backend: no file of answers at {self.path}")
         lines = read_jsonl(Path(self.path), ScriptedAnswer) if self.path else ()

@@ -15,13 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
-from typing import Annotated
-
-from msgspec import Meta
 
 from earmark.annotate.backends.base import Backend, Prompt
 from earmark.annotate.loops import run_to_end
-from earmark.config import Config, ConfigError
+from earmark.config import Config, ConfigError, NonNegativeInt
 from earmark.progress import Progress, track
 from earmark.workspace import StageError
 
@@ -43,7 +40,7 @@ class LocalConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kin
         shards: how many the job is cut into; 0 for one for each 50,000 rows.
     """
 
-    shards: Annotated[int, Meta(ge=0)] = 0
+    shards: NonNegativeInt = 0
 
 
 def answer_shards(job: Job, shards: Sequence[Shard]) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
-
-from earmark.config import Config
+from earmark.config import Config, NonNegativeFloat, NonNegativeInt, Package, PositiveFloat
 from earmark.progress import track
 from earmark.workspace import StageError
 
@@ -34,11 +32,16 @@ class RayConfig(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
         retries: how often a shard whose process died is begun again; it goes on from its journal.
     """
 
-    shards: Annotated[int, Meta(ge=0)] = 0
+    shards: NonNegativeInt = 0
     address: str = ""
-    cpus: Annotated[float, Meta(gt=0)] = 1.0
-    gpus: Annotated[float, Meta(ge=0)] = 0.0
-    retries: Annotated[int, Meta(ge=0)] = 3
+    cpus: PositiveFloat = 1.0
+    gpus: NonNegativeFloat = 0.0
+    retries: NonNegativeInt = 3
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The cluster's client."""
+        return (Package("ray", "ray"),)
 
 
 def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:

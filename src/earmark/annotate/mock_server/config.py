@@ -9,11 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from earmark.config import Config, ConfigError
+from earmark.config import Config, ConfigError, NonNegativeFloat, PositiveInt, Share
 
 Dialect = Literal["json_schema", "json_object", "none"]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Seconds = Annotated[float, Meta(ge=0)]
 
 
 def _say(text: str) -> Meta:
@@ -27,11 +25,11 @@ class MockConfig(Config, frozen=True, kw_only=True):
     content of a request and how often it came before: never from the clock or the order.
     """
 
-    port: Annotated[int, _say("port on 127.0.0.1; 0 for a free one")] = 0
+    port: Annotated[int, Meta(ge=0, le=65_535), _say("port on 127.0.0.1; 0 for a free one")] = 0
     model: Annotated[str, _say("name of the one model that /v1/models lists")] = "mock"
-    slots: Annotated[int, Meta(ge=1), _say("requests served at once; others queue")] = 64
-    latency_s: Annotated[Seconds, _say("median of the log-normal time to answer, s")] = 0.2
-    latency_sigma: Annotated[Seconds, _say("its standard deviation, natural log")] = 0.3
+    slots: Annotated[PositiveInt, _say("requests served at once; others queue")] = 64
+    latency_s: Annotated[NonNegativeFloat, _say("median of the log-normal time to answer, s")] = 0.2
+    latency_sigma: Annotated[NonNegativeFloat, _say("its standard deviation, natural log")] = 0.3
     seed: Annotated[int, _say("of all that looks like chance")] = 0
     listen: Annotated[
         bool, _say("decode audio and describe it; without, captions are picked by its hash")
@@ -39,16 +37,22 @@ class MockConfig(Config, frozen=True, kw_only=True):
     until_stdin_closes: Annotated[bool, _say("end when standard input closes")] = False
     error_share: Annotated[Share, _say("requests answered with 500")] = 0.0
     busy_share: Annotated[Share, _say("requests turned away at once with 429")] = 0.0
-    retry_after_s: Annotated[Seconds, _say("what a 429 asks to wait, s; 0: no header")] = 1.0
+    retry_after_s: Annotated[NonNegativeFloat, _say("what a 429 asks to wait, s; 0: no header")] = (
+        1.0
+    )
     timeout_share: Annotated[Share, _say("requests that are left hanging")] = 0.0
-    hang_s: Annotated[Seconds, _say("for so long, s; 0: until the client leaves")] = 0.0
+    hang_s: Annotated[NonNegativeFloat, _say("for so long, s; 0: until the client leaves")] = 0.0
     html_share: Annotated[Share, _say("requests answered 200 with an HTML page")] = 0.0
-    outage_at_s: Annotated[Seconds, _say("an outage begins so long after the first chat, s")] = 0.0
-    outage_s: Annotated[Seconds, _say("how long the outage lasts, s; 0: none")] = 0.0
+    outage_at_s: Annotated[
+        NonNegativeFloat, _say("an outage begins so long after the first chat, s")
+    ] = 0.0
+    outage_s: Annotated[NonNegativeFloat, _say("how long the outage lasts, s; 0: none")] = 0.0
     outage_kind: Annotated[Literal["503", "reset"], _say("503, or connections reset")] = "503"
     poison: Annotated[str, _say("500 whenever a text or a file URL contains this word")] = ""
-    fail_over_s: Annotated[Seconds, _say("audio longer than this makes it sick; 0: none")] = 0.0
-    sick_s: Annotated[Seconds, _say("how long it then answers 500 to everything, s")] = 3.0
+    fail_over_s: Annotated[
+        NonNegativeFloat, _say("audio longer than this makes it sick; 0: none")
+    ] = 0.0
+    sick_s: Annotated[NonNegativeFloat, _say("how long it then answers 500 to everything, s")] = 3.0
     ignore_audio: Annotated[bool, _say("the same caption whatever is heard")] = False
     mix_up: Annotated[bool, _say("swap the answers of requests that are in flight together")] = (
         False
@@ -65,7 +69,7 @@ class MockConfig(Config, frozen=True, kw_only=True):
         str, _say("401 without `Authorization: Bearer` and this environment variable's value")
     ] = ""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse settings that contradict each other."""
         if self.fail_over_s and not self.listen:
             raise ConfigError("fail_over_s: the length of audio is only known with listen = true")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from earmark.config import Config
+from earmark.config import Config, NonNegativeInt, PositiveInt
 
 from .lint_rules.echoes import echoes
 from .lint_rules.language import Language, is_foreign
@@ -54,8 +54,8 @@ class LintConfig(Config, frozen=True, kw_only=True):
 
     enabled: bool = True
     language: Language = "en"
-    min_words: Annotated[int, Meta(ge=0)] = 8
-    max_repeats: Annotated[int, Meta(ge=1)] = 6
+    min_words: NonNegativeInt = 8
+    max_repeats: PositiveInt = 6
     max_repeated_share: Annotated[float, Meta(gt=0, le=1)] = 0.3
 
 

@@ -8,11 +8,8 @@ import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
-from earmark.config import ConfigError
 from earmark.records import Rejected, write_parquet
 
-from .choosing.selection import check_selection
-from .choosing.sizes import check_sizes
 from .chosen import choose_vocabulary
 from .config import VocabularyConfig
 from .counting.corpus import TagCorpus
@@ -38,7 +35,6 @@ def build_vocabulary(tag_sets: Iterable[Sequence[str]], config: VocabularyConfig
     Raises:
         ConfigError: a setting is out of range, or no tag is frequent enough.
     """
-    check(config)
     with tempfile.TemporaryDirectory() as folder:
         made = make(TagCorpus.of(tag_sets, Path(folder)), config)
     return made.largest.first(made.size)
@@ -70,7 +66,6 @@ def write_vocabulary(
     Raises:
         ConfigError: a setting is out of range, a file cannot be read, or no tag is frequent enough.
     """
-    check(config)
     with _encoded(folder, cache) as encoded:
         corpus = TagCorpus.encode(sources, encoded, workers=workers)
         made = make(corpus, config)
@@ -85,21 +80,6 @@ def write_vocabulary(
 def make(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     """Return the vocabulary of a corpus, by settings that were checked."""
     return take_vocabulary(corpus, config) if config.frozen else choose_vocabulary(corpus, config)
-
-
-def check(config: VocabularyConfig) -> None:
-    """Refuse settings that are out of range, before anything is counted.
-
-    Raises:
-        ConfigError: one is; the message names it.
-    """
-    check_sizes(config)
-    check_selection(config)
-    if config.aliases and "aliases" not in config.steps:
-        raise ConfigError(
-            'vocabulary.aliases are given, but the step that folds them is off: add "aliases" to '
-            "vocabulary.normalise, or leave the aliases out"
-        )
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from fractions import Fraction
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from earmark.config import Config
+from earmark.config import Config, ConfigError, PositiveInt, nearest
 
 Domain = Literal["speech", "music", "sound"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "sound")
@@ -29,6 +31,9 @@ NORMALISER_STEPS: tuple[NormaliserStep, ...] = (
 PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper compares; the growth curve has them beside those that are written."""
 
+SharePart = Annotated[float, Meta(ge=0, lt=1)]
+"""A share that leaves something to others."""
+
 ScoreName = Literal["paper", "frequency", "balanced", "information"]
 
 
@@ -41,8 +46,8 @@ class AutoSize(Config, frozen=True, kw_only=True):
             are covered (averaged over some tags).
     """
 
-    positives: int = 50
-    gain: float = 2e-5
+    positives: PositiveInt = 50
+    gain: SharePart = 2e-5
 
 
 class VocabularyConfig(Config, frozen=True, kw_only=True):
@@ -66,16 +71,51 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
         auto: the bounds of size = "auto".
     """
 
-    size: int | Literal["auto"] = 1000
-    sizes: tuple[int, ...] = ()
-    min_df: int = 1
+    size: PositiveInt | Literal["auto"] = 1000
+    sizes: tuple[PositiveInt, ...] = ()
+    min_df: PositiveInt = 1
     normalise: Literal["all", "none"] | tuple[NormaliserStep, ...] = "all"
     aliases: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     score: ScoreName = "paper"
-    floors: dict[Domain, float] = msgspec.field(default_factory=dict[Domain, float])
+    floors: dict[Domain, SharePart] = msgspec.field(default_factory=dict[Domain, SharePart])
     decisions: str = ""
     frozen: str = ""
     auto: AutoSize = AutoSize()
+
+    def check(self) -> None:
+        """Refuse what no corpus could meet.
+
+        Raises:
+            ConfigError: a size is there twice, the floors leave nothing, an alias has an impossible
+                name or contradicts another, or aliases are given and their step is off.
+        """
+        if twice := [size for size in self.sizes if self.sizes.count(size) > 1]:
+            raise ConfigError(
+                f"sizes = {list(self.sizes)} names {twice[0]} more than once: each size is a file "
+                "of its own, so name it once"
+            )
+        self._check_floors()
+        if self.aliases and "aliases" not in self.steps:
+            raise ConfigError(
+                'aliases are given, but the step that folds them is off: add "aliases" to '
+                "vocabulary.normalise, or leave the aliases out"
+            )
+        if self.aliases:
+            from .normaliser.rounds import alias_table
+
+            alias_table(self.aliases, self.steps)
+
+    def _check_floors(self) -> None:
+        for domain in self.floors:
+            if domain not in DOMAINS:
+                raise ConfigError(f"floors.{domain} is of no domain.{nearest(domain, DOMAINS)}")
+        # As written: 0.7 and 0.3 are 1, whatever floats make of them.
+        if sum(Fraction(repr(share)) for share in self.floors.values()) >= 1:
+            given = ", ".join(f"{domain} = {share}" for domain, share in self.floors.items())
+            raise ConfigError(
+                f"floors ({given}) take up the whole vocabulary and leave the score nothing to "
+                "choose: make them smaller, in sum below 1."
+            )
 
     @property
     def least_df(self) -> int:

@@ -9,9 +9,19 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from earmark.config import Config, ConfigError, fingerprint
+from msgspec import Meta
+
+from earmark.config import (
+    Config,
+    ConfigError,
+    NonNegativeInt,
+    Package,
+    PositiveInt,
+    check_packages,
+    fingerprint,
+)
 from earmark.corpora.base import Corpus
 from earmark.progress import Progress, track
 from earmark.records import Rejected, Source
@@ -25,6 +35,8 @@ LICENCE = "CC0-1.0 (synthetic)"
 ATTRIBUTION = "made by earmark"
 SPEECH_ATTRIBUTION = "made by earmark with espeak-ng (GPL-3.0 software; its output is not covered)"
 LARGEST_SEED = 2**32 - 1
+
+ClipSeconds = Annotated[float, Meta(ge=2, le=60)]
 
 
 class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_field="kind"):
@@ -40,29 +52,23 @@ class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_fi
         workers: processes that make clips; 0 is one for each processor. The result is the same.
     """
 
-    clips: int = 720
-    seed: int = 0
-    shortest_s: float = 3.0
-    longest_s: float = 8.0
-    workers: int = 0
+    clips: PositiveInt = 720
+    seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED)] = 0
+    shortest_s: ClipSeconds = 3.0
+    longest_s: ClipSeconds = 8.0
+    workers: NonNegativeInt = 0
 
-    def __post_init__(self) -> None:
-        """Check the values.
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """A voice."""
+        return (Package("espeakng_loader", "synthetic"),)
 
-        Raises:
-            ConfigError: one is out of its range.
-        """
-        if self.clips < 1:
-            raise ConfigError(f"clips = {self.clips}: a corpus needs at least one clip")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ConfigError(f"seed = {self.seed} should lie between 0 and {LARGEST_SEED}")
-        if not 2.0 <= self.shortest_s < self.longest_s <= 60.0:
+    def check(self) -> None:
+        """Refuse bounds between which there is no duration. Raises ConfigError."""
+        if self.shortest_s >= self.longest_s:
             raise ConfigError(
-                f"shortest_s = {self.shortest_s} and longest_s = {self.longest_s}: "
-                "2 <= shortest_s < longest_s <= 60 should hold"
+                f"shortest_s = {self.shortest_s} should be below longest_s = {self.longest_s}"
             )
-        if self.workers < 0:
-            raise ConfigError(f"workers = {self.workers} should be 0 (all processors) or more")
 
     def build(self) -> Corpus:
         """Return the corpus; nothing is made yet.
@@ -70,9 +76,7 @@ class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_fi
         Raises:
             ConfigError: the extra `synthetic` is not installed.
         """
-        from . import espeak
-
-        espeak.require()
+        check_packages(self, "corpus")
         return SyntheticCorpus(self)
 
 

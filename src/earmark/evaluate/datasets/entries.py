@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
-
-from earmark.config import Config, ConfigError, decode, nearest
-from earmark.evaluate.datasets.layout import Layout, Text
+from earmark.config import Config, ConfigError, Name, NonNegativeInt, Share, decode, nearest
+from earmark.evaluate.datasets.layout import Layout
 
 
 class Published(Config, frozen=True, kw_only=True):
@@ -25,10 +23,10 @@ class Published(Config, frozen=True, kw_only=True):
         source: who published it.
     """
 
-    encoder: Text
-    value: Annotated[float, Meta(ge=0, le=1)]
-    how: Text
-    source: Text
+    encoder: Name
+    value: Share
+    how: Name
+    source: Name
 
 
 class Dataset(Config, frozen=True, kw_only=True):
@@ -52,26 +50,26 @@ class Dataset(Config, frozen=True, kw_only=True):
         layout: how a copy is read.
     """
 
-    title: Text
-    revision: Text
+    title: Name
+    revision: Name
     domain: Literal["speech", "music", "environment", "everything"]
-    licence: Text
-    home: Text
-    get: Text
+    licence: Name
+    home: Name
+    get: Name
     folder: str = ""
-    label: Text
-    splits: Text
+    label: Name
+    splits: Name
     metric: Literal["accuracy", "macro-accuracy", "map"]
-    chance: Text
-    clips: Annotated[int, Meta(ge=0)] = 0
-    classes: Annotated[int, Meta(ge=0)] = 0
+    chance: Name
+    clips: NonNegativeInt = 0
+    classes: NonNegativeInt = 0
     published: tuple[Published, ...] = ()
     layout: Layout
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse what contradicts itself. Raises ConfigError."""
         if self.metric != "map" and (self.layout.several or self.layout.flags):
-            raise ConfigError(f"{self.title}: {self.metric} wants one label a clip.")
+            raise ConfigError(f"metric = {self.metric!r} of {self.title} wants one label a clip.")
 
 
 @lru_cache(maxsize=1)

@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError
+from earmark.config import Config, ConfigError, Name, PositiveInt
 
-Text = Annotated[str, Meta(min_length=1)]
 Split = Literal["train", "validation", "test"]
 
 
@@ -31,8 +30,8 @@ class TableRows(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"
         split: of all its clips; "" where a field says it.
     """
 
-    file: Text
-    path: Text
+    file: Name
+    path: Name
     columns: tuple[str, ...] = ()
     separator: str = ""
     comment: str = ""
@@ -48,8 +47,8 @@ class JsonRows(Config, frozen=True, kw_only=True, tag="json", tag_field="kind"):
         split: as of a table.
     """
 
-    file: Text
-    path: Text
+    file: Name
+    path: Name
     split: Split | Literal[""] = ""
 
 
@@ -79,8 +78,8 @@ class Join(Config, frozen=True, kw_only=True):
         comment: as of a table.
     """
 
-    file: Text
-    on: Text
+    file: Name
+    on: Name
     columns: tuple[str, ...] = ()
     separator: str = ""
     comment: str = ""
@@ -95,7 +94,7 @@ class Flags(Config, frozen=True, kw_only=True):
     """
 
     besides: tuple[str, ...]
-    most_frequent: Annotated[int, Meta(ge=1)]
+    most_frequent: PositiveInt
 
 
 class Layout(Config, frozen=True, kw_only=True):
@@ -131,14 +130,14 @@ class Layout(Config, frozen=True, kw_only=True):
     lists: dict[Split, str] = field(default_factory=dict[Split, str])
     fold: str = ""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse a layout that cannot be read. Raises ConfigError."""
         try:
             re.compile(self.name)
         except re.error as error:
-            raise ConfigError(f"layout.name = {self.name!r} is no pattern: {error}") from None
+            raise ConfigError(f"name = {self.name!r} is no pattern: {error}") from None
         if not self.name and any(isinstance(rows, NamedFiles) for rows in self.rows):
-            raise ConfigError("layout.name: files known by their names need a pattern of them.")
+            raise ConfigError("name: files known by their names need a pattern of them.")
 
     @property
     def dealt(self) -> bool:

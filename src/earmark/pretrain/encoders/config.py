@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from earmark.config import Config, ConfigError
-from earmark.pretrain.encoders.mel import check_mel_bins
-from earmark.pretrain.ranges import at_least, within
+from msgspec import Meta
+
+from earmark.config import Config, ConfigError, NonNegativeInt, Package, PositiveInt, Share
+from earmark.pretrain.encoders.mel import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, check_mel_bins
 
 
 class TransformerShape(NamedTuple):
@@ -26,6 +27,11 @@ TRANSFORMER_SHAPES = {
 
 PATCH = 16
 """Log-mel frames and bins that a patch spans."""
+
+SampleRate = Annotated[int, Meta(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)]
+Stacks = Annotated[tuple[PositiveInt, ...], Meta(min_length=1)]
+"""A number for each stack of a Zipformer."""
+WideStacks = Annotated[tuple[Annotated[int, Meta(ge=2)], ...], Meta(min_length=1)]
 
 
 class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", tag_field="kind"):
@@ -47,14 +53,14 @@ class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", ta
     """
 
     size: Literal["mini", "S", "B"] = "mini"
-    sample_rate: int = 16000
-    mel_bins: int = 80
-    dim: int | None = None
-    layers: int | None = None
-    heads: int | None = None
+    sample_rate: SampleRate = 16000
+    mel_bins: PositiveInt = 80
+    dim: PositiveInt | None = None
+    layers: NonNegativeInt | None = None
+    heads: PositiveInt | None = None
     front: Literal["convolution", "patch"] = "convolution"
-    stem_channels: tuple[int, ...] = (16, 32, 64, 128)
-    dropout: float = 0.1
+    stem_channels: Annotated[tuple[PositiveInt, ...], Meta(min_length=1)] = (16, 32, 64, 128)
+    dropout: Share = 0.1
 
     @property
     def shape(self) -> TransformerShape:
@@ -66,45 +72,28 @@ class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", ta
             size.heads if self.heads is None else self.heads,
         )
 
-    def __post_init__(self) -> None:
-        """Refuse what no encoder can be built from.
+    def check(self) -> None:
+        """Refuse dimensions that do not fit each other.
 
         Raises:
-            ConfigError: a value is out of range, `heads` does not divide `dim`, the sample rate
-                has no room for the mel bins, or patches do not tile them.
+            ConfigError: `heads` does not divide `dim`, the sample rate has no room for the mel
+                bins, or patches do not tile them.
         """
-        dim, layers, heads = self.shape
-        for name, value in (
-            ("sample_rate", self.sample_rate),
-            ("mel_bins", self.mel_bins),
-            ("dim", dim),
-            ("heads", heads),
-        ):
-            at_least(f"encoder.{name}", value, 1)
-        at_least("encoder.layers", layers, 0)
-        within("encoder.dropout", self.dropout, 0.0, 1.0)
+        dim, _, heads = self.shape
         if dim % heads:
             fitting = [number for number in range(1, dim + 1) if dim % number == 0]
             closest = min(fitting, key=lambda number: abs(number - heads))
             raise ConfigError(
-                f"encoder.heads = {heads} does not divide encoder.dim = {dim}; the "
-                f"nearest number that does is {closest}."
-            )
-        self._check_front()
-        check_mel_bins(self.sample_rate, self.mel_bins)
-
-    def _check_front(self) -> None:
-        if not self.stem_channels or min(self.stem_channels) < 1:
-            raise ConfigError(
-                f"encoder.stem_channels = {list(self.stem_channels)}: give the channels of one or "
-                "more convolutions, such as [16, 32, 64, 128]."
+                f"heads = {heads} does not divide dim = {dim}; the nearest number that does is "
+                f"{closest}."
             )
         if self.front == "patch" and self.mel_bins % PATCH:
             closest = max(PATCH, round(self.mel_bins / PATCH) * PATCH)
             raise ConfigError(
-                f"encoder.mel_bins = {self.mel_bins} cannot be cut into patches of {PATCH} bins; "
-                f"the nearest number that can is {closest}."
+                f"mel_bins = {self.mel_bins} cannot be cut into patches of {PATCH} bins; the "
+                f"nearest number that can is {closest}."
             )
+        check_mel_bins(self.sample_rate, self.mel_bins)
 
 
 class ZipformerShape(Config, frozen=True, kw_only=True):
@@ -127,72 +116,48 @@ class ZipformerShape(Config, frozen=True, kw_only=True):
         output_downsampling: how many 50 Hz frames are one at the output.
     """
 
-    stem_channels: tuple[int, int, int] = (8, 32, 128)
-    layers: tuple[int, ...] = (2, 2, 3, 4, 3, 2)
-    dims: tuple[int, ...] = (192, 256, 384, 512, 384, 256)
-    feed_forward_dims: tuple[int, ...] = (576, 768, 1152, 1536, 1152, 768)
-    heads: tuple[int, ...] = (4, 4, 4, 8, 4, 4)
-    query_head_dim: int = 32
-    value_head_dim: int = 12
-    position_head_dim: int = 4
-    position_dim: int = 48
-    kernels: tuple[int, ...] = (31, 31, 15, 15, 15, 31)
-    downsampling: tuple[int, ...] = (1, 2, 4, 8, 4, 2)
-    output_downsampling: int = 2
+    stem_channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (8, 32, 128)
+    layers: Stacks = (2, 2, 3, 4, 3, 2)
+    dims: WideStacks = (192, 256, 384, 512, 384, 256)
+    feed_forward_dims: WideStacks = (576, 768, 1152, 1536, 1152, 768)
+    heads: Stacks = (4, 4, 4, 8, 4, 4)
+    query_head_dim: PositiveInt = 32
+    value_head_dim: PositiveInt = 12
+    position_head_dim: PositiveInt = 4
+    position_dim: PositiveInt = 48
+    kernels: Stacks = (31, 31, 15, 15, 15, 31)
+    downsampling: Stacks = (1, 2, 4, 8, 4, 2)
+    output_downsampling: PositiveInt = 2
 
-    def __post_init__(self) -> None:
-        """Refuse what no encoder can be built from.
+    def check(self) -> None:
+        """Refuse numbers that are not one a stack, and kernels and encodings of odd shape.
 
         Raises:
-            ConfigError: naming the key, the value and what it should be.
+            ConfigError: naming the field, the value and what it should be.
         """
         stacks = len(self.dims)
-        if not stacks:
-            raise ConfigError("encoder.shape.dims = [] should have a number for each stack.")
-        for name, least in EACH_STACK.items():
+        for name in EACH_STACK:
             given: tuple[int, ...] = getattr(self, name)
             if len(given) != stacks:
                 raise ConfigError(
-                    f"encoder.shape.{name} = {list(given)} has {len(given)} numbers, but "
-                    f"encoder.shape.dims has {stacks}: give one for each stack."
+                    f"{name} = {list(given)} has {len(given)} numbers, but dims has {stacks}: give "
+                    "one for each stack."
                 )
-            at_least(f"encoder.shape.{name}", min(given), least)
-        at_least("encoder.shape.stem_channels", min(self.stem_channels), 1)
-        for name in ONE_NUMBER:
-            at_least(f"encoder.shape.{name}", getattr(self, name), 1)
-        self._check_parity()
-
-    def _check_parity(self) -> None:
         for kernel in self.kernels:
             if kernel % 2 == 0:
                 raise ConfigError(
-                    f"encoder.shape.kernels = {list(self.kernels)}: {kernel} is even, but a kernel "
-                    f"should have as many frames to either side; give {kernel + 1}."
+                    f"kernels = {list(self.kernels)}: {kernel} is even, but a kernel should have "
+                    f"as many frames to either side; give {kernel + 1}."
                 )
         if self.position_dim % 2:
             raise ConfigError(
-                f"encoder.shape.position_dim = {self.position_dim} should be even, for its cosines "
-                f"and sines; give {self.position_dim + 1}."
+                f"position_dim = {self.position_dim} should be even, for its cosines and sines; "
+                f"give {self.position_dim + 1}."
             )
 
 
-EACH_STACK = {
-    "dims": 2,
-    "layers": 1,
-    "feed_forward_dims": 2,
-    "heads": 1,
-    "kernels": 1,
-    "downsampling": 1,
-}
-"""Settings of a Zipformer with one number a stack, and the least that each may be."""
-
-ONE_NUMBER = (
-    "query_head_dim",
-    "value_head_dim",
-    "position_head_dim",
-    "position_dim",
-    "output_downsampling",
-)
+EACH_STACK = ("layers", "feed_forward_dims", "heads", "kernels", "downsampling")
+"""Settings of a Zipformer that have one number a stack, as `dims` has."""
 
 STEM_MEL_BINS = 7
 """The fewest of which Zipformer's convolutions leave one."""
@@ -212,14 +177,12 @@ class ZipformerConfig(Config, frozen=True, kw_only=True, tag="zipformer", tag_fi
 
     size: Literal["S", "M", "L"] = "M"
     shape: ZipformerShape | None = None
-    sample_rate: int = 16000
-    mel_bins: int = 80
-    dropout: float = 0.1
+    sample_rate: SampleRate = 16000
+    mel_bins: Annotated[int, Meta(ge=STEM_MEL_BINS)] = 80
+    dropout: Share = 0.1
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range. Raises ConfigError."""
-        at_least("encoder.mel_bins", self.mel_bins, STEM_MEL_BINS)
-        within("encoder.dropout", self.dropout, 0.0, 1.0)
+    def check(self) -> None:
+        """Refuse mel bins that the sample rate has no room for. Raises ConfigError."""
         check_mel_bins(self.sample_rate, self.mel_bins)
 
 
@@ -241,7 +204,12 @@ class HuggingFaceConfig(Config, frozen=True, kw_only=True, tag="huggingface", ta
     pretrained: bool = True
     architecture: str = ""
 
-    def __post_init__(self) -> None:
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The models' code."""
+        return (Package("transformers", "transformers"),)
+
+    def check(self) -> None:
         """Refuse a model that is nowhere, unless its `architecture` is known already.
 
         Raises:
@@ -251,15 +219,24 @@ class HuggingFaceConfig(Config, frozen=True, kw_only=True, tag="huggingface", ta
             return
         if not self.model:
             raise ConfigError(
-                "encoder.model is empty: give a model hub's name, such as 'openai/whisper-base', "
-                "or a folder that save_pretrained wrote."
+                "model is empty: give a model hub's name, such as 'openai/whisper-base', or a "
+                "folder that save_pretrained wrote."
             )
-        if self.model[0] in "/.~" and not Path(self.model).is_dir():
-            home = " '~' is not expanded: write the path out." if self.model[0] == "~" else ""
-            raise ConfigError(
-                f"encoder.model = {self.model!r}: no such folder.{home} Give a folder that "
-                "save_pretrained wrote, or a model hub's name, such as 'openai/whisper-base'."
-            )
+        check_model("model", self.model, "openai/whisper-base")
+
+
+def check_model(setting: str, model: str, example: str) -> None:
+    """Refuse a path that leads to no folder; whether a hub knows a name is not asked.
+
+    Raises:
+        ConfigError: naming the setting, and `example`, a name that a hub knows.
+    """
+    if model[:1] in ("/", ".", "~") and not Path(model).is_dir():
+        home = " '~' is not expanded: write the path out." if model[0] == "~" else ""
+        raise ConfigError(
+            f"{setting} = {model!r}: no such folder.{home} Give a folder that save_pretrained "
+            f"wrote, or a model hub's name, such as {example!r}."
+        )
 
 
 EncoderConfig = TransformerConfig | ZipformerConfig | HuggingFaceConfig

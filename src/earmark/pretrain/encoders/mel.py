@@ -10,26 +10,24 @@ LOWEST_HZ = 20.0
 BELOW_NYQUIST_HZ = 400.0
 LOWEST_RATE_HZ = 1000
 """Some band is left between 20 Hz and 400 Hz below Nyquist."""
+HIGHEST_RATE_HZ = 768_000
+"""No recorder is faster."""
 
 
 def check_mel_bins(sample_rate: int, mel_bins: int) -> None:
     """Refuse a log-mel that `earmark.pretrain.features.LogMel` cannot compute.
 
     Raises:
-        ConfigError: the rate leaves no band, or so many bins that a filter would lie between two
-            bands of the spectrum; the message has the most that fit.
+        ConfigError: so many bins that a filter would lie between two bands of the spectrum; the
+            message has the most that fit.
     """
-    if sample_rate < LOWEST_RATE_HZ:
-        raise ConfigError(
-            f"encoder.sample_rate = {sample_rate} should be at least {LOWEST_RATE_HZ} Hz; 16000 "
-            "is usual."
-        )
     if fits(sample_rate, mel_bins):
         return
-    most = next(bins for bins in range(mel_bins, 0, -1) if bins == 1 or fits(sample_rate, bins))
+    tried = range(min(mel_bins, sample_rate), 0, -1)
+    most = next(bins for bins in tried if bins == 1 or fits(sample_rate, bins))
     raise ConfigError(
-        f"encoder.mel_bins = {mel_bins} are too many at encoder.sample_rate = {sample_rate}: some "
-        f"filter would hold nothing of the spectrum. Give at most {most}; 80 suit 16000 Hz."
+        f"mel_bins = {mel_bins} are too many at sample_rate = {sample_rate}: some filter would "
+        f"hold nothing of the spectrum. Give at most {most}; 80 suit 16000 Hz."
     )
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from earmark.config import Config, ConfigError
-from earmark.pretrain.ranges import above_zero, at_least, within
+from msgspec import Meta
+
+from earmark.config import (
+    Config,
+    ConfigError,
+    NonNegativeFloat,
+    Package,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+)
+
+TEXT = (Package("tokenizers", "text"), Package("transformers", "text"))
+"""What objectives that read or write text need."""
 
 TextSource = Literal["summary", "caption", "original"]
 """Which text of a clip: the closing summary of its caption, the whole, or the words that came with
@@ -27,19 +39,9 @@ class TagsConfig(Config, frozen=True, kw_only=True, tag="tags", tag_field="kind"
 
     label: str = ""
     loss: Literal["bce", "focal", "asymmetric"] = "bce"
-    gamma: float = 2.0
-    gamma_present: float = 0.0
-    margin: float = 0.05
-
-    def __post_init__(self) -> None:
-        """Refuse exponents and margins out of range.
-
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        at_least("objective.gamma", self.gamma, 0)
-        at_least("objective.gamma_present", self.gamma_present, 0)
-        within("objective.margin", self.margin, 0.0, 1.0)
+    gamma: NonNegativeFloat = 2.0
+    gamma_present: NonNegativeFloat = 0.0
+    margin: Share = 0.05
 
 
 class TextModelConfig(Config, frozen=True, kw_only=True):
@@ -59,19 +61,9 @@ class TextModelConfig(Config, frozen=True, kw_only=True):
     size: Literal["base", "small", "mini"] = "base"
     pretrained: str = ""
     revision: str | None = None
-    bpe_size: int = 50000
-    max_tokens: int = 256
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse sizes out of range.
-
-        Raises:
-            ConfigError: naming the key, the value and the range.
-        """
-        at_least("objective.model.bpe_size", self.bpe_size, 300)
-        at_least("objective.model.max_tokens", self.max_tokens, 3)
-        within("objective.model.dropout", self.dropout, 0.0, 1.0)
+    bpe_size: Annotated[int, Meta(ge=300)] = 50000
+    max_tokens: Annotated[int, Meta(ge=3)] = 256
+    dropout: Share = 0.1
 
 
 class TagsParallelConfig(Config, frozen=True, kw_only=True, tag="tags-parallel", tag_field="kind"):
@@ -88,11 +80,12 @@ class TagsParallelConfig(Config, frozen=True, kw_only=True, tag="tags-parallel",
     label: str = ""
     model: TextModelConfig = TextModelConfig(max_tokens=64)
     queries: Literal["target", "fixed"] = "fixed"
-    label_smoothing: float = 0.1
+    label_smoothing: Share = 0.1
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range. Raises ConfigError."""
-        within("objective.label_smoothing", self.label_smoothing, 0.0, 1.0)
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Word pieces and a text model."""
+        return TEXT
 
 
 class ContrastiveConfig(Config, frozen=True, kw_only=True, tag="contrastive", tag_field="kind"):
@@ -111,15 +104,15 @@ class ContrastiveConfig(Config, frozen=True, kw_only=True, tag="contrastive", ta
 
     text: TextSource = "summary"
     model: TextModelConfig = TextModelConfig()
-    dim: int = 1024
+    dim: PositiveInt = 1024
     loss: Literal["infonce", "siglip"] = "infonce"
-    temperature: float = 0.07
+    temperature: PositiveFloat = 0.07
     learn_temperature: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range. Raises ConfigError."""
-        at_least("objective.dim", self.dim, 1)
-        above_zero("objective.temperature", self.temperature)
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Word pieces and a text model."""
+        return TEXT
 
 
 class CaptioningConfig(Config, frozen=True, kw_only=True, tag="captioning", tag_field="kind"):
@@ -136,14 +129,14 @@ class CaptioningConfig(Config, frozen=True, kw_only=True, tag="captioning", tag_
 
     text: TextSource = "summary"
     model: TextModelConfig = TextModelConfig()
-    parallel: float = 0.75
+    parallel: Share = 0.75
     queries: Literal["target", "fixed"] = "target"
-    label_smoothing: float = 0.1
+    label_smoothing: Share = 0.1
 
-    def __post_init__(self) -> None:
-        """Refuse what is out of range. Raises ConfigError."""
-        within("objective.parallel", self.parallel, 0.0, 1.0)
-        within("objective.label_smoothing", self.label_smoothing, 0.0, 1.0)
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Word pieces and a text model."""
+        return TEXT
 
 
 PartConfig = TagsConfig | TagsParallelConfig | ContrastiveConfig | CaptioningConfig
@@ -158,19 +151,20 @@ class MultitaskConfig(Config, frozen=True, kw_only=True, tag="multitask", tag_fi
         learn_weights: whether each part's weight follows its own noise (arXiv 1705.07115).
     """
 
-    parts: tuple[PartConfig, ...] = (TagsConfig(), CaptioningConfig())
-    weights: tuple[float, ...] = (1.0, 1.0)
+    parts: Annotated[tuple[PartConfig, ...], Meta(min_length=1)] = (
+        TagsConfig(),
+        CaptioningConfig(),
+    )
+    weights: tuple[PositiveFloat, ...] = (1.0, 1.0)
     learn_weights: bool = False
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse weights that do not fit the parts. Raises ConfigError."""
-        if not self.parts or len(self.parts) != len(self.weights):
+        if len(self.parts) != len(self.weights):
             raise ConfigError(
-                f"objective.weights has {len(self.weights)} numbers for {len(self.parts)} parts; "
-                "give one part or more, and one weight for each."
+                f"weights has {len(self.weights)} numbers for {len(self.parts)} parts; give one "
+                "weight for each part."
             )
-        for weight in self.weights:
-            above_zero("objective.weights", weight)
 
 
 ObjectiveConfig = PartConfig | MultitaskConfig

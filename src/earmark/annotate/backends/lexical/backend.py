@@ -8,9 +8,9 @@ import msgspec
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.pool import WorkerPool
-from earmark.config import Config, ConfigError, fingerprint
+from earmark.config import Config, NonNegativeInt, Package, PositiveInt, fingerprint
 
-from .model import check_installed, load_model, parse
+from .model import PACKAGE, check_installed, load_model, parse
 from .tagging import tags_of
 from .words import contents
 
@@ -31,22 +31,20 @@ class LexicalConfig(Config, frozen=True, kw_only=True, tag="lexical", tag_field=
         workers: processes; 0 means one for each core.
     """
 
-    max_tags: int = 10
-    workers: int = 0
+    max_tags: PositiveInt = 10
+    workers: NonNegativeInt = 0
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """A parser and its model."""
+        return Package("spacy", "lexical"), Package(PACKAGE, "lexical")
 
     def build(self) -> LexicalBackend:
         """Return the backend; its processes start with the first prompt.
 
         Raises:
-            ConfigError: spaCy or its model is missing or of another version, or a setting is
-                out of range.
+            ConfigError: spaCy or its model is missing or of another version.
         """
-        if self.max_tags < 1:
-            raise ConfigError(f"lexical tagger: max_tags = {self.max_tags}, but must be at least 1")
-        if self.workers < 0:
-            raise ConfigError(
-                f"lexical tagger: workers = {self.workers}; 0 means one for each core"
-            )
         return LexicalBackend(self, check_installed())
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from msgspec import Meta
+from typing import TYPE_CHECKING, Literal
 
 from earmark.annotate.backends.chat import ChatConfig
-from earmark.config import ConfigError
+from earmark.config import Device, Package, PositiveInt, check_packages
 
 if TYPE_CHECKING:
     from .backend import TransformersBackend
@@ -35,9 +32,14 @@ class TransformersConfig(
             are gathered.
     """
 
-    device: str = "auto"
+    device: Device = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    batch_size: Annotated[int, Meta(ge=1)] = 1
+    batch_size: PositiveInt = 1
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The models' code."""
+        return (Package("transformers", "transformers"),)
 
     def build(self) -> TransformersBackend:
         """Check what can be checked without loading, and return the backend.
@@ -46,11 +48,7 @@ class TransformersConfig(
             ConfigError: transformers is not installed, or `model` is neither a folder with a model
                 in it nor a name that the hub could know.
         """
-        if find_spec("transformers") is None:
-            raise ConfigError(
-                "the transformers backend needs transformers, which is not installed: "
-                "pip install 'earmark[transformers]'"
-            )
+        check_packages(self)
         from .backend import TransformersBackend
 
         return TransformersBackend(self)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from earmark.annotate.backends.endpoint.config import EndpointConfig, Positive, RequestConfig
-from earmark.config import ConfigError, fingerprint
+from earmark.annotate.backends.endpoint.config import EndpointConfig, RequestConfig
+from earmark.config import ConfigError, NonNegativeInt, PositiveFloat, fingerprint
 
 if TYPE_CHECKING:
     from .backend import VllmBackend
@@ -51,13 +51,13 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
         log_folder: where the servers' output goes; "" for a new temporary folder.
     """
 
-    gpus_per_server: Annotated[int, Meta(ge=0)] = 1
-    servers: Annotated[int, Meta(ge=0)] = 0
+    gpus_per_server: NonNegativeInt = 1
+    servers: NonNegativeInt = 0
     first_port: Annotated[int, Meta(ge=1024, le=65_535)] = 8100
     flags: tuple[str, ...] = ()
     command: tuple[str, ...] = ("vllm", "serve")
-    start_timeout_s: Positive = 1800.0
-    restarts: Annotated[int, Meta(ge=0)] = 5
+    start_timeout_s: PositiveFloat = 1800.0
+    restarts: NonNegativeInt = 5
     log_folder: str = ""
 
     @property
@@ -74,19 +74,19 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
             **{name: getattr(self, name) for name in RequestConfig.__struct_fields__},
         )
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Refuse what cannot be right before it is written down anywhere.
 
         Raises:
             ConfigError: there is no command, or a flag sets what has a setting or is a secret.
         """
+        super().check()
         if not self.command:
-            raise ConfigError('vllm: command is empty; leave it out for ["vllm", "serve"]')
+            raise ConfigError('command is empty; leave it out for ["vllm", "serve"]')
         for flag in (*self.command[1:], *self.flags):
             name = flag.partition("=")[0].replace("_", "-")
             if name in _SET_HERE:
-                raise ConfigError(f"vllm: flags cannot hold {name}: {_SET_HERE[name]}")
-        self.endpoint(_NOWHERE)
+                raise ConfigError(f"flags cannot hold {name}: {_SET_HERE[name]}")
 
     def build(self) -> VllmBackend:
         """Return the backend; no server is started yet.

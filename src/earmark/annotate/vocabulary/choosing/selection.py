@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int8, Int64
 
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
 from earmark.annotate.vocabulary.counting.tally import Tally
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError
 
 from .domains import NO_SEED, domain_ids, seeds_of
 from .scores import Cooccurrence, balanced, information, paper
@@ -62,9 +62,8 @@ def choose(
         cooccurrence: needed for score = "information", see `Cooccurrence`.
 
     Raises:
-        ConfigError: a setting is out of range, or no tag is frequent enough.
+        ConfigError: no tag is frequent enough.
     """
-    check_selection(config)
     kept = np.fromiter((tag in keep for tag in tags), bool, len(tags)) & (tally.df > 0)
     qualifies = kept | (tally.df >= config.least_df)
     if not qualifies.any():
@@ -83,32 +82,6 @@ def choose(
         order, scores, domains = order[again], scores[again], domains[again]
     named = tuple(DOMAINS[domain] for domain in domains.tolist())
     return Ranking(order, tally.df[order], scores, named, int(kept.sum()))
-
-
-def check_selection(config: VocabularyConfig) -> None:
-    """Refuse settings of the selection that are out of range, before anything is counted.
-
-    Raises:
-        ConfigError: min_df is below 1; a floor is of no domain, not a share, or they are too much
-            together.
-    """
-    if config.min_df < 1:
-        raise ConfigError(f"vocabulary: min_df = {config.min_df}, but must be at least 1")
-    for domain, share in config.floors.items():
-        if domain not in DOMAINS:
-            raise ConfigError(
-                f"vocabulary: floors.{domain} is of no domain.{nearest(domain, DOMAINS)}"
-            )
-        if not 0 <= share < 1:
-            raise ConfigError(
-                f"vocabulary: floors.{domain} = {share}, but a share is from 0 to below 1"
-            )
-    if sum(map(_exact, config.floors.values())) >= 1:
-        given = ", ".join(f"{domain} = {share}" for domain, share in config.floors.items())
-        raise ConfigError(
-            f"vocabulary: the floors ({given}) take up the whole vocabulary and leave the score "
-            "nothing to choose: make them smaller, in sum below 1."
-        )
 
 
 def _named(config: VocabularyConfig) -> str:

@@ -18,32 +18,6 @@ SMOOTHED = 50
 ByRank = Int64[np.ndarray, " ranks"]
 
 
-def check_sizes(config: VocabularyConfig) -> None:
-    """Refuse sizes that no corpus could have, before anything is counted.
-
-    Raises:
-        ConfigError: a size is below 1 or there twice, or a bound of `auto` is negative.
-    """
-    named = [("sizes", size) for size in config.sizes]
-    if config.size != "auto":
-        named.append(("size", config.size))
-    for name, size in named:
-        if size < 1:
-            raise ConfigError(f"vocabulary: {name} = {size}, but must be at least 1")
-    if twice := [size for size in config.sizes if config.sizes.count(size) > 1]:
-        raise ConfigError(
-            f"vocabulary: sizes = {list(config.sizes)} names {twice[0]} more than once: each size "
-            "is a file of its own, so name it once"
-        )
-    auto = config.auto
-    if auto.positives < 1:
-        raise ConfigError(
-            f"vocabulary: auto.positives = {auto.positives}, but must be at least 1 caption"
-        )
-    if not 0 <= auto.gain < 1:
-        raise ConfigError(f"vocabulary: auto.gain = {auto.gain}, but a share is from 0 to below 1")
-
-
 def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) -> tuple[int, str]:
     """Return the size of the vocabulary, and why it is so, in words.
 

@@ -68,7 +68,7 @@ def normalise(
     Raises:
         ConfigError: an alias is no tag, or aliases go round in a circle.
     """
-    table = _alias_table(aliases, steps)
+    table = alias_table(aliases, steps)
     operations = _operations(steps, table)
     current, form = dict(counts), dict[str, str]()
     moves: dict[NormaliserStep, list[Move]] = {step: [] for step in steps}
@@ -91,7 +91,7 @@ def normalise(
 
 def fold_words(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, str]) -> str:
     """Return a tag as the steps that need no corpus leave it."""
-    table = _alias_table(aliases, steps)
+    table = alias_table(aliases, steps)
     folded = _without_corpus(tag, steps)
     return table.get(folded, folded)
 
@@ -146,13 +146,13 @@ def _without_corpus(tag: str, steps: Sequence[NormaliserStep]) -> str:
     return tag
 
 
-def _alias_table(aliases: Mapping[str, str], steps: Sequence[NormaliserStep]) -> dict[str, str]:
+def alias_table(aliases: Mapping[str, str], steps: Sequence[NormaliserStep]) -> dict[str, str]:
     """Return {variant: tag}, both as the steps leave them, with chains followed to their end."""
     if "aliases" not in steps or not aliases:
         return {}
     for tag in (*aliases, *aliases.values()):
         if reason := drop_reason(tag):
-            raise ConfigError(f"vocabulary.aliases: {tag!r} can be no tag: it is {reason}")
+            raise ConfigError(f"aliases: {tag!r} can be no tag: it is {reason}")
     sayings = [
         Saying(
             "merge",
@@ -165,4 +165,4 @@ def _alias_table(aliases: Mapping[str, str], steps: Sequence[NormaliserStep]) ->
     try:
         return dict(settle(sayings).moved)
     except ConfigError as error:
-        raise ConfigError(f"vocabulary.aliases: {error}") from None
+        raise ConfigError(f"aliases: {error}") from None
