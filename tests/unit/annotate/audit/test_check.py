@@ -16,13 +16,12 @@ from earmark.config import ConfigError
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sample": 0}, r"audit\.sample = 0.*write 1 or more"),
-        ({"resamples": -1}, r"audit\.resamples = -1.*write 1 or more"),
+        ({"sample": 0}, "sample = 0: expected a value >= 1"),
+        ({"resamples": -1}, "resamples = -1: expected a value >= 1"),
         ({"texts": (TextSource(name="a", path="gone.jsonl"),)}, "no file gone.jsonl"),
-        ({"texts": (TextSource(name="a", path="gone.csv"),)}, "should be a .jsonl"),
         ({"lists": (LabelList(name="a", path="gone.txt"),)}, "cannot be read"),
         ({"lists": (LabelList(name="AudioSet", path="gone.txt"),)}, "two are named 'AudioSet'"),
-        ({"against": ScriptedConfig()}, "needs a path or a default"),
+        ({"against": ScriptedConfig(path="gone.jsonl")}, "no file of answers"),
         (
             {
                 "against": EndpointConfig(
@@ -38,6 +37,20 @@ from earmark.config import ConfigError
 def test_what_cannot_go_well_is_said_at_once(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check(AuditConfig(**settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": "gone.csv"}, "should be a .jsonl"),
+        ({"name": ""}, "name = '' of a.jsonl"),
+        ({"name": "a/b"}, "name = 'a/b' of a.jsonl"),
+        ({"name": "corpus"}, "which the clips are called"),
+    ],
+)
+def test_a_text_source_that_would_be_mistaken(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TextSource(**{"name": "a", "path": "a.jsonl", **settings})
 
 
 def test_a_missing_extra_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

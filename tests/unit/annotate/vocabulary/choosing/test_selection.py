@@ -150,8 +150,8 @@ def test_floors_make_up_for_kept_tags() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"min_df": 0}, "min_df = 0, but must be at least 1"),
-        ({"floors": {"music": 1.0}}, r"floors.music = 1.0, but a share is from 0 to below 1"),
+        ({"min_df": 0}, "min_df = 0: expected a value >= 1"),
+        ({"floors": {"music": 1.0}}, r"floors.music = 1.0: expected a value >= 0 and < 1"),
         ({"floors": {"music": -0.1}}, r"floors.music = -0.1"),
         ({"floors": {"music": math.nan}}, r"floors.music = nan"),
         ({"floors": {"speech": 0.7, "music": 0.3}}, r"speech = 0.7, music = 0.3\) take up the who"),

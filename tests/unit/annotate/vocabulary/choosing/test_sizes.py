@@ -14,13 +14,12 @@ from plain_counts import Corpus, count, rank
 from earmark.annotate.vocabulary.choosing.sizes import (
     SMOOTHED,
     auto_size,
-    check_sizes,
     curve_sizes,
     growth,
     settle_size,
 )
 from earmark.annotate.vocabulary.config import AutoSize, ScoreName, VocabularyConfig
-from earmark.config import ConfigError
+from earmark.config import ConfigError, decode
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
 
@@ -38,21 +37,21 @@ def auto(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 0}, "size = 0, but must be at least 1"),
-        ({"sizes": (800, -1)}, "sizes = -1, but must be at least 1"),
-        ({"sizes": (800, 1000, 800)}, r"sizes = \[800, 1000, 800\] names 800 more than once"),
-        ({"auto": AutoSize(positives=0)}, "auto.positives = 0, but must be at least 1"),
-        ({"auto": AutoSize(gain=-1.0)}, "auto.gain = -1.0, but a share is from 0 to below 1"),
-        ({"auto": AutoSize(gain=float("nan"))}, "auto.gain = nan"),
+        ({"size": 0}, "size = 0: expected a value >= 1"),
+        ({"sizes": [800, -1]}, r"sizes\[1\] = -1: expected a value >= 1"),
+        ({"sizes": [800, 1000, 800]}, r"sizes = \[800, 1000, 800\] names 800 more than once"),
+        ({"auto": {"positives": 0}}, "auto.positives = 0: expected a value >= 1"),
+        ({"auto": {"gain": -1.0}}, "auto.gain = -1.0: expected a value >= 0 and < 1"),
+        ({"auto": {"gain": float("nan")}}, "auto.gain = nan: expected a finite number"),
     ],
 )
 def test_sizes_that_no_corpus_has(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        check_sizes(VocabularyConfig(**settings))  # pyright: ignore[reportArgumentType]
+        decode(settings, VocabularyConfig)
 
 
 def test_sizes_that_can_be() -> None:
-    check_sizes(VocabularyConfig(size="auto", sizes=(1, 3000)))
+    assert VocabularyConfig(size="auto", sizes=(1, 3000)).sizes == (1, 3000)
 
 
 def test_the_size_asked_for() -> None:
