@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import copy
 import difflib
-import functools
 import hashlib
 import importlib.util
-import itertools
-import math
-import operator
 import os
 import re
 import tomllib
@@ -24,6 +20,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta, inspect
+
+from .bounds import as_toml, field_types, out_of_bounds
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
@@ -75,8 +73,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds. Raises ConfigError."""
-        for name, kind in _field_types(type(self)):
-            if problem := _out_of_bounds(kind, getattr(self, name), name):
+        for name, kind in field_types(type(self)):
+            if problem := out_of_bounds(kind, getattr(self, name), name):
                 raise ConfigError(problem)
         self.check()
 
@@ -103,8 +101,6 @@ _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     inspect.FloatType: ("a number", (int, float)),
     inspect.BoolType: ("true or false", (bool,)),
 }
-_Sized = inspect.StrType | inspect.ListType | inspect.VarTupleType
-_LISTS = (inspect.ListType, inspect.VarTupleType)
 
 
 def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
@@ -333,7 +329,7 @@ def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
             _check(kind, item, f"{at}[{index}]", where)
     elif isinstance(expected, inspect.LiteralType):
         if data not in expected.values:
-            told = f"{where}: {at} = {_toml(data)} is not a choice."
+            told = f"{where}: {at} = {as_toml(data)} is not a choice."
             raise ConfigError(told + _choices(str(data), [str(each) for each in expected.values]))
     elif type(expected) in _SCALARS:
         words, types = _SCALARS[type(expected)]
@@ -352,7 +348,7 @@ def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) 
         if key in fields:
             place = f"{at}.{key}" if at else key
             _check(fields[key].type, value, place, where)
-            if problem := _out_of_bounds(fields[key].type, value, place):
+            if problem := out_of_bounds(fields[key].type, value, place):
                 raise ConfigError(f"{where}: {problem}")
     if missing := [name for name, field in fields.items() if field.required and name not in data]:
         raise ConfigError(f"{where}: {spot} needs {missing[0]!r}, which has no default.")
@@ -362,94 +358,6 @@ def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) 
         told = str(error)
         joint = "." if re.split(r"\W", told)[0] in fields else ": "
         raise ConfigError(f"{where}: {at}{joint if at else ''}{told}") from None
-
-
-@functools.cache
-def _field_types(config: type[Config]) -> tuple[tuple[str, inspect.Type], ...]:
-    info = inspect.type_info(config)
-    assert isinstance(info, inspect.StructType)
-    return tuple((field.name, field.type) for field in info.fields)
-
-
-def _out_of_bounds(expected: inspect.Type, value: Any, at: str) -> str:
-    """Return what is wrong with the first value out of bounds in `value`, "" where there is none.
-
-    Values of another type than `expected` are passed over, and so are configs: each checks itself.
-    """
-    description = ""
-    if isinstance(expected, inspect.Metadata):
-        description = (expected.extra_json_schema or {}).get("description", "")
-        expected = expected.type
-    if isinstance(expected, inspect.UnionType):
-        problems = (_out_of_bounds(member, value, at) for member in expected.types)
-        return next(filter(None, problems), "")
-    if wanted := _bound_missed(expected, value, description):
-        return f"{at} = {_toml(value)}: expected {wanted}"
-    inner: Iterable[tuple[str, inspect.Type, Any]] = ()
-    if isinstance(value, list | tuple):
-        inner = ((f"[{n}]", kind, item) for n, (kind, item) in _items_of(expected, value))
-    elif isinstance(value, dict) and not isinstance(expected, inspect.StructType):
-        kind = expected.value_type if isinstance(expected, inspect.DictType) else inspect.AnyType()
-        inner = ((f".{key}", kind, item) for key, item in value.items())
-    problems = (_out_of_bounds(kind, item, at + place) for place, kind, item in inner)
-    return next(filter(None, problems), "")
-
-
-def _items_of(
-    expected: inspect.Type, values: Sequence[Any]
-) -> Iterator[tuple[int, tuple[inspect.Type, Any]]]:
-    """Yield the place, the type and the value of each item of a list."""
-    kinds: Iterable[inspect.Type] = itertools.repeat(inspect.AnyType())
-    if isinstance(expected, inspect.ListType | inspect.VarTupleType):
-        kinds = itertools.repeat(expected.item_type)
-    elif isinstance(expected, inspect.TupleType):
-        kinds = expected.item_types
-    return enumerate(zip(kinds, values, strict=False))
-
-
-def _bound_missed(expected: inspect.Type, value: Any, description: str) -> str:
-    """Return what is expected of a number, a text or a list, where `value` is something else."""
-    if isinstance(value, bool):
-        return ""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "a finite number"
-    if isinstance(value, int | float) and isinstance(expected, inspect.IntType | inspect.FloatType):
-        return _range_missed(expected, value)
-    if isinstance(value, str) and isinstance(expected, inspect.StrType):
-        if expected.pattern and not re.search(expected.pattern, value):
-            return description or f"text that matches {expected.pattern}"
-        return _length_missed(expected, len(value), "character")
-    if isinstance(value, list | tuple) and isinstance(expected, _LISTS):
-        return _length_missed(expected, len(value), "value")
-    return ""
-
-
-def _range_missed(expected: inspect.IntType | inspect.FloatType, value: float) -> str:
-    bounds = (
-        (">=", expected.ge, operator.ge),
-        (">", expected.gt, operator.gt),
-        ("<=", expected.le, operator.le),
-        ("<", expected.lt, operator.lt),
-    )
-    stated = [
-        (f"{sign} {bound}", holds(value, bound))
-        for sign, bound, holds in bounds
-        if bound is not None
-    ]
-    if all(held for _, held in stated):
-        return ""
-    return "a value " + " and ".join(words for words, _ in stated)
-
-
-def _length_missed(expected: _Sized, length: int, unit: str) -> str:
-    least, most = expected.min_length or 0, expected.max_length
-    if least <= length and (most is None or length <= most):
-        return ""
-    if most is None:
-        return f"at least {least} {unit}{'s' if least > 1 else ''}"
-    return (
-        f"{least} to {most} {unit}s" if least < most else f"{most} {unit}{'s' if most > 1 else ''}"
-    )
 
 
 def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) -> None:
@@ -466,7 +374,7 @@ def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) ->
             raise ConfigError(f"{where}: [{at}] needs a kind, one of {', '.join(sorted(tagged))}.")
         if kind not in tagged:
             known = nearest(str(kind), tagged)
-            raise ConfigError(f"{where}: {at}.kind = {_toml(kind)} does not exist.{known}")
+            raise ConfigError(f"{where}: {at}.kind = {as_toml(kind)} does not exist.{known}")
         _check(tagged[kind], data, at, where)
 
 
@@ -496,12 +404,4 @@ def _items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:
 
 
 def _mismatch(words: str, data: Any, at: str, where: str) -> ConfigError:
-    return ConfigError(f"{where}: {at} = {_toml(data)}: {words} was expected.")
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML would write it, cut short."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    return text if len(text) <= 60 else text[:57] + "..."
+    return ConfigError(f"{where}: {at} = {as_toml(data)}: {words} was expected.")

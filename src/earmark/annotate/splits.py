@@ -9,12 +9,12 @@ Pearson's chi-square against the wanted shares as the measure of want.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from earmark.config import ConfigError, fingerprint, nearest
-from earmark.records import SPLITS, Clip
+from earmark.records import SPLITS, Clip, Labels
 
 from .groups import Tie, groups_of
 
@@ -65,7 +65,8 @@ def deal(
     Raises:
         ConfigError: a clip comes with an unknown split, or no clip has a field of `stratify_by`.
     """
-    _check(clips, stratify_by or ())
+    check_strata(stratify_by or (), [clip.labels for clip in clips])
+    _check_given(clips)
     groups = groups_of(clips, keep_apart)
     given = {clip.split for clip in clips}
     carve = "validation" in shares and "train" in given and "validation" not in given
@@ -86,14 +87,23 @@ def deal(
     )
 
 
-def _check(clips: Sequence[Clip], stratify_by: Sequence[str]) -> None:
-    fields = {field for clip in clips for field in clip.labels}
+def check_strata(stratify_by: Sequence[str], labels: Iterable[Labels]) -> None:
+    """Check that some clip has each label field by which splits are balanced. Raises ConfigError.
+
+    Args:
+        stratify_by: of the manifest.
+        labels: of the clips, each set at least once.
+    """
+    fields = {field for row in labels for field in row} if stratify_by else ()
     for field in stratify_by:
         if field not in fields:
             raise ConfigError(
-                f"manifest: stratify_by names {field!r}, which no clip is labelled with."
+                f"manifest.stratify_by names {field!r}, which no clip is labelled with."
                 f"{nearest(field, fields)}"
             )
+
+
+def _check_given(clips: Sequence[Clip]) -> None:
     for clip in clips:
         if clip.split is not None and clip.split not in SPLITS:
             raise ConfigError(

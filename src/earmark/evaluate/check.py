@@ -65,6 +65,27 @@ def _check_encoder(choice: EncoderChoice) -> None:
             pass  # its folder and its package are settings' own to check
 
 
+def check_labels(config: EvaluateConfig, labels: Sequence[Labels]) -> None:
+    """Check every task on the manifest's clips against the labels that there are.
+
+    Raises:
+        ConfigError: as `check_tasks` and `check_questions`, or a task on texts asks for clips with
+            a label that none has.
+    """
+    check_tasks(config.tasks, labels)
+    check_questions(config.questions, labels)
+    known = {field for row in labels for field in row}
+    for kind, tasks in (("retrieval", config.retrieval), ("captioning", config.captioning)):
+        for task in tasks:
+            for field in task.where:
+                if field not in known:
+                    hint = nearest(field, known) or " The clips have no labels at all."
+                    raise ConfigError(
+                        f"evaluate.{kind}, {task.name!r}: where names {field!r}, a label that no "
+                        f"clip has.{hint}"
+                    )
+
+
 def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Labels]) -> None:
     """Check that questions ask of label fields that some clip has. Raises ConfigError."""
     known = {field for row in labels for field in row}

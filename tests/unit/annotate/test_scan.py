@@ -269,7 +269,7 @@ class Recipe(Config, frozen=True, kw_only=True):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"min_duration_s": 70}, "scan: min_duration_s = 70.0 is above max_duration_s = 60.0"),
+        ({"min_duration_s": 70}, "scan.min_duration_s = 70.0 is above max_duration_s = 60.0"),
         (
             {"window_s": 60, "max_duration_s": 60},
             "window_s = 60.0 is not below max_duration_s = 60.0",
@@ -277,7 +277,7 @@ class Recipe(Config, frozen=True, kw_only=True):
         ({"window_s": 5, "min_duration_s": 2}, "would reject: give at least window_s = 6.0"),
         ({"window_s": 0.5}, "scan.window_s = 0.5: expected a value >= 1.0"),
         ({"min_duration_s": -1}, "scan.min_duration_s = -1: expected a value >= 0"),
-        ({"silence_dbfs": 3}, "scan.silence_dbfs = 3: expected a value <= 0"),
+        ({"silence_dbfs": 3}, "scan.silence_dbfs = 3: expected a value >= -100 and <= 0"),
         ({"workers": "all"}, 'scan.workers = "all": a whole number was expected'),
         (
             {"max_duration": 9},

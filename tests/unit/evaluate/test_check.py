@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from earmark.config import ConfigError, decode
-from earmark.evaluate.check import check_encoders, check_questions, check_tasks
+from earmark.evaluate.check import check_encoders, check_labels, check_questions, check_tasks
 from earmark.evaluate.config import (
     CheckpointChoice,
     EvaluateConfig,
@@ -144,3 +144,19 @@ def test_questions_ask_of_fields_that_there_are() -> None:
     check_questions([QuestionsConfig(fields=("colour",))], labels)
     with pytest.raises(ConfigError, match=r"'color'.*Did you mean 'colour'"):
         check_questions([QuestionsConfig(fields=("color",))], labels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"retrieval": [{"where": {"domian": ["music"]}}]}, "evaluate.retrieval, 'retrieval'"),
+        ({"captioning": [{"where": {"domian": ["music"]}}]}, "evaluate.captioning, 'captioning'"),
+        ({"questions": [{"where": {"domian": ["music"]}}]}, "evaluate.questions, 'questions'"),
+        ({"tasks": [{"label": "domian"}]}, "evaluate.tasks, 'domian'"),
+    ],
+)
+def test_every_sort_of_task_is_held_against_the_labels(
+    settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"{words}.*Did you mean 'domain'"):
+        check_labels(decode(settings, EvaluateConfig), LABELS)

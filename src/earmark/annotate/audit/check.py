@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from earmark.config import ConfigError, check_packages
+from earmark.config import ConfigError, check_packages, nearest
 
 from .config import AuditConfig
 from .label_lists import read_list
@@ -25,6 +26,15 @@ def check(config: AuditConfig) -> None:
         read_list(asked)
     if config.against is not None:
         config.against.build()
+
+
+def check_fields(fields: Iterable[str], present: Collection[str]) -> None:
+    """Check that some clip has each label field that is compared. Raises ConfigError."""
+    for field in fields:
+        if field not in present:
+            raise ConfigError(
+                f"audit.fields: no clip has the label field {field!r}.{nearest(field, present)}"
+            )
 
 
 def _check_file(path: Path) -> None:

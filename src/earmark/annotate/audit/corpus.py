@@ -10,9 +10,9 @@ from pathlib import Path
 
 from earmark.annotate.semantics import Meaning
 from earmark.annotate.vocabulary.choosing.domains import seed_domain
-from earmark.config import ConfigError, nearest
 from earmark.records import Rejected
 
+from .check import check_fields
 from .config import CORPUS, AuditConfig
 from .joined import joined, label_values
 from .labelled import Labelled
@@ -104,12 +104,7 @@ def choose_fields(
         ConfigError: a field that is asked for is in no clip's labels.
     """
     if asked is not None:
-        present = {field for field, _ in values}
-        for field in asked:
-            if field not in present:
-                raise ConfigError(
-                    f"audit.fields: no clip has the label field {field!r}.{nearest(field, present)}"
-                )
+        check_fields(asked, {field for field, _ in values})
         return asked, ()
     lemmas = {lemma for tag in tags for lemma in lemmas_of(words_of(tag))}
     named: dict[str, bool] = {}

@@ -61,7 +61,7 @@ def fold(
     dropped = {tag: reason for tag in strange if (reason := why_not(tag))}
     counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
     # What people merge into counts as shown: the corpus will show it once they are merged.
-    for name in _new_names(decisions):
+    for name in new_names(decisions):
         counts.setdefault(fold_words(name, steps, aliases), 0)
     normalised = normalise(counts, steps, aliases)
     verdicts = _settled(decisions, normalised, partial(fold_words, steps=steps, aliases=aliases))
@@ -101,8 +101,12 @@ def _judge(steps: Sequence[NormaliserStep]) -> Callable[[str], str]:
     return partial(drop_reason, as_written=not steps, joins_lines=joins_lines)
 
 
-def _new_names(decisions: Decisions) -> Iterator[str]:
-    """Give the names that merges and renames lead to, each of which must be a possible tag."""
+def new_names(decisions: Decisions) -> Iterator[str]:
+    """Give the names that merges and renames lead to.
+
+    Raises:
+        ConfigError: one of them can be no tag.
+    """
     for section, names in (("merge", decisions.merge), ("rename", decisions.rename)):
         for tag, name in names.items():
             if reason := drop_reason(name):

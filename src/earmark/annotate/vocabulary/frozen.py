@@ -19,6 +19,21 @@ from .made import Counted, Made
 UNKNOWN = "not in the frozen vocabulary"
 
 
+def open_frozen(config: VocabularyConfig) -> Vocabulary:
+    """Return the vocabulary that `config.frozen` names.
+
+    Raises:
+        ConfigError: it cannot be read, or has not as many tags as a size asks for.
+    """
+    largest = open_vocabulary(Path(config.frozen), config)
+    if beyond := [size for size in config.sizes if size > len(largest)]:
+        raise ConfigError(
+            f"vocabulary.sizes = {list(config.sizes)} asks for {beyond[0]} tags, but "
+            f"{config.frozen} has {len(largest)}"
+        )
+    return largest
+
+
 def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     """Return the vocabulary that `config.frozen` names, counted over another corpus.
 
@@ -26,15 +41,9 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     say how variants are found.
 
     Raises:
-        ConfigError: it cannot be read, has not as many tags as a size asks for, or no caption
-            holds any of its tags.
+        ConfigError: as `open_frozen`, or no caption holds any of its tags.
     """
-    largest = open_vocabulary(Path(config.frozen), config)
-    if beyond := [size for size in config.sizes if size > len(largest)]:
-        raise ConfigError(
-            f"vocabulary: sizes = {list(config.sizes)} asks for {beyond[0]} tags, but "
-            f"{config.frozen} has {len(largest)}"
-        )
+    largest = open_frozen(config)
     ids = [largest.class_of(term) for term in corpus.terms]
     rank = np.array([-1 if place is None else place for place in ids], np.int32)
     tally = corpus.tally(rank, seeds_of(largest.tags))

@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark.config import ConfigError, fingerprint
 
 from .config import VocabularyConfig
-from .folding import NORMALISER_VERSION
+from .folding import NORMALISER_VERSION, new_names
 
 CHOICE_VERSION = 1
 """Raised whenever a score, a domain or the ranking comes out otherwise than before."""
@@ -44,6 +44,7 @@ def _decided(config: VocabularyConfig) -> str:
     from .people.decisions import read_decisions
 
     decisions = read_decisions(Path(config.decisions))
+    list(new_names(decisions))  # each can be a tag
     return fingerprint(
         *(sorted(pairs.items()) for pairs in (decisions.merge, decisions.rename)),
         *(sorted(names) for names in (decisions.ban, decisions.keep)),
@@ -53,9 +54,9 @@ def _decided(config: VocabularyConfig) -> str:
 def _taken(config: VocabularyConfig) -> str:
     if not config.frozen:
         return ""
-    from .locking.opening import open_vocabulary
+    from .frozen import open_frozen
 
     try:
-        return open_vocabulary(Path(config.frozen), config).fingerprint
+        return open_frozen(config).fingerprint
     except OSError as error:
         raise ConfigError(f"vocabulary.frozen = {config.frozen!r}: {error.strerror}") from None
