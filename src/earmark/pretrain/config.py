@@ -153,7 +153,8 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     @property
     def packages(self) -> tuple[Package, ...]:
         """The log for TensorBoard."""
-        return (Package("tensorboard", "tensorboard", "tensorboard = true"),) * self.tensorboard
+        log = Package("tensorboard", "tensorboard", "tensorboard = true")
+        return (log,) if self.tensorboard else ()
 
     def check(self) -> None:
         """Refuse batches that cannot hold a clip. Raises ConfigError."""

@@ -203,7 +203,7 @@ def test_a_leak_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"test": 1.0}, r"test = 1\.0, but a share is from 0 to below 1"),
+        ({"test": 1.0}, r"test = 1\.0: expected a value >= 0 and < 1"),
         ({"validation": -0.1}, r"validation = -0\.1"),
         ({"validation": 0.5, "test": 0.5}, "leave nothing to train on"),
     ],

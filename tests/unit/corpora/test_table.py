@@ -235,7 +235,7 @@ def test_a_limit_counts_what_is_asked_for(tmp_path: Path) -> None:
         ({"split_column": "folds"}, "corpus.split_column: .* Did you mean 'fold'?"),
         ({"licence_column": "x"}, "corpus.licence_column: .* no column 'x'"),
         ({"attribution_column": "x"}, "corpus.attribution_column: .* no column 'x'"),
-        ({"splits": {"1": "train"}}, "corpus.splits needs split_column"),
+        ({"splits": {"1": "train"}}, "splits needs split_column"),
         (
             {"where": {"domain": ("musik",)}},
             r"no row .* has domain = \['musik'\]. Did you mean 'mus",

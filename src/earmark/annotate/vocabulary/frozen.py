@@ -13,6 +13,7 @@ from .choosing.selection import Ranking
 from .config import Domain, VocabularyConfig
 from .counting.corpus import TagCorpus
 from .folding import Folding
+from .locking.lock import Vocabulary
 from .locking.opening import open_vocabulary
 from .made import Counted, Made
 

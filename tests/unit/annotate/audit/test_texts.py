@@ -124,4 +124,4 @@ def test_the_digest_is_of_what_stands_in_the_files(tmp_path: Path) -> None:
     labels.write_text("cat\n")
     assert inputs_digest(config) != before
     with pytest.raises(ConfigError, match="cannot be read"):
-        inputs_digest(AuditConfig(texts=(TextSource(name="no", path=str(tmp_path / "no")),)))
+        inputs_digest(AuditConfig(texts=(TextSource(name="no", path=str(tmp_path / "no.jsonl")),)))

@@ -103,7 +103,7 @@ def test_aliases_are_followed_to_their_end() -> None:
 
 @pytest.mark.parametrize("aliases", [{"a": "b", "b": "a"}, {"rain": "..."}])
 def test_aliases_that_cannot_be(aliases: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match=r"vocabulary\.aliases"):
+    with pytest.raises(ConfigError, match="aliases: "):
         fold({"rain": 1}, NORMALISER_STEPS, aliases, Decisions())
 
 

@@ -92,10 +92,10 @@ def test_the_fingerprint_knows_what_decides_the_samples():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"clips": 0}, "at least one clip"),
-        ({"seed": -1}, "between 0 and"),
-        ({"shortest_s": 8.0, "longest_s": 3.0}, "shortest_s < longest_s"),
-        ({"workers": -2}, "all processors"),
+        ({"clips": 0}, "clips = 0: expected a value >= 1"),
+        ({"seed": -1}, "seed = -1: expected a value >= 0 and <= 4294967295"),
+        ({"shortest_s": 8.0, "longest_s": 3.0}, "shortest_s = 8.0 should be below longest_s = 3.0"),
+        ({"workers": -2}, "workers = -2: expected a value >= 0"),
     ],
 )
 def test_a_value_out_of_range_is_explained(settings: dict[str, float], said: str):
