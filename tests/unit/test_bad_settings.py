@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from earmark.annotate.audit.check import check_fields
 from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.execute.on_ray import RayConfig
 from earmark.annotate.manifest import ManifestConfig
 from earmark.annotate.mock_server.config import MockConfig
 from earmark.annotate.scan import ScanConfig
+from earmark.annotate.splits import check_strata
 from earmark.annotate.vocabulary import VocabularyConfig
+from earmark.annotate.vocabulary.rules import digest
 from earmark.config import Config, ConfigError, check_packages, missing_packages
 from earmark.evaluate.check import check_evaluation
 from earmark.evaluate.config import EvaluateConfig
@@ -296,3 +300,39 @@ def test_a_device_that_is_not_there_is_found_before_anything_is_done(device: str
         check_pretraining(recipe.pretrain, recipe.encoder, recipe.objective)
     with pytest.raises(ConfigError, match=r"evaluate\.device = .* cannot be used here"):
         check_evaluation(recipe.evaluate)
+
+
+def test_a_table_that_is_not_there_is_found_before_anything_is_done(tmp_path: Path) -> None:
+    table = f"evaluate.tasks=[{{label='a', table='{tmp_path}/gone.csv'}}]"
+    with pytest.raises(ConfigError, match=r"evaluate\.tasks, 'a': table: .*gone\.csv"):
+        check_evaluation(recipe_with(table).evaluate)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "message"),
+    [
+        ("frozen", "dog\nrain\n", r"vocabulary\.sizes = \[3\] asks for 3 tags, but .* has 2"),
+        (
+            "decisions",
+            '[merge]\ndog = "..."\n',
+            r"merge of 'dog' into '\.\.\.', which can be no tag",
+        ),
+    ],
+)
+def test_files_of_the_vocabulary_are_read_before_anything_is_done(
+    setting: str, text: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / ("labels.txt" if setting == "frozen" else "decisions.toml")
+    file.write_text(text)
+    recipe = recipe_with(f"vocabulary.{setting}='{file}'", "vocabulary.sizes=[3]")
+    with pytest.raises(ConfigError, match=message):
+        digest(recipe.vocabulary)
+
+
+def test_label_fields_of_splits_and_audit_are_held_against_the_clips() -> None:
+    labels = [{"domain": ("music",)}]
+    check_strata(("domain",), labels)
+    with pytest.raises(ConfigError, match=r"manifest\.stratify_by names 'domian'.*'domain'"):
+        check_strata(("domian",), labels)
+    with pytest.raises(ConfigError, match=r"audit\.fields: no clip has .*'domian'.*'domain'"):
+        check_fields(("domian",), {"domain"})

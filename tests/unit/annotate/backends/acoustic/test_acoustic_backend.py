@@ -108,7 +108,7 @@ def test_the_fingerprint_changes_with_what_changes_answers():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sample_rate": 8000}, "sample_rate = 8000: give at least 16000"),
+        ({"sample_rate": 8000}, "sample_rate = 8000: expected a value >= 16000"),
         ({"max_duration_s": 0.0}, "max_duration_s = 0.0"),
         ({"workers": -1}, "workers = -1"),
     ],
