@@ -18,19 +18,21 @@ from earmark.evaluate.config import (
 from earmark.evaluate.datasets.own_table import check_table
 from earmark.evaluate.partition import belongs
 from earmark.external import import_target
-from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
 from earmark.pretrain.use.finding import find_checkpoint
 from earmark.records import Labels
 
 
 def check_evaluation(config: EvaluateConfig) -> None:
-    """Check the packages, the device, the encoders and the tables, before anything is computed.
+    """Check packages, device, models, encoders and tables, before anything is computed.
 
     Raises:
         ConfigError: a package, a device or a file is not there; the message names the setting.
     """
     check_packages(config, "evaluate")
     check_encoders(config)
+    for place, task in enumerate(config.questions):
+        check_model(f"evaluate.questions[{place}].model", task.model, "gpt2")
     for task in config.tasks:
         if task.table:
             check_table(task)

@@ -18,7 +18,7 @@ from earmark.config import (
     PositiveInt,
     nearest,
 )
-from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
+from earmark.pretrain.encoders.config import HuggingFaceConfig
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
 """Of a label field; a clip has one of them."""
@@ -180,7 +180,7 @@ class QuestionsConfig(Config, frozen=True, kw_only=True):
         return (Package("transformers", "transformers", setting),) if self.model else ()
 
     def check(self) -> None:
-        """Refuse wordings of no field, statements without the option, and models that are nowhere.
+        """Refuse wordings of no field, and statements without a place for the option.
 
         Raises:
             ConfigError: naming the field.
@@ -196,7 +196,6 @@ class QuestionsConfig(Config, frozen=True, kw_only=True):
                     f"statement.{name} = {statement!r} has no {{}}, where the option goes, such as "
                     "'the sound of {}'."
                 )
-        check_model("model", self.model, "gpt2")
 
 
 class LeakageConfig(Config, frozen=True, kw_only=True):

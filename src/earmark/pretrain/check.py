@@ -9,11 +9,12 @@ import msgspec
 
 from earmark.config import ConfigError, check_packages, nearest
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.encoders.config import EncoderConfig, check_model
 from earmark.pretrain.objectives.config import (
     MultitaskConfig,
     ObjectiveConfig,
     PartConfig,
+    TagsConfig,
 )
 from earmark.pretrain.supervision import TAGGING, parts_of
 from earmark.records import Clip
@@ -22,14 +23,18 @@ from earmark.records import Clip
 def check_pretraining(
     config: PretrainConfig, encoder: EncoderConfig, objective: ObjectiveConfig
 ) -> None:
-    """Check the packages and the device, before the first clip is captioned.
+    """Check packages, text models and device, before the first clip is captioned.
 
     Raises:
-        ConfigError: a package or the device is not there; the message names the setting.
+        ConfigError: one is not there; the message names the setting.
     """
     check_packages(config, "pretrain")
     check_packages(objective, "objective")
     check_packages(encoder, "encoder")
+    for place, part in enumerate(parts_of(objective)):
+        if not isinstance(part, TagsConfig):
+            at = f"{_place(objective, place)}.model.pretrained"
+            check_model(at, part.model.pretrained, "bert-base-uncased")
     if config.device not in ("auto", "cpu"):
         from earmark.pretrain.device import pick_device
 
@@ -77,7 +82,7 @@ def check_supervision(config: ObjectiveConfig, corpus: Offered) -> None:
             alone, or no clip has an original caption.
     """
     for place, part in enumerate(parts_of(config)):
-        at = f"objective.parts[{place}]" if isinstance(config, MultitaskConfig) else "objective"
+        at = _place(config, place)
         if label := _label(part):
             _check_label(f"{at}.label = {label!r}", label, corpus)
         if _is_original(part) and not corpus.captioned:
@@ -101,6 +106,10 @@ def _check_label(told: str, label: str, corpus: Offered) -> None:
             f"{told}: its {corpus.labelled[label]} clips all have the same value, so there is "
             "nothing to tell apart. Name a field with several values."
         )
+
+
+def _place(config: ObjectiveConfig, place: int) -> str:
+    return f"objective.parts[{place}]" if isinstance(config, MultitaskConfig) else "objective"
 
 
 def _label(part: PartConfig) -> str:

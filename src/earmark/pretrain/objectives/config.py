@@ -15,7 +15,6 @@ from earmark.config import (
     PositiveInt,
     Share,
 )
-from earmark.pretrain.encoders.config import check_model
 
 TEXT = (Package("tokenizers", "text"), Package("transformers", "text"))
 """What objectives that read or write text need."""
@@ -65,10 +64,6 @@ class TextModelConfig(Config, frozen=True, kw_only=True):
     bpe_size: Annotated[int, Meta(ge=300)] = 50000
     max_tokens: Annotated[int, Meta(ge=3)] = 256
     dropout: Share = 0.1
-
-    def check(self) -> None:
-        """Refuse a model that is nowhere. Raises ConfigError."""
-        check_model("pretrained", self.pretrained, "bert-base-uncased")
 
 
 class TagsParallelConfig(Config, frozen=True, kw_only=True, tag="tags-parallel", tag_field="kind"):
