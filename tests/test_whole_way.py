@@ -16,8 +16,8 @@ import pytest
 import earmark
 from earmark.pretrain.encoders.base import Encoder
 from earmark.records import Clip, Example, Rejected, Score, read_parquet
-from earmark.steps import STAGES
-from earmark.workspace import Stage, Workspace
+from earmark.stages import DEFAULT_STAGES
+from earmark.workspace import StageFolder, Workspace
 
 SMALL = (
     *("corpus.clips=60", "scan.min_duration_s=0.5", "vocabulary.min_df=2"),
@@ -40,12 +40,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(root)
 
 
-def stages(workspace: Workspace) -> dict[str, Stage]:
+def stages(workspace: Workspace) -> dict[str, StageFolder]:
     return workspace.latest_run()[1]
 
 
 def test_every_stage_is_done_and_its_counts_add_up(undisturbed: Workspace) -> None:
-    assert tuple(stages(undisturbed)) == STAGES
+    assert tuple(stages(undisturbed)) == DEFAULT_STAGES
     for stage in stages(undisturbed).values():
         counts = stage.provenance()["counts"]
         assert stage.done

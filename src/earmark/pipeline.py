@@ -1,7 +1,8 @@
-"""Go the whole way, or part of it: a step is skipped where its fingerprint is done.
+"""Run a recipe's stages in order; a stage is skipped where its fingerprint is done.
 
-A step's fingerprint covers its settings and those of everything that it reads, so two recipes that
-agree up to a point share the work up to there.
+A stage's fingerprint covers its settings and those of all stages that it reads, so two recipes
+that agree up to a point share the work up to there. The engine knows no stage by name: it plans,
+skips, locks, runs and seals.
 """
 
 from __future__ import annotations
@@ -13,23 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from earmark.annotate.execute.estimate import Estimate
+from earmark.annotate.execute.run import answer_one, conclude, is_answered, unfinished
+from earmark.annotate.execute.shards import Shard
+from earmark.config import ConfigError, to_plain
+from earmark.recipe import Recipe
+from earmark.records import TOTALS
+from earmark.stages import build_stages
+from earmark.stages.base import BackendStage, Counts, Stage
+from earmark.workspace import StageError, StageFolder, Workspace
 
-from .abandoned import abandoned
-from .annotate.backends.endpoint import RequestConfig
-from .annotate.execute.estimate import Estimate, Prices
-from .annotate.execute.estimate import estimate as estimate_job
-from .annotate.execute.job import BackendConfig
-from .annotate.execute.run import answer_one, conclude, is_answered, unfinished
-from .annotate.execute.shards import Shard
-from .config import ConfigError, to_plain
-from .evaluate.check import check_questions, check_tasks
-from .pretrain.check import check_supervision, offered, wants_corpus
-from .pretrain.loop.distributed import World, world_from_environment
-from .recipe import Recipe
-from .records import TOTALS, Clip, stream_parquet
-from .steps import STEPS, Counts, Step
-from .workspace import Stage, StageError, Workspace
+MAX_CHANGES_SHOWN = 4
 
 
 def run(
@@ -42,57 +37,64 @@ def run(
     wait: bool = False,
     record: bool = True,
 ) -> Workspace:
-    """Do every step up to `until` in the workspace `root`; what is done already is not redone.
+    """Run every stage up to `until` in the workspace `root`; finished stages are skipped.
 
-    `canary` tries the answers of a model on known sounds before the job is given to it. Without
-    `relist`, a corpus that the latest run has listed is not looked through for new files. `wait`
-    for steps that another process is doing, instead of refusing. Without `record`, as one arm of a
-    study, this does not become the latest run.
+    Several processes of a launcher (torchrun) may share one stage: the stages before it must be
+    finished, and the first process alone runs the stages behind it.
 
-    One of several processes that torchrun started takes its part in pre-training; what comes
-    before it must be done by then, and the first process goes on behind it alone.
+    Args:
+        recipe: what to run.
+        root: the workspace's folder.
+        until: the last stage.
+        canary: try a model's answers on known sounds before it gets the job.
+        relist: look for new files in the corpus; without it the latest run's listing is kept.
+        wait: wait for stages that another process is running, instead of refusing.
+        record: make this the latest run. A study's runs do not.
 
     Raises:
-        ConfigError: the recipe asks for what is not there.
-        StageError: a stage rejected too much, or left nothing; a backend is out of order.
+        ConfigError: something that the recipe names is missing.
+        StageError: a stage rejected too many rows or all, or a backend is out of order.
     """
     workspace = Workspace(Path(root))
-    world = world_from_environment()
-    if world.size > 1:
-        _train_together(recipe, workspace, world, until)
-        if world.rank > 0:
+    shared = next((s for s in build_stages(recipe) if s.process_group().size > 1), None)
+    if shared is not None:
+        _run_shared(recipe, workspace, shared, until)
+        if shared.process_group().rank > 0:
             return workspace
         relist = False  # what was trained on is what is evaluated
-    for task in _way(recipe, workspace, until, canary, relist, record=record):
-        task.do(wait=wait)
+    for planned in _checked(recipe, workspace, until, canary, relist, record=record):
+        planned.run(wait=wait)
     return workspace
 
 
-def stages_of(recipe: Recipe, root: str | Path, *, until: str = "evaluate") -> dict[str, Stage]:
-    """Return where the steps of a recipe are done, on the corpus as the latest run listed it.
+def stages_of(
+    recipe: Recipe, root: str | Path, *, until: str = "evaluate"
+) -> dict[str, StageFolder]:
+    """Return the folder of each stage of a recipe, for the corpus as the latest run listed it.
 
     Raises:
-        ConfigError: the recipe asks for what is not there.
+        ConfigError: something that the recipe names is missing.
     """
-    tasks = _plan(recipe, Workspace(Path(root)), until, relist=False)
-    return {task.step.name: task.stage for task in tasks}
+    planned = plan(recipe, Workspace(Path(root)), until, relist=False)
+    return {each.stage.name: each.folder for each in planned}
 
 
 def check(recipe: Recipe, root: str | Path) -> None:
-    """Find a missing key, file or package of any step that is not done, before one is.
+    """Check what every unfinished stage needs: keys, files, packages, a device.
 
     Raises:
-        ConfigError: naming it.
+        ConfigError: naming what is missing.
     """
-    for task in _plan(recipe, Workspace(Path(root)), "evaluate", relist=False):
-        task.check()
+    for planned in plan(recipe, Workspace(Path(root)), "evaluate", relist=False):
+        planned.check()
 
 
-def remember(recipe: Recipe, root: str | Path) -> None:
-    """Make a recipe the latest run, as far as its steps are done."""
+def set_latest_run(recipe: Recipe, root: str | Path) -> None:
+    """Make a recipe the latest run, as far as its stages are finished."""
     workspace = Workspace(Path(root))
-    tasks = _plan(recipe, workspace, "evaluate", relist=False)
-    workspace.record_run(to_plain(recipe), {t.step.name: t.stage for t in tasks if t.stage.done})
+    planned = plan(recipe, workspace, "evaluate", relist=False)
+    finished = {each.stage.name: each.folder for each in planned if each.folder.done}
+    workspace.record_run(to_plain(recipe), finished)
 
 
 def run_shard(
@@ -104,81 +106,171 @@ def run_shard(
     canary: bool = True,
     relist: bool = True,
 ) -> bool:
-    """Do one shard of the step `of` ("captioner" or "tagger"), as one task of a batch array.
+    """Run one shard of the stage `of`, as one task of a batch array.
 
-    What comes before it is done by whichever task is there first; the others wait. Returns
-    whether the step is done now: the task that finds no shard left concludes it.
+    The first task to arrive runs the stages before it, and the others wait. Returns whether the
+    stage is finished now: the task that finds no shard left concludes it.
 
     Raises:
-        ConfigError: the shard is being worked on, or the step before it has shards left.
+        ConfigError: another process works on the shard, or a stage before it has shards left.
         StageError: as `run`.
     """
-    workspace = Workspace(Path(root))
-    for task in _way(recipe, workspace, of, canary, relist):
-        if task.step.name == of:
-            return task.do_shard(shard)
-        task.must_be_done()
-        task.do(wait=True)
-    raise ValueError(f"{of!r} is not a step that asks a backend")
+    for planned in _checked(recipe, Workspace(Path(root)), of, canary, relist):
+        if planned.stage.name == of:
+            return planned.run_shard(shard)
+        planned.require_finished_job()
+        planned.run(wait=True)
+    raise ValueError(f"{of!r} is not a stage that asks a backend")
 
 
 def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) -> Estimate:
-    """Try a few prompts of the step `of` ("captioner" or "tagger").
+    """Try a few prompts of the stage `of` and estimate the whole job.
 
-    What comes before it is done, but for a step that asks a backend itself: that is not paid for
-    by asking what the next one costs.
+    The stages before it are run, unless they ask a backend themselves: an estimate of the tagger
+    does not pay for the captioner.
 
     Raises:
         ConfigError: as `run`.
         StageError: as `run`.
     """
-    for task in _way(recipe, Workspace(Path(root)), of, False, relist):
-        if task.step.job is not None and task.step.name == of:
-            job = task.step.job(recipe, task.reads, task.stage.folder)
-            return estimate_job(job, _prices(job.backend))
-        task.must_be_done()
-        task.do()
-    raise ValueError(f"{of!r} is not a step that asks a backend")
+    for planned in _checked(recipe, Workspace(Path(root)), of, False, relist):
+        if planned.stage.name == of and isinstance(planned.stage, BackendStage):
+            return planned.stage.estimate(planned.inputs, planned.folder.folder)
+        planned.require_finished_job()
+        planned.run()
+    raise ValueError(f"{of!r} is not a stage that asks a backend")
 
 
-def _prices(backend: BackendConfig) -> Prices:
-    if not isinstance(backend, RequestConfig):
-        return Prices()
-    return Prices(
-        per_million_tokens_in=backend.price_per_million_tokens_in,
-        per_million_tokens_out=backend.price_per_million_tokens_out,
-        per_hour=backend.price_per_hour,
-    )
+def plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> list[PlannedStage]:
+    """Return the stages up to `until` with their folders; nothing is run."""
+    folders: dict[str, StageFolder] = {}
+    planned: list[PlannedStage] = []
+    for stage in build_stages(recipe):
+        if not stage.is_enabled() or (stage.on_demand and stage.name != until):
+            continue
+        fingerprints = {name: folders[name].fingerprint for name in stage.inputs}
+        listing = None if relist else _latest_listing(stage, workspace)
+        if listing is not None:
+            folder, settings = listing, None
+        else:
+            settings = stage.settings()
+            folder = workspace.stage(stage.name, fingerprints, settings)
+        folders[stage.name] = folder
+        inputs = {name: folders[name].folder for name in stage.inputs}
+        planned.append(PlannedStage(stage, folder, fingerprints, settings, inputs))
+        if stage.name == until:
+            break
+    return planned
 
 
-def _train_together(recipe: Recipe, workspace: Workspace, world: World, until: str) -> None:
-    """Take part in pre-training, as one of the processes that torchrun started.
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage of one run and its folder."""
 
-    Raises:
-        ConfigError: what comes before it is not done, or it is not what is wanted.
-    """
-    if until not in ("pretrain", "evaluate"):
-        raise ConfigError(
-            f"torchrun started {world.size} processes, but only pre-training is shared by "
-            f"several. Run `python -m earmark {until}` by itself."
+    stage: Stage
+    folder: StageFolder
+    fingerprints: Mapping[str, str]
+    settings: Any
+    inputs: Mapping[str, Path]
+
+    def run(self, *, wait: bool = False) -> None:
+        """Run the stage unless it is finished; `wait` for another process that runs it."""
+        if self.folder.done:
+            _log(f"{self.stage.name}: already done ({self.folder.folder.name})")
+        else:
+            with self.folder.writing(wait=wait):
+                self._finish(lambda: self.stage.run(self.inputs, self.folder.folder))
+        self._report()
+
+    def check(self) -> None:
+        """Check what the stage needs, unless it is finished."""
+        if not self.folder.done:
+            self.stage.check()
+
+    def blocks_later_stages(self) -> bool:
+        """Return whether the stage must run before those that read it can."""
+        return not self.folder.done and not self.stage.canary_for
+
+    def require_finished_job(self) -> None:
+        """Raise a ConfigError where the stage asks a backend and has not finished."""
+        if isinstance(self.stage, BackendStage) and not self.folder.done:
+            left = len(unfinished(self.stage.job(self.inputs, self.folder.folder)))
+            state = f"{left} shards are left" if left else "it was not begun"
+            raise ConfigError(
+                f"{self.stage.name} has not finished ({state}: {self.folder.folder}), and the next "
+                "stage reads its answers. Finish it first."
+            )
+
+    def run_shard(self, shard: Shard) -> bool:
+        """Run one shard, and conclude the stage if it was the last; returns whether it was."""
+        if not isinstance(self.stage, BackendStage):
+            raise ValueError(f"{self.stage.name!r} is not a stage that asks a backend")
+        if not self.folder.done:
+            job = self.stage.job(self.inputs, self.folder.folder)
+            if not answer_one(job, shard):
+                left = f"{len(unfinished(job))} of {shard.count} left"
+                _log(f"{self.stage.name}: shard {shard.index} is done, {left}")
+                return False
+            with self.folder.writing(wait=True):
+                self._finish(lambda: conclude(job))
+        self._report()
+        return True
+
+    def _finish(self, work: Callable[[], Counts]) -> None:
+        if self.folder.done:  # by the process that was waited for
+            return
+        started_s = time.monotonic()
+        counts = self._answered_counts() or work()
+        duration_s = time.monotonic() - started_s
+        if isinstance(self.stage, BackendStage):
+            # Not sealed where too much failed: the next run asks these again.
+            self._check_counts(counts)
+        shown = self.stage.provenance_settings()
+        settings = self.settings if shown is None else to_plain(shown)
+        self.folder.seal(
+            settings=settings, inputs=self.fingerprints, counts=counts, duration_s=duration_s
         )
-    *before, training = _plan(recipe, workspace, "pretrain", relist=False)
-    if missing := [task.step.name for task in before if task.is_missing()]:
-        raise ConfigError(
-            f"torchrun started {world.size} processes, which share pre-training alone, and "
-            f"{missing[0]} has not been done in {workspace.root}. Go as far as the manifest in "
-            "one process first: earmark manifest RECIPE -w WORKSPACE"
-        )
-    if training.stage.done:
-        return
-    if world.rank == 0:
-        # Whoever holds the stage would finish it alone, while the others of us wait for the first.
-        training.do()
-    else:
-        training.step.work(recipe, training.reads, training.stage.folder)
+
+    def _answered_counts(self) -> Counts | None:
+        """Return the counts of a job whose every shard is sealed, if enough rows passed."""
+        if not isinstance(self.stage, BackendStage):
+            return None
+        job = self.stage.job(self.inputs, self.folder.folder)
+        if not is_answered(job):
+            return None
+        counts = conclude(job)
+        return None if self._shortfall(counts) else counts
+
+    def _report(self) -> None:
+        counts: Counts = self.folder.provenance()["counts"]
+        words = {"in": "probes", "out": "passed"} if self.stage.canary_for else {}
+        line = ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items())
+        _log(f"{self.stage.name}: {line}")
+        if self.stage.limits_rejections:
+            self._check_counts(counts)
+
+    def _check_counts(self, counts: Counts) -> None:
+        """Raise a StageError where no row passed, or more were rejected than the recipe allows."""
+        if shortfall := self._shortfall(counts):
+            raise StageError(shortfall)
+
+    def _shortfall(self, counts: Counts) -> str:
+        """Return what is wrong with a stage's counts, "" where enough rows passed."""
+        name, allowed = self.stage.name, self.stage.recipe.max_rejected
+        given, passed = counts["in"], counts["out"]
+        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
+        if passed == 0:
+            return f"{name}: all {given} rows were rejected ({reasons or 'there was no row'})"
+        if given - passed > allowed * given:
+            return (
+                f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
+                f"allows {allowed:.0%}. Look at {self.folder.folder / 'rejected.parquet'}, or "
+                "raise max_rejected."
+            )
+        return ""
 
 
-def _way(
+def _checked(
     recipe: Recipe,
     workspace: Workspace,
     until: str,
@@ -186,185 +278,125 @@ def _way(
     relist: bool,
     *,
     record: bool = True,
-) -> Iterator[_Task]:
-    """Yield the steps up to `until`, having checked whatever can be checked before the first."""
-    tasks = _plan(recipe, workspace, until, relist)
+) -> Iterator[PlannedStage]:
+    """Yield the stages up to `until`, having checked whatever can be checked before the first."""
+    planned = plan(recipe, workspace, until, relist)
     if record:
-        _record(recipe, workspace, tasks)
-    asking = {task.step.name: task for task in tasks if task.step.job is not None}
-    for task in tasks:
-        task.check()
-    for task in tasks:
-        tried = asking.get(task.step.tries)
-        if tried is not None and (tried.stage.done or not canary):
+        _record(recipe, workspace, planned)
+    by_name = {each.stage.name: each for each in planned}
+    for each in planned:
+        each.check()
+    for each in planned:
+        tried = by_name.get(each.stage.canary_for)
+        if tried is not None and (tried.folder.done or not canary):
             continue
-        known = task.stage.done and not relist
-        if task.step.name != "corpus" or not known:
-            yield task
-        if task.step.name == "scan" and not known:
-            _check_labels(recipe, task.stage)
+        known = each.folder.done and not relist
+        if not (known and each.stage.lists_corpus):
+            yield each
+        if not known:
+            _check_clips(recipe, each, until)
 
 
-def _record(recipe: Recipe, workspace: Workspace, tasks: Sequence[_Task]) -> None:
-    """Make this the latest run, and tell of what of the one before is left half done."""
-    planned = {task.step.name: task.stage for task in tasks}
-    if workspace.has_run and (
-        told := abandoned(*workspace.latest_run(), to_plain(recipe), planned)
-    ):
-        _say(told)
-    workspace.record_run(to_plain(recipe), planned)
-
-
-def _plan(recipe: Recipe, workspace: Workspace, until: str, relist: bool) -> list[_Task]:
-    """Return the steps up to `until` with their stages; nothing is done yet."""
-    stages: dict[str, Stage] = {}
-    tasks: list[_Task] = []
-    listed = None if relist else _listed(recipe, workspace)
-    for step in STEPS:
-        if not step.wanted(recipe) or (step.aside and step.name != until):
+def _check_clips(recipe: Recipe, finished: PlannedStage, until: str) -> None:
+    """Check the stages that want to see this one's clips, those behind `until` among them."""
+    for stage in build_stages(recipe):
+        if stage.on_demand and stage.name != until:
             continue
-        inputs = {name: stages[name].fingerprint for name in step.reads}
-        if step.name == "corpus" and listed is not None:
-            stage, settings = listed, None
-        else:
-            settings = step.settings(recipe)
-            stage = workspace.stage(step.name, inputs, settings)
-        stages[step.name] = stage
-        reads = {name: stages[name].folder for name in step.reads}
-        tasks.append(_Task(step, recipe, stage, inputs, settings, reads))
-        if step.name == until:
-            break
-    return tasks
+        if stage.labels_from == finished.stage.name:
+            stage.check_clips(finished.folder.folder)
 
 
-def _listed(recipe: Recipe, workspace: Workspace) -> Stage | None:
-    """Return the corpus as the latest run has listed it, None if this is another one."""
-    before, stages = workspace.latest_run()
-    listed = stages.get("corpus")
-    same = before.get("corpus") == to_plain(recipe.corpus)
-    return listed if listed is not None and listed.done and same else None
+def _run_shared(recipe: Recipe, workspace: Workspace, shared: Stage, until: str) -> None:
+    """Take part in a stage that several processes share.
+
+    Raises:
+        ConfigError: a stage before it is not finished, or `until` ends before it.
+    """
+    group = shared.process_group()
+    before = plan(recipe, workspace, shared.name, relist=False)
+    order = [stage.name for stage in build_stages(recipe)]
+    if order.index(until) < order.index(shared.name):
+        raise ConfigError(
+            f"{group.launcher} started {group.size} processes, but only {shared.name} is shared by "
+            f"several. Run `python -m earmark {until}` by itself."
+        )
+    *before, planned = before
+    if missing := [each.stage.name for each in before if each.blocks_later_stages()]:
+        raise ConfigError(
+            f"{group.launcher} started {group.size} processes, which share {shared.name} alone, "
+            f"and {missing[0]} has not been run in {workspace.root}. Run the stages before it in "
+            f"one process first: earmark {before[-1].stage.name} RECIPE -w WORKSPACE"
+        )
+    if planned.folder.done:
+        return
+    if group.rank == 0:
+        # Whoever holds the stage would finish it alone, while the others of us wait for the first.
+        planned.run()
+    else:
+        planned.stage.run(planned.inputs, planned.folder.folder)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A step of one run, and where it is done."""
-
-    step: Step
-    recipe: Recipe
-    stage: Stage
-    inputs: Mapping[str, str]
-    settings: Any
-    reads: Mapping[str, Path]
-
-    def do(self, *, wait: bool = False) -> None:
-        """Do the step where it is not done; `wait` for another process that is doing it."""
-        if not self.stage.done:
-            with self.stage.writing(wait=wait):
-                self._finish(lambda: self.step.work(self.recipe, self.reads, self.stage.folder))
-        else:
-            _say(f"{self.step.name}: already done ({self.stage.folder.name})")
-        self._tell()
-
-    def check(self) -> None:
-        """Find a missing key, file or package before anything is done, where it will be wanted."""
-        if self.stage.done:
-            return
-        self.step.check(self.recipe)
-        if self.step.job is not None:
-            self.step.job(self.recipe, self.reads, self.stage.folder).backend.build()
-
-    def is_missing(self) -> bool:
-        """Return whether the step must be done before those that read it can be."""
-        return not self.stage.done and not self.step.tries
-
-    def must_be_done(self) -> None:
-        """Refuse to go on behind a step that asks a backend and has not finished."""
-        if self.step.job is not None and not self.stage.done:
-            left = len(unfinished(self.step.job(self.recipe, self.reads, self.stage.folder)))
-            how = f"{left} shards are left" if left else "it was not begun"
-            raise ConfigError(
-                f"{self.step.name} has not finished ({how}: {self.stage.folder}), and what comes "
-                "next reads its answers. Finish it first."
-            )
-
-    def do_shard(self, shard: Shard) -> bool:
-        """Do one shard, and conclude the step where it was the last; returns whether it is done."""
-        assert self.step.job is not None
-        if not self.stage.done:
-            job = self.step.job(self.recipe, self.reads, self.stage.folder)
-            if not answer_one(job, shard):
-                left = len(unfinished(job))
-                _say(f"{self.step.name}: shard {shard.index} is done, {left} of {shard.count} left")
-                return False
-            with self.stage.writing(wait=True):
-                self._finish(lambda: conclude(job))
-        self._tell()
-        return True
-
-    def _finish(self, work: Callable[[], Counts]) -> None:
-        if self.stage.done:  # by the process that was waited for
-            return
-        started_s = time.monotonic()
-        counts = self._answered() or work()
-        duration_s = time.monotonic() - started_s
-        if self.step.job is not None:
-            # Not sealed where too much failed: the next run asks these again.
-            self._check(counts)
-        settings = self.settings
-        if self.step.recorded is not None:
-            settings = to_plain(self.step.recorded(self.recipe))
-        self.stage.seal(settings=settings, inputs=self.inputs, counts=counts, duration_s=duration_s)
-
-    def _answered(self) -> Counts | None:
-        """Return the counts of a job that was answered before, if that was well enough."""
-        if self.step.job is None:
-            return None
-        job = self.step.job(self.recipe, self.reads, self.stage.folder)
-        if not is_answered(job):
-            return None
-        counts = conclude(job)
-        return None if self._shortfall(counts) else counts
-
-    def _tell(self) -> None:
-        counts: Counts = self.stage.provenance()["counts"]
-        words = {"in": "probes", "out": "passed"} if self.step.tries else {}
-        told = ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items())
-        _say(f"{self.step.name}: {told}")
-        if self.step.bounded:
-            self._check(counts)
-
-    def _check(self, counts: Counts) -> None:
-        """Stop where the stage left nothing or rejected more than the recipe allows."""
-        if shortfall := self._shortfall(counts):
-            raise StageError(shortfall)
-
-    def _shortfall(self, counts: Counts) -> str:
-        """Return what is wrong with a stage's counts, "" where enough was left."""
-        name, allowed = self.step.name, self.recipe.max_rejected
-        given, passed = counts["in"], counts["out"]
-        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
-        if passed == 0:
-            return f"{name}: nothing of {given} rows was left ({reasons or 'none came in'})"
-        if given - passed > allowed * given:
-            return (
-                f"{name}: {given - passed} of {given} rows were rejected ({reasons}); the recipe "
-                f"allows {allowed:.0%}. Look at {self.stage.folder / 'rejected.parquet'}, or raise "
-                "max_rejected."
-            )
-        return ""
+def _latest_listing(stage: Stage, workspace: Workspace) -> StageFolder | None:
+    """Return the listing of the latest run where it is of the same corpus."""
+    if not stage.lists_corpus:
+        return None
+    before, folders = workspace.latest_run()
+    listing = folders.get(stage.name)
+    same = before.get("corpus") == to_plain(stage.recipe.corpus)
+    return listing if listing is not None and listing.done and same else None
 
 
-def _check_labels(recipe: Recipe, scan: Stage) -> None:
-    """Find a probe or an objective on what no clip has before hours go into captions."""
-    path = scan.file("clips.parquet")
-    if recipe.evaluate.tasks or recipe.evaluate.questions:
-        # Each set of labels once: ten million clips have few.
-        labels = {msgspec.json.encode(c.labels): c.labels for c in stream_parquet(path, Clip)}
-        check_tasks(recipe.evaluate.tasks, list(labels.values()))
-        check_questions(recipe.evaluate.questions, list(labels.values()))
-    if wants_corpus(recipe.objective):
-        check_supervision(recipe.objective, offered(stream_parquet(path, Clip)))
+def _record(recipe: Recipe, workspace: Workspace, planned: Sequence[PlannedStage]) -> None:
+    """Make this the latest run, and warn of what it leaves half done."""
+    folders = {each.stage.name: each.folder for each in planned}
+    plain = to_plain(recipe)
+    if workspace.has_run:
+        before, begun = workspace.latest_run()
+        if warning := warn_unfinished(before, begun, plain, folders):
+            _log(warning)
+    workspace.record_run(plain, folders)
 
 
-def _say(line: str) -> None:
+def warn_unfinished(
+    before: Mapping[str, Any],
+    begun: Mapping[str, StageFolder],
+    now: Mapping[str, Any],
+    planned: Mapping[str, StageFolder],
+) -> str:
+    """Describe the first unfinished stage that the new recipe no longer uses, "" for none.
+
+    A mistyped setting may cost days.
+
+    Args:
+        before: the latest run's recipe as plain data.
+        begun: its stages.
+        now: the new recipe as plain data.
+        planned: its stages.
+    """
+    for name, folder in planned.items():
+        old = begun.get(name)
+        if old is None or old.folder == folder.folder or folder.done:
+            continue
+        if old.done or not old.folder.exists():
+            return ""
+        changes = list(_changes(before, now))
+        shown = ", ".join(changes[:MAX_CHANGES_SHOWN])
+        shown += " and more" if len(changes) > MAX_CHANGES_SHOWN else ""
+        return (
+            f"{name}: {old.folder.name} was begun with other settings ({shown or 'other files'}) "
+            f"and is left as it is; this is a new one, {folder.folder.name}."
+        )
+    return ""
+
+
+def _changes(before: Any, now: Any, at: str = "") -> Iterator[str]:
+    """Yield "key was old, now new" for each value that differs."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*before, *now}):
+            yield from _changes(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
+    elif before != now:
+        yield f"{at} was {before!r}, now {now!r}"
+
+
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

@@ -34,7 +34,7 @@ class StageError(RuntimeError):
     """A stage left no usable result, through no mistake in the recipe. The CLI exits with 1."""
 
 
-class Stage:
+class StageFolder:
     """The folder of one stage at one fingerprint."""
 
     def __init__(self, name: str, digest: str, folder: Path) -> None:
@@ -102,12 +102,12 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def stage(self, name: str, *parts: Any) -> Stage:
+    def stage(self, name: str, *parts: Any) -> StageFolder:
         """Return the stage `name` whose fingerprint covers `parts`; nothing is written yet."""
         digest = fingerprint(name, *parts)
-        return Stage(name, digest, self.root / f"{name}-{digest}")
+        return StageFolder(name, digest, self.root / f"{name}-{digest}")
 
-    def record_run(self, recipe: Any, stages: Mapping[str, Stage]) -> None:
+    def record_run(self, recipe: Any, stages: Mapping[str, StageFolder]) -> None:
         """Remember the resolved recipe and the folder of each of its stages as the latest run.
 
         Stages further on are kept where they were run with this same recipe.
@@ -124,7 +124,7 @@ class Workspace:
         """Whether there is a latest run."""
         return _read_run(self.root) is not None
 
-    def latest_run(self) -> tuple[dict[str, Any], dict[str, Stage]]:
+    def latest_run(self) -> tuple[dict[str, Any], dict[str, StageFolder]]:
         """Return the recipe and the stages of the latest run.
 
         Raises:
@@ -136,7 +136,9 @@ class Workspace:
                 f"{self.root} holds no run yet. Start one: earmark run RECIPE -w {self.root}"
             )
         folders: dict[str, str] = run["stages"]
-        stages = {n: Stage(n, f.rpartition("-")[2], self.root / f) for n, f in folders.items()}
+        stages = {
+            n: StageFolder(n, f.rpartition("-")[2], self.root / f) for n, f in folders.items()
+        }
         return run["recipe"], stages
 
 

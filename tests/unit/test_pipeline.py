@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from earmark.annotate.backends.lexical import LexicalConfig
+from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.config import ConfigError
 from earmark.corpora.table import TableConfig
-from earmark.pipeline import estimate, run
+from earmark.pipeline import estimate, run, warn_unfinished
 from earmark.recipe import Recipe, load_recipe, open_recipe
 from earmark.records import Clip, read_parquet
-from earmark.steps import STAGES
-from earmark.workspace import StageError, Workspace
+from earmark.stages import DEFAULT_STAGES
+from earmark.workspace import StageError, StageFolder, Workspace
 
 SCRIPTED = (
     "captioner.kind=scripted",
@@ -43,7 +47,7 @@ def recipe(sounds: Path, *overrides: str) -> Recipe:
 def test_a_second_run_does_nothing_again(sounds: Path, tmp_path: Path) -> None:
     run(recipe(sounds), tmp_path / "ws", until="manifest")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")}
-    assert len(before) == STAGES.index("manifest") + 1
+    assert len(before) == DEFAULT_STAGES.index("manifest") + 1
     run(recipe(sounds), tmp_path / "ws", until="manifest")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")} == before
 
@@ -52,7 +56,7 @@ def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Pat
     run(recipe(sounds), tmp_path / "ws", until="manifest")
     run(recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
     made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
-    till_manifest = STAGES[: STAGES.index("manifest") + 1]
+    till_manifest = DEFAULT_STAGES[: DEFAULT_STAGES.index("manifest") + 1]
     assert sorted(made) == sorted([*till_manifest, "vocabulary", "manifest"])
 
 
@@ -199,3 +203,54 @@ def test_a_corpus_that_offers_nothing_says_why(tmp_path: Path) -> None:
         StageError, match=r"none of 2 rows.*2 corpus: outside audio_root.*audio_root"
     ):
         run(recipe, tmp_path / "w", until="scan")
+
+
+def stage_folder(
+    root: Path, name: str, digest: str, *, begun: bool, done: bool = False
+) -> StageFolder:
+    made = StageFolder(name, digest, root / f"{name}-{digest}")
+    if begun:
+        made.folder.mkdir()
+    if done:
+        made.seal(settings={}, inputs={}, counts={"in": 1, "out": 1}, duration_s=0.0)
+    return made
+
+
+def test_a_half_done_stage_that_is_left_is_told_with_what_changed(tmp_path: Path) -> None:
+    began = {
+        "scan": stage_folder(tmp_path, "scan", "1", begun=True, done=True),
+        "pretrain": stage_folder(tmp_path, "pretrain", "2", begun=True),
+    }
+    planned = began | {"pretrain": stage_folder(tmp_path, "pretrain", "3", begun=False)}
+    before = {"pretrain": {"batch_s": 60.0, "steps": 5}, "seed": 0}
+    now = {"pretrain": {"batch_s": 30.0, "steps": 5}, "seed": 0}
+    told = warn_unfinished(before, began, now, planned)
+    assert "pretrain-2 was begun" in told
+    assert "pretrain.batch_s was 60.0, now 30.0)" in told
+    assert "pretrain-3" in told
+
+
+def test_what_is_done_or_gone_on_with_is_not_told(tmp_path: Path) -> None:
+    began = {"pretrain": stage_folder(tmp_path, "pretrain", "2", begun=True)}
+    assert warn_unfinished({}, began, {}, began) == ""
+    finished = {"pretrain": stage_folder(tmp_path, "pretrain", "4", begun=True, done=True)}
+    planned = {"pretrain": stage_folder(tmp_path, "pretrain", "3", begun=False)}
+    assert warn_unfinished({}, finished, {}, planned) == ""
+    assert warn_unfinished({}, {}, {}, planned) == ""
+
+
+def test_a_backend_is_built_once(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = Counter[str]()
+    for kind in (ScriptedConfig, LexicalConfig):
+        build = kind.build
+
+        def counted(self: Any, name: str = kind.__name__, build: Any = build) -> Any:
+            built[name] += 1
+            return build(self)
+
+        monkeypatch.setattr(kind, "build", counted)
+    lexical = recipe(sounds, "tagger={kind='lexical'}")
+    run(lexical, tmp_path / "ws", until="tag")
+    assert built == {"ScriptedConfig": 1, "LexicalConfig": 1}

@@ -12,7 +12,7 @@ import pytest
 from earmark.config import to_plain
 from earmark.pipeline import stages_of
 from earmark.recipe import load_recipe
-from earmark.workspace import Stage, Workspace
+from earmark.workspace import StageFolder, Workspace
 
 SCRIPTED = ("captioner.kind=scripted", "captioner.default='A dog barks.'")
 SCRIPTED += ("tagger.kind=scripted", "tagger.default='[\"dog\"]'")
@@ -88,7 +88,7 @@ def folders(name: str, until: str = "evaluate") -> dict[str, str]:
     """Return the folders behind a listing of fixed name: that of a corpus depends on its path."""
     recipe = load_recipe(RECIPES[name][0], RECIPES[name][1:])
     workspace = Workspace(Path("workspace"))
-    listed = Stage("corpus", "0" * 12, workspace.root / f"corpus-{'0' * 12}")
+    listed = StageFolder("corpus", "0" * 12, workspace.root / f"corpus-{'0' * 12}")
     listed.folder.mkdir(parents=True, exist_ok=True)
     listed.file("done").touch()
     workspace.record_run(to_plain(recipe), {"corpus": listed})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from earmark.records import Row, read_parquet
-from earmark.workspace import Stage, Workspace
+from earmark.workspace import StageFolder, Workspace
 
 PURPOSE = {
     "corpus": "list the files that there are",
@@ -46,7 +46,7 @@ class Finished:
 
     root: Path
     recipe: dict[str, Any]
-    stages: Mapping[str, Stage]
+    stages: Mapping[str, StageFolder]
     next_stage: str | None
     _read: dict[Path, Any] = field(default_factory=dict[Path, Any], repr=False)
 

@@ -26,7 +26,7 @@ from earmark.study.results import (
 )
 from earmark.study.rooms import run_folder
 from earmark.study.statistics import NAN, Interval, Measured, over_seeds, paired
-from earmark.workspace import Stage
+from earmark.workspace import StageFolder
 
 TRAINED = "trained"
 NO_VALUE = Interval(NAN, NAN, NAN)
@@ -60,7 +60,7 @@ def gather(plan: Plan, root: Path, folder: Path) -> Study:
     return Study(plan.design, tuple(runs), tuple(cells), tuple(differences))
 
 
-def _run(arm: str, seed: int, stages: Mapping[str, Stage], room: Path) -> Run:
+def _run(arm: str, seed: int, stages: Mapping[str, StageFolder], room: Path) -> Run:
     pretrain, evaluate = stages["pretrain"], stages["evaluate"]
     outcome = read_outcome(room)
     failed = outcome is not None and outcome.status not in (DONE, NOT_RUN)
@@ -79,11 +79,11 @@ def _run(arm: str, seed: int, stages: Mapping[str, Stage], room: Path) -> Run:
     )
 
 
-def _duration_s(stage: Stage) -> float:
+def _duration_s(stage: StageFolder) -> float:
     return float(stage.provenance()["duration_s"]) if stage.done else NAN
 
 
-def _audio_s(stage: Stage) -> float:
+def _audio_s(stage: StageFolder) -> float:
     """Return the seconds of audio that a run learnt from, off its log."""
     if not stage.done:
         return NAN

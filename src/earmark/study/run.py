@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from earmark.config import ConfigError, to_plain
-from earmark.pipeline import check, remember, stages_of
+from earmark.pipeline import check, set_latest_run, stages_of
 from earmark.pipeline import run as run_pipeline
 from earmark.progress import track
 from earmark.study.config import OneMachine, StudyConfig
@@ -24,7 +24,7 @@ from earmark.study.results import DONE, NOT_RUN, Study, write_study
 from earmark.study.rooms import run_folder, study_folder
 from earmark.study.spread import run_on_ray
 from earmark.study.tables import unequal_audio, write_tables
-from earmark.workspace import Stage, locked, write_text
+from earmark.workspace import StageFolder, locked, write_text
 
 SHARED = "tag"
 """The last step that is done once, before the first run, for the base arm."""
@@ -83,7 +83,7 @@ def _conclude(plan: Plan, root: Path, folder: Path, show: Show | None) -> Study:
         found = gather(plan, root, folder)
         write_study(found, folder)
         write_tables(found, folder)
-        remember(plan.runs[0].recipe, root)
+        set_latest_run(plan.runs[0].recipe, root)
         if show is not None:
             show(found, folder)
     lost = [run for run in found.runs if run.status not in (DONE, NOT_RUN)]
@@ -93,7 +93,7 @@ def _conclude(plan: Plan, root: Path, folder: Path, show: Show | None) -> Study:
     return found
 
 
-def _prepare(planned: Planned, stage: Stage, folder: Path) -> Path:
+def _prepare(planned: Planned, stage: StageFolder, folder: Path) -> Path:
     """Write a run's recipe into a folder of its own, and return that; `stage` is its last."""
     room = run_folder(folder, planned.arm, planned.seed, stage.fingerprint)
     room.mkdir(parents=True, exist_ok=True)

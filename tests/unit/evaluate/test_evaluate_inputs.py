@@ -21,7 +21,8 @@ from earmark.evaluate.config import (
 from earmark.evaluate.sources import model_digests, source_digest
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.recipe import Recipe
-from earmark.steps import STEPS
+from earmark.stages.base import BackendCache
+from earmark.stages.evaluate import EvaluateStage
 
 
 def model(folder: Path) -> Path:
@@ -87,17 +88,17 @@ def test_the_stage_is_told_of_models_and_of_its_rules(
     folder = model(tmp_path / "ours")
     evaluation = EvaluateConfig(encoders={"ours": CheckpointChoice(path=str(folder))})
     recipe = Recipe(corpus=SyntheticConfig(), evaluate=evaluation)
-    (step,) = [step for step in STEPS if step.name == "evaluate"]
-    seen = [step.settings(recipe)]
+    stage = EvaluateStage(recipe, BackendCache())
+    seen = [stage.settings()]
     rewrite(folder / "model.safetensors", b"WEIGHTS")
-    seen.append(step.settings(recipe))
+    seen.append(stage.settings())
     monkeypatch.setattr(version, "VERSION", version.VERSION + 1)
-    seen.append(step.settings(recipe))
+    seen.append(stage.settings())
     assert seen[0] != seen[1] != seen[2] != seen[0]
     elsewhere = replace(
         recipe, evaluate=replace(evaluation, device="cpu", block=3, datasets="elsewhere")
     )
-    assert step.settings(elsewhere) == seen[2]
+    assert EvaluateStage(elsewhere, BackendCache()).settings() == seen[2]
 
 
 def test_torch_is_not_imported_for_it() -> None:

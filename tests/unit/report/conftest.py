@@ -33,7 +33,7 @@ from earmark.records import (
 )
 from earmark.report import write_report
 from earmark.report.study import write_study_page
-from earmark.workspace import Stage, Workspace
+from earmark.workspace import StageFolder, Workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
 import invented_scores
@@ -107,7 +107,7 @@ class Fabricated:
 
     root: Path
     clips: int = 90
-    stages: dict[str, Stage] = field(default_factory=dict)
+    stages: dict[str, StageFolder] = field(default_factory=dict)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(3))
 
     @property

@@ -11,12 +11,13 @@ from random import Random
 import msgspec
 
 from earmark.annotate.backends.base import Prompt
+from earmark.annotate.backends.endpoint import RequestConfig
 from earmark.annotate.loops import run_to_end
 from earmark.workspace import StageError
 
 from .answers import Answer
 from .ask import ask
-from .job import Job
+from .job import BackendConfig, Job
 
 SAMPLE = 20
 
@@ -87,7 +88,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines)
 
 
-def estimate(job: Job, prices: Prices) -> Estimate:
+def estimate(job: Job) -> Estimate:
     """Ask prompts spread evenly over the table, one draw each and nothing kept.
 
     Raises:
@@ -99,10 +100,10 @@ def estimate(job: Job, prices: Prices) -> Estimate:
     count = min(SAMPLE, total)
     rows = [total * (2 * place + 1) // (2 * count) for place in range(count)]
     prompts = [prompt for row in rows for _, prompt in job.prompts.read(range(row, row + 1))]
-    return run_to_end(lambda: _try(job, prompts, total, prices))
+    return run_to_end(lambda: _try(job, prompts, total))
 
 
-async def _try(job: Job, prompts: Sequence[Prompt], total: int, prices: Prices) -> Estimate:
+async def _try(job: Job, prompts: Sequence[Prompt], total: int) -> Estimate:
     random = Random(0)
     async with aclosing(job.backend.build()) as backend:
         # The first one also loads the model and opens the connections: it is not timed.
@@ -126,8 +127,18 @@ async def _try(job: Job, prompts: Sequence[Prompt], total: int, prices: Prices) 
             seconds=seconds,
             at_once=min(len(prompts), backend.concurrency),
             most=backend.concurrency,
-            prices=prices,
+            prices=_prices(job.backend),
         )
+
+
+def _prices(backend: BackendConfig) -> Prices:
+    if not isinstance(backend, RequestConfig):
+        return Prices()
+    return Prices(
+        per_million_tokens_in=backend.price_per_million_tokens_in,
+        per_million_tokens_out=backend.price_per_million_tokens_out,
+        per_hour=backend.price_per_hour,
+    )
 
 
 def _accept(text: str, finish_reason: str) -> None:

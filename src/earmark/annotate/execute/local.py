@@ -43,8 +43,10 @@ class LocalConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kin
     shards: NonNegativeInt = 0
 
 
-def answer_shards(job: Job, shards: Sequence[Shard]) -> None:
+def answer_shards(job: Job, shards: Sequence[Shard], backend: Backend | None = None) -> None:
     """Ask what is unanswered in these shards, and seal each one whose every row has its answer.
+
+    `backend` is the job's, where it was built already; it is closed at the end.
 
     Raises:
         ConfigError: another process works on one of them, or a setting cannot be right.
@@ -54,7 +56,7 @@ def answer_shards(job: Job, shards: Sequence[Shard]) -> None:
     total = len(job.prompts)
     rows = sum(len(shard.rows(total)) for shard in shards)
     with track(job.title, total=rows, unit=UNITS[job.prompts.kind]) as progress:
-        run = _Run(job, shards, progress)
+        run = _Run(job, shards, progress, backend=backend)
         try:
             run_to_end(run.run)
         except BaseExceptionGroup as group:
@@ -93,7 +95,7 @@ class _Run:
     async def run(self) -> None:
         """Do all there is to do."""
         waiting = self._waiting()
-        async with aclosing(self.job.backend.build()) as backend:
+        async with aclosing(self.backend or self.job.backend.build()) as backend:
             self.backend = backend
             arrived: Arrived = asyncio.Queue(4 * backend.concurrency)
             async with asyncio.TaskGroup() as tasks:

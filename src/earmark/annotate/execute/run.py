@@ -10,6 +10,7 @@ from collections import Counter
 
 import msgspec
 
+from earmark.annotate.backends.base import Backend
 from earmark.records import Rejected, TableWriter
 from earmark.workspace import write_text
 
@@ -20,8 +21,12 @@ from .on_ray import RayConfig, answer_on_ray
 from .shards import Shard, begin_shards, begun_shards, sealed_path
 
 
-def answer_all(job: Job, where: LocalConfig | RayConfig) -> dict[str, int]:
+def answer_all(
+    job: Job, where: LocalConfig | RayConfig, backend: Backend | None = None
+) -> dict[str, int]:
     """Answer every prompt of a job; returns counts. Raises as `answer_shards`.
+
+    `backend` is one that was built already; work in this process uses it and closes it.
 
     `job.folder` then holds the answers by shard, rejected.parquet (what was refused) and
     requests.json (tokens and requests in all, and what was found out about the backend).
@@ -30,7 +35,7 @@ def answer_all(job: Job, where: LocalConfig | RayConfig) -> dict[str, int]:
     if isinstance(where, RayConfig):
         answer_on_ray(job, shards, where)
     else:
-        answer_shards(job, shards)
+        answer_shards(job, shards, backend)
     return conclude(job)
 
 
