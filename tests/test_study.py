@@ -142,7 +142,7 @@ def test_shares_of_a_batch_array_make_up_the_whole(finished: Path, tmp_path: Pat
     """Begun at once, they wait for each other where they share a stage, and in the end."""
     root = tmp_path / "w"
     shares = [
-        subprocess.Popen(command(MINI, "-w", root, "--only", share), stderr=subprocess.PIPE)
+        subprocess.Popen(command(MINI, "-w", root, "--shard", share), stderr=subprocess.PIPE)
         for share in ("0/2", "1/2")
     ]
     for share in shares:
@@ -173,7 +173,7 @@ def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path, tmp_pa
     ("arguments", "told"),
     [
         (["study-minni"], "Did you mean 'study-mini'"),
-        ([str(MINI), "--only", "4/2"], "--only 4/2"),
+        ([str(MINI), "--shard", "4/2"], "--shard 4/2"),
         ([str(MINI), "seed=[1]"], "Did you mean 'seeds'"),
         ([str(MINI), 'axes={a={x=[],y=["pretrain.workers=1"]}}'], "same run"),
     ],

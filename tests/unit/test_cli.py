@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 VERBS = (
-    *("demo", "run", "scan", "caption", "tag", "vocabulary", "manifest", "pretrain", "evaluate"),
+    *("demo", "run", "scan", "caption", "tag", "audit", "manifest", "pretrain", "evaluate"),
     *("report", "label", "describe", "embed", "search", "export"),
-    *("study", "tasks"),
+    *("study", "datasets", "vocabulary build", "vocabulary diff"),
+    *("vocabulary propose", "vocabulary rewrite"),
 )
+STAGE_COMMANDS = ("run", "scan", "caption", "tag", "vocabulary build", "manifest", "pretrain")
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,7 +28,7 @@ def earmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_of_every_verb_ends_with_an_example(verb: str, in_process: Run) -> None:
-    done = in_process(verb, "--help")
+    done = in_process(*verb.split(), "--help")
     assert done.returncode == 0
     assert f"Example: earmark {verb}" in done.stdout
 
@@ -46,8 +48,8 @@ def test_help_does_not_import_torch() -> None:
 def test_reading_a_recipe_does_not_import_torch(tmp_path: Path) -> None:
     script = (
         "import sys; from earmark.cli import main\n"
-        f"for verb in {VERBS[1:9]}:\n"
-        f"    sys.argv = ['earmark', verb, 'folder', 'corpus.path={tmp_path}/gone']\n"
+        f"for verb in {STAGE_COMMANDS}:\n"
+        f"    sys.argv = ['earmark', *verb.split(), 'folder', 'corpus.path={tmp_path}/gone']\n"
         "    try: main()\n"
         "    except SystemExit as end: assert end.code == 2, (verb, end.code)\n"
         "    assert 'torch' not in sys.modules, verb"
@@ -71,6 +73,12 @@ def test_reading_a_recipe_does_not_import_torch(tmp_path: Path) -> None:
         (("report", "-w", "/gone"), ["/gone", "earmark run"]),
         (("report", "/gone"), ["/gone", "earmark run"]),
         (("report", "/gone", "-w", "/other"), ["/gone", "/other", "leave one out"]),
+        (("tasks",), ["earmark tasks is now: earmark datasets"]),
+        (("vocabulary", "folder"), ["no command 'folder'", "earmark vocabulary build folder"]),
+        (("vocabulary", "build", "tags.jsonl"), ["tags.jsonl", "neither a file"]),
+        (("vocabulary", "propose", "x", "gone/d.toml"), ["no folder gone"]),
+        (("label", "--map", "a.wav"), ["--map is now --as-vocabulary"]),
+        (("study", "study-mini", "--only", "1/2"), ["--only is now --shard"]),
         (("embed", "-o", "vectors.txt", "a.wav"), ["vectors.txt", "vectors.npy"]),
         (("embed", "-o", "gone/vectors.npy", "a.wav"), ["no folder gone"]),
     ],

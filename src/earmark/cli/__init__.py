@@ -1,4 +1,4 @@
-"""The command line: one verb, one function, no logic.
+"""The command line: one function a command, no logic.
 
 Exit codes: 0 done, 1 the work failed or too much was rejected, 2 the user's mistake.
 """
@@ -8,26 +8,20 @@ from __future__ import annotations
 import logging
 import sys
 
-from .app import app
+from earmark.cli.options import app
 
-# Verbs, in the order of the help.
+# Commands, in the order of the help.
 # isort: split
-from . import whole as whole
-
-# isort: split
-from . import annotation as annotation
+from earmark.cli import pipeline as pipeline
 
 # isort: split
-from . import training as training
+from earmark.cli import vocabulary as vocabulary
 
 # isort: split
-from . import study as study
+from earmark.cli import study as study
 
 # isort: split
-from . import models as models
-
-# isort: split
-from . import tasks as tasks
+from earmark.cli import models as models
 
 __all__ = ["app", "main"]
 

@@ -1,14 +1,26 @@
-"""Verbs of a trained model."""
+"""Commands of a trained model."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import DEFAULT_WORKSPACE, CheckpointOption, DeviceOption, Files, app
-from .files import decoded, settle
+from earmark.cli.options import (
+    DEFAULT_WORKSPACE,
+    CheckpointOption,
+    DeviceOption,
+    Files,
+    app,
+    renamed_option,
+)
+
+if TYPE_CHECKING:
+    from earmark.pretrain.use.decoding import Block, Undecoded
 
 
 @app.command(epilog="Example: earmark label -c workspace dog.wav song.mp3")
@@ -20,25 +32,28 @@ def label(
         Path | None,
         typer.Option(help="A lock file: only with a model that was trained on it."),
     ] = None,
-    mapped: Annotated[
+    as_vocabulary: Annotated[
         bool,
-        typer.Option("--map", help="With --vocabulary: tell by its names the tags that it has."),
+        typer.Option(
+            "--as-vocabulary", help="With --vocabulary: print its names of the tags it has."
+        ),
     ] = False,
+    renamed: Annotated[bool, renamed_option("--map", "--as-vocabulary")] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Print the tags that a trained model hears in audio files, with scores.
 
-    What cannot be decoded is told on stderr, and the exit code is then 1.
+    Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
     from earmark.pretrain.use.decoding import Undecoded
     from earmark.pretrain.use.labelling import load_tagger
 
-    tagger = load_tagger(checkpoint, vocabulary, mapped=mapped, device=device)
+    tagger = load_tagger(checkpoint, vocabulary, mapped=as_vocabulary, device=device)
     lost = list[Undecoded]()
-    for block in decoded(files, tagger.encoder.sample_rate, lost):
+    for block in iter_decoded(files, tagger.encoder.sample_rate, lost):
         for file, tags in zip(block.files, tagger.label(block.waves, top=top), strict=True):
             print(f"{file}\t" + "\t".join(f"{name} {score:.3f}" for name, score in tags))
-    settle(lost, len(files))
+    exit_if_rejected(lost, len(files))
 
 
 @app.command(epilog="Example: earmark describe -c workspace dog.wav song.mp3")
@@ -52,18 +67,18 @@ def describe(
 ) -> None:
     """Print what a model of the captioning objective writes of audio files.
 
-    What cannot be decoded is told on stderr, and the exit code is then 1.
+    Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
     from earmark.pretrain.use.decoding import Undecoded
     from earmark.pretrain.use.describing import load_describer
 
     describer = load_describer(checkpoint, device)
     lost = list[Undecoded]()
-    for block in decoded(files, describer.encoder.sample_rate, lost):
+    for block in iter_decoded(files, describer.encoder.sample_rate, lost):
         texts = describer.describe(block.waves, max_tokens)
         for file, text in zip(block.files, texts, strict=True):
             print(f"{file}\t{' '.join(text.split())}")
-    settle(lost, len(files))
+    exit_if_rejected(lost, len(files))
 
 
 @app.command(epilog="Example: earmark embed -c workspace --out vectors.npy dog.wav song.mp3")
@@ -91,12 +106,12 @@ def embed(
     encoder = load_encoder(checkpoint, device)
     heard, lost = list[Path](), list[Undecoded]()
     rows = list[np.ndarray]()
-    for block in decoded(files, encoder.sample_rate, lost):
+    for block in iter_decoded(files, encoder.sample_rate, lost):
         rows.append(encoder.embed(block.waves))
         heard += block.files
     write_vectors(out, heard, np.concatenate(rows), lost)
     print(f"{out}: {len(heard)} files x {encoder.dim}; their names: {beside}")
-    settle(lost, len(files))
+    exit_if_rejected(lost, len(files))
 
 
 @app.command(epilog='Example: earmark search -c workspace "a dog barking" ~/sounds')
@@ -132,3 +147,35 @@ def export(
     from earmark.pretrain.use.export import export_onnx
 
     print(export_onnx(checkpoint, onnx, tolerance=tolerance))
+
+
+def iter_decoded(files: Sequence[Path], sample_rate: int, lost: list[Undecoded]) -> Iterator[Block]:
+    """Yield the files that can be decoded, block by block.
+
+    Each other one is reported at once on stderr, and added to `lost`.
+
+    Raises:
+        ValueError: there was none that can be decoded.
+    """
+    from earmark.pretrain.use.decoding import decode
+
+    for block in decode(files, sample_rate):
+        for each in block.lost:
+            print(f"earmark: {each.file}: {each.reason}: {each.detail}", file=sys.stderr)
+        lost += block.lost
+        if block.files:
+            yield block
+    if len(lost) == len(files):
+        raise ValueError(f"none of the files can be decoded ({_reasons(lost)}).")
+
+
+def exit_if_rejected(lost: Sequence[Undecoded], of: int) -> None:
+    """End with exit code 1 where some of the files were lost, and say how many and why."""
+    if lost:
+        print(f"earmark: {len(lost)} of {of} files lost: {_reasons(lost)}.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _reasons(lost: Sequence[Undecoded]) -> str:
+    counts = Counter(each.reason for each in lost).most_common()
+    return ", ".join(f"{count} {reason}" for reason, count in counts)

@@ -1,4 +1,4 @@
-"""The verb of a study."""
+"""Commands of studies, and of the datasets that tasks know by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from .app import DEFAULT_WORKSPACE, WorkspaceOption, app
-from .way import stoppable
+from earmark.cli.options import (
+    DEFAULT_WORKSPACE,
+    DatasetsOption,
+    WorkspaceOption,
+    app,
+    renamed_option,
+)
+from earmark.cli.pipeline import stoppable
 
 
 @app.command(epilog="Example: earmark study study -w study")
@@ -24,11 +30,12 @@ def study(
         ),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    only: Annotated[
-        str, typer.Option(metavar="INDEX/COUNT", help="Do one share of the runs (a batch array).")
+    shard: Annotated[
+        str, typer.Option(metavar="INDEX/COUNT", help="Run one shard of the runs (a batch array).")
     ] = "",
+    renamed: Annotated[str, renamed_option("--only", "--shard")] = "",
 ) -> None:
-    """Run arms times seeds, and tell what differs by more than chance."""
+    """Train each arm with several seeds, and show what differs by more than chance."""
     from earmark.annotate.execute.shards import parse_shard
     from earmark.report.study.page import write_study_page
     from earmark.study.config import load_study
@@ -40,11 +47,28 @@ def study(
         print((folder / "table.md").read_text("utf-8"))
         print(page)
 
-    share = parse_shard(only, option="--only") if only else None
+    share = parse_shard(shard) if shard else None
     name, config = load_study(recipe, overrides or [])
     with stoppable():
         chosen = (share.index, share.count) if share else None
         found = run_study(name, config, workspace, only=chosen, show=show)
     failed = [run for run in found.runs if run.status.startswith("failed")]
-    if failed or (not only and any(run.status != DONE for run in found.runs)):
+    if failed or (not shard and any(run.status != DONE for run in found.runs)):
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: earmark datasets esc50 --datasets ~/datasets")
+def datasets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A dataset; all of them without it.")
+    ] = None,
+    copies: DatasetsOption = None,
+) -> None:
+    """List the datasets that tasks know by name, or describe one of them.
+
+    Shows a dataset's licence, where to get it, how a copy is laid out, its task and published
+    scores. Nothing is ever downloaded.
+    """
+    from earmark.evaluate.datasets.telling import told, told_all
+
+    print(told(name, copies) if name else told_all(copies))

@@ -34,7 +34,7 @@ class TaskConfig(Config, frozen=True, kw_only=True):
         name: of the task, unique in a recipe; the dataset's or the label's where it is left out.
         label: field of the true labels to predict; clips without it are not part of the task. Of
             a table, a column; of a named dataset, its own where it is left out.
-        dataset: one that `earmark tasks` lists, of which a copy lies in `evaluate.datasets`.
+        dataset: one that `earmark datasets` lists, of which a copy lies in `evaluate.datasets`.
         table: a CSV, TSV or JSONL file with a row a clip, or a row for each of its labels, and the
             path of its audio.
         path_column: of the table: paths are taken from the table's own folder.

@@ -91,7 +91,7 @@ def test_foreign_tasks_ask_nothing_of_the_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"dataset": "esc-50"}, "Did you mean 'esc50'? `earmark tasks` lists them"),
+        ({"dataset": "esc-50"}, "Did you mean 'esc50'? `earmark datasets` lists them"),
         ({"table": "bird.csv"}, "'a': table: "),
         ({"table": "birds.txt"}, "'a': table: "),
         ({"table": "empty.csv"}, "no row that can be read"),

@@ -182,7 +182,7 @@ def test_a_missing_dataset_is_a_row_that_says_how_to_get_it(
     evaluate(examples, checkpoint, config, tmp_path, seed=0)
     statuses = {s.task: s.status for s in tables(tmp_path)[0]}
     assert statuses["tone or noise"] == "ok"
-    assert "earmark tasks gtzan" in statuses["gtzan"]
+    assert "earmark datasets gtzan" in statuses["gtzan"]
 
 
 def test_clips_that_were_learnt_from_are_listed_and_left_out(

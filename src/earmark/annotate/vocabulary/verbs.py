@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from earmark.config import Config, apply_overrides, decode
+from earmark.config import Config, ConfigError, apply_overrides, decode
 from earmark.workspace import StageError
 
 from .build import CACHE, UNREAD, write_vocabulary
 from .config import VocabularyConfig
 from .counting.corpus import TagCorpus
-from .counting.sources import find_sources
+from .counting.sources import find_sources, is_source
 from .facts import Facts
 from .locking.diff import compare
 from .locking.exchange import check_rewritable
@@ -68,6 +68,25 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
             told.append(f"of an earlier build, and not touched: {', '.join(earlier)}")
     _check_rows(facts, out)
     return "\n".join([*told, str(out / LOCK)])
+
+
+def check_sources(source: str, overrides: Sequence[str], out: Path | None) -> None:
+    """Refuse a file of rows without a folder to write, and a second file.
+
+    Raises:
+        ConfigError: the message says what to write.
+    """
+    if out is None and is_source(Path(source)):
+        raise ConfigError(
+            f"{source} is a file of rows, not a recipe. Name the folder for its vocabulary: "
+            f"earmark vocabulary build {source} --out DIR"
+        )
+    if out is None:
+        return
+    if more := [name for name in overrides if "=" not in name and is_source(Path(name))]:
+        raise ConfigError(
+            f"one file or folder is counted, and {more[0]} is another: put them into one folder"
+        )
 
 
 def compare_files(old: Path, new: Path, tags: Path | None) -> str:

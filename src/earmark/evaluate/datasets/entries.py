@@ -88,8 +88,8 @@ def dataset_named(name: str) -> Dataset:
     known = datasets()
     if name not in known:
         raise ConfigError(
-            f"there is no dataset {name!r}.{nearest(name, known)} `earmark tasks` lists them; any "
-            "other is asked as a table (table = ...)."
+            f"there is no dataset {name!r}.{nearest(name, known)} `earmark datasets` lists them; "
+            "any other is given as a table (table = ...)."
         )
     return known[name]
 

@@ -56,7 +56,7 @@ def _of_dataset(task: TaskConfig, config: EvaluateConfig) -> Clips:
 
 
 def _missing(task: TaskConfig, why: str) -> Clips:
-    problem = f"{why}: `earmark tasks {task.dataset}` says how to get it"
+    problem = f"{why}: `earmark datasets {task.dataset}` says how to get it"
     return Clips(task=task, problem=problem, foreign=True)
 
 

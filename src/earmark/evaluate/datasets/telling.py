@@ -1,4 +1,4 @@
-"""What `earmark tasks` prints: the datasets known by name, or one of them in full."""
+"""What `earmark datasets` prints: the datasets known by name, or one of them in full."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def load_tagger(
     if not scorer.of_vocabulary:
         raise ConfigError(
             f"{folder} tells the values of a label field, not the tags of a vocabulary. Leave "
-            "--vocabulary out, or add --map to tell them by its names."
+            "--vocabulary out, or add --as-vocabulary to tell them by its names."
         )
     checkpoint.vocabulary.must_be(other, where=str(folder))
     return tagger

@@ -11,7 +11,7 @@ import pytest
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.facts import Facts
 from earmark.annotate.vocabulary.locking.opening import open_vocabulary
-from earmark.annotate.vocabulary.verbs import compare_files, make_alone
+from earmark.annotate.vocabulary.verbs import check_sources, compare_files, make_alone
 from earmark.config import ConfigError
 from earmark.records import Rejected, read_parquet
 from earmark.workspace import StageError, locked
@@ -238,3 +238,15 @@ def test_most_rows_set_aside_is_no_success(tmp_path: Path) -> None:
     rows = source(tmp_path, *(5 * [GOOD]))
     with pytest.raises(StageError, match=r"4 of 5 rows were set aside \(4 id is there twice\)"):
         make_alone(rows, tmp_path / "out", [])
+
+
+def test_files_of_rows_go_with_a_folder_to_write(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    rows = str(tmp_path / "a.jsonl")
+    with pytest.raises(ConfigError, match="--out DIR"):
+        check_sources(rows, [], None)
+    with pytest.raises(ConfigError, match="put them into one folder"):
+        check_sources(rows, [str(tmp_path / "b.jsonl")], tmp_path)
+    check_sources("folder", ["vocabulary.size=3"], None)
+    check_sources(rows, [], tmp_path)

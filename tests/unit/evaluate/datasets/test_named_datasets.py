@@ -110,7 +110,7 @@ def test_a_copy_without_its_audio_is_a_problem(name: str, copy_of: Copy) -> None
 
 def test_no_copy_says_how_to_get_it(name: str, tmp_path: Path) -> None:
     clips = read(name, tmp_path / "nothing" / "here")
-    assert f"`earmark tasks {name}` says how to get it" in clips.problem
+    assert f"`earmark datasets {name}` says how to get it" in clips.problem
     assert f"no copy of {name} in {tmp_path / 'nothing'}" in clips.problem
     without = clips_of(TaskConfig(dataset=name), [], EvaluateConfig())
     assert "evaluate.datasets" in without.problem

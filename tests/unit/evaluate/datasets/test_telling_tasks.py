@@ -12,7 +12,7 @@ from earmark.evaluate.datasets.telling import told, told_all
 
 
 def test_all_datasets_are_listed() -> None:
-    printed = CliRunner().invoke(app, ["tasks"]).output.splitlines()
+    printed = CliRunner().invoke(app, ["datasets"]).output.splitlines()
     assert [line.split()[0] for line in printed] == list(datasets())
 
 

@@ -105,7 +105,7 @@ def test_another_vocabulary_is_refused_and_can_be_mapped_to(
     other.write_text(f"{second}\nnever heard\n{first}\n")
     (expected,) = load_tagger(workspace.root, own).probabilities([file])
 
-    with pytest.raises(ConfigError, match=r"2 of \d+ tags are the same.*--map"):
+    with pytest.raises(ConfigError, match=r"2 of \d+ tags are the same.*--as-vocabulary"):
         load_tagger(workspace.root, other)
     mapped = load_tagger(workspace.root, other, mapped=True)
     assert mapped.tags == (second, first)

@@ -143,7 +143,7 @@ class Vocabulary:
         raise ConfigError(
             f"{where} was trained on vocabulary {self.fingerprint}, not on {other.fingerprint}: "
             f"its class ids mean other tags. {self.explain_mapping(other)} "
-            "`earmark vocabulary --diff OLD NEW` lists them; `earmark label --map` tells tags by "
+            "`earmark vocabulary diff OLD NEW` lists them; `earmark label --as-vocabulary` prints "
             "the other's names."
         )
 

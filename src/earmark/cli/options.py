@@ -1,14 +1,40 @@
-"""The command line's program, and the arguments that several verbs have."""
+"""The command line's program, and the arguments that several commands have."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+RENAMED_COMMANDS = {"tasks": "datasets"}
+
+
+class CommandGroup(TyperGroup):
+    """Commands that name the new word for an old one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; raises ValueError where its name has changed."""
+        if args and args[0] in RENAMED_COMMANDS:
+            raise ValueError(f"earmark {args[0]} is now: earmark {RENAMED_COMMANDS[args[0]]}")
+        return super().resolve_command(ctx, args)
+
+
+def renamed_option(old: str, new: str) -> Any:
+    """Return a hidden option whose use raises a ValueError that names the new one."""
+
+    def refuse(value: Any) -> Any:
+        if value:
+            raise ValueError(f"{old} is now {new}")
+        return value
+
+    return typer.Option(old, hidden=True, callback=refuse)
+
 
 app = typer.Typer(
     name="earmark",
+    cls=CommandGroup,
     help="Turn any pile of audio into strong supervision, pre-train audio encoders on it, and "
     "measure what that bought.",
     no_args_is_help=True,
@@ -21,7 +47,7 @@ RecipeArgument = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
-        help="A TOML file, a shipped recipe by name, or a workspace to go on with.",
+        help="A TOML file, a shipped recipe by name, or a workspace to resume.",
     ),
 ]
 Overrides = Annotated[
@@ -42,10 +68,14 @@ CanaryOption = Annotated[
     typer.Option("--canary/--no-canary", help="Try a model on known sounds before it is trusted."),
 ]
 ShardOption = Annotated[
-    str, typer.Option(metavar="INDEX/COUNT", help="Do one shard, as a task of a batch array.")
+    str, typer.Option(metavar="INDEX/COUNT", help="Run one shard, as a task of a batch array.")
 ]
 EstimateOption = Annotated[
     bool, typer.Option("--estimate", help="Try 20 clips; print speed, hours and cost of all.")
+]
+DatasetsOption = Annotated[
+    Path | None,
+    typer.Option("--datasets", help="Where copies are looked for, as evaluate.datasets."),
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files.")]
 DeviceOption = Annotated[
