@@ -14,6 +14,7 @@ from earmark.evaluate.base import Aligned, Frames, FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig, RetrievalConfig
 from earmark.evaluate.language.build import language_tasks
 from earmark.records import Example
+from factories import new_example
 
 pytest.importorskip("transformers")
 
@@ -50,19 +51,11 @@ def corpus(seed: int = 0) -> list[Example]:
 
 
 def example(number: int, side: str, *texts: str) -> Example:
-    return Example(
+    return new_example(
         id=f"clip-{number}",
-        path="",
         name=f"{number}.wav",
-        duration_s=1.0,
         split=side,
         recording=f"recording-{number // 2}",
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={},
         original_captions=texts,
     )
 

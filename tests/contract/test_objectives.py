@@ -32,6 +32,7 @@ from earmark.pretrain.objectives.multitask import MultitaskObjective
 from earmark.pretrain.randomness import derived_seed
 from earmark.pretrain.supervision import gather
 from earmark.records import Example
+from factories import new_example
 
 torch.set_num_threads(1)
 
@@ -132,14 +133,10 @@ def moved(encoder: Encoder) -> Encoder:
 
 def clip(number: int, tags: Sequence[str], summary: str) -> Example:
     kept, ids = VOCABULARY.encode(tags)
-    return Example(
+    return new_example(
         id=str(number),
         path=f"{number}.wav",
         name=f"{number}.wav",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
         tags=kept,
         tag_ids=ids,
         caption=f"{summary} It is loud.",

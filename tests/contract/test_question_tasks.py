@@ -15,6 +15,7 @@ from earmark.evaluate.config import EvaluateConfig, QuestionsConfig
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.questions.build import question_tasks
 from earmark.records import Example
+from factories import new_example
 
 VALUES = {"instrument": ("flute", "harp", "piano", "tuba"), "drums": ("yes", "no")}
 NAMES = tuple(f"{field}={value}" for field, values in VALUES.items() for value in values)
@@ -29,18 +30,11 @@ def corpus() -> list[Example]:
     rng = np.random.default_rng(3)
     splits = rng.choice(["train", "validation", "test"], CLIPS, p=[0.4, 0.1, 0.5])
     return [
-        Example(
+        new_example(
             id=f"clip-{number}",
-            path="",
             name=f"{number}.wav",
-            duration_s=1.0,
             split=str(splits[number]),
             recording=f"recording-{number // 2}",
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
             labels={field: (str(rng.choice(values)),) for field, values in VALUES.items()},
         )
         for number in range(CLIPS)

@@ -20,6 +20,7 @@ from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.classification import Classification
 from earmark.evaluate.probes.probe import question_of
 from earmark.records import Example
+from factories import new_example
 
 CONFIG = EvaluateConfig(bootstrap=200, draws=1, device="cpu")
 CLIPS = 600
@@ -51,18 +52,11 @@ def corpus() -> list[Example]:
     instruments = np.array(["flute", "harp", "piano", "tuba"])
     sides = rng.choice(["train", "validation", "test"], CLIPS, p=[0.4, 0.2, 0.4])
     return [
-        Example(
+        new_example(
             id=f"clip-{number}",
-            path="",
             name=f"{number}.wav",
-            duration_s=1.0,
             split=str(sides[number]),
             recording=f"recording-{number // 2}",
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
             labels={
                 "kind": (str(rng.choice(["a", "b", "c", "d"])),),
                 "voice": (str(rng.choice(["high", "low"])),),

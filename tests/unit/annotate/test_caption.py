@@ -12,6 +12,7 @@ from earmark.annotate.execute.prompts import PromptTable
 from earmark.annotate.execute.run import answer_all
 from earmark.annotate.reading.lint import LintConfig
 from earmark.records import Caption, Clip, Rejected, read_parquet, write_jsonl, write_parquet
+from factories import new_clip
 
 GOOD = "A dog barks twice in a quiet yard.\n\nIn all, a dog barks at somebody who passes by."
 LOOP = "The dog barks. " * 40
@@ -19,16 +20,12 @@ CONFIG = LintConfig()
 
 
 def clip(name: str) -> Clip:
-    return Clip(
+    return new_clip(
         id=name,
         path=f"/audio/{name}.wav",
         name=f"{name}.wav",
-        duration_s=1.0,
         start_s=0.5,
-        sample_rate=16000,
-        channels=1,
         peak_dbfs=-3.0,
-        loudness_lufs=-20.0,
         labels={"domain": ("music",)},
     )
 

@@ -19,13 +19,14 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.records import Caption, Clip, Example, Rejected, TagSet, read_metadata, read_parquet
+from factories import new_clip
 
 VOCABULARY = build_vocabulary([["dog", "barking"], ["dog"], ["rain"]], VocabularyConfig(min_df=1))
 TAGS = (("barking", "dog"), ("zebra", "dog"), ("zebra",), ("rain",))
 
 
 def make_clip(number: int, path: Path | None = None, rate: int = 16000, channels: int = 1) -> Clip:
-    return Clip(
+    return new_clip(
         id=f"{number:032x}",
         path=str(path or f"{number}.wav"),
         name=f"{number}.wav",
@@ -36,8 +37,6 @@ def make_clip(number: int, path: Path | None = None, rate: int = 16000, channels
         duration_s=1.5,
         sample_rate=rate,
         channels=channels,
-        peak_dbfs=-1.0,
-        loudness_lufs=-20.0,
     )
 
 

@@ -15,6 +15,7 @@ from earmark.annotate.splits import SPLITS, Deal, deal
 from earmark.annotate.windows import Window, window_clip
 from earmark.config import ConfigError
 from earmark.records import Clip, Example, Labels
+from factories import new_clip, new_example
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 RANK = {split: rank for rank, split in enumerate(SPLITS)}
@@ -28,7 +29,7 @@ def make_clip(
     split: str | None = None,
     labels: Labels | None = None,
 ) -> Clip:
-    return Clip(
+    return new_clip(
         id=f"{number:032x}",
         path=f"{number}.wav",
         name=f"{number}.wav",
@@ -36,28 +37,17 @@ def make_clip(
         recording=recording,
         speaker=speaker,
         split=split,
-        duration_s=1.0,
-        sample_rate=16000,
-        channels=1,
-        peak_dbfs=-1.0,
-        loudness_lufs=-20.0,
     )
 
 
 def make_example(number: int, split: str, recording: str | None, speaker: str | None) -> Example:
-    return Example(
+    return new_example(
         id=f"{number:032x}",
-        path="",
-        name="",
-        duration_s=1.0,
         split=split,
         recording=recording,
         speaker=speaker,
         tags=("a",),
         tag_ids=(0,),
-        caption="",
-        summary="",
-        labels={},
     )
 
 

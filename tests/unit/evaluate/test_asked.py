@@ -12,6 +12,7 @@ from earmark.annotate.scan import hash_file
 from earmark.evaluate.asked import Asked, ask
 from earmark.evaluate.config import EvaluateConfig, RetrievalConfig, TaskConfig
 from earmark.records import Example
+from factories import new_example
 
 SENTENCE = "A dog barks twice while a car drives past slowly."
 OWN = TaskConfig(label="kind")
@@ -26,18 +27,12 @@ def manifest(tmp_path: Path) -> list[Example]:
         path = tmp_path / f"{number}.wav"
         soundfile.write(path, rng.uniform(-0.5, 0.5, 4000), 8000)
         rows.append(
-            Example(
+            new_example(
                 id=hash_file(path),
                 path=str(path),
                 name=f"manifest-{number}",
                 duration_s=0.5,
                 split=("train", "validation", "test")[number // 10],
-                recording=None,
-                speaker=None,
-                tags=(),
-                tag_ids=(),
-                caption="",
-                summary="",
                 labels={"kind": ("ab"[number % 2],)},
                 parent="shared" if number in (4, 25) else None,
                 original_captions=(SENTENCE if number in (0, 27) else f"{number}.",),

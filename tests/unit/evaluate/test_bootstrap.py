@@ -9,6 +9,7 @@ from earmark.evaluate.bootstrap import (
     resample_weights,
 )
 from earmark.records import Example
+from factories import new_example
 
 
 def all_weights(groups: list[str], resamples: int, seed: int) -> np.ndarray:
@@ -66,20 +67,7 @@ def test_few_recordings_give_no_interval(recordings: int) -> None:
 
 
 def clip(number: int, recording: str | None = None) -> Example:
-    return Example(
-        id=f"clip-{number}",
-        path="",
-        name="",
-        duration_s=1.0,
-        split="test",
-        recording=recording,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={},
-    )
+    return new_example(id=f"clip-{number}", split="test", recording=recording)
 
 
 def test_a_digest_tells_apart_what_cannot_be_paired() -> None:

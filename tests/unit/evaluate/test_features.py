@@ -12,6 +12,7 @@ from earmark.evaluate.features import CachedEncoder, encoder_fingerprint, thinne
 from earmark.evaluate.parts import Kept, read_part, write_part
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
+from factories import new_example
 
 
 class Loudness(Encoder):
@@ -54,20 +55,7 @@ def examples(tmp_path: Path) -> list[Example]:
 
 
 def example(name: str, path: Path, duration_s: float) -> Example:
-    return Example(
-        id=name,
-        path=str(path),
-        name=path.name,
-        duration_s=duration_s,
-        split="train",
-        recording=None,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={},
-    )
+    return new_example(id=name, path=str(path), name=path.name, duration_s=duration_s)
 
 
 def cached(encoder: Encoder, folder: Path, block: int = 4) -> CachedEncoder:

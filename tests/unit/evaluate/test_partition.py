@@ -9,23 +9,17 @@ from earmark.evaluate.partition import Partition, partition
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.build import probes_of
 from earmark.records import Example
+from factories import new_example
 
 KIND = TaskConfig(name="kind", label="kind")
 
 
 def clip(number: int, split: str, *values: str, recording: str | None = None) -> Example:
-    return Example(
+    return new_example(
         id=f"{number:04}",
-        path="",
         name=f"{number}.wav",
-        duration_s=1.0,
         split=split,
         recording=recording,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
         labels={"kind": values, "place": ("indoors" if number % 2 else "outdoors",)},
     )
 

@@ -3,24 +3,12 @@ import pytest
 
 from earmark.evaluate.precomputed import Precomputed
 from earmark.records import Example
+from factories import new_example
 
 
 def clips(count: int) -> list[Example]:
     return [
-        Example(
-            id=f"clip-{number}",
-            path="",
-            name=f"{number}.wav",
-            duration_s=1.0,
-            split="test",
-            recording="",
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
-            labels={},
-        )
+        new_example(id=f"clip-{number}", name=f"{number}.wav", split="test", recording="")
         for number in range(count)
     ]
 

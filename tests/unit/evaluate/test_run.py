@@ -21,6 +21,7 @@ from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.supervision import gather
 from earmark.records import Example, Score, read_parquet
+from factories import new_example
 
 RATE = 8000
 TINY = TransformerConfig(sample_rate=RATE, mel_bins=16, dim=8, layers=1, heads=2)
@@ -62,18 +63,12 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
         soundfile.write(path, wave.clip(-1, 1), RATE)
         labels = {"kind": (kind,)} | ({"only-train": (kind,)} if split == "train" else {})
         rows.append(
-            Example(
+            new_example(
                 id=f"clip-{number}",
                 path=str(path),
                 name=path.name,
                 duration_s=0.25,
                 split=split,
-                recording=None,
-                speaker=None,
-                tags=(),
-                tag_ids=(),
-                caption="",
-                summary="",
                 labels=labels,
             )
         )

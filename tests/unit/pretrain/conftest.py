@@ -13,6 +13,7 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.records import Example
+from factories import new_example
 
 RATE = 8000
 
@@ -60,19 +61,14 @@ def _maker(folder: Path, vocabulary: Vocabulary) -> Callable[..., list[Example]]
             soundfile.write(path, wave.astype(np.float32), RATE)
             kept, ids = vocabulary.encode(tags)
             examples.append(
-                Example(
+                new_example(
                     id=f"{split}-{number}",
                     path=str(path),
                     name=path.name,
                     duration_s=len(time_s) / RATE,
                     split=split,
-                    recording=None,
-                    speaker=None,
                     tags=kept,
                     tag_ids=ids,
-                    caption="",
-                    summary="",
-                    labels={},
                 )
             )
         return examples

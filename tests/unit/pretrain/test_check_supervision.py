@@ -18,13 +18,19 @@ from earmark.pretrain.objectives.config import (
     TagsParallelConfig,
 )
 from earmark.records import Clip, Labels
+from factories import new_clip
 
 
 def clip(labels: Labels, *captions: str) -> Clip:
-    return Clip(
-        id="a", path="a.wav", name="a.wav", duration_s=1.0, sample_rate=8000, channels=1,
-        peak_dbfs=0.0, loudness_lufs=-20.0, labels=labels, original_captions=captions,
-    )  # fmt: skip
+    return new_clip(
+        id="a",
+        path="a.wav",
+        name="a.wav",
+        sample_rate=8000,
+        peak_dbfs=0.0,
+        labels=labels,
+        original_captions=captions,
+    )
 
 
 LABELLED = offered(

@@ -24,16 +24,12 @@ from earmark.pretrain.supervision import (
     texts,
     written,
 )
-from earmark.records import Example
+from factories import new_example
 
-WHOLE = Example(
+WHOLE = new_example(
     id="a",
     path="a.wav",
     name="a.wav",
-    duration_s=1.0,
-    split="train",
-    recording=None,
-    speaker=None,
     tags=("tone", "high"),
     tag_ids=(0, 1),
     caption="A long text. A tone is heard.",

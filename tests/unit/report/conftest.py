@@ -34,6 +34,7 @@ from earmark.records import (
 from earmark.report import write_report
 from earmark.report.study import write_study_page
 from earmark.workspace import StageFolder, Workspace
+from factories import new_example
 
 sys.path.insert(0, str(Path(__file__).parent))
 import invented_scores
@@ -312,14 +313,12 @@ def _example(
     clip: Clip, caption: Caption, tag_set: TagSet, vocabulary: Vocabulary, index: int
 ) -> Example:
     tags, tag_ids = vocabulary.encode(tag_set.tags)
-    return Example(
+    return new_example(
         id=clip.id,
         path=clip.path,
         name=clip.name,
         duration_s=clip.duration_s,
         split="test" if index < 12 else "validation" if index < 24 else "train",
-        recording=None,
-        speaker=None,
         tags=tags,
         tag_ids=tag_ids,
         caption=caption.text,

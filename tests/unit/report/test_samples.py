@@ -7,19 +7,12 @@ import soundfile
 from earmark.records import Clip, Example, Span, read_parquet
 from earmark.report.samples import LONGEST_S, encode, read_samples, spread
 from earmark.report.stages import finished
+from factories import new_clip
 
 
 def clip(identity: str, domain: str | None) -> Clip:
-    return Clip(
-        path="x.wav",
-        name=identity,
-        labels={"domain": (domain,)} if domain else {},
-        id=identity,
-        duration_s=1.0,
-        sample_rate=16000,
-        channels=1,
-        peak_dbfs=-1.0,
-        loudness_lufs=-20.0,
+    return new_clip(
+        path="x.wav", name=identity, labels={"domain": (domain,)} if domain else {}, id=identity
     )
 
 

@@ -1,21 +1,16 @@
 from earmark.records import Example
 from earmark.report.telling import telling_tags
+from factories import new_example
 
 
 def example(*tags: str, domain: str | None = None) -> Example:
     ids = {"dog": 0, "rain": 1, "loud": 2}
-    return Example(
+    return new_example(
         id="x",
         path="x.wav",
         name="x.wav",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
         tags=tags,
         tag_ids=tuple(ids[tag] for tag in tags),
-        caption="",
-        summary="",
         labels={"domain": (domain,)} if domain else {},
     )
 

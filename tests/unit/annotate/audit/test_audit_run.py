@@ -29,6 +29,7 @@ from earmark.annotate.execute.local import LocalConfig
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
 from earmark.records import Clip, Labels, Rejected, TagSet, read_parquet, write_parquet
+from factories import new_clip
 
 TABLES = {
     AGREEMENT: Agreement,
@@ -50,17 +51,7 @@ VOCABULARY = Vocabulary(
 
 
 def clip(name: str, labels: Labels) -> Clip:
-    return Clip(
-        id=name,
-        path=name,
-        name=name,
-        labels=labels,
-        duration_s=1.0,
-        sample_rate=16000,
-        channels=1,
-        peak_dbfs=-3.0,
-        loudness_lufs=-20.0,
-    )
+    return new_clip(id=name, path=name, name=name, labels=labels, peak_dbfs=-3.0)
 
 
 @pytest.fixture

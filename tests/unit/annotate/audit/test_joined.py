@@ -11,20 +11,17 @@ from earmark.annotate.audit.config import AuditConfig
 from earmark.annotate.audit.corpus import audit_corpus, choose_fields, read_labels
 from earmark.annotate.audit.joined import joined, label_values, read_columns
 from earmark.records import ROW_GROUP, Clip, TagSet, write_parquet
+from factories import new_clip
 
 
 def write(folder: Path, clips: list[str], tags: list[str]) -> tuple[Path, Path]:
     rows = [
-        Clip(
+        new_clip(
             id=name,
             path=name,
             name=name,
             labels={"sound": (name[0], "rain"), "take": (name,)} if name[0] != "x" else {},
-            duration_s=1.0,
-            sample_rate=16000,
-            channels=1,
             peak_dbfs=-3.0,
-            loudness_lufs=-20.0,
         )
         for name in clips
     ]

@@ -11,6 +11,7 @@ from earmark.annotate.reading.lint import LINT_REASONS, LintConfig, lint
 from earmark.annotate.reading.lint_rules.language import Language, is_foreign
 from earmark.annotate.reading.lint_rules.repetition import is_repetitive
 from earmark.config import ConfigError, decode
+from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "lint.json"
 GOOD = "A dog barks twice in a yard while rain falls on a roof of tin."
@@ -29,11 +30,13 @@ class Example(msgspec.Struct, frozen=True):
 EXAMPLES = msgspec.json.decode(GOLDEN.read_bytes(), type=list[Example])
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_golden(example: Example) -> None:
+def reason_of(example: Example) -> str | None:
     config = LintConfig(language=example.language, min_words=example.min_words)
-    found = lint(example.text, example.finish_reason, config, example.instruction)
-    assert found == example.reason
+    return lint(example.text, example.finish_reason, config, example.instruction)
+
+
+def test_golden() -> None:
+    assert_all((example.name, reason_of(example), example.reason) for example in EXAMPLES)
 
 
 def test_the_golden_file_shows_every_reason() -> None:
@@ -47,10 +50,16 @@ def test_any_text_gets_a_known_reason_or_none(text: str, finish_reason: str, ask
     assert (found == "empty") == (not text.strip())
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_switched_off_it_only_finds_empty_answers(example: Example) -> None:
-    found = lint(example.text, example.finish_reason, LintConfig(enabled=False))
-    assert found == (None if example.text.strip() else "empty")
+def test_switched_off_it_only_finds_empty_answers() -> None:
+    off = LintConfig(enabled=False)
+    assert_all(
+        (
+            example.name,
+            lint(example.text, example.finish_reason, off),
+            None if example.text.strip() else "empty",
+        )
+        for example in EXAMPLES
+    )
 
 
 def test_an_unknown_language_is_named_in_the_error() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from earmark.annotate.reading.prose import sentences, unquoted, word_count
 from earmark.annotate.reading.summary import LONGEST_UNBROKEN_WORDS, summary_of
+from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "summaries.json"
 
@@ -56,9 +57,8 @@ def occurs_in_order(part: str, whole: str) -> bool:
     return all(character in rest for character in part if not character.isspace())
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_golden(example: Example) -> None:
-    assert summary_of(example.text) == example.summary
+def test_golden() -> None:
+    assert_all((example.name, summary_of(example.text), example.summary) for example in EXAMPLES)
 
 
 @given(CAPTIONS)

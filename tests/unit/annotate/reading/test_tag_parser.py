@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from earmark.annotate.backends.chat import MOST_TAGS
 from earmark.annotate.reading.bare_list import NOTHING
 from earmark.annotate.reading.loose_json import LooseReader
 from earmark.annotate.reading.tag_parser import REPAIRS, ParsedTags, parse_tags
+from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "tag_answers.json"
 
@@ -61,13 +61,17 @@ WORDS = st.from_regex(r"[a-z]{1,8}[0-9]{0,2}(-[a-z]{1,5})?", fullmatch=True).fil
 )
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.answer[:40])
-def test_golden(example: Example) -> None:
-    parsed = parse_tags(example.answer)
+def expected_of(example: Example) -> ParsedTags | None:
     if example.tags is None:
-        assert parsed is None
-    else:
-        assert parsed == ParsedTags(tuple(example.tags), tuple(example.repairs))
+        return None
+    return ParsedTags(tuple(example.tags), tuple(example.repairs))
+
+
+def test_golden() -> None:
+    assert_all(
+        (example.answer[:40], parse_tags(example.answer), expected_of(example))
+        for example in EXAMPLES
+    )
 
 
 def test_the_golden_file_shows_every_repair() -> None:

@@ -21,7 +21,7 @@ from earmark.evaluate.datasets.index import INDEX, Index, measure
 from earmark.evaluate.datasets.reading import clips_of
 from earmark.evaluate.datasets.sources import source_digests
 from earmark.evaluate.partition import partition
-from earmark.records import Example
+from factories import new_example
 
 Copy = Callable[[str], Path]
 BIRDS = {"blackbird": 6, "wren": 6}
@@ -60,20 +60,7 @@ def written(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def test_a_task_without_a_source_is_asked_on_the_manifest() -> None:
-    example = Example(
-        id="a",
-        path="a.wav",
-        name="a",
-        duration_s=1.0,
-        split="test",
-        recording=None,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={"voice": ("low",)},
-    )
+    example = new_example(id="a", path="a.wav", name="a", split="test", labels={"voice": ("low",)})
     task = TaskConfig(label="voice")
     assert clips_of(task, [example], EvaluateConfig()) == Clips(task=task, examples=(example,))
 

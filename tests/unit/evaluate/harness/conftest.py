@@ -22,6 +22,7 @@ from earmark.pretrain.objectives.config import (
 )
 from earmark.pretrain.supervision import gather
 from earmark.records import Example
+from factories import new_example
 
 RATE = 16000
 TAGS = TagsConfig()
@@ -76,19 +77,14 @@ def clips() -> Callable[..., Clips]:
 
 def _examples() -> list[Example]:
     return [
-        Example(
+        new_example(
             id=f"{number}",
             path=f"{number}.wav",
             name=f"{number}.wav",
-            duration_s=1.0,
-            split="train",
-            recording=None,
-            speaker=None,
             tags=(tag,),
             tag_ids=(0,),
             caption=f"The sound of a {tag}.",
             summary=f"The sound of a {tag}.",
-            labels={},
         )
         for number, tag in enumerate(("tone", "noise", "tone", "noise"))
     ]

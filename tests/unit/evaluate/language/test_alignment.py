@@ -26,6 +26,7 @@ from earmark.pretrain.objectives.config import (
 )
 from earmark.pretrain.supervision import gather
 from earmark.records import Example
+from factories import new_example
 
 TINY = TransformerConfig(sample_rate=8000, mel_bins=16, dim=8, layers=1, heads=2)
 CONTRASTIVE = ContrastiveConfig(model=TextModelConfig(size="mini", bpe_size=300), dim=6)
@@ -40,19 +41,14 @@ def examples(tmp_path: Path) -> list[Example]:
         path = tmp_path / f"{number}.wav"
         soundfile.write(path, rng.normal(0, 0.1, 2000 * (number + 1)).clip(-1, 1), 8000)
         rows.append(
-            Example(
+            new_example(
                 id=f"clip-{number}",
                 path=str(path),
                 name=path.name,
                 duration_s=0.25 * (number + 1),
-                split="train",
-                recording=None,
-                speaker=None,
                 tags=("noise",),
                 tag_ids=(0,),
-                caption="",
                 summary=f"The sound of number {number}.",
-                labels={},
             )
         )
     return rows

@@ -10,7 +10,7 @@ from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.attention import AttentionProbe, draw_seed
 from earmark.evaluate.probes.linear import LinearProbe
 from earmark.evaluate.probes.probe import Probe, ProbeError, question_of
-from earmark.records import Example
+from factories import new_example
 
 CLIPS = 240
 ONE = EvaluateConfig(draws=1, device="cpu")
@@ -27,18 +27,10 @@ def _one_thread() -> Iterator[None]:
 
 def parts() -> Partition:
     examples = [
-        Example(
+        new_example(
             id=f"clip-{number}",
-            path="",
-            name="",
-            duration_s=1.0,
             split=("train", "train", "validation", "test")[number % 4],
             recording="",
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
             labels={"kind": (str(number // 4 % 3),)},
         )
         for number in range(CLIPS)

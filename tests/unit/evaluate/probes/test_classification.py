@@ -16,6 +16,7 @@ from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.classification import Classification
 from earmark.evaluate.probes.probe import Answer, Probe, Question
 from earmark.records import Example
+from factories import new_example
 
 CLASSES = ("cat", "dog", "emu")
 CONFIG = EvaluateConfig(bootstrap=100, draws=2, device="cpu")
@@ -32,18 +33,11 @@ def _one_thread() -> Iterator[None]:
 
 
 def clip(number: int, split: str, kind: str) -> Example:
-    return Example(
+    return new_example(
         id=f"clip-{number}",
-        path="",
         name=f"{number}.wav",
-        duration_s=1.0,
         split=split,
         recording=f"recording-{number // 2}",
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
         labels={"kind": (kind,)},
     )
 

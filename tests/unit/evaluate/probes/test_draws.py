@@ -17,7 +17,7 @@ from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.outcome import Asked, outcome_of
 from earmark.evaluate.probes.probe import Answer
-from earmark.records import Example
+from factories import new_example
 
 CLIPS = 480
 CLASSES = 4
@@ -30,19 +30,8 @@ ONE_SHOT = EvaluateConfig(
 def clips() -> Partition:
     sides = np.repeat(["train", "validation", "test"], [60, 20, 400])
     examples = [
-        Example(
-            id=f"clip-{number}",
-            path="",
-            name="",
-            duration_s=1.0,
-            split=str(side),
-            recording=None,
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
-            labels={"kind": (f"kind {number % CLASSES}",)},
+        new_example(
+            id=f"clip-{number}", split=str(side), labels={"kind": (f"kind {number % CLASSES}",)}
         )
         for number, side in enumerate(sides)
     ]

@@ -5,25 +5,12 @@ import pytest
 
 from earmark.evaluate.partition import Part
 from earmark.evaluate.probes.few_shot import draw_clips
-from earmark.records import Example
+from factories import new_example
 
 
 def part(targets: np.ndarray, recordings: list[str]) -> Part:
     examples = tuple(
-        Example(
-            id=f"clip-{number}",
-            path="",
-            name="",
-            duration_s=1.0,
-            split="train",
-            recording=recording,
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
-            labels={},
-        )
+        new_example(id=f"clip-{number}", recording=recording)
         for number, recording in enumerate(recordings)
     )
     return Part(examples, targets)

@@ -8,24 +8,18 @@ import torch
 
 from earmark.evaluate.precomputed import Precomputed
 from earmark.records import Example
+from factories import new_example
 
 INSTRUMENTS = ("flute", "harp", "piano", "tuba", "violin")
 DRUMS = ("no", "yes")
 
 
 def _clip(number: int, labels: dict[str, tuple[str, ...]], split: str) -> Example:
-    return Example(
+    return new_example(
         id=f"clip-{number}",
-        path="",
         name=f"{number}.wav",
-        duration_s=1.0,
         split=split,
         recording=f"recording-{number // 2}",
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
         labels=labels,
     )
 

@@ -10,26 +10,14 @@ from earmark.evaluate.questions.asking import fields_of, questions_of
 from earmark.evaluate.questions.scoring import chance
 from earmark.evaluate.questions.wording import question_of, statement_of
 from earmark.records import Example, Labels
+from factories import new_example
 
 CONFIG = QuestionsConfig(options=3)
 
 
 def clips(labels: Labels, count: int = 4, split: str = "train") -> list[Example]:
     return [
-        Example(
-            id=f"{split}-{sorted(labels.items())}-{number}",
-            path="",
-            name="",
-            duration_s=1.0,
-            split=split,
-            recording=None,
-            speaker=None,
-            tags=(),
-            tag_ids=(),
-            caption="",
-            summary="",
-            labels=labels,
-        )
+        new_example(id=f"{split}-{sorted(labels.items())}-{number}", split=split, labels=labels)
         for number in range(count)
     ]
 

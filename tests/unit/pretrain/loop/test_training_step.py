@@ -18,6 +18,7 @@ from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.supervision import Classes, Materials, PartMaterials
 from earmark.records import Example
+from factories import new_example
 
 CLASSES = Classes(names=("a", "b", "c"), counts=(3, 2, 1), clips=4)
 MATERIALS = Materials(parts=(PartMaterials(classes=CLASSES),))
@@ -30,20 +31,7 @@ def step_of(config: EncoderConfig, *, compiled: bool = False) -> TrainingStep:
 
 
 def tagged(*tags: str) -> Example:
-    return Example(
-        id="clip",
-        path="clip.wav",
-        name="clip.wav",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
-        tags=tags,
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={},
-    )
+    return new_example(id="clip", path="clip.wav", name="clip.wav", tags=tags)
 
 
 def gradients(step: TrainingStep, *, seconds: float = 0.5) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.records import Example
+from factories import new_example
 
 torch.set_num_threads(1)
 
@@ -19,20 +20,15 @@ def told() -> Callable[..., list[Example]]:
 
     def tell(*summaries: str, original: tuple[str, ...] = ()) -> list[Example]:
         return [
-            Example(
+            new_example(
                 id=f"clip-{number}",
                 path=f"{number}.wav",
                 name=f"{number}.wav",
-                duration_s=1.0,
-                split="train",
-                recording=None,
-                speaker=None,
                 tags=(summary.split()[0],),
                 tag_ids=(0,),
                 caption=f"{summary} It is loud.",
                 summary=summary,
                 original_captions=original,
-                labels={},
             )
             for number, summary in enumerate(summaries)
         ]

@@ -15,6 +15,7 @@ from earmark.pretrain.objectives.decoding import Queries, ask
 from earmark.pretrain.text.tokens import Tokens
 from earmark.pretrain.text.words import gather_words
 from earmark.records import Example
+from factories import new_example
 
 TEXTS = ["A dog barks in the rain.", "Rain.", "Two people talk far away.", "A loud, loud train."]
 WAYS: tuple[Queries, ...] = ("target", "fixed")
@@ -45,20 +46,8 @@ def encoded(clips: int = len(TEXTS)) -> Encoded:
 
 
 def example(number: int, *, originals: tuple[str, ...] = ()) -> Example:
-    return Example(
-        id=str(number),
-        path="",
-        name="",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary=TEXTS[number % len(TEXTS)],
-        labels={},
-        original_captions=originals,
+    return new_example(
+        id=str(number), summary=TEXTS[number % len(TEXTS)], original_captions=originals
     )
 
 

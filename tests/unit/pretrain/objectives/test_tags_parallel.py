@@ -13,6 +13,7 @@ from earmark.pretrain.objectives.tags_parallel import TagsParallelObjective
 from earmark.pretrain.supervision import Classes
 from earmark.pretrain.text.words import gather_words
 from earmark.records import Example
+from factories import new_example
 
 NAMES = ("rain", "dog", "guitar", "Male speech, man speaking", "guitar solo", "hi-hat")
 CARRIED = [("guitar", "dog"), ("rain",), ("Male speech, man speaking", "rain"), ("guitar solo",)]
@@ -36,20 +37,7 @@ def build(
 
 
 def examples() -> list[Example]:
-    blank = Example(
-        id="",
-        path="",
-        name="",
-        duration_s=1.0,
-        split="train",
-        recording=None,
-        speaker=None,
-        tags=(),
-        tag_ids=(),
-        caption="",
-        summary="",
-        labels={},
-    )
+    blank = new_example(id="")
     return [
         msgspec.structs.replace(blank, tags=tags, labels={"event": (*tags, "whale")})
         for tags in CARRIED

@@ -14,8 +14,8 @@ from earmark.annotate.vocabulary.counting.json_processes import Task, processes
 from earmark.annotate.vocabulary.counting.json_rows import TagRow
 from earmark.annotate.vocabulary.counting.sources import find_sources, read_chunks
 from earmark.config import ConfigError
-from earmark.records import Clip, Example
 from earmark.workspace import StageError
+from factories import new_clip, new_example
 
 ROWS = [
     {"id": "a", "caption": "A dog barks.", "tags": ["dog", "bark"]},
@@ -166,14 +166,8 @@ def test_an_odd_line_that_can_be_counted_is(
 
 
 def cut(name: str, tags: list[str]) -> dict:
-    clip = Clip(
-        id=name, path="a.wav", name="a", duration_s=1.0, sample_rate=16000, channels=1,
-        peak_dbfs=-1.0, loudness_lufs=-20.0,
-    )  # fmt: skip
-    example = Example(
-        id=name, path="a.wav", name="a", duration_s=1.0, split="train", recording=None,
-        speaker=None, tags=tuple(tags), tag_ids=(), caption="", summary="", labels={},
-    )  # fmt: skip
+    clip = new_clip(id=name, path="a.wav", name="a")  # fmt: skip
+    example = new_example(id=name, path="a.wav", name="a", tags=tuple(tags))  # fmt: skip
     return mono_cut(example, clip)
 
 
