@@ -30,14 +30,14 @@ import msgspec
 
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.caption import caption_job
-from earmark.annotate.execute.answers import stream_answers
 from earmark.annotate.execute.job import Job
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.run import answer_all
-from earmark.annotate.mock_server.process import RunningServer, serving
-from earmark.annotate.reading.lint import LintConfig
+from earmark.annotate.jobs.answers import stream_answers
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.parsing.lint import LintConfig
 from earmark.annotate.tag import tag_job
 from earmark.records import Caption, Clip, TableWriter
+from earmark.testing.mock_server.process import RunningServer, serving
 
 SLOTS = 64
 TAG_REQUESTS, CAPTION_REQUESTS, FAULTY_REQUESTS, KILLED_REQUESTS = 20_000, 4_000, 20_000, 400

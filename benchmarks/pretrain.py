@@ -36,7 +36,7 @@ def front() -> Iterator[Figure]:
     import torch
     from lhotse import Fbank, FbankConfig
 
-    from earmark.pretrain.features import LogMel
+    from earmark.pretrain.encoders.log_mel import LogMel
 
     torch.set_num_threads(1)
     config = FbankConfig(SAMPLE_RATE, num_mel_bins=80, dither=0.0, snip_edges=False, high_freq=-400)
@@ -64,7 +64,7 @@ def loader() -> Iterator[Figure]:
     import soundfile
     import torch
 
-    from earmark.pretrain.loading.batches import prefetch
+    from earmark.pretrain.data.loader import prefetch
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +96,7 @@ def order() -> Iterator[Figure]:
     """Look at one epoch of the paper's size, and at what ten million clips cost."""
     import numpy as np
 
-    from earmark.pretrain.loading.order import Order
+    from earmark.pretrain.data.sampler import Order
 
     durations_s = log_normal_s(ORDER_CLIPS)
     made = Order(durations_s, ORDER_BATCH_S, seed=0)

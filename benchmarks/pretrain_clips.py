@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from earmark.pretrain.loading.batches import Batch
+from earmark.pretrain.data.loader import Batch
 from earmark.records import Example
 
 
@@ -45,7 +45,7 @@ def batch_loader(
     examples: Sequence[Example], size: int, sample_rate: int, *, pin_memory: bool = False
 ) -> Callable[[int], Batch]:
     """Return a function that loads a batch of `size` clips; after the last come the first again."""
-    from earmark.pretrain.loading.batches import load_batch
+    from earmark.pretrain.data.loader import load_batch
 
     def load(index: int) -> Batch:
         clips = [examples[(index * size + place) % len(examples)] for place in range(size)]

@@ -26,11 +26,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import PretrainConfig, SpecAugmentConfig
+from earmark.pretrain.data.loader import Batch, load_batch, prefetch
+from earmark.pretrain.data.sampler import Order
 from earmark.pretrain.device import autocast, peak_memory_gib
 from earmark.pretrain.encoders.base import Augment
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
-from earmark.pretrain.loading.batches import Batch, load_batch, prefetch
-from earmark.pretrain.loading.order import Order
 from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import TagsConfig

@@ -115,7 +115,7 @@ def encoder_pass(work: Work) -> dict[str, float]:
 def order(work: Work) -> dict[str, float]:
     import numpy as np
 
-    from earmark.pretrain.loading.order import Order
+    from earmark.pretrain.data.sampler import Order
 
     durations_s = log_normal_s(ORDER_CLIPS)
     before_mib = memory_mib("VmRSS")

@@ -146,7 +146,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transformers = pytest.importorskip("transformers")
     import torch
 
-    from earmark.evaluate.questions.language_model import LanguageModel
+    from earmark.evaluate.qa.language_model import LanguageModel
 
     torch.set_num_threads(1)
     folder, tokenizer = tmp_path_factory.mktemp("parrot"), _parrot_tokenizer()

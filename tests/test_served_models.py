@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.execute.answers import Answer, stream_answers
-from earmark.annotate.mock_server.process import RunningServer, serving
+from earmark.annotate.jobs.answers import Answer, stream_answers
 from earmark.records import Caption, TagSet, read_parquet
+from earmark.testing.mock_server.process import RunningServer, serving
 from earmark.workspace import Workspace
 
 CLIPS = 60

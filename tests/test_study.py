@@ -14,8 +14,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from earmark.study.config import load_study
-from earmark.study.one_run import STOPPED, conclude, read_outcome
 from earmark.study.results import DONE, NOT_RUN, read_study
+from earmark.study.worker import STOPPED, conclude, read_outcome
 from earmark.workspace import locked
 
 pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not installed")

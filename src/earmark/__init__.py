@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .annotate.vocabulary import Vocabulary
-    from .pipeline import run
-    from .pretrain.use.labelling import load_tagger
-    from .pretrain.use.loading import load_encoder
-    from .recipe import Recipe, load_recipe
+    from earmark.annotate.vocabulary import Vocabulary
+    from earmark.pipeline import run
+    from earmark.pretrain.inference.load import load_encoder
+    from earmark.pretrain.inference.tagger import load_tagger
+    from earmark.recipe import Recipe, load_recipe
 
 __all__ = ["Recipe", "Vocabulary", "load_encoder", "load_recipe", "load_tagger", "run"]
 

@@ -1,6 +1,6 @@
 """`python -m earmark`."""
 
-from .cli import main
+from earmark.cli import main
 
 if __name__ == "__main__":
     main()

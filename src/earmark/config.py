@@ -21,7 +21,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta, inspect
 
-from .bounds import as_toml, field_types, out_of_bounds
+from earmark.bounds import as_toml, field_types, out_of_bounds
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from .config import ConfigError, nearest
+from earmark.config import ConfigError, nearest
 
 T = TypeVar("T")
 

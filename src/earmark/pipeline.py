@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.execute.estimate import Estimate
-from earmark.annotate.execute.run import answer_one, conclude, is_answered, unfinished
-from earmark.annotate.execute.shards import Shard
+from earmark.annotate.jobs.estimate import Estimate
+from earmark.annotate.jobs.run import answer_one, conclude, is_answered, unfinished
+from earmark.annotate.jobs.shards import Shard
 from earmark.config import ConfigError, to_plain
 from earmark.recipe import Recipe
 from earmark.records import TOTALS

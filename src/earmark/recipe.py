@@ -7,27 +7,27 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from .annotate.audit.config import AuditConfig
-from .annotate.backends.acoustic import AcousticConfig
-from .annotate.backends.chat import ChatConfig, check_tagging
-from .annotate.backends.configs import CaptionerConfig, TaggerConfig
-from .annotate.backends.lexical import LexicalConfig
-from .annotate.execute.local import LocalConfig
-from .annotate.execute.on_ray import RayConfig
-from .annotate.manifest import ManifestConfig
-from .annotate.reading.lint import LintConfig
-from .annotate.scan import ScanConfig
-from .annotate.vocabulary import VocabularyConfig
-from .config import Config, ConfigError, Share, apply_overrides, decode, load_toml, nearest
-from .corpora.folder import FolderConfig
-from .corpora.several import SeveralConfig
-from .corpora.synthetic import SyntheticConfig
-from .corpora.table import TableConfig
-from .evaluate.config import EvaluateConfig
-from .pretrain.config import PretrainConfig
-from .pretrain.encoders.config import EncoderConfig, TransformerConfig
-from .pretrain.objectives.config import ObjectiveConfig, TagsConfig
-from .workspace import Workspace, is_workspace
+from earmark.annotate.audit.config import AuditConfig
+from earmark.annotate.backends.acoustic import AcousticConfig
+from earmark.annotate.backends.chat import ChatConfig, check_tagging
+from earmark.annotate.backends.lexical import LexicalConfig
+from earmark.annotate.backends.registry import CaptionerConfig, TaggerConfig
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.manifest import ManifestConfig
+from earmark.annotate.parsing.lint import LintConfig
+from earmark.annotate.scan import ScanConfig
+from earmark.annotate.vocabulary import VocabularyConfig
+from earmark.config import Config, ConfigError, Share, apply_overrides, decode, load_toml, nearest
+from earmark.corpora.concat import SeveralConfig
+from earmark.corpora.folder import FolderConfig
+from earmark.corpora.synthetic import SyntheticConfig
+from earmark.corpora.table import TableConfig
+from earmark.evaluate.config import EvaluateConfig
+from earmark.pretrain.config import PretrainConfig
+from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
+from earmark.pretrain.objectives.config import ObjectiveConfig, TagsConfig
+from earmark.workspace import Workspace, is_workspace
 
 
 class Recipe(Config, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from typing import Any
 
 import msgspec
 
-from .config import ConfigError, fingerprint
+from earmark.config import ConfigError, fingerprint
 
 
 class StageError(RuntimeError):

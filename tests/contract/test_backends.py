@@ -21,7 +21,7 @@ from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.backends.transformers import TransformersConfig
 from earmark.annotate.backends.vllm import VllmConfig
 from earmark.annotate.execute.job import BackendConfig
-from earmark.annotate.mock_server.process import serving
+from earmark.testing.mock_server.process import serving
 
 CAPTIONERS = ("acoustic", "endpoint", "scripted", "transformers", "vllm")
 TAGGERS = ("endpoint", "lexical", "scripted", "transformers", "vllm")

@@ -11,8 +11,8 @@ import pytest
 
 from earmark.config import fingerprint, to_plain
 from earmark.corpora.base import list_corpus
+from earmark.corpora.concat import SeveralConfig
 from earmark.corpora.folder import FolderConfig
-from earmark.corpora.several import SeveralConfig
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
 from earmark.records import Rejected, Source, read_parquet

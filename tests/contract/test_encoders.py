@@ -24,10 +24,10 @@ from earmark.pretrain.encoders.config import (
     ZipformerConfig,
     ZipformerShape,
 )
+from earmark.pretrain.encoders.log_mel import LogMel
+from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 from earmark.pretrain.encoders.mel import fits
-from earmark.pretrain.encoders.statistics import LogMelStatistics
 from earmark.pretrain.encoders.transformer import Transformer
-from earmark.pretrain.features import LogMel
 from earmark.records import Span
 
 torch.set_num_threads(1)

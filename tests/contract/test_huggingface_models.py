@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, resolved
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.hub import quiet
+from earmark.pretrain.huggingface import quiet
 
 torch.set_num_threads(1)
 

@@ -29,7 +29,7 @@ from earmark.pretrain.objectives.config import (
     TextModelConfig,
 )
 from earmark.pretrain.objectives.multitask import MultitaskObjective
-from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.seeds import derived_seed
 from earmark.pretrain.supervision import gather
 from earmark.records import Example
 from factories import new_example

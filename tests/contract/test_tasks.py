@@ -14,11 +14,11 @@ import torch
 
 from earmark.evaluate.base import Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.partition import Part, Partition, belongs, partition
 from earmark.evaluate.precomputed import Precomputed
+from earmark.evaluate.probes.base import question_of
 from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.classification import Classification
-from earmark.evaluate.probes.probe import question_of
+from earmark.evaluate.splits import Part, Partition, belongs, partition
 from earmark.records import Example
 from factories import new_example
 

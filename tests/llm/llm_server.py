@@ -18,8 +18,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.annotate.backends.vllm.ports import take_port
 from earmark.annotate.backends.vllm.process import ServerProcess, tail
+from earmark.annotate.backends.vllm.resources import take_port
 
 VARIABLE = "EARMARK_LLM_PYTHON"
 UNSET = (

@@ -23,10 +23,10 @@ from earmark.annotate.backends.base import Backend
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
 from earmark.annotate.backends.lexical.backend import LexicalConfig
-from earmark.annotate.execute.answers import Answer, stream_answers
 from earmark.annotate.execute.job import BackendConfig, Job
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.run import answer_all
+from earmark.annotate.jobs.answers import Answer, stream_answers
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.records import Caption, TagSet, read_parquet, write_parquet
 

@@ -21,7 +21,7 @@ from earmark.annotate.audit.results import ParserScore
 from earmark.annotate.audit.text_study import audit_texts
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.lexical.backend import LexicalConfig
-from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.jobs.local import LocalConfig
 
 pytestmark = [
     pytest.mark.llm,

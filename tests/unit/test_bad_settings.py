@@ -11,9 +11,8 @@ import pytest
 from earmark.annotate.audit.check import check_fields
 from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.execute.on_ray import RayConfig
+from earmark.annotate.jobs.ray_runner import RayConfig
 from earmark.annotate.manifest import ManifestConfig
-from earmark.annotate.mock_server.config import MockConfig
 from earmark.annotate.scan import ScanConfig
 from earmark.annotate.splits import check_strata
 from earmark.annotate.vocabulary import VocabularyConfig
@@ -26,6 +25,7 @@ from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import ObjectiveConfig, TagsConfig
 from earmark.recipe import Recipe, load_recipe
+from earmark.testing.mock_server.config import MockConfig
 
 SERVED = 'kind = "endpoint", model = "m", urls = ["http://127.0.0.1:1/v1"]'
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from earmark.annotate.execute.job import BackendConfig, Job
+from earmark.annotate.jobs.answers import Answer, stream_answers
+from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.parsing.lint import LintConfig, lint
+from earmark.annotate.parsing.summary import summary_of
 from earmark.records import Caption, Rejected, write_outcome
-
-from .execute.answers import Answer, stream_answers
-from .execute.job import BackendConfig, Job
-from .execute.prompts import PromptTable
-from .reading.lint import LintConfig, lint
-from .reading.summary import summary_of
 
 
 def caption_job(

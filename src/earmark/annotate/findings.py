@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from earmark.annotate.segment import Window, window_clip, window_name
 from earmark.records import Clip, Rejected, Row, Source
-
-from .windows import Window, window_clip, window_name
 
 
 class Finding(Row, frozen=True, kw_only=True):

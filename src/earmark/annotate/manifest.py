@@ -10,6 +10,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from earmark.annotate.groups import Tie, find_leaks
+from earmark.annotate.lhotse import mono_cut
+from earmark.annotate.splits import Deal, deal
+from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import Config, ConfigError
 from earmark.records import (
     SPLITS,
@@ -23,11 +27,6 @@ from earmark.records import (
     write_parquet,
 )
 from earmark.workspace import write_text
-
-from .groups import Tie, find_leaks
-from .lhotse_form import mono_cut
-from .splits import Deal, deal
-from .vocabulary import Vocabulary
 
 K = TypeVar("K", Clip, Caption, TagSet)
 

@@ -19,22 +19,14 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
+from earmark.annotate.findings import Finding, decide, silence
+from earmark.annotate.journal import Journal
+from earmark.annotate.loudness import measure_level
+from earmark.annotate.segment import LEAST_WINDOW_S, measure_windows
 from earmark.audio import AudioError, AudioInfo, probe, stream
 from earmark.config import Config, ConfigError, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from earmark.progress import track
-from earmark.records import (
-    Clip,
-    Rejected,
-    Source,
-    count_reasons,
-    read_parquet,
-    write_parquet,
-)
-
-from .findings import Finding, decide, silence
-from .ledger import Journal
-from .loudness import measure_level
-from .windows import LEAST_WINDOW_S, measure_windows
+from earmark.records import Clip, Rejected, Source, count_reasons, read_parquet, write_parquet
 
 GROUP = 64  # findings that share one write to the disk, where they come fast
 GROUP_S = 2.0  # the longest that a finding waits for it

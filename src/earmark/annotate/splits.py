@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from earmark.annotate.groups import Tie, groups_of
 from earmark.config import ConfigError, fingerprint, nearest
 from earmark.records import SPLITS, Clip, Labels
-
-from .groups import Tie, groups_of
 
 FEWEST_GROUPS = 3
 """A label value in fewer groups cannot be in every split, and is left out of the balance."""

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from earmark.annotate.execute.job import BackendConfig, Job
+from earmark.annotate.jobs.answers import Answer, stream_answers
+from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.parsing.tags import ParsedTags, parse_tags
 from earmark.records import Rejected, TagSet, write_outcome
 from earmark.workspace import write_text
-
-from .execute.answers import Answer, stream_answers
-from .execute.job import BackendConfig, Job
-from .execute.prompts import PromptTable
-from .reading.tag_parser import ParsedTags, parse_tags
 
 UNREADABLE = "no tags to be read"
 PARSE_REPORT = "parse.json"

@@ -45,8 +45,8 @@ def label(
 
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
+    from earmark.pretrain.inference.tagger import load_tagger
     from earmark.pretrain.use.decoding import Undecoded
-    from earmark.pretrain.use.labelling import load_tagger
 
     tagger = load_tagger(checkpoint, vocabulary, mapped=as_vocabulary, device=device)
     lost = list[Undecoded]()
@@ -69,8 +69,8 @@ def describe(
 
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
+    from earmark.pretrain.inference.captioner import load_describer
     from earmark.pretrain.use.decoding import Undecoded
-    from earmark.pretrain.use.describing import load_describer
 
     describer = load_describer(checkpoint, device)
     lost = list[Undecoded]()
@@ -98,9 +98,9 @@ def embed(
     """
     import numpy as np
 
+    from earmark.pretrain.inference.embed import names_path, write_vectors
+    from earmark.pretrain.inference.load import load_encoder
     from earmark.pretrain.use.decoding import Undecoded
-    from earmark.pretrain.use.loading import load_encoder
-    from earmark.pretrain.use.vectors import names_path, write_vectors
 
     beside = names_path(out)
     encoder = load_encoder(checkpoint, device)
@@ -130,7 +130,7 @@ def search(
     device: DeviceOption = "auto",
 ) -> None:
     """Find sounds by words, with a model of the contrastive objective."""
-    from earmark.pretrain.use.search import search_sounds, told
+    from earmark.pretrain.inference.search import search_sounds, told
 
     where = sounds[0] if len(sounds) == 1 else sounds
     found, searched = search_sounds(text, where, checkpoint, index=index, top=top, device=device)
@@ -144,7 +144,7 @@ def export(
     tolerance: Annotated[float, typer.Option(help="Largest difference that is let pass.")] = 1e-4,
 ) -> None:
     """Write an encoder as ONNX, from log-mel on, and check that it computes the same."""
-    from earmark.pretrain.use.export import export_onnx
+    from earmark.pretrain.inference.onnx import export_onnx
 
     print(export_onnx(checkpoint, onnx, tolerance=tolerance))
 

@@ -175,7 +175,7 @@ def run_and_report(
 def print_scores(workspace: Workspace) -> None:
     """Print the scores of the latest run's encoders."""
     from earmark.evaluate.base import Comparison
-    from earmark.evaluate.table import score_table
+    from earmark.evaluate.format import score_table
     from earmark.records import Score, read_parquet
 
     stage = workspace.latest_run()[1]["evaluate"]
@@ -188,7 +188,7 @@ def print_scores(workspace: Workspace) -> None:
 @contextlib.contextmanager
 def stoppable() -> Generator[None]:
     """Turn Ctrl-C and a scheduler's SIGTERM into a plain message and an exit code."""
-    from earmark.pretrain.loop.interrupt import Preempted
+    from earmark.pretrain.loop.signals import Preempted
 
     try:
         yield
@@ -212,7 +212,7 @@ def _annotate(
     canary: bool,
 ) -> None:
     """Run a stage that asks a backend: all of it, one shard of `job`, or a sample."""
-    from earmark.annotate.execute.shards import parse_shard
+    from earmark.annotate.jobs.shards import parse_shard
     from earmark.pipeline import estimate as estimate_job
     from earmark.pipeline import run_shard
     from earmark.recipe import open_recipe

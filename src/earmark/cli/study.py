@@ -36,7 +36,7 @@ def study(
     renamed: Annotated[str, renamed_option("--only", "--shard")] = "",
 ) -> None:
     """Train each arm with several seeds, and show what differs by more than chance."""
-    from earmark.annotate.execute.shards import parse_shard
+    from earmark.annotate.jobs.shards import parse_shard
     from earmark.report.study.page import write_study_page
     from earmark.study.config import load_study
     from earmark.study.results import DONE, Study
@@ -69,6 +69,6 @@ def datasets(
     Shows a dataset's licence, where to get it, how a copy is laid out, its task and published
     scores. Nothing is ever downloaded.
     """
-    from earmark.evaluate.datasets.telling import told, told_all
+    from earmark.evaluate.datasets.describe import told, told_all
 
     print(told(name, copies) if name else told_all(copies))

@@ -55,7 +55,7 @@ def build(
     out: OutOption = None,
 ) -> None:
     """Choose the tags that a corpus supports, and lock them."""
-    from earmark.annotate.vocabulary.verbs import check_sources, make_alone
+    from earmark.annotate.vocabulary.commands import check_sources, make_alone
 
     check_sources(source, overrides or [], out)
     if out is None:
@@ -73,7 +73,7 @@ def rewrite(
     overrides: Overrides = None,
 ) -> None:
     """Build a vocabulary from a file of rows, and write the file anew with its tags."""
-    from earmark.annotate.vocabulary.verbs import check_sources, make_alone
+    from earmark.annotate.vocabulary.commands import check_sources, make_alone
 
     check_sources(source, overrides or [], out)
     print(make_alone(Path(source), out, overrides or [], rewrite=True))
@@ -92,7 +92,7 @@ def propose(
     ],
 ) -> None:
     """Write which tags may mean the same, for people to decide."""
-    from earmark.annotate.vocabulary.verbs import propose_merges
+    from earmark.annotate.vocabulary.commands import propose_merges
     from earmark.workspace import Workspace, is_workspace
 
     if not decisions.absolute().parent.is_dir():
@@ -118,6 +118,6 @@ def diff(
     ] = None,
 ) -> None:
     """Show how two vocabularies differ."""
-    from earmark.annotate.vocabulary.verbs import compare_files
+    from earmark.annotate.vocabulary.commands import compare_files
 
     print(compare_files(old, new, tags))

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.config import ConfigError, nearest
-
-from .lines import Line, read_lines
+from earmark.corpora.table_reader import Line, read_lines
 
 if TYPE_CHECKING:
-    from .table import TableConfig
+    from earmark.corpora.table import TableConfig
 
 LISTED_VALUES = 1000  # of a column, as many as an error message chooses the nearest from
 

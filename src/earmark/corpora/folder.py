@@ -10,11 +10,10 @@ from pathlib import Path
 
 from earmark.audio import SUFFIXES
 from earmark.config import Config, ConfigError
+from earmark.corpora.base import Corpus
+from earmark.corpora.listing import existing, is_text, listing_digest, shown
 from earmark.records import Rejected, Source, count_reasons
 from earmark.workspace import is_workspace
-
-from .base import Corpus
-from .listing import existing, is_text, listing_digest, shown
 
 Identity = tuple[int, int]
 """Device and inode: what two names of one folder have in common."""

@@ -11,12 +11,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from earmark.config import Config, ConfigError, PositiveInt, nearest
+from earmark.corpora.asked import is_asked, pick, survey
+from earmark.corpora.base import Corpus
+from earmark.corpora.listing import existing, listing_digest
+from earmark.corpora.table_reader import Line, read_lines, table_suffix
 from earmark.records import SPLITS, Rejected, Source
-
-from .asked import is_asked, pick, survey
-from .base import Corpus
-from .lines import Line, read_lines, table_suffix
-from .listing import existing, listing_digest
 
 Split = Literal["train", "validation", "test"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earmark.evaluate.base import Comparison
-from earmark.evaluate.table import score_table
-from earmark.pretrain.checkpoints.card import CARD, set_probes
+from earmark.evaluate.format import score_table
+from earmark.pretrain.checkpoint.model_card import CARD, set_probes
 from earmark.records import Score
 from earmark.workspace import write_text
 

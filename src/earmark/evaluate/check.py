@@ -16,7 +16,7 @@ from earmark.evaluate.config import (
     TaskConfig,
 )
 from earmark.evaluate.datasets.own_table import check_table
-from earmark.evaluate.partition import belongs
+from earmark.evaluate.splits import belongs
 from earmark.external import import_target
 from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
 from earmark.pretrain.use.finding import find_checkpoint

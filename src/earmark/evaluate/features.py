@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Bool, Float16, Float32
 from torch import nn
 
+from earmark.evaluate.array_cache import Kept
 from earmark.evaluate.base import Aligned, Frames, FrozenEncoder
-from earmark.evaluate.parts import Kept
 from earmark.pretrain.encoders.base import Encoder
 from earmark.progress import track
 from earmark.records import Example, span_of

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.evaluate.asked import ask
+from earmark.bootstrap import percentile_interval
 from earmark.evaluate.base import OK, Comparison, Confusion, Fit, Outcome, Task
-from earmark.evaluate.bootstrap import percentile_interval
 from earmark.evaluate.check import check_tasks
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.contenders import Contender, contenders_of
+from earmark.evaluate.encoders import Contender, contenders_of
 from earmark.evaluate.features import CachedEncoder
-from earmark.evaluate.language.alignment import aligned_of
+from earmark.evaluate.joint_space import aligned_of
 from earmark.evaluate.leakage.leak import Leak
 from earmark.evaluate.resamples import Measure, measure_of, write_resamples
+from earmark.evaluate.tasks import ask
 from earmark.pretrain.device import pick_device
 from earmark.progress import track
 from earmark.records import Example, Score, write_parquet

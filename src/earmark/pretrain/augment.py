@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.randomness import generator
+from earmark.pretrain.seeds import generator
 
 
 def spec_augment(

@@ -23,7 +23,7 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.seeds import derived_seed
 from earmark.pretrain.supervision import Materials, PartMaterials
 
 

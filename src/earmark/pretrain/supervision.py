@@ -143,7 +143,7 @@ def gather(
         if isinstance(part, TAGGING):
             classes = gather_classes(examples, vocabulary, part.label)
         if not isinstance(part, TagsConfig):
-            from earmark.pretrain.text.words import gather_words
+            from earmark.pretrain.text.tokenizer import gather_words
 
             words = gather_words([written(clip, part) for clip in examples], part.model)
         parts.append(PartMaterials(classes=classes, words=words))

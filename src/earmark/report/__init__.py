@@ -1,5 +1,5 @@
 """One self-contained HTML page a workspace."""
 
-from .page import write_report
+from earmark.report.page import write_report
 
 __all__ = ["write_report"]

@@ -23,8 +23,7 @@ from earmark.annotate.audit.results import (
     Shape,
 )
 from earmark.records import TOTALS
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 MATCHES: tuple[Match, ...] = ("exact", "lemma", "semantic")
 """Every way to match, each of which takes in the ones before it."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .audit import MATCHES, Compared
-from .drawing import BLUE, GREEN, ORANGE, axes_of
+from earmark.report.audit import MATCHES, Compared
+from earmark.report.svg import BLUE, GREEN, ORANGE, axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

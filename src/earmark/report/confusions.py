@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.evaluate.base import Confusion
-
-from .probes import TRAINED
-from .stages import Finished
+from earmark.report.probes import TRAINED
+from earmark.report.run import Finished
 
 MOST_CLASSES = 12
 """A table with more classes is not read, so the largest confusions are listed."""

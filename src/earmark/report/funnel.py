@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark.records import TOTALS, Clip, Example, Rejected, count_reasons
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 CLIP_STAGES = (
     "corpus",

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.evaluate.leakage.leak import KINDS, Leak
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 LISTED = 20
 LEAKS = "leaks.parquet"

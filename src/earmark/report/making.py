@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from earmark.config import to_plain
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from earmark.report import audit_plots, plots, tag_plots
+from earmark.report.audit import Audit, read_audit
+from earmark.report.confusions import read_confusions
+from earmark.report.funnel import read_funnel
+from earmark.report.leaks import read_leaks
+from earmark.report.making import read_making
+from earmark.report.probes import ENCODERS, Probe, read_probes
+from earmark.report.render import drawings, render
+from earmark.report.run import PURPOSE, Finished, finished
+from earmark.report.samples import read_samples
+from earmark.report.scores import read_others
+from earmark.report.shots import Shots, draw_shots, read_shots
+from earmark.report.summary import read_headline
+from earmark.report.tag_explorer import explore
+from earmark.report.tag_map import draw_map, map_key
+from earmark.report.training import Training, read_training
+from earmark.report.vocabulary import TagFacts, read_tags
 from earmark.workspace import Workspace, write_text
-
-from . import audit_plots, plots, tag_plots
-from .audit import Audit, read_audit
-from .confusions import read_confusions
-from .document import drawings, render
-from .explorer import explore
-from .funnel import read_funnel
-from .headline import read_headline
-from .leaks import read_leaks
-from .making import read_making
-from .other_probes import read_others
-from .probes import ENCODERS, Probe, read_probes
-from .samples import read_samples
-from .shots import Shots, draw_shots, read_shots
-from .stages import PURPOSE, Finished, finished
-from .tag_map import draw_map, map_key
-from .tags import TagFacts, read_tags
-from .training import Training, read_training
 
 
 def write_report(workspace: Workspace, path: Path | None = None) -> Path:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic
-from .numbers import called
-from .probes import Probe
-from .training import Training
-from .training_log import Curve
+from earmark.report.numbers import called
+from earmark.report.probes import Probe
+from earmark.report.svg import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic
+from earmark.report.training import Training
+from earmark.report.training_log import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from earmark.evaluate.base import OK, Comparison
 from earmark.records import Score
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 TRAINED = "trained"
 ENCODERS = {TRAINED: "trained", "random": "random weights", "log-mel": "log-mel statistics"}

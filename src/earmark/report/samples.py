@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from earmark import audio
 from earmark.records import Caption, Clip, Example, Labels, Span, TagSet, span_of
-
-from .stages import Finished
+from earmark.report.run import Finished
 
 CLIPS = 9
 LONGEST_S = 8.0
@@ -112,7 +111,7 @@ def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[
 
     if not can_label(checkpoint):
         return {}
-    from earmark.pretrain.use.labelling import load_tagger
+    from earmark.pretrain.inference.tagger import load_tagger
 
     answers = load_tagger(checkpoint).label([span_of(clip) for clip in clips], PREDICTIONS)
     return {clip.id: answer for clip, answer in zip(clips, answers, strict=True)}

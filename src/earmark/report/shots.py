@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING
 
 from earmark.evaluate.base import OK
 from earmark.records import Score
-
-from .drawing import (
-    INK,
-    SMALL_HEIGHT_IN,
-    SMALL_WIDTH_IN,
-    axes_of,
-    interval,
-    logarithmic,
-)
-from .plots import MARKS
-from .probes import ENCODERS
-from .stages import Finished
+from earmark.report.plots import MARKS
+from earmark.report.probes import ENCODERS
+from earmark.report.run import Finished
+from earmark.report.svg import INK, SMALL_HEIGHT_IN, SMALL_WIDTH_IN, axes_of, interval, logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from earmark.annotate.vocabulary.config import PAPER_SIZES
-from earmark.annotate.vocabulary.facts import CurvePoint
-
-from .drawing import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic, panels_of
-from .tags import TagFacts
+from earmark.annotate.vocabulary.stats import CurvePoint
+from earmark.report.svg import BLUE, GREEN, GREY, INK, ORANGE, axes_of, logarithmic, panels_of
+from earmark.report.vocabulary import TagFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,8 @@ from jaxtyping import Float64
 
 from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.supervision import Materials, TextFacts
-
-from .stages import Finished
-from .training_log import Curve, LogRow, curve_of, names_of, read_log, thin, values_of
+from earmark.report.run import Finished
+from earmark.report.training_log import Curve, LogRow, curve_of, names_of, read_log, thin, values_of
 
 PART = "loss/"
 WEIGHT = "loss/weight/"

@@ -22,7 +22,7 @@ class AuditStage(Stage):
     def settings(self) -> Any:
         """Return what is compared with what, and all that can change either side."""
         from earmark.annotate.audit import results
-        from earmark.annotate.audit.texts import inputs_digest
+        from earmark.annotate.audit.captions import inputs_digest
 
         config = self.recipe.audit
         other = None if config.against is None else tagger_settings(config.against, self.backends)

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from earmark.annotate.backends.base import Backend
 from earmark.annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConfig
-from earmark.annotate.backends.configs import TaggerConfig
 from earmark.annotate.backends.endpoint import EndpointConfig
+from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.execute.estimate import Estimate
-from earmark.annotate.execute.estimate import estimate as estimate_job
 from earmark.annotate.execute.job import BackendConfig, Job
-from earmark.annotate.execute.run import answer_all
+from earmark.annotate.jobs.estimate import Estimate
+from earmark.annotate.jobs.estimate import estimate as estimate_job
+from earmark.annotate.jobs.run import answer_all
 from earmark.config import check_packages
 from earmark.recipe import Recipe
 from earmark.records import Clip, Labels, stream_parquet

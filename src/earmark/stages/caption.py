@@ -11,7 +11,7 @@ from typing import Any
 from earmark.annotate import caption
 from earmark.annotate.backends.chat import ChatConfig
 from earmark.annotate.execute.job import BackendConfig, Job
-from earmark.annotate.reading import lint, summary
+from earmark.annotate.parsing import lint, summary
 from earmark.stages.base import (
     BackendStage,
     Counts,

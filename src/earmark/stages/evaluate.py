@@ -22,7 +22,7 @@ class EvaluateStage(Stage):
     def settings(self) -> Any:
         """Return what is measured; not where copies of datasets lie, nor the device."""
         from earmark.evaluate.datasets.sources import source_digests
-        from earmark.evaluate.sources import model_digests
+        from earmark.evaluate.fingerprints import model_digests
         from earmark.evaluate.version import VERSION
 
         config = self.recipe.evaluate

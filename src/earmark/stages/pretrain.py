@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.backends.configs import told_name
+from earmark.annotate.backends.registry import told_name
 from earmark.pretrain.config import shaping
 from earmark.pretrain.loop.distributed import world_from_environment
 from earmark.records import Clip, Example, stream_parquet
@@ -48,9 +48,9 @@ class PretrainStage(Stage):
         """Train; the first process writes the model cards."""
         from earmark.annotate.manifest import licences_used
         from earmark.annotate.vocabulary import Vocabulary
-        from earmark.pretrain.checkpoints.card import describe_data
+        from earmark.pretrain.checkpoint.model_card import describe_data
         from earmark.pretrain.checkpoints.cards import write_cards
-        from earmark.pretrain.loop.run import pretrain
+        from earmark.pretrain.loop.trainer import pretrain
         from earmark.pretrain.supervision import without_unread_texts
 
         recipe = self.recipe

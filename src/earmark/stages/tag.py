@@ -11,7 +11,7 @@ from typing import Any
 
 from earmark.annotate import tag
 from earmark.annotate.execute.job import BackendConfig, Job
-from earmark.annotate.reading import tag_parser
+from earmark.annotate.parsing import tags
 from earmark.stages.base import (
     BackendStage,
     Counts,
@@ -79,7 +79,7 @@ class TagStage(Stage):
 
     def settings(self) -> Any:
         """Return the version of the parser."""
-        return tag_parser.VERSION
+        return tags.VERSION
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Parse each answer."""

@@ -34,7 +34,7 @@ class VocabularyStage(Stage):
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Count the tags and choose among them."""
         from earmark.annotate.vocabulary.build import write_vocabulary
-        from earmark.annotate.vocabulary.facts import Facts
+        from earmark.annotate.vocabulary.stats import Facts
 
         counts = write_vocabulary([inputs["tag"] / "tags.parquet"], self.recipe.vocabulary, folder)
         for line in Facts.load(folder).sentences:

@@ -16,12 +16,12 @@ from earmark.config import ConfigError, to_plain
 from earmark.pipeline import check, set_latest_run, stages_of
 from earmark.pipeline import run as run_pipeline
 from earmark.progress import track
+from earmark.study.aggregate import gather
 from earmark.study.config import OneMachine, StudyConfig
-from earmark.study.gather import gather
 from earmark.study.plan import Plan, Planned, alone, plan_study
-from earmark.study.processes import run_here
 from earmark.study.results import DONE, NOT_RUN, Study, write_study
 from earmark.study.rooms import run_folder, study_folder
+from earmark.study.runners import run_here
 from earmark.study.spread import run_on_ray
 from earmark.study.tables import unequal_audio, write_tables
 from earmark.workspace import StageFolder, locked, write_text

@@ -10,8 +10,8 @@ from typing import Any
 from earmark.annotate.execute.cluster import ray_cluster
 from earmark.progress import Progress
 from earmark.study.config import RayCluster
-from earmark.study.one_run import conclude
-from earmark.study.processes import start_run
+from earmark.study.runners import start_run
+from earmark.study.worker import conclude
 
 NO_CODE = 1
 

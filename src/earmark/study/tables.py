@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from earmark.evaluate.format import called
 from earmark.evaluate.resamples import Measure
-from earmark.evaluate.table import called
 from earmark.study.results import DONE, OTHER_CLIPS, Cell, Difference, Run, Study
 from earmark.workspace import write_text
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.caption import caption_job, read_caption, write_captions
-from earmark.annotate.execute.answers import Answer
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.prompts import PromptTable
-from earmark.annotate.execute.run import answer_all
-from earmark.annotate.reading.lint import LintConfig
+from earmark.annotate.jobs.answers import Answer
+from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.parsing.lint import LintConfig
 from earmark.records import Caption, Clip, Rejected, read_parquet, write_jsonl, write_parquet
 from factories import new_clip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.ledger import Journal
+from earmark.annotate.journal import Journal
 from earmark.records import TagSet
 
 
@@ -87,7 +87,7 @@ def test_rows_are_read_from_their_places_in_any_order(path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from earmark.annotate.ledger import Journal
+from earmark.annotate.journal import Journal
 from earmark.records import TagSet
 
 journal = Journal(Path(sys.argv[1]), TagSet)

@@ -18,7 +18,7 @@ import pytest
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.lexical import LexicalConfig, model
-from earmark.annotate.backends.lexical.tagging import tags_of
+from earmark.annotate.backends.lexical.extract import tags_of
 from earmark.annotate.backends.lexical.words import PARTICIPLES, SCAFFOLD, WEAK
 from earmark.config import ConfigError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from earmark.annotate.backends.base import Prompt
+from earmark.annotate.backends.compare import leading_share, parity
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.parity import leading_share, parity
 
 
 def test_share_of_equal_leading_words(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from earmark.annotate.findings import Finding, decide
-from earmark.annotate.ledger import Journal
+from earmark.annotate.journal import Journal
 from earmark.annotate.scan import ScanConfig, hash_file, listen, scan
 from earmark.config import Config, ConfigError, decode
 from earmark.records import Clip, Rejected, Source, read_parquet, write_parquet

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.annotate.semantics import TEMPLATE, Embedder
+from earmark.annotate.sentence_encoder import TEMPLATE, Embedder
 from earmark.config import ConfigError
 
 pytestmark = pytest.mark.skipif(

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from earmark.annotate.groups import Leak, find_leaks, groups_of
-from earmark.annotate.splits import SPLITS, Deal, deal
-from earmark.annotate.windows import Window, window_clip
+from earmark.annotate.segment import Window, window_clip
+from earmark.annotate.splits import Deal, deal
 from earmark.config import ConfigError
-from earmark.records import Clip, Example, Labels
+from earmark.records import SPLITS, Clip, Example, Labels
 from factories import new_clip, new_example
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.execute.answers import Answer
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.run import answer_all
+from earmark.annotate.jobs.answers import Answer
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import UNREADABLE, read_parse_report, read_tags, tag_job, write_tags
 from earmark.records import Caption, Rejected, TagSet, read_parquet, write_jsonl, write_parquet
 

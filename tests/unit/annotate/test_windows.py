@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.loudness import measure_level
-from earmark.annotate.windows import (
+from earmark.annotate.segment import (
     Window,
     hop_power,
     measure_windows,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from earmark.config import ConfigError
-from earmark.corpora.lines import Line, read_lines, table_suffix, texts
+from earmark.corpora.table_reader import Line, read_lines, table_suffix, texts
 
 ROWS = [{"path": "a.wav", "label": "dog"}, {"path": "b, c.wav", "label": "caf\u00e9"}]
 CSV = 'path,label\na.wav,dog\n"b, c.wav",caf\u00e9\n'

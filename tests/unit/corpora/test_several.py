@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from earmark.config import ConfigError, decode
-from earmark.corpora.several import SeveralConfig
+from earmark.corpora.concat import SeveralConfig
 from earmark.corpora.table import TableConfig
 from earmark.recipe import Recipe
 from earmark.records import Rejected, Source

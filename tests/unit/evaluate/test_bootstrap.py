@@ -1,13 +1,8 @@
 import numpy as np
 import pytest
 
-from earmark.evaluate import bootstrap
-from earmark.evaluate.bootstrap import (
-    bootstrapped,
-    clips_digest,
-    percentile_interval,
-    resample_weights,
-)
+from earmark import bootstrap
+from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval, resample_weights
 from earmark.records import Example
 from factories import new_example
 

@@ -18,7 +18,7 @@ from earmark.evaluate.config import (
     ExternalChoice,
     QuestionsConfig,
 )
-from earmark.evaluate.sources import model_digests, source_digest
+from earmark.evaluate.fingerprints import model_digests, source_digest
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.recipe import Recipe
 from earmark.stages.base import BackendCache
@@ -105,9 +105,9 @@ def test_torch_is_not_imported_for_it() -> None:
     code = """
 import sys
 from earmark.evaluate.config import EvaluateConfig, ExternalChoice
-from earmark.evaluate.sources import model_digests
+from earmark.evaluate.fingerprints import model_digests
 from earmark.evaluate.datasets.sources import source_digests
-target = "earmark.pretrain.encoders.statistics:LogMelStatistics"
+target = "earmark.pretrain.encoders.log_mel_stats:LogMelStatistics"
 config = EvaluateConfig(encoders={"one": ExternalChoice(target=target)})
 assert model_digests(config)["encoders.one"] != "absent"
 source_digests(config)

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from earmark.audio import AudioError
+from earmark.evaluate.array_cache import Kept, read_part, write_part
 from earmark.evaluate.features import CachedEncoder, encoder_fingerprint, thinned
-from earmark.evaluate.parts import Kept, read_part, write_part
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
 from factories import new_example

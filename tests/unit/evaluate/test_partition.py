@@ -5,9 +5,9 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.partition import Partition, partition
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.build import probes_of
+from earmark.evaluate.splits import Partition, partition
 from earmark.records import Example
 from factories import new_example
 

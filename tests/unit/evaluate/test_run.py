@@ -7,11 +7,11 @@ import soundfile
 
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
+from earmark.bootstrap import percentile_interval
 from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
-from earmark.evaluate.bootstrap import percentile_interval
 from earmark.evaluate.config import CheckpointChoice, EvaluateConfig, ExternalChoice, TaskConfig
-from earmark.evaluate.contenders import contenders_of, fresh, log_mel, trained
+from earmark.evaluate.encoders import contenders_of, fresh, log_mel, trained
 from earmark.evaluate.leakage.leak import Leak
 from earmark.evaluate.resamples import measure_of, read_resamples
 from earmark.evaluate.run import evaluate
@@ -158,7 +158,7 @@ def test_any_other_encoder_is_measured_beside_them(
         encoders={
             "again": CheckpointChoice(path=str(checkpoint)),
             "statistics": ExternalChoice(
-                target="earmark.pretrain.encoders.statistics:LogMelStatistics"
+                target="earmark.pretrain.encoders.log_mel_stats:LogMelStatistics"
             ),
         },
     )
@@ -199,7 +199,7 @@ def test_an_encoder_whose_source_was_edited_is_another_one(
     monkeypatch.syspath_prepend(tmp_path)
     source = tmp_path / "an_external_encoder.py"
     lines = (
-        "from earmark.pretrain.encoders.statistics import LogMelStatistics",
+        "from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics",
         "class Mine(LogMelStatistics):",
         "    pass",
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from earmark.evaluate.base import Comparison
-from earmark.evaluate.table import score_table
+from earmark.evaluate.format import score_table
 from earmark.records import Score
 
 NAN = float("nan")

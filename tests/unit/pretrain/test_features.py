@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from earmark.pretrain.features import CACHED_FRAMES, LogMel
+from earmark.pretrain.encoders.log_mel import CACHED_FRAMES, LogMel
 
 
 def reference(wave: np.ndarray, rate: int, bins: int) -> np.ndarray:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from earmark.pretrain.config import AdamWConfig, OptimiserConfig, PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.optim.schedules import cosine, eden
 from earmark.pretrain.optimisers.base import Optimiser, within_norm
 from earmark.pretrain.optimisers.build import build_optimiser
-from earmark.pretrain.optimisers.schedule import cosine, eden
 
 STEPS = 7
 

@@ -23,7 +23,7 @@ from earmark.annotate.audit.results import (
     Shape,
 )
 from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyConfig, VocabularyEntry
-from earmark.annotate.vocabulary.facts import CurvePoint, Facts, StepChange
+from earmark.annotate.vocabulary.stats import CurvePoint, Facts, StepChange
 from earmark.records import write_parquet
 
 MATCHES = ("exact", "lemma", "semantic")

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from earmark.records import Example
-from earmark.report.document import embed_json
-from earmark.report.explorer import AUDIO_BUDGET_BYTES, HEARD, choose, explore, nearest, sample
-from earmark.report.stages import finished
-from earmark.report.tags import read_tags
+from earmark.report.render import embed_json
+from earmark.report.run import finished
+from earmark.report.tag_explorer import AUDIO_BUDGET_BYTES, HEARD, choose, explore, nearest, sample
+from earmark.report.vocabulary import read_tags
 
 MANIFEST = ("manifest", "manifest.parquet", Example)
 

@@ -3,7 +3,7 @@ import msgspec
 from earmark.records import Rejected
 from earmark.report import write_report
 from earmark.report.funnel import Step, check, read_funnel
-from earmark.report.stages import finished
+from earmark.report.run import finished
 from earmark.workspace import write_text
 
 

@@ -12,7 +12,7 @@ import soundfile
 
 from earmark.config import ConfigError
 from earmark.report import write_report
-from earmark.report.stages import OPTIONAL, PURPOSE
+from earmark.report.run import OPTIONAL, PURPOSE
 from earmark.workspace import Workspace, write_text
 
 LOADING = ("src", "srcset", "href", "xlink:href", "poster", "data", "action", "background")

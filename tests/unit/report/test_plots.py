@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from earmark.records import Score
-from earmark.report import drawing, plots
+from earmark.report import plots
 from earmark.report.probes import ENCODERS, Probe
 from earmark.report.training import Training
 from earmark.report.training_log import Curve
@@ -49,7 +49,7 @@ DRAWINGS = {
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_plot_is_wellformed_and_takes_its_colours_from_the_page(name: str):
     svg = DRAWINGS[name]()
-    for stand_in in drawing.VARIABLES:
+    for stand_in in svg.VARIABLES:
         assert stand_in not in svg
     assert "var(--" in svg
     assert "currentColor" in svg

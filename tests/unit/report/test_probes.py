@@ -1,7 +1,7 @@
 from earmark.evaluate.base import Comparison
-from earmark.report.headline import read_headline
 from earmark.report.probes import Probe, judge, read_probes
-from earmark.report.stages import finished
+from earmark.report.run import finished
+from earmark.report.summary import read_headline
 
 
 def probe(task: str, low: float, high: float, status: str = "ok", than: str = "random") -> Probe:

@@ -5,8 +5,8 @@ import numpy as np
 import soundfile
 
 from earmark.records import Clip, Example, Span, read_parquet
+from earmark.report.run import finished
 from earmark.report.samples import LONGEST_S, encode, read_samples, spread
-from earmark.report.stages import finished
 from factories import new_clip
 
 

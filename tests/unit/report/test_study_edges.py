@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from earmark.report.study import write_study_page
-from earmark.report.study.curves import number_curves
 from earmark.report.study.forest import MOST_TASKS, forests, reach
-from earmark.report.study.found import Found
 from earmark.report.study.heat_map import heat_map
+from earmark.report.study.model import Found
+from earmark.report.study.plots import number_curves
 from earmark.report.study.tables import axis_tables
 from earmark.report.study.verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 from earmark.study.results import Study

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from earmark.report.study import write_study_page
-from earmark.report.study.curves import number_curves, shot_curves
-from earmark.report.study.found import Found, judge
 from earmark.report.study.heat_map import heat_map
+from earmark.report.study.model import Found, judge
+from earmark.report.study.plots import number_curves, shot_curves
 from earmark.report.study.tables import axis_tables, costs, folders
 from earmark.report.study.verdicts import arm_verdicts, read_headline, thin_tasks
 from earmark.study.results import Study

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from earmark.annotate.audit.results import MapPoint
-from earmark.annotate.vocabulary.facts import CurvePoint
-from earmark.report import audit_plots, drawing, tag_map, tag_plots
+from earmark.annotate.vocabulary.stats import CurvePoint
+from earmark.report import audit_plots, svg, tag_map, tag_plots
 from earmark.report.audit import read_audit
-from earmark.report.stages import finished
-from earmark.report.tags import read_tags
+from earmark.report.run import finished
+from earmark.report.vocabulary import read_tags
 
 HOSTILE = "<b>$x^2$</b> & 録音"
 
@@ -43,7 +43,7 @@ def test_a_drawing_is_wellformed_named_and_small(drawings, name):
     assert root.get("role") == "img"
     assert root.get("aria-label")
     assert len(drawings[name]) < 60_000
-    for stand_in in drawing.VARIABLES:
+    for stand_in in svg.VARIABLES:
         assert stand_in not in drawings[name]
 
 

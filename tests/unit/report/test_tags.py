@@ -3,10 +3,10 @@ import pytest
 
 from earmark.annotate.audit.results import MOST_TAGS
 from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
-from earmark.annotate.vocabulary.facts import FACTS, CurvePoint, Facts
+from earmark.annotate.vocabulary.stats import FACTS, CurvePoint, Facts
 from earmark.report import write_report
-from earmark.report.stages import finished
-from earmark.report.tags import (
+from earmark.report.run import finished
+from earmark.report.vocabulary import (
     MOST_ALIASES,
     domain_shares,
     list_tag,

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Int, Int64
 
-from .intervals import Rates, grouped, rates
-from .judge import Table, judge
-from .labelled import Labelled
-from .match import Matcher
-from .results import Agreement, Match
+from earmark.annotate.audit.counts import Table, judge
+from earmark.annotate.audit.intervals import Rates, grouped, rates
+from earmark.annotate.audit.labelled import Labelled
+from earmark.annotate.audit.matching import Matcher
+from earmark.annotate.audit.results import Agreement, Match
 
 LEAST_CLIPS = 5
 """A label that fewer clips carry gets no row of its own: its interval would say nothing."""

@@ -6,10 +6,9 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from earmark.annotate.audit.config import AuditConfig
+from earmark.annotate.audit.label_lists import read_list
 from earmark.config import ConfigError, check_packages, nearest
-
-from .config import AuditConfig
-from .label_lists import read_list
 
 
 def check(config: AuditConfig) -> None:

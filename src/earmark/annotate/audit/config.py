@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.backends.chat import ChatConfig, check_tagging
-from earmark.annotate.backends.configs import TaggerConfig
+from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.vocabulary.config import Domain
 from earmark.config import Config, ConfigError, Name, Package, PositiveInt
-from earmark.corpora.lines import JSON_LINES
+from earmark.corpora.table_reader import JSON_LINES
 
 CORPUS = "corpus"
 """What the clips are called beside text sources."""

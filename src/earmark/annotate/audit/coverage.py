@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from earmark.annotate.semantics import Meaning
-
-from .match import matchers
-from .results import ListCoverage
+from earmark.annotate.audit.matching import matchers
+from earmark.annotate.audit.results import ListCoverage
+from earmark.annotate.sentence_encoder import Meaning
 
 
 def coverage(

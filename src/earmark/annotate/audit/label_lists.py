@@ -9,9 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
+from earmark.annotate.audit.config import LabelList
 from earmark.config import ConfigError, nearest
-
-from .config import LabelList
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 KNOWN = (".txt", ".json", *DELIMITERS)

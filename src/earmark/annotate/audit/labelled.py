@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt64
 
-from .names import denies
+from earmark.annotate.audit.names import denies
 
 BLOCK = 65_536
 """Rows that are judged at a time."""

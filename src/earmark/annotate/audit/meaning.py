@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.semantics import TEMPLATE, Meaning
+from earmark.annotate.sentence_encoder import TEMPLATE, Meaning
 
 NEAR = 0.89
 """Cosine from which two names mean the same, chosen on AudioSet's names and MiniLM.

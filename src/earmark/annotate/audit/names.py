@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from earmark.annotate.vocabulary.normaliser.inflection import word_lemma
 from earmark.annotate.vocabulary.normaliser.spelling import american_word
+from earmark.annotate.vocabulary.normalize.inflection import word_lemma
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 SYNONYMS = re.compile(r"[,;/|]|\betc\b\.?")

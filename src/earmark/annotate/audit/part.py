@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from earmark.annotate.semantics import Meaning
+from earmark.annotate.audit.agreement import LEAST_CLIPS, agreement
+from earmark.annotate.audit.labelled import Labelled
+from earmark.annotate.audit.matching import matchers
+from earmark.annotate.audit.results import Agreement, ParserScore, Shape
+from earmark.annotate.sentence_encoder import Meaning
 from earmark.records import Rejected
-
-from .agreement import LEAST_CLIPS, agreement
-from .labelled import Labelled
-from .match import matchers
-from .results import Agreement, ParserScore, Shape
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,15 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from earmark.annotate.backends.configs import TaggerConfig
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.on_ray import RayConfig
-from earmark.annotate.semantics import Embedder, Meaning
-from earmark.annotate.vocabulary import Vocabulary
-from earmark.annotate.vocabulary.build import write_vocabulary
-from earmark.annotate.vocabulary.locking.opening import LOCK
-from earmark.config import ConfigError
-from earmark.records import Rejected, write_parquet
-from earmark.workspace import write_text
-
-from .check import check
-from .config import AUDIOSET, AuditConfig
-from .corpus import audit_corpus
-from .coverage import coverage
-from .label_lists import audioset, read_list
-from .meaning import Remembered
-from .part import Part
-from .results import (
+from earmark.annotate.audit.captions import title
+from earmark.annotate.audit.check import check
+from earmark.annotate.audit.config import AUDIOSET, AuditConfig
+from earmark.annotate.audit.coverage import coverage
+from earmark.annotate.audit.label_lists import audioset, read_list
+from earmark.annotate.audit.labels import audit_corpus
+from earmark.annotate.audit.meaning import Remembered
+from earmark.annotate.audit.part import Part
+from earmark.annotate.audit.results import (
     AGREEMENT,
     COVERAGE,
     MAP,
@@ -40,9 +30,18 @@ from .results import (
     ParserScore,
     Shape,
 )
-from .tag_map import tag_map
-from .text_study import TEXTS, audit_texts
-from .texts import title
+from earmark.annotate.audit.tag_map import tag_map
+from earmark.annotate.audit.text_study import TEXTS, audit_texts
+from earmark.annotate.backends.registry import TaggerConfig
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.sentence_encoder import Embedder, Meaning
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.annotate.vocabulary.build import write_vocabulary
+from earmark.annotate.vocabulary.locking.opening import LOCK
+from earmark.config import ConfigError
+from earmark.records import Rejected, write_parquet
+from earmark.workspace import write_text
 
 
 def audit(

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.records import read_parquet
-
-from .results import (
+from earmark.annotate.audit.results import (
     AGREEMENT,
     COVERAGE,
     NOTES,
@@ -21,6 +19,7 @@ from .results import (
     ParserScore,
     Shape,
 )
+from earmark.records import read_parquet
 
 
 def summary(folder: Path) -> str:

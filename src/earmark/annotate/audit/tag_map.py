@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from earmark.annotate.semantics import Meaning
+from earmark.annotate.audit.meaning import embed_names
+from earmark.annotate.audit.names import alternatives, words_of
+from earmark.annotate.audit.results import MOST_TAGS, MapPoint
+from earmark.annotate.sentence_encoder import Meaning
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
-
-from .meaning import embed_names
-from .names import alternatives, words_of
-from .results import MOST_TAGS, MapPoint
 
 PERPLEXITY = 30
 """About how many neighbours a point keeps; fewer where there are few points."""

@@ -8,20 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.annotate.backends.configs import TaggerConfig
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.on_ray import RayConfig
-from earmark.annotate.semantics import Meaning
-from earmark.annotate.vocabulary.choosing.domains import seed_domain
+from earmark.annotate.audit.captions import (
+    SourceRow,
+    caption_id,
+    read_source,
+    tag_texts,
+    title,
+    write_texts,
+)
+from earmark.annotate.audit.config import AuditConfig, TextSource
+from earmark.annotate.audit.labelled import Labelled
+from earmark.annotate.audit.part import Part, held_against
+from earmark.annotate.audit.results import ParserScore
+from earmark.annotate.audit.statistics import ShapeTally
+from earmark.annotate.audit.taggers import Sampled, compare, sample
+from earmark.annotate.backends.registry import TaggerConfig
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.sentence_encoder import Meaning
+from earmark.annotate.vocabulary.domains import seed_domain
 from earmark.records import Caption, Rejected, TagSet, read_parquet, write_parquet
-
-from .config import AuditConfig, TextSource
-from .labelled import Labelled
-from .parsers import Sampled, compare, sample
-from .part import Part, held_against
-from .results import ParserScore
-from .shape import ShapeTally
-from .texts import SourceRow, caption_id, read_source, tag_texts, title, write_texts
 
 TEXTS, AGAINST = "texts", "against"
 """Where the captions are tagged, and where a sample of them is by the second tagger."""

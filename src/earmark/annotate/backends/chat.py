@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from earmark.annotate.backends.base import Prompt
 from earmark.config import (
     Config,
     ConfigError,
@@ -15,8 +16,6 @@ from earmark.config import (
     PositiveFloat,
     PositiveInt,
 )
-
-from .base import Prompt
 
 FEWEST_TAGS, MOST_TAGS = 5, 10
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.config import Config, ConfigError, fingerprint
 from earmark.records import Row, read_jsonl
-
-from .base import NOTHING, Backend, Completion, Prompt, Refusal
 
 
 class ScriptedConfig(Config, frozen=True, kw_only=True, tag="scripted", tag_field="kind"):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from earmark.annotate.canary.prober import LOST
+from earmark.annotate.canary.probes import LONG, SILENCE, TOO_LONG
+from earmark.annotate.canary.replies import Finding, Reply, quote
 from earmark.workspace import StageError
-
-from .asking import LOST
-from .replies import Finding, Reply, quote
-from .sounds import LONG, SILENCE, TOO_LONG
 
 LONG_CAUSES = (
     "max_model_len of the server is too small for the audio's tokens and the answer's",

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from earmark.annotate.backends.base import Backend
+from earmark.annotate.canary.failures import stop_if_never_there
+from earmark.annotate.canary.prober import Interview
+from earmark.annotate.canary.replies import Finding, Reply
+from earmark.annotate.canary.verdict import counts, explain, record, stop_if_bad
 from earmark.annotate.loops import run_to_end
-
-from .asking import Interview
-from .failures import stop_if_never_there
-from .replies import Finding, Reply
-from .verdict import counts, explain, record, stop_if_bad
 
 
 def hold(

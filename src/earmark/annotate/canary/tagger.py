@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from earmark.annotate.backends.base import Backend, Prompt
-
-from .asking import Interview, Sleep
-from .likeness import content_words, likeness
-from .replies import Finding, Reply, answered, quote
-from .session import hold
+from earmark.annotate.canary.likeness import content_words, likeness
+from earmark.annotate.canary.prober import Interview, Sleep
+from earmark.annotate.canary.replies import Finding, Reply, answered, quote
+from earmark.annotate.canary.session import hold
 
 SPEECH, MUSIC = "speech", "music"
 

@@ -8,13 +8,18 @@ from pathlib import Path
 import msgspec
 
 from earmark.annotate.backends.base import Backend
+from earmark.annotate.canary.batch_checks import find_mixed
+from earmark.annotate.canary.checks import (
+    find_blank,
+    find_cut,
+    find_ignored,
+    find_no_audio,
+    find_silence,
+)
+from earmark.annotate.canary.failures import find_long, find_refused, find_silence_refused
+from earmark.annotate.canary.replies import Finding, Reply
 from earmark.records import write_jsonl
 from earmark.workspace import StageError, write_text
-
-from .batches import find_mixed
-from .failures import find_long, find_refused, find_silence_refused
-from .hearing import find_blank, find_cut, find_ignored, find_no_audio, find_silence
-from .replies import Finding, Reply
 
 
 def judge(replies: Sequence[Reply], limit_s: float) -> list[Finding]:

@@ -9,9 +9,8 @@ from random import Random
 from msgspec.structs import replace
 
 from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
-
-from .answers import Answer
-from .job import Fault
+from earmark.annotate.execute.job import Fault
+from earmark.annotate.jobs.answers import Answer
 
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.5

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from earmark.annotate.backends.base import Backend
-
-from .prompts import PromptTable
+from earmark.annotate.jobs.job import PromptTable
 
 Fault = Callable[[str, str], str | None]
 """(text, finish reason) -> why the answer is turned down, or None."""

@@ -9,9 +9,8 @@ import sys
 import threading
 
 from earmark.config import ConfigError
-
-from .app import serve
-from .config import MockConfig, parse
+from earmark.testing.mock_server.config import MockConfig, parse
+from earmark.testing.mock_server.server import serve
 
 
 def main() -> int:

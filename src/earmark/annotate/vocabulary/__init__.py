@@ -1,6 +1,7 @@
 """Tags of a corpus to the Unified Tag System: normalise, count, score, select, lock."""
 
-from .config import DOMAINS, Domain, VocabularyConfig
-from .locking.lock import Vocabulary, VocabularyEntry
+from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
+from earmark.annotate.vocabulary.lockfile import VocabularyEntry
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 __all__ = ["DOMAINS", "Domain", "Vocabulary", "VocabularyConfig", "VocabularyEntry"]

@@ -8,17 +8,16 @@ import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
+from earmark.annotate.vocabulary.chosen import choose_vocabulary
+from earmark.annotate.vocabulary.config import VocabularyConfig
+from earmark.annotate.vocabulary.counting.corpus import TagCorpus
+from earmark.annotate.vocabulary.counting.filter import write_filtered
+from earmark.annotate.vocabulary.formats import write_labels
+from earmark.annotate.vocabulary.frozen import take_vocabulary
+from earmark.annotate.vocabulary.locking.opening import LOCK
+from earmark.annotate.vocabulary.result import Made
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.records import Rejected, write_parquet
-
-from .chosen import choose_vocabulary
-from .config import VocabularyConfig
-from .counting.corpus import TagCorpus
-from .counting.filtered import write_filtered
-from .frozen import take_vocabulary
-from .locking.exchange import write_labels
-from .locking.lock import Vocabulary
-from .locking.opening import LOCK
-from .made import Made
 
 UNREAD = "unread.parquet"
 """Rows of the sources that could not be counted, as `Rejected`; a stage's counts are of tags."""

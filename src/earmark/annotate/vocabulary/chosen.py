@@ -12,17 +12,22 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from earmark.annotate.vocabulary.choosing.selection import Ranking, choose
+from earmark.annotate.vocabulary.choosing.sizes import settle_size
+from earmark.annotate.vocabulary.config import VocabularyConfig
+from earmark.annotate.vocabulary.counting.corpus import TagCorpus
+from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
+from earmark.annotate.vocabulary.domains import seeds_of
+from earmark.annotate.vocabulary.folding import Folding, fold
+from earmark.annotate.vocabulary.lockfile import (
+    CountedSource,
+    DecisionsInForce,
+    Provenance,
+    VocabularyEntry,
+)
+from earmark.annotate.vocabulary.result import Counted, Made
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import fingerprint
-
-from .choosing.domains import seeds_of
-from .choosing.selection import Ranking, choose
-from .choosing.sizes import settle_size
-from .config import VocabularyConfig
-from .counting.corpus import TagCorpus
-from .folding import Folding, fold
-from .locking.lock import CountedSource, DecisionsInForce, Provenance, Vocabulary, VocabularyEntry
-from .made import Counted, Made
-from .people.decisions import Decisions, read_decisions
 
 
 def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:

@@ -101,7 +101,7 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
                 "vocabulary.normalise, or leave the aliases out"
             )
         if self.aliases:
-            from .normaliser.rounds import alias_table
+            from earmark.annotate.vocabulary.normalize.steps import alias_table
 
             alias_table(self.aliases, self.steps)
 

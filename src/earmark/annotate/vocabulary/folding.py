@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from earmark.annotate.vocabulary.config import NormaliserStep
+from earmark.annotate.vocabulary.decisions import Decisions
+from earmark.annotate.vocabulary.normalize.steps import Move, Normalised, fold_words, normalise
+from earmark.annotate.vocabulary.normalize.surface import LONGEST, drop_reason
+from earmark.annotate.vocabulary.people.verdicts import Verdicts
+from earmark.annotate.vocabulary.stats import StepChange
 from earmark.config import ConfigError
-
-from .config import NormaliserStep
-from .facts import StepChange
-from .normaliser.rounds import Move, Normalised, fold_words, normalise
-from .normaliser.surface import LONGEST, drop_reason
-from .people.decisions import Decisions
-from .people.verdicts import Verdicts
 
 NORMALISER_VERSION = 1
 """Raised whenever a step folds a tag otherwise than before."""

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.annotate.vocabulary.choosing.selection import Ranking
+from earmark.annotate.vocabulary.config import Domain, VocabularyConfig
+from earmark.annotate.vocabulary.counting.corpus import TagCorpus
+from earmark.annotate.vocabulary.domains import seeds_of
+from earmark.annotate.vocabulary.folding import Folding
+from earmark.annotate.vocabulary.locking.opening import open_vocabulary
+from earmark.annotate.vocabulary.result import Counted, Made
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import ConfigError
-
-from .choosing.domains import seeds_of
-from .choosing.selection import Ranking
-from .config import Domain, VocabularyConfig
-from .counting.corpus import TagCorpus
-from .folding import Folding
-from .locking.lock import Vocabulary
-from .locking.opening import open_vocabulary
-from .made import Counted, Made
 
 UNKNOWN = "not in the frozen vocabulary"
 

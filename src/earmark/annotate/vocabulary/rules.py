@@ -6,10 +6,9 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
+from earmark.annotate.vocabulary.config import VocabularyConfig
+from earmark.annotate.vocabulary.folding import NORMALISER_VERSION, new_names
 from earmark.config import ConfigError, fingerprint
-
-from .config import VocabularyConfig
-from .folding import NORMALISER_VERSION, new_names
 
 CHOICE_VERSION = 1
 """Raised whenever a score, a domain or the ranking comes out otherwise than before."""
@@ -41,7 +40,7 @@ def digest(config: VocabularyConfig) -> str:
 def _decided(config: VocabularyConfig) -> str:
     if not config.decisions:
         return ""
-    from .people.decisions import read_decisions
+    from earmark.annotate.vocabulary.decisions import read_decisions
 
     decisions = read_decisions(Path(config.decisions))
     list(new_names(decisions))  # each can be a tag
@@ -54,7 +53,7 @@ def _decided(config: VocabularyConfig) -> str:
 def _taken(config: VocabularyConfig) -> str:
     if not config.frozen:
         return ""
-    from .frozen import open_frozen
+    from earmark.annotate.vocabulary.frozen import open_frozen
 
     try:
         return open_frozen(config).fingerprint

@@ -27,7 +27,7 @@ from earmark.progress import Progress, track
 from earmark.records import Rejected, Source
 
 if TYPE_CHECKING:
-    from .plan import ClipPlan
+    from earmark.corpora.synthetic.plan import ClipPlan
 
 GENERATOR_VERSION = 2
 """Raised by every change that alters a single sample, label or caption of any clip."""
@@ -148,20 +148,20 @@ def _end_with_parent() -> None:
 
 
 def _make_clip(config: SyntheticConfig, index: int, folder: Path) -> None:
-    from .render import write_clip
+    from earmark.corpora.synthetic.render import write_clip
 
     plan = _plan(config, index)
     write_clip(plan, config.seed, config.shortest_s, config.longest_s, folder / plan.name)
 
 
 def _plan(config: SyntheticConfig, index: int) -> ClipPlan:
-    from .plan import plan_clip
+    from earmark.corpora.synthetic.plan import plan_clip
 
     return plan_clip(config.seed, index, config.shortest_s, config.longest_s)
 
 
 def _source(plan: ClipPlan, seed: int, folder: Path) -> Source:
-    from .describing import describe
+    from earmark.corpora.synthetic.captions import describe
 
     return Source(
         path=str(folder / plan.name),

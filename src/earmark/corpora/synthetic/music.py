@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import waves
-from .drums import PATTERNS, play_pattern
-from .instruments import INSTRUMENTS, Instrument, Note
-from .waves import Wave
+from earmark.corpora.synthetic import dsp
+from earmark.corpora.synthetic.drums import PATTERNS, play_pattern
+from earmark.corpora.synthetic.dsp import Wave
+from earmark.corpora.synthetic.instruments import INSTRUMENTS, Instrument, Note
 
 DRUMS = "drums"
 """The instrument of pieces for the drum kit alone."""
@@ -99,14 +99,14 @@ def perform(
 
     The instrument "drums" plays the kit's part alone.
     """
-    track = np.zeros(waves.count(duration_s))
+    track = np.zeros(dsp.count(duration_s))
     if instrument != DRUMS:
         _play_notes(track, piece, INSTRUMENTS[instrument], rng)
-        track = waves.scale_to_rms(track, 0.1)
+        track = dsp.scale_to_rms(track, 0.1)
     if drums or instrument == DRUMS:
         beat = play_pattern(duration_s, piece.tempo_bpm, piece.pattern, rng)
-        track += waves.scale_to_rms(beat, rng.uniform(0.05, 0.1))
-    return waves.fade(track, 0.005, 0.15)
+        track += dsp.scale_to_rms(beat, rng.uniform(0.05, 0.1))
+    return dsp.fade(track, 0.005, 0.15)
 
 
 def _play_notes(
@@ -117,12 +117,12 @@ def _play_notes(
     tuning = 2 ** (rng.uniform(-15, 15) / 1200)
     for event in piece.events:
         start_s = event.start * beat_s + abs(rng.normal(0, 0.006))
-        if start_s * waves.SAMPLE_RATE >= len(track):
+        if start_s * dsp.SAMPLE_RATE >= len(track):
             continue
         midi = instrument.lowest + piece.transposition + _semitones(piece.mode, event.degree)
         frequency_hz = 440.0 * 2 ** ((midi - 69) / 12) * tuning
         note = Note(frequency_hz, 0.92 * event.length * beat_s, brightness)
-        waves.place(track, instrument.play(note, rng), start_s, event.force * rng.uniform(0.8, 1))
+        dsp.place(track, instrument.play(note, rng), start_s, event.force * rng.uniform(0.8, 1))
 
 
 def _accompaniment(style: str, root: int, start: float) -> Sequence[Event]:

@@ -14,13 +14,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from earmark.corpora.synthetic.effects import CLEAN, TRAITS
+from earmark.corpora.synthetic.instruments import INSTRUMENTS
+from earmark.corpora.synthetic.music import DRUMS, SCALES, TEMPOS_BPM
+from earmark.corpora.synthetic.sounds import SOUNDS
+from earmark.corpora.synthetic.voices import Speaker, speakers
 from earmark.records import Labels
-
-from .instruments import INSTRUMENTS
-from .music import DRUMS, SCALES, TEMPOS_BPM
-from .production import CLEAN, TRAITS
-from .sounds import SOUNDS
-from .voices import Speaker, speakers
 
 BLOCK = ("speech",) * 7 + ("music",) * 6 + ("sound",) * 4 + ("mix",) * 3
 PRODUCTION_BLOCK = (CLEAN,) * 10 + tuple(trait for trait in TRAITS if trait != CLEAN) * 2

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from . import waves
-from .music import compose, perform
-from .plan import ClipPlan, Part, SoundPart, SpeechPart, Stream, generator
-from .production import TRAITS
-from .sounds import make
-from .speech import speak
-from .waves import SAMPLE_RATE, Wave
+from earmark.corpora.synthetic import dsp
+from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave
+from earmark.corpora.synthetic.effects import TRAITS
+from earmark.corpora.synthetic.music import compose, perform
+from earmark.corpora.synthetic.plan import ClipPlan, Part, SoundPart, SpeechPart, Stream, generator
+from earmark.corpora.synthetic.sounds import make
+from earmark.corpora.synthetic.speech import speak
 
 UNDER_DB = (-12.0, 0.0)
 """Level of the second part of a mix, relative to the first."""
@@ -29,13 +29,13 @@ def render_clip(
     rng = generator(seed, Stream.RENDERING, plan.index)
     first, *others = plan.parts
     wave = _render_part(first, seed, plan.duration_s, longest_s, rng)
-    wave = np.pad(wave, (0, max(waves.count(shortest_s) - len(wave), 0)))
-    wave = waves.scale_to_rms(wave, 0.1)
+    wave = np.pad(wave, (0, max(dsp.count(shortest_s) - len(wave), 0)))
+    wave = dsp.scale_to_rms(wave, 0.1)
     for part in others:
         under = _render_part(part, seed, len(wave) / SAMPLE_RATE, longest_s, rng)
-        wave = wave + waves.scale_to_rms(under, 0.1 * waves.decibels(rng.uniform(*UNDER_DB)))
-    tone = waves.noise(len(wave), rng, slope_db=3.0)
-    wave = wave + waves.decibels(rng.uniform(*ROOM_TONE_DBFS)) * tone
+        wave = wave + dsp.scale_to_rms(under, 0.1 * dsp.decibels(rng.uniform(*UNDER_DB)))
+    tone = dsp.noise(len(wave), rng, slope_db=3.0)
+    wave = wave + dsp.decibels(rng.uniform(*ROOM_TONE_DBFS)) * tone
     return TRAITS[plan.production](wave, rng).astype(np.float32)
 
 

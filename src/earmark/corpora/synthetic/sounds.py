@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import nature, objects, waves
-from .waves import Wave
+from earmark.corpora.synthetic import dsp, nature, objects
+from earmark.corpora.synthetic.dsp import Wave
 
 SOUNDS: Mapping[str, Callable[[float, np.random.Generator], Wave]] = {
     "rain": nature.rain,
@@ -31,5 +31,5 @@ SOUNDS: Mapping[str, Callable[[float, np.random.Generator], Wave]] = {
 
 def make(kind: str, duration_s: float, rng: np.random.Generator) -> Wave:
     """Make `duration_s` seconds of one kind of sound at an RMS of 0.1."""
-    wave = waves.fade(SOUNDS[kind](duration_s, rng), 0.01, 0.05)
-    return waves.scale_to_rms(wave, 0.1)
+    wave = dsp.fade(SOUNDS[kind](duration_s, rng), 0.01, 0.05)
+    return dsp.scale_to_rms(wave, 0.1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from earmark.audio import resample
-
-from . import espeak
-from .sentences import phrasebooks, sentence
-from .voices import VOICES, Speaker
-from .waves import SAMPLE_RATE, Wave, count, fade
+from earmark.corpora.synthetic import espeak
+from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave, count, fade
+from earmark.corpora.synthetic.sentences import phrasebooks, sentence
+from earmark.corpora.synthetic.voices import VOICES, Speaker
 
 ABOUT_S = 1.0
 """How far from the wanted duration speech may stay rather than start another sentence."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .sentences import phrasebooks
+from earmark.corpora.synthetic.sentences import phrasebooks
 
 
 @dataclass(frozen=True)

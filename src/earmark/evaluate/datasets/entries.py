@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from earmark.config import Config, ConfigError, Name, NonNegativeInt, Share, decode, nearest
-from earmark.evaluate.datasets.layout import Layout
+from earmark.evaluate.datasets.registry import Layout
 
 
 class Published(Config, frozen=True, kw_only=True):

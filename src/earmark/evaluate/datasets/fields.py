@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from earmark.corpora.lines import texts
+from earmark.corpora.table_reader import texts
 from earmark.evaluate.datasets.broken import no_field
 
 Fields = Mapping[str, Any]

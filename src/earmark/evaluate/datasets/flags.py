@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from earmark.evaluate.datasets.fields import Fields
-from earmark.evaluate.datasets.layout import Layout, TableRows
-from earmark.evaluate.datasets.lines import lines_of
+from earmark.evaluate.datasets.registry import Layout, TableRows
+from earmark.evaluate.datasets.tables import lines_of
 
 TAG = "tag"
 """The field that flags become."""

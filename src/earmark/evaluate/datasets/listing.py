@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.corpora.lines import Line
+from earmark.corpora.table_reader import Line
 from earmark.evaluate.datasets.audio_files import AudioFiles, stem_of
 from earmark.evaluate.datasets.broken import BrokenCopyError, existing_file
 from earmark.evaluate.datasets.fields import Fields, UnusableError, filled, several, single
 from earmark.evaluate.datasets.flags import flagged, kept_flags
-from earmark.evaluate.datasets.layout import Layout, NamedFiles, Rows, TableRows
-from earmark.evaluate.datasets.lines import joined, lines_of, objects_of
+from earmark.evaluate.datasets.registry import Layout, NamedFiles, Rows, TableRows
+from earmark.evaluate.datasets.tables import joined, lines_of, objects_of
 from earmark.records import SPLITS, Labels
 
 

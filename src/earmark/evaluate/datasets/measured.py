@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from earmark.evaluate.datasets.audio_files import AudioFiles
-from earmark.evaluate.datasets.index import Measured, measure
 from earmark.evaluate.datasets.listing import Listed, Lost
+from earmark.evaluate.datasets.measure import Measured, measure
 from earmark.records import SPLITS, Example, Labels
 
 SHOWN = 3  # of what was lost for one reason, as many as a message names

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from earmark.config import ConfigError, nearest
-from earmark.corpora.lines import read_lines, table_suffix
 from earmark.corpora.listing import existing
+from earmark.corpora.table_reader import read_lines, table_suffix
 from earmark.evaluate.config import TaskConfig
-from earmark.evaluate.datasets.layout import Layout, TableRows
+from earmark.evaluate.datasets.registry import Layout, TableRows
 from earmark.records import Example
 
 SURVEYED = 1000

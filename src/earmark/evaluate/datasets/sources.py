@@ -13,9 +13,9 @@ from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.datasets.audio_files import AudioFiles
 from earmark.evaluate.datasets.broken import BrokenCopyError
 from earmark.evaluate.datasets.entries import dataset_named, folder_of
-from earmark.evaluate.datasets.layout import Layout, NamedFiles
 from earmark.evaluate.datasets.listing import Listed, list_clips
 from earmark.evaluate.datasets.own_table import layout_of
+from earmark.evaluate.datasets.registry import Layout, NamedFiles
 
 ABSENT = "absent"
 

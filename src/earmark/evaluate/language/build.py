@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from earmark.evaluate.base import Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.language.retrieval import LitRetrieval, ZeroShotRetrieval
+from earmark.evaluate.retrieval.tasks import LitRetrieval, ZeroShotRetrieval
 from earmark.records import Example
 
 
@@ -30,7 +30,7 @@ def language_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[
             tasks.append(LitRetrieval(examples, retrieval, config))
     if config.captioning:
         # Here, so that a missing extra is told before anything is computed.
-        from earmark.evaluate.language.captioning import Captioning
+        from earmark.evaluate.captioning.task import Captioning
 
         tasks.extend(Captioning(examples, captioning, config) for captioning in config.captioning)
     return tasks

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from earmark.evaluate.language.ranking import DEPTHS, PRECISION_DEPTH
+from earmark.evaluate.retrieval.metrics import DEPTHS, PRECISION_DEPTH
 
 
 def chances(rights: Int64[np.ndarray, " queries"], candidates: int) -> dict[str, float]:

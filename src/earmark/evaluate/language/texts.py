@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from earmark.evaluate.config import TextSource
-from earmark.evaluate.partition import within
+from earmark.evaluate.splits import within
 from earmark.pretrain.supervision import texts as texts_of
 from earmark.records import Example, recording_of
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.evaluate.language.caption_metrics.tokens import ngrams, tokenise
+from earmark.evaluate.words import ngrams, tokenise
 
 SEEN_AT_LEAST = 2
 """Texts of train that a term must be in: one that a single text has tells texts of test nothing."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.evaluate.leakage.audio import LEAST_FRAMES, plausible, together, weigh
 from earmark.evaluate.leakage.candidates import Alignments, alignments
 from earmark.evaluate.leakage.fingerprint import COLUMNS, FRAME, HOP_S, SAMPLE_RATE
 from earmark.evaluate.leakage.leak import Leak, leak_of
-from earmark.evaluate.leakage.matching import LEAST_FRAMES, plausible, together, weigh
 from earmark.evaluate.leakage.store import Fingerprints, fingerprints_of
 from earmark.records import Example, Rejected
 

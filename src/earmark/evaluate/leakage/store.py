@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Int64, UInt32
 
 from earmark.audio import AudioError, load
+from earmark.evaluate.array_cache import read_part, write_part
 from earmark.evaluate.leakage.fingerprint import SAMPLE_RATE, fingerprint
-from earmark.evaluate.parts import read_part, write_part
 from earmark.progress import track
 from earmark.records import Example, Rejected, span_of
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from earmark.evaluate.base import Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.partition import Partition
+from earmark.evaluate.probes.base import Probe
 from earmark.evaluate.probes.classification import Classification
 from earmark.evaluate.probes.few_shot import FewShotProbe
+from earmark.evaluate.probes.knn import NearestProbe
 from earmark.evaluate.probes.linear import LinearProbe
-from earmark.evaluate.probes.nearest import NearestProbe
-from earmark.evaluate.probes.probe import Probe
+from earmark.evaluate.splits import Partition
 
 
 def probes_of(name: str, partitions: Sequence[Partition], config: EvaluateConfig) -> list[Task]:
@@ -37,6 +37,6 @@ def _probe(kind: str, config: EvaluateConfig) -> Probe:
         case "nearest":
             return NearestProbe()
         case _:
-            from earmark.evaluate.probes.attention import AttentionProbe
+            from earmark.evaluate.probes.attentive import AttentionProbe
 
             return AttentionProbe(config)

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from earmark.bootstrap import clips_digest
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
-from earmark.evaluate.bootstrap import clips_digest
 from earmark.evaluate.config import EvaluateConfig
 from earmark.evaluate.metrics import metric_named
-from earmark.evaluate.partition import Partition
+from earmark.evaluate.probes.base import Answer, Probe, ProbeError, question_of
 from earmark.evaluate.probes.outcome import Asked, no_outcome, outcome_of
-from earmark.evaluate.probes.probe import Answer, Probe, ProbeError, question_of
+from earmark.evaluate.splits import Partition
 from earmark.records import Example, recording_of
 
 SCORES_NOT_FINITE = "scores not finite"

@@ -18,9 +18,9 @@ from jaxtyping import Int64
 
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.partition import Part
+from earmark.evaluate.probes.base import Answer, Pooled, Probe, Question, pooled_features
 from earmark.evaluate.probes.linear import answer
-from earmark.evaluate.probes.probe import Answer, Pooled, Probe, Question, pooled_features
+from earmark.evaluate.splits import Part
 
 
 class FewShotProbe(Probe):

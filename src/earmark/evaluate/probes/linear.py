@@ -15,9 +15,7 @@ import numpy as np
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.config import EvaluateConfig
 from earmark.evaluate.metrics import MetricName, metric_named
-from earmark.evaluate.partition import Part
-from earmark.evaluate.probes.logistic import fit_path, log_likelihood
-from earmark.evaluate.probes.probe import (
+from earmark.evaluate.probes.base import (
     NOT_CONVERGED,
     Answer,
     Pooled,
@@ -26,6 +24,8 @@ from earmark.evaluate.probes.probe import (
     Question,
     pooled_features,
 )
+from earmark.evaluate.probes.logistic import fit_path, log_likelihood
+from earmark.evaluate.splits import Part
 
 
 class LinearProbe(Probe):

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from earmark.bootstrap import bootstrapped, percentile_interval
 from earmark.evaluate.base import NAN, OK, Confusion, Fit, Outcome
-from earmark.evaluate.bootstrap import bootstrapped, percentile_interval
 from earmark.evaluate.metrics import Metric
-from earmark.evaluate.probes.probe import Answer
+from earmark.evaluate.probes.base import Answer
 from earmark.records import Score
 
 

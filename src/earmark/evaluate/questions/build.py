@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from earmark.evaluate.base import Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.questions.asking import fields_of
+from earmark.evaluate.qa.questions import fields_of
 from earmark.evaluate.questions.choice import ChoiceTask
 from earmark.records import Example
 
 if TYPE_CHECKING:
-    from earmark.evaluate.questions.language_model import LanguageModelSource
+    from earmark.evaluate.qa.language_model import LanguageModelSource
 
 
 def question_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[Task]:
@@ -29,7 +29,7 @@ def question_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[
         fields = fields_of(examples, each)
         tasks.append(ChoiceTask(each, fields, config.bootstrap))
         if each.model:
-            from earmark.evaluate.questions.language_model import LanguageModelSource
+            from earmark.evaluate.qa.language_model import LanguageModelSource
             from earmark.evaluate.questions.steering import AdapterTask
 
             if each.model not in sources:

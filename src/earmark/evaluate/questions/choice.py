@@ -12,8 +12,8 @@ import numpy as np
 
 from earmark.evaluate.base import Aligned, FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import QuestionsConfig
-from earmark.evaluate.questions.asking import Field, Question, questions_of
-from earmark.evaluate.questions.scoring import Answered, Scorer
+from earmark.evaluate.qa.multiple_choice import Answered, Scorer
+from earmark.evaluate.qa.questions import Field, Question, questions_of
 from earmark.evaluate.questions.wording import statement_of
 from earmark.records import Example
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.qa.adapter_task import learn_to_answer
+from earmark.evaluate.qa.language_model import LanguageModelSource
+from earmark.evaluate.qa.multiple_choice import Answered, Scorer
+from earmark.evaluate.qa.questions import Field, Question, questions_of
 from earmark.evaluate.questions.adapter import hear
-from earmark.evaluate.questions.asking import Field, Question, questions_of
-from earmark.evaluate.questions.language_model import LanguageModelSource
-from earmark.evaluate.questions.learning import learn_to_answer
-from earmark.evaluate.questions.scoring import Answered, Scorer
 from earmark.records import SPLITS, Example
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from earmark.pretrain.checkpoints.card import Data, Training, write_card
+from earmark.pretrain.checkpoint.model_card import Data, Training, write_card
 from earmark.pretrain.checkpoints.checkpoint import read_settings
 from earmark.pretrain.checkpoints.weights import count_parameters
 from earmark.pretrain.config import PretrainConfig

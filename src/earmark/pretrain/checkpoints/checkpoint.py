@@ -22,8 +22,8 @@ import msgspec
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoint.folder import read_materials, write_materials
 from earmark.pretrain.checkpoints.folders import appearing
-from earmark.pretrain.checkpoints.materials import read_materials, write_materials
 from earmark.pretrain.checkpoints.tensors import fill, write_tensors
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import EncoderConfig

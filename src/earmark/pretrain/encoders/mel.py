@@ -15,7 +15,7 @@ HIGHEST_RATE_HZ = 768_000
 
 
 def check_mel_bins(sample_rate: int, mel_bins: int) -> None:
-    """Refuse a log-mel that `earmark.pretrain.features.LogMel` cannot compute.
+    """Refuse a log-mel that `earmark.pretrain.encoders.log_mel.LogMel` cannot compute.
 
     Raises:
         ConfigError: so many bins that a filter would lie between two bands of the spectrum; the

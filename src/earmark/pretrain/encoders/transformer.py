@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import PATCH, TransformerConfig
-from earmark.pretrain.features import FRAME_RATE, LogMel, length_mask, normalised
+from earmark.pretrain.encoders.log_mel import FRAME_RATE, LogMel, length_mask, normalised
 
 FEED_FORWARD_FACTOR = 4
 POSITION_KERNEL = 15

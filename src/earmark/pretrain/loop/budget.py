@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.loading.order import Order
+from earmark.pretrain.data.sampler import Order
 from earmark.records import Example
 
 

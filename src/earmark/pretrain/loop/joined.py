@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from earmark.pretrain.loading.batches import Batch
+from earmark.pretrain.data.loader import Batch
 from earmark.pretrain.objectives.base import Loss
 from earmark.records import Example
 

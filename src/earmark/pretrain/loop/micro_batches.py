@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from earmark.pretrain.data.loader import Batch, load_batch, prefetch
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.loading.batches import Batch, load_batch, prefetch
 from earmark.pretrain.loop.budget import order_of
 from earmark.pretrain.loop.distributed import World
 from earmark.pretrain.loop.plan import Plan

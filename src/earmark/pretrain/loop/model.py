@@ -8,7 +8,7 @@ import torch
 
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint
-from earmark.pretrain.loop.average import Average
+from earmark.pretrain.loop.ema import Average
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.start import Start
 from earmark.pretrain.loop.state import Kept, restore

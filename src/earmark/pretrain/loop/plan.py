@@ -11,7 +11,7 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import fingerprint
 from earmark.pretrain.config import PretrainConfig, shaping
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.loop.examples import Splits
+from earmark.pretrain.loop.data import Splits
 from earmark.pretrain.objectives.config import ObjectiveConfig
 from earmark.records import Example
 

@@ -10,8 +10,8 @@ import msgspec
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import resolved
+from earmark.pretrain.checkpoint.folder import read_materials
 from earmark.pretrain.checkpoints.checkpoint import read_settings
-from earmark.pretrain.checkpoints.materials import read_materials
 from earmark.pretrain.encoders.config import EncoderConfig
 from earmark.pretrain.loop.journal import tell
 from earmark.pretrain.loop.plan import Plan

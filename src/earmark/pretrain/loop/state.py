@@ -18,7 +18,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, write_checkpoint
 from earmark.pretrain.checkpoints.folders import appearing
 from earmark.pretrain.checkpoints.tensors import fill, read_tensors, write_tensors
-from earmark.pretrain.loop.average import Average
+from earmark.pretrain.loop.ema import Average
 from earmark.pretrain.optimisers.base import Optimiser
 from earmark.workspace import write_text
 

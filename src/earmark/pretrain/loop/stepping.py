@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from earmark.pretrain.data.loader import Batch
 from earmark.pretrain.device import autocast
 from earmark.pretrain.encoders.base import Augment
-from earmark.pretrain.loading.batches import Batch
 from earmark.pretrain.loop.joined import (
     Heard,
     Joined,
@@ -32,7 +32,7 @@ from earmark.pretrain.loop.state import Reached
 from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.base import Loss
 from earmark.pretrain.optimisers.base import within_norm
-from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.seeds import derived_seed
 
 
 class Stepper:

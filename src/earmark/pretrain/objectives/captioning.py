@@ -12,7 +12,7 @@ from torch import Tensor
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import CaptioningConfig
-from earmark.pretrain.objectives.decoding import (
+from earmark.pretrain.objectives.decoder import (
     Tally,
     answer_losses,
     ask,
@@ -22,11 +22,11 @@ from earmark.pretrain.objectives.decoding import (
     states_at_once,
     tally,
 )
-from earmark.pretrain.randomness import derived_seed, generator
+from earmark.pretrain.seeds import derived_seed, generator
 from earmark.pretrain.supervision import Words, texts
 from earmark.pretrain.text.models import build_text_decoder
+from earmark.pretrain.text.tokenizer import Tokenizer
 from earmark.pretrain.text.tokens import Tokens
-from earmark.pretrain.text.words import Tokenizer
 from earmark.records import Example
 
 

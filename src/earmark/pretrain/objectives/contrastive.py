@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
+from earmark.pretrain.objectives.all_gather import gather_rows, share
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.objectives.gathering import gather_rows, share
-from earmark.pretrain.objectives.pairs import InfoNce, PairLoss, Pairs, SigLip
-from earmark.pretrain.objectives.recall import recalls
-from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.objectives.contrastive_losses import InfoNce, PairLoss, Pairs, SigLip
+from earmark.pretrain.objectives.metrics import recalls
+from earmark.pretrain.seeds import derived_seed
 from earmark.pretrain.supervision import Words, texts
 from earmark.pretrain.text.models import build_text_encoder
+from earmark.pretrain.text.tokenizer import Tokenizer
 from earmark.pretrain.text.tokens import Tokens
-from earmark.pretrain.text.words import Tokenizer
 from earmark.records import Example
 
 DEPTHS = (1, 5, 10)

@@ -12,7 +12,7 @@ from torch import Tensor
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import TagsParallelConfig
-from earmark.pretrain.objectives.decoding import (
+from earmark.pretrain.objectives.decoder import (
     Asked,
     Tally,
     answer_losses,
@@ -26,9 +26,9 @@ from earmark.pretrain.objectives.decoding import (
 from earmark.pretrain.objectives.precision import MeanAveragePrecision
 from earmark.pretrain.supervision import Classes, Words, class_names
 from earmark.pretrain.text.models import build_text_decoder
-from earmark.pretrain.text.names import SEPARATOR, Listed, NameChances, listed
+from earmark.pretrain.text.tag_list import SEPARATOR, Listed, NameChances, listed
+from earmark.pretrain.text.tokenizer import Tokenizer
 from earmark.pretrain.text.tokens import Tokens
-from earmark.pretrain.text.words import Tokenizer
 from earmark.records import Example
 
 

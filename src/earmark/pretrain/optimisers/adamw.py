@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from earmark.pretrain.config import AdamWConfig
+from earmark.pretrain.optim.schedules import cosine
 from earmark.pretrain.optimisers.base import Named, Optimiser
-from earmark.pretrain.optimisers.schedule import cosine
 
 BETAS = (0.9, 0.98)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
+from earmark.pretrain.optim.optimizers import ScaledAdam
 from earmark.pretrain.optimisers.adamw import AdamW
 from earmark.pretrain.optimisers.base import Optimiser, named_parameters
-from earmark.pretrain.optimisers.scaled_adam import ScaledAdam
 
 
 def build_optimiser(encoder: nn.Module, objective: nn.Module, config: PretrainConfig) -> Optimiser:

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.config import ConfigError, nearest
-from earmark.pretrain.hub import quiet
+from earmark.pretrain.huggingface import quiet
 from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.supervision import Words
 from earmark.pretrain.text.decoder import TextDecoder
+from earmark.pretrain.text.tokenizer import Tokenizer
 from earmark.pretrain.text.tokens import MISSING, Tokens
-from earmark.pretrain.text.words import Tokenizer
 
 try:
     from transformers import BartConfig, BartModel, BertConfig, BertModel

@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer as Pieces
 
 from earmark.config import ConfigError
-from earmark.pretrain.hub import quiet, reason_of
+from earmark.pretrain.huggingface import quiet, reason_of
 from earmark.pretrain.supervision import SpecialPieces
 from earmark.pretrain.text.tokens import MISSING
 

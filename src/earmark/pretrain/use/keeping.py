@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from earmark.pretrain.use.index import Index, check_writable, save_index
+from earmark.pretrain.inference.index import Index, check_writable, save_index
 
 SAVE_EVERY_S = 120.0
 """Seconds after which what was listened to is saved: as much as a killed search loses."""

@@ -1,5 +1,5 @@
 """One self-contained HTML page a study."""
 
-from .page import write_study_page
+from earmark.report.study.page import write_study_page
 
 __all__ = ["write_study_page"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from earmark.report.drawing import GREEN, GREY, INK, ORANGE, SMALL_WIDTH_IN, axes_of
+from earmark.report.study.model import Judgement
+from earmark.report.study.plots import Curves
+from earmark.report.study.tables import AxisTable, Block, judge_difference
+from earmark.report.svg import GREEN, GREY, INK, ORANGE, SMALL_WIDTH_IN, axes_of
 from earmark.study.results import Difference
-
-from .curves import Curves
-from .found import Judgement
-from .tables import AxisTable, Block, judge_difference
 
 LONGEST_NAME = 16
 """Characters of a task beside the axis; the table has all of it."""

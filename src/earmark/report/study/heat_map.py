@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.evaluate.base import OK
-from earmark.report.measures import (
+from earmark.report.formatting import (
     NO_INTERVAL,
     between,
     gained,
@@ -14,9 +14,8 @@ from earmark.report.measures import (
     probe_name,
     written,
 )
+from earmark.report.study.model import Found, Judgement, Measure, judge
 from earmark.study.results import Cell
-
-from .found import Found, Judgement, Measure, judge
 
 MARKS: dict[Judgement, str] = {
     "better": "▲",

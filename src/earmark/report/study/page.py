@@ -6,20 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from earmark.report.document import drawings, render
-from earmark.report.measures import PROBES
+from earmark.report.formatting import PROBES
 from earmark.report.probes import ENCODERS, TRAINED
+from earmark.report.render import drawings, render
+from earmark.report.study.forest import MOST_TASKS as MOST_DIFFERENCES
+from earmark.report.study.forest import forests
+from earmark.report.study.heat_map import HeatMap, heading, heat_map
+from earmark.report.study.model import Found
+from earmark.report.study.plots import MOST_TASKS as MOST_CURVES
+from earmark.report.study.plots import Curves, number_curves, shot_curves
+from earmark.report.study.tables import axis_tables, costs, folders
+from earmark.report.study.verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 from earmark.study.results import Study
 from earmark.workspace import versions, write_text
-
-from .curves import MOST_TASKS as MOST_CURVES
-from .curves import Curves, number_curves, shot_curves
-from .forest import MOST_TASKS as MOST_DIFFERENCES
-from .forest import forests
-from .found import Found
-from .heat_map import HeatMap, heading, heat_map
-from .tables import axis_tables, costs, folders
-from .verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 
 BASELINES = {name: called for name, called in ENCODERS.items() if name != TRAINED}
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from earmark.evaluate.base import OK
+from earmark.report.study.model import Found, Judgement, Measure, decide, has_value
 from earmark.study.results import DONE, NOT_RUN, Cell, Difference, Run
-
-from .found import Found, Judgement, Measure, decide, has_value
 
 MOST_TASKS = 100
 """Tasks in the table of an axis, at most."""

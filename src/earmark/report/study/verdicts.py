@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.report import numbers
-from earmark.report.headline import Headline
+from earmark.report.study.model import Found, Measure, has_value, judge, tasks_of
+from earmark.report.summary import Headline
 from earmark.study.results import DONE, Cell
-
-from .found import Found, Measure, has_value, judge, tasks_of
 
 FEW_SEEDS = 2
 """Under so few seeds an interval over seeds is wide: Student's t has one degree of freedom."""

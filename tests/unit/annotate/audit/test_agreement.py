@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from earmark.annotate.audit.agreement import LEAST_CLIPS, agreement
 from earmark.annotate.audit.intervals import grouped, patterns_of, rates
 from earmark.annotate.audit.labelled import Labelled
-from earmark.annotate.audit.match import matchers
+from earmark.annotate.audit.matching import matchers
 from earmark.annotate.audit.results import Agreement
 
 

@@ -25,7 +25,7 @@ from earmark.annotate.audit.run import audit
 from earmark.annotate.audit.summary import summary
 from earmark.annotate.backends.lexical import LexicalConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
 from earmark.records import Clip, Labels, Rejected, TagSet, read_parquet, write_parquet

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.audit.config import AuditConfig
-from earmark.annotate.audit.corpus import audit_corpus, choose_fields, read_labels
 from earmark.annotate.audit.joined import joined, label_values, read_columns
+from earmark.annotate.audit.labels import audit_corpus, choose_fields, read_labels
 from earmark.records import ROW_GROUP, Clip, TagSet, write_parquet
 from factories import new_clip
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float32
 
-from earmark.annotate.audit import judge as judging
+from earmark.annotate.audit import counts as judging
 from earmark.annotate.audit import labelled
-from earmark.annotate.audit.judge import judge
+from earmark.annotate.audit.counts import judge
 from earmark.annotate.audit.labelled import Labelled
-from earmark.annotate.audit.match import matchers
+from earmark.annotate.audit.matching import matchers
 
 WORDS = ("dog", "dogs", "bark", "acoustic", "guitar", "church bell", "bell", "rain")
 LABELS = ("Dog bark", "Acoustic guitar", "guitar", "Bell, church bell", "rain", "...")

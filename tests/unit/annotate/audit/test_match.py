@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float32
 
-from earmark.annotate.audit.match import Matcher, matchers
+from earmark.annotate.audit.matching import Matcher, matchers
 from earmark.annotate.audit.names import alternatives, denies, lemmas_of, words_of
-from earmark.annotate.semantics import TEMPLATE
+from earmark.annotate.sentence_encoder import TEMPLATE
 
 WORDS = st.sampled_from(["dog", "bark", "guitar", "acoustic", "rain", "bell", "church"])
 NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from earmark.annotate.audit.parsers import Sampled, compare, sample
+from earmark.annotate.audit.taggers import Sampled, compare, sample
 
 ROWS = [
     Sampled("a", "a", "A dog barks at two cats.", ("dog", "loud dog")),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jaxtyping import Float32
 
 from earmark.annotate.audit.results import Shape
-from earmark.annotate.audit.shape import COMPARED, ShapeTally
-from earmark.annotate.semantics import Meaning
+from earmark.annotate.audit.statistics import COMPARED, ShapeTally
+from earmark.annotate.sentence_encoder import Meaning
 from earmark.annotate.vocabulary.config import Domain
 
 SEEDS: dict[str, Domain] = {"speech": "speech", "piano": "music"}

@@ -6,16 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
-from earmark.annotate.audit.texts import (
+from earmark.annotate.audit.captions import (
     SourceRow,
     inputs_digest,
     read_source,
     tag_texts,
     write_texts,
 )
+from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.execute.local import LocalConfig
+from earmark.annotate.jobs.local import LocalConfig
 from earmark.config import ConfigError
 from earmark.records import Caption, Rejected, read_parquet, write_jsonl
 

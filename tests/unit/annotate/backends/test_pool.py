@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.backends.pool import WorkerPool, usable_cores
+from earmark.annotate.backends.worker_pool import WorkerPool, usable_cores
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_negative_workers_are_refused():
 
 PARENT = """
 import asyncio, multiprocessing, time
-from earmark.annotate.backends.pool import WorkerPool
+from earmark.annotate.backends.worker_pool import WorkerPool
 
 if __name__ == "__main__":
     pool = WorkerPool(1, abs, 0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from earmark.annotate.canary import try_captioner, try_tagger
-from earmark.annotate.mock_server.process import serving
+from earmark.testing.mock_server.process import serving
 from earmark.workspace import StageError
 
 pytest.importorskip("aiohttp", reason="pip install 'earmark[endpoint]'")

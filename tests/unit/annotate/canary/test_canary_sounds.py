@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.canary.sounds import SOUNDS, TOO_LONG, write_sounds
+from earmark.annotate.canary.probes import SOUNDS, TOO_LONG, write_sounds
 
 
 def test_sounds_are_the_same_twice(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import captioner_fakes as fakes
 import pytest
 from msgspec.structs import replace
 
-from earmark.annotate.canary.batches import find_mixed
-from earmark.annotate.canary.hearing import find_cut, names_silence, says_no_audio
+from earmark.annotate.canary.batch_checks import find_mixed
+from earmark.annotate.canary.checks import find_cut, names_silence, says_no_audio
 from earmark.annotate.canary.likeness import content_words, likeness
 from earmark.annotate.canary.replies import Reply
-from earmark.annotate.canary.telling import tell_apart
+from earmark.annotate.canary.similarity import tell_apart
 from earmark.annotate.canary.verdict import judge
 
 KIND = {

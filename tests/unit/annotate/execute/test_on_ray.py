@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.execute.local import LocalConfig
-from earmark.annotate.execute.run import answer_all
-from earmark.annotate.mock_server.process import serving
+from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.records import Caption, write_parquet
+from earmark.testing.mock_server.process import serving
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="pip install 'earmark[ray]'")
 
@@ -29,8 +29,8 @@ import sys
 from pathlib import Path
 import ray
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.execute.run import answer_all
-from earmark.annotate.execute.on_ray import RayConfig
+from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.ray_runner import RayConfig
 from earmark.annotate.tag import tag_job
 
 url, table, folder = sys.argv[1:]

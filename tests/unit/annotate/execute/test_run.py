@@ -15,13 +15,13 @@ import pytest
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.execute.answers import Answer, ShardLedger, may_be_asked_again, stream_answers
 from earmark.annotate.execute.ask import ATTEMPTS
 from earmark.annotate.execute.job import BackendConfig, Job
-from earmark.annotate.execute.local import MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
-from earmark.annotate.execute.prompts import PromptTable
-from earmark.annotate.execute.run import answer_all, conclude, is_answered, unfinished
-from earmark.annotate.execute.shards import begin_shards, begun_shards, journal_path
+from earmark.annotate.jobs.answers import Answer, ShardLedger, may_be_asked_again, stream_answers
+from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.jobs.local import MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
+from earmark.annotate.jobs.run import answer_all, conclude, is_answered, unfinished
+from earmark.annotate.jobs.shards import begin_shards, begun_shards, journal_path
 from earmark.annotate.tag import tag_job
 from earmark.config import ConfigError
 from earmark.records import Caption, Rejected, read_parquet, write_jsonl, write_parquet
@@ -315,9 +315,9 @@ def test_a_full_disk_is_told_and_loses_nothing(table: PromptTable) -> None:
         import resource, sys
         from pathlib import Path
         from earmark.annotate.backends.scripted import ScriptedConfig
-        from earmark.annotate.execute.local import LocalConfig
-        from earmark.annotate.execute.prompts import PromptTable
-        from earmark.annotate.execute.run import answer_all, conclude, is_answered, unfinished
+        from earmark.annotate.jobs.local import LocalConfig
+        from earmark.annotate.jobs.job import PromptTable
+        from earmark.annotate.jobs.run import answer_all, conclude, is_answered, unfinished
         from earmark.annotate.tag import tag_job
 
         table, folder = map(Path, sys.argv[1:])

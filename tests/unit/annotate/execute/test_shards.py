@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.execute.answers import (
-    Answer,
-    ShardLedger,
-    found_by,
-    stream_answers,
-    totals_of,
-)
-from earmark.annotate.execute.prompts import PromptTable
-from earmark.annotate.execute.shards import ROWS_A_SHARD, Shard, begin_shards, parse_shard
+from earmark.annotate.jobs.answers import Answer, ShardLedger, found_by, stream_answers, totals_of
+from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.jobs.shards import ROWS_A_SHARD, Shard, begin_shards, parse_shard
 from earmark.config import ConfigError
 from earmark.records import Caption, write_parquet
 

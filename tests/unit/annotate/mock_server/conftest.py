@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.mock_server.app import serve
-from earmark.annotate.mock_server.config import MockConfig
+from earmark.testing.mock_server.config import MockConfig
+from earmark.testing.mock_server.server import serve
 
 
 def flac(wave: np.ndarray, rate: int = 16_000) -> bytes:

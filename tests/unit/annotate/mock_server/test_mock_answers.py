@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from earmark.annotate.mock_server.answers import (
+from earmark.testing.mock_server.answers import (
     Answer,
     canned_captions,
     shorten,
@@ -14,7 +14,7 @@ from earmark.annotate.mock_server.answers import (
     with_fault,
     write_tags,
 )
-from earmark.annotate.mock_server.chat_request import ResponseFormat
+from earmark.testing.mock_server.chat_request import ResponseFormat
 
 RAIN = "Write tags.\n\nDescription:\nHeavy rain falls on a tin roof while a dog barks at thunder."
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from earmark.annotate.mock_server.config import MockConfig, flags, parse
 from earmark.config import ConfigError
+from earmark.testing.mock_server.config import MockConfig, flags, parse
 
 
 def test_flags_and_settings_are_the_same_thing():

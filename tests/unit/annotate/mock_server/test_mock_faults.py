@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections import Counter
 from statistics import median
 
-from earmark.annotate.mock_server.config import MockConfig
-from earmark.annotate.mock_server.faults import Fault, Health, fault_of, latency_s
+from earmark.testing.mock_server.config import MockConfig
+from earmark.testing.mock_server.faults import Fault, Health, fault_of, latency_s
 
 CONFIG = MockConfig(error_share=0.2, busy_share=0.1, timeout_share=0.05, html_share=0.1)
 

@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from earmark.annotate.mock_server.process import serving
 from earmark.config import ConfigError
+from earmark.testing.mock_server.process import serving
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

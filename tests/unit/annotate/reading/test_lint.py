@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.reading.lint import LINT_REASONS, LintConfig, lint
-from earmark.annotate.reading.lint_rules.language import Language, is_foreign
-from earmark.annotate.reading.lint_rules.repetition import is_repetitive
+from earmark.annotate.parsing.language import Language, is_foreign
+from earmark.annotate.parsing.lint import LINT_REASONS, LintConfig, lint
+from earmark.annotate.parsing.lint_rules import is_repetitive
 from earmark.config import ConfigError, decode
 from factories import assert_all
 

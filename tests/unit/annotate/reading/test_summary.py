@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.reading.prose import sentences, unquoted, word_count
-from earmark.annotate.reading.summary import LONGEST_UNBROKEN_WORDS, summary_of
+from earmark.annotate.parsing.summary import LONGEST_UNBROKEN_WORDS, summary_of
+from earmark.annotate.parsing.text import sentences, unquoted, word_count
 from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "summaries.json"

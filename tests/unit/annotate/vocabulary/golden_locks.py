@@ -9,15 +9,15 @@ from pathlib import Path
 
 from plain_counts import CORPUS, vocabulary_of
 
-from earmark.annotate.vocabulary.choosing.scores import score_of
 from earmark.annotate.vocabulary.config import Domain, VocabularyConfig
-from earmark.annotate.vocabulary.locking.lock import (
+from earmark.annotate.vocabulary.lockfile import (
     CountedSource,
     DecisionsInForce,
     Provenance,
-    Vocabulary,
     VocabularyEntry,
 )
+from earmark.annotate.vocabulary.scores import score_of
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parent / "golden"
 COMMAND = "python tests/unit/annotate/vocabulary/golden_locks.py"

@@ -10,7 +10,7 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import write_vocabulary
-from earmark.annotate.vocabulary.facts import Facts
+from earmark.annotate.vocabulary.stats import Facts
 from earmark.config import ConfigError
 from earmark.records import TagSet, read_parquet, write_parquet
 

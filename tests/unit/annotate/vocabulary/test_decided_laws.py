@@ -14,7 +14,7 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import make
 from earmark.annotate.vocabulary.config import NORMALISER_STEPS, NormaliserStep
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
-from earmark.annotate.vocabulary.made import Made
+from earmark.annotate.vocabulary.result import Made
 from earmark.config import ConfigError
 
 NAMES = ("hip hop", "trap", "rap", "drum", "high fidelity", "rain", "brook")

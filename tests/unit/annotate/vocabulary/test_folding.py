@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.config import NORMALISER_STEPS, NormaliserStep
+from earmark.annotate.vocabulary.decisions import Decisions
 from earmark.annotate.vocabulary.folding import Folding, fold, fold_one
-from earmark.annotate.vocabulary.people.decisions import Decisions
 from earmark.config import ConfigError
 
 NAMES = """

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.annotate.vocabulary.facts import Facts
+from earmark.annotate.vocabulary.commands import check_sources, compare_files, make_alone
 from earmark.annotate.vocabulary.locking.opening import open_vocabulary
-from earmark.annotate.vocabulary.verbs import check_sources, compare_files, make_alone
+from earmark.annotate.vocabulary.stats import Facts
 from earmark.config import ConfigError
 from earmark.records import Rejected, read_parquet
 from earmark.workspace import StageError, locked

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from earmark.corpora.synthetic import describing
-from earmark.corpora.synthetic.describing import describe
+from earmark.corpora.synthetic import captions
+from earmark.corpora.synthetic.captions import describe
+from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, SoundPart, SpeechPart, plan_clip
-from earmark.corpora.synthetic.production import TRAITS
 from earmark.corpora.synthetic.sounds import SOUNDS
 from earmark.corpora.synthetic.voices import VOICES
 
@@ -20,9 +20,9 @@ def plans() -> list[ClipPlan]:
 
 
 def test_there_are_words_for_everything_that_can_be_heard() -> None:
-    assert set(describing.SOUNDS) == set(SOUNDS)
-    assert set(describing.VOICES) == set(VOICES)
-    assert set(describing.PRODUCTION) == set(TRAITS)
+    assert set(captions.SOUNDS) == set(SOUNDS)
+    assert set(captions.VOICES) == set(VOICES)
+    assert set(captions.PRODUCTION) == set(TRAITS)
 
 
 def test_each_is_one_sentence_in_plain_words(plans: list[ClipPlan]) -> None:
@@ -43,8 +43,8 @@ def test_it_tells_every_part_of_the_clip(plans: list[ClipPlan]) -> None:
                 assert part.instrument.rstrip("s") in sentence
                 assert ("drum" in sentence) == (part.drums or part.instrument == "drums")
             if isinstance(part, SoundPart):
-                assert any(words in sentence for words in describing.SOUNDS[part.sound])
-        told = describing.PRODUCTION[plan.production]
+                assert any(words in sentence for words in captions.SOUNDS[part.sound])
+        told = captions.PRODUCTION[plan.production]
         assert sentence.removesuffix(".").endswith(tuple(told))
 
 

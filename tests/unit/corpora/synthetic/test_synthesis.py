@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from earmark.corpora.synthetic import sounds, waves
+from earmark.corpora.synthetic import dsp, sounds
+from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.espeak import Utterance, say
 from earmark.corpora.synthetic.instruments import INSTRUMENTS, Note
 from earmark.corpora.synthetic.music import compose, perform
-from earmark.corpora.synthetic.production import TRAITS
 from earmark.corpora.synthetic.sentences import phrasebooks, sentence
 
 needs_espeak = pytest.mark.skipif(
@@ -20,7 +20,7 @@ needs_espeak = pytest.mark.skipif(
 )
 
 
-def spectrum(wave: waves.Wave) -> np.ndarray:
+def spectrum(wave: dsp.Wave) -> np.ndarray:
     power = np.abs(np.fft.rfft(wave)) ** 2
     bands = [band.mean() for band in np.array_split(power[: len(power) // 2], 64)]
     return np.log(np.array(bands) + 1e-9)
@@ -31,7 +31,7 @@ def test_an_instrument_plays_in_tune(name: str):
     # Bells and organs sound an octave below the written note as well.
     note = Note(440.0, 1.0, 0.0)
     wave = INSTRUMENTS[name].play(note, np.random.default_rng(0))
-    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 4 * waves.SAMPLE_RATE))
+    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 4 * dsp.SAMPLE_RATE))
     near = power[4 * 425 : 4 * 455]
     assert abs(near.argmax() / 4 + 425 - 440.0) < 4.0
     assert near.max() > 20 * np.median(power[4 * 100 : 4 * 4000])
@@ -54,7 +54,7 @@ def test_a_sound_is_new_each_time_and_the_same_for_one_generator(kind: str):
     np.testing.assert_array_equal(first, same)
     assert first.shape == (48000,)
     assert np.isfinite(first).all()
-    assert waves.rms(first) == pytest.approx(0.1)
+    assert dsp.rms(first) == pytest.approx(0.1)
     assert np.abs(np.corrcoef(first, other)[0, 1]) < 0.9
 
 
@@ -63,7 +63,7 @@ def test_a_composition_keeps_its_mode_and_tempo():
     assert 140 <= piece.tempo_bpm <= 180
     assert max(event.start for event in piece.events) * 60 / piece.tempo_bpm > 7.0
     wave = perform(piece, "organ", False, 5.0, np.random.default_rng(0))
-    assert len(wave) == 5 * waves.SAMPLE_RATE
+    assert len(wave) == 5 * dsp.SAMPLE_RATE
 
 
 def test_drums_are_heard_where_they_should_be():
@@ -72,32 +72,32 @@ def test_drums_are_heard_where_they_should_be():
         perform(piece, "flute", d, 4.0, np.random.default_rng(0)) for d in (False, True)
     )
     alone = perform(piece, "drums", False, 4.0, np.random.default_rng(0))
-    low = [waves.rms(waves.lowpass(wave, 120.0, order=4)) for wave in (flutes, both, alone)]
+    low = [dsp.rms(dsp.lowpass(wave, 120.0, order=4)) for wave in (flutes, both, alone)]
     assert low[1] > 5 * low[0]
     assert low[2] > 5 * low[0]
 
 
 @pytest.fixture
-def voiced() -> waves.Wave:
+def voiced() -> dsp.Wave:
     """Three seconds of harmonics over the whole band, with gaps."""
-    gate = waves.times(48000) % 1.0 < 0.6
-    tones = sum((np.sin(2 * np.pi * f * waves.times(48000)) for f in range(110, 7000, 110)), 0.0)
-    return waves.scale_to_rms(tones * gate, 0.1)
+    gate = dsp.times(48000) % 1.0 < 0.6
+    tones = sum((np.sin(2 * np.pi * f * dsp.times(48000)) for f in range(110, 7000, 110)), 0.0)
+    return dsp.scale_to_rms(tones * gate, 0.1)
 
 
-def test_production_traits_do_what_they_say(voiced: waves.Wave):
+def test_production_traits_do_what_they_say(voiced: dsp.Wave):
     made = {name: trait(voiced, np.random.default_rng(0)) for name, trait in TRAITS.items()}
     assert all(np.abs(wave).max() <= 1.0 for wave in made.values())
     assert np.abs(made["quiet"]).max() < 0.05
     assert np.isclose(np.abs(made["clipping"]), np.abs(made["clipping"]).max()).mean() > 0.01
     gap, sounding = slice(12000, 15000), slice(0, 9000)
-    tail = {name: waves.rms(wave[gap]) / waves.rms(wave[sounding]) for name, wave in made.items()}
+    tail = {name: dsp.rms(wave[gap]) / dsp.rms(wave[sounding]) for name, wave in made.items()}
     assert tail["clean"] < 1e-3
     assert tail["reverberation"] > 0.03
     assert tail["noise"] > 0.1
     line = made["telephone"]
-    outside = waves.highpass(line, 4500.0, order=6) + waves.lowpass(line, 150.0, order=6)
-    assert waves.rms(outside) < 0.05 * waves.rms(line)
+    outside = dsp.highpass(line, 4500.0, order=6) + dsp.lowpass(line, 150.0, order=6)
+    assert dsp.rms(outside) < 0.05 * dsp.rms(line)
 
 
 @needs_espeak

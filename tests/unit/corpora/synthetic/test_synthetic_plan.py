@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.instruments import INSTRUMENTS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, plan_clip
-from earmark.corpora.synthetic.production import TRAITS
 from earmark.corpora.synthetic.sounds import SOUNDS
 from earmark.corpora.synthetic.voices import VOICES, speakers
 

@@ -10,9 +10,9 @@ from earmark.annotate.scan import hash_file
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.datasets.clips import Clips
 from earmark.evaluate.datasets.entries import datasets
-from earmark.evaluate.datasets.index import INDEX
-from earmark.evaluate.datasets.reading import clips_of
-from earmark.evaluate.partition import partition
+from earmark.evaluate.datasets.load import clips_of
+from earmark.evaluate.datasets.measure import INDEX
+from earmark.evaluate.splits import partition
 
 Copy = Callable[[str], Path]
 OFFICIAL = {"train": 6, "validation": 2, "test": 4}

@@ -17,10 +17,10 @@ from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.datasets import entries
 from earmark.evaluate.datasets.clips import Clips
 from earmark.evaluate.datasets.entries import Dataset, datasets
-from earmark.evaluate.datasets.index import INDEX, Index, measure
-from earmark.evaluate.datasets.reading import clips_of
+from earmark.evaluate.datasets.load import clips_of
+from earmark.evaluate.datasets.measure import INDEX, Index, measure
 from earmark.evaluate.datasets.sources import source_digests
-from earmark.evaluate.partition import partition
+from earmark.evaluate.splits import partition
 from factories import new_example
 
 Copy = Callable[[str], Path]

@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from earmark import load_encoder
 from earmark.config import ConfigError
-from earmark.evaluate.harness import hear
+from earmark.evaluate.adapters import hear
 from earmark.pretrain.build import build_encoder
 from earmark.pretrain.encoders.config import TransformerConfig, ZipformerConfig
-from earmark.pretrain.encoders.statistics import LogMelStatistics
+from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 
 RATE = 16000
 Make = Callable[..., Path]

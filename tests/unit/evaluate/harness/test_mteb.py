@@ -12,9 +12,9 @@ import torch
 from earmark import load_encoder
 from earmark.audio import resample
 from earmark.config import ConfigError
-from earmark.evaluate.harness.mteb import EarmarkEncoder, wave_of
+from earmark.evaluate.adapters.mteb import EarmarkEncoder, wave_of
+from earmark.pretrain.inference.search import load_listener
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.use.search import load_listener
 
 RATE = 16000
 Make = Callable[..., Path]

@@ -18,8 +18,8 @@ import soundfile
 import torch
 
 from earmark.audio import resample
-from earmark.evaluate.harness.xares import EarmarkEncoder, factory
-from earmark.pretrain.encoders.statistics import LogMelStatistics
+from earmark.evaluate.adapters.xares import EarmarkEncoder, factory
+from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 
 RATE = 16000
 Make = Callable[..., Path]

@@ -12,7 +12,7 @@ import torch
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.audio import AudioError
-from earmark.evaluate.language.alignment import aligned_of
+from earmark.evaluate.joint_space import aligned_of
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.base import Encoder

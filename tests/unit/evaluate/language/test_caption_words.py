@@ -1,7 +1,7 @@
 import pytest
 
 from earmark.evaluate.language.caption_metrics.stems import stem
-from earmark.evaluate.language.caption_metrics.tokens import ngrams, tokenise
+from earmark.evaluate.words import ngrams, tokenise
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.partition import Partition, partition
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.attention import AttentionProbe, draw_seed
+from earmark.evaluate.probes.attentive import AttentionProbe, draw_seed
+from earmark.evaluate.probes.base import Probe, ProbeError, question_of
 from earmark.evaluate.probes.linear import LinearProbe
-from earmark.evaluate.probes.probe import Probe, ProbeError, question_of
+from earmark.evaluate.splits import Partition, partition
 from factories import new_example
 
 CLIPS = 240

@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from earmark.bootstrap import percentile_interval
 from earmark.evaluate.base import Outcome
-from earmark.evaluate.bootstrap import percentile_interval
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.metrics import metric_named
-from earmark.evaluate.partition import Partition, partition
 from earmark.evaluate.precomputed import Precomputed
+from earmark.evaluate.probes.base import Answer
 from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.outcome import Asked, outcome_of
-from earmark.evaluate.probes.probe import Answer
+from earmark.evaluate.splits import Partition, partition
 from factories import new_example
 
 CLIPS = 480

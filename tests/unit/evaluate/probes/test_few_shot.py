@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from earmark.evaluate.partition import Part
 from earmark.evaluate.probes.few_shot import draw_clips
+from earmark.evaluate.splits import Part
 from factories import new_example
 
 

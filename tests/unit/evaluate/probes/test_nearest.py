@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from earmark.evaluate.probes import nearest
-from earmark.evaluate.probes.nearest import vote
+from earmark.evaluate.probes import knn
+from earmark.evaluate.probes.knn import vote
 
 
 def unit(clips: int, dim: int, seed: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def slow_vote(asked: np.ndarray, train: np.ndarray, targets: np.ndarray, k: int)
 
 @pytest.mark.parametrize("at_once", [16_000_000, 100])
 def test_votes_are_those_of_a_plain_loop(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest, "COSINES_AT_ONCE", at_once)
+    monkeypatch.setattr(knn, "COSINES_AT_ONCE", at_once)
     asked, train = unit(13, 5, 0), unit(40, 5, 1)
     targets = np.random.default_rng(2).random((40, 3)) < 0.4
     for k, shares in zip((1, 5, 40), vote(asked, train, targets, (1, 5, 40)), strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.checkpoints.card import Data, SplitData, Training, render_card
+from earmark.pretrain.checkpoint.model_card import Data, SplitData, Training, render_card
 from earmark.pretrain.checkpoints.checkpoint import FORMAT, Settings
 from earmark.pretrain.config import PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.encoders.config import ZipformerConfig

@@ -11,7 +11,7 @@ import pytest
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoints.card import (
+from earmark.pretrain.checkpoint.model_card import (
     NO_PROBES,
     Data,
     Training,

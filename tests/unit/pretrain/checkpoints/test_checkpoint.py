@@ -12,18 +12,13 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoint.folder import read_materials, write_materials
 from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earmark.pretrain.checkpoints.folders import appearing
-from earmark.pretrain.checkpoints.materials import read_materials, write_materials
 from earmark.pretrain.checkpoints.tensors import read_tensors, write_tensors
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.supervision import (
-    Classes,
-    Materials,
-    PartMaterials,
-    gather_classes,
-)
+from earmark.pretrain.supervision import Classes, Materials, PartMaterials, gather_classes
 
 
 @pytest.fixture
@@ -181,7 +176,7 @@ def test_tied_weights_are_written_under_both_names(tmp_path: Path) -> None:
 def test_word_pieces_are_read_by_other_tools_too(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     from earmark.pretrain.objectives.config import TextModelConfig
-    from earmark.pretrain.text.words import Tokenizer, gather_words
+    from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 
     words = gather_words([["a dog barks", "a dog runs"]], TextModelConfig(bpe_size=300))
     classes = Classes(names=("dog",), counts=(1,), clips=1)

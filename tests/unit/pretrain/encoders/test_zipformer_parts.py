@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from earmark.pretrain.encoders.zipformer import activations, attention, schedule
+from earmark.pretrain.encoders.zipformer import activations, modules, schedule
 from earmark.pretrain.encoders.zipformer.encoder import widest
-from earmark.pretrain.encoders.zipformer.layer import Bypass
+from earmark.pretrain.encoders.zipformer.layers import Bypass
 from earmark.pretrain.encoders.zipformer.stack import Downsample
 
 
@@ -74,7 +74,7 @@ compiled(frames).sum().backward()
 
 def test_under_autocast_the_softmax_is_float32() -> None:
     torch.manual_seed(0)
-    module = attention.AttentionWeights(8, 2, 4, 3, 12).requires_grad_(False)
+    module = modules.AttentionWeights(8, 2, 4, 3, 12).requires_grad_(False)
     seen: list[torch.dtype] = []
 
     class Watch(TorchFunctionMode):
@@ -85,7 +85,7 @@ def test_under_autocast_the_softmax_is_float32() -> None:
             return out
 
     frames, mask = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)
-    positions = attention.relative_positions(40, 12, frames)
+    positions = modules.relative_positions(40, 12, frames)
     exact = module(frames, positions, mask)
     with torch.autocast("cpu", torch.bfloat16), Watch():
         rounded = module(frames, positions, mask)
@@ -100,13 +100,13 @@ def test_listening_alike_is_the_mean_of_real_frames() -> None:
     mask = torch.tensor([[True] * 3, [True, True, False]])
     alike = rates._replace(even_attention=all_, attention=none)
     expected = torch.stack([values[0].mean(dim=0), values[1, :2].mean(dim=0)])
-    got = attention.evened(heard, values, mask, alike)
+    got = modules.evened(heard, values, mask, alike)
     torch.testing.assert_close(got, expected.unsqueeze(1).expand(2, 3, 4))
     own = rates._replace(even_attention=none, attention=none)
-    torch.testing.assert_close(attention.evened(heard, values, mask, own), heard)
+    torch.testing.assert_close(modules.evened(heard, values, mask, own), heard)
     for even in (none, all_):
         without = rates._replace(even_attention=even, attention=all_)
-        assert not attention.evened(heard, values, mask, without).any()
+        assert not modules.evened(heard, values, mask, without).any()
 
 
 def test_bias_norm_scales_by_the_distance_from_its_bias() -> None:
@@ -120,9 +120,9 @@ def test_bias_norm_scales_by_the_distance_from_its_bias() -> None:
 
 def test_attention_weights_are_those_of_the_plain_formula() -> None:
     torch.manual_seed(0)
-    module = attention.AttentionWeights(8, 2, 4, 3, 12)
+    module = modules.AttentionWeights(8, 2, 4, 3, 12)
     frames, mask = torch.randn(2, 5, 8), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    positions = attention.relative_positions(5, 12, frames)
+    positions = modules.relative_positions(5, 12, frames)
     module.requires_grad_(False)
     got = module(frames, positions, mask)
     query, key, where = module.project(frames).split((8, 8, 6), dim=-1)

@@ -17,11 +17,7 @@ from torch import Tensor
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
-from earmark.pretrain.encoders.zipformer.published import (
-    OURS_ALONE,
-    load_published,
-    published_name,
-)
+from earmark.pretrain.encoders.zipformer.published import OURS_ALONE, load_published, published_name
 
 UNTOUCHED = ("output_downsample.logits", "stacks.5.combine.scale")
 """Parameters whose gradients in the fixture are the derivative of its loss.

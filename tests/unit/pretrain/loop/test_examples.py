@@ -7,7 +7,7 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
-from earmark.pretrain.loop.examples import split_examples
+from earmark.pretrain.loop.data import split_examples
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     ContrastiveConfig,

@@ -18,14 +18,14 @@ from earmark.audio import AudioError
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoints.checkpoint import load_checkpoint
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.data.sampler import Order
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loading.order import Order
+from earmark.pretrain.loop.data import split_examples
 from earmark.pretrain.loop.distributed import World
-from earmark.pretrain.loop.examples import split_examples
-from earmark.pretrain.loop.interrupt import Preempted
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers
-from earmark.pretrain.loop.run import Run, pretrain
+from earmark.pretrain.loop.signals import Preempted
+from earmark.pretrain.loop.trainer import Run, pretrain
 from earmark.pretrain.loop.validation import better
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.records import Example

@@ -24,19 +24,19 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
 from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.config import TransformerConfig
+from earmark.pretrain.loop.data import split_examples
 from earmark.pretrain.loop.distributed import World, world_from_environment
-from earmark.pretrain.loop.examples import split_examples
-from earmark.pretrain.loop.interrupt import Preempted
 from earmark.pretrain.loop.micro_batches import MicroBatches
 from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers
-from earmark.pretrain.loop.run import Run, pretrain
+from earmark.pretrain.loop.signals import Preempted
+from earmark.pretrain.loop.trainer import Run, pretrain
 from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.objectives.pairs import Pairs
+from earmark.pretrain.objectives.contrastive_losses import Pairs
 from earmark.pretrain.optimisers.base import within_norm
 from earmark.pretrain.optimisers.build import build_optimiser
-from earmark.pretrain.randomness import derived_seed
+from earmark.pretrain.seeds import derived_seed
 from earmark.pretrain.supervision import gather
 from earmark.records import Example
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.pretrain.loop.interrupt import deferred_interrupts
 from earmark.pretrain.loop.log import BLOCK, Log
+from earmark.pretrain.loop.signals import deferred_interrupts
 
 
 def send(number: signal.Signals) -> None:

@@ -13,7 +13,7 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import SpecAugmentConfig
 from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
-from earmark.pretrain.loop.average import Average
+from earmark.pretrain.loop.ema import Average
 from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.supervision import Classes, Materials, PartMaterials

@@ -16,7 +16,7 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import ContrastiveConfig, TextModelConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
 from earmark.pretrain.supervision import Words
-from earmark.pretrain.text.words import gather_words
+from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 
 TEXTS = (

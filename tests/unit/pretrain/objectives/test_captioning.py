@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives import decoding
+from earmark.pretrain.objectives import decoder
 from earmark.pretrain.objectives.captioning import CaptioningObjective, Captions
 from earmark.pretrain.objectives.config import CaptioningConfig, TextModelConfig
-from earmark.pretrain.objectives.decoding import Queries, ask
+from earmark.pretrain.objectives.decoder import Queries, ask
+from earmark.pretrain.text.tokenizer import gather_words
 from earmark.pretrain.text.tokens import Tokens
-from earmark.pretrain.text.words import gather_words
 from earmark.records import Example
 from factories import new_example
 
@@ -114,7 +114,7 @@ def test_how_many_places_are_scored_at_a_time_changes_nothing(
         return given.frames.grad
 
     whole = gradient()
-    monkeypatch.setattr(decoding, "PLACES_AT_A_TIME", 7)
+    monkeypatch.setattr(decoder, "PLACES_AT_A_TIME", 7)
     torch.testing.assert_close(gradient(), whole, atol=1e-7, rtol=1e-4)
 
 

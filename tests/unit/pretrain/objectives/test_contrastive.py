@@ -9,7 +9,7 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import ContrastiveConfig, TextModelConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
 from earmark.pretrain.supervision import written
-from earmark.pretrain.text.words import gather_words
+from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 
 MODEL = TextModelConfig(size="mini", bpe_size=300, max_tokens=12, dropout=0.1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from earmark.pretrain.objectives.gathering import Share, gather_rows, share
+from earmark.pretrain.objectives.all_gather import Share, gather_rows, share
 
 SCRIPT = Path(__file__).parent / "one_of_two_processes.py"
 LIMIT_S = 120

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.pretrain.objectives.pairs import COLDEST, InfoNce, PairLoss, Pairs, Scale, SigLip
-from earmark.pretrain.objectives.recall import recalls
+from earmark.pretrain.objectives.contrastive_losses import (
+    COLDEST,
+    InfoNce,
+    PairLoss,
+    Pairs,
+    Scale,
+    SigLip,
+)
+from earmark.pretrain.objectives.metrics import recalls
 
 KEYS = (7, 3, 7, 9, 4)
 """The first and the third clip have the same text."""

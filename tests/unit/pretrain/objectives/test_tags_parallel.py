@@ -8,10 +8,10 @@ import torch
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import TagsParallelConfig, TextModelConfig
-from earmark.pretrain.objectives.decoding import Queries
+from earmark.pretrain.objectives.decoder import Queries
 from earmark.pretrain.objectives.tags_parallel import TagsParallelObjective
 from earmark.pretrain.supervision import Classes
-from earmark.pretrain.text.words import gather_words
+from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 from factories import new_example
 

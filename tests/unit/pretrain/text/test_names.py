@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from earmark.pretrain.objectives.config import TextModelConfig
-from earmark.pretrain.text.names import NameChances, listed
-from earmark.pretrain.text.words import Tokenizer, gather_words
+from earmark.pretrain.text.tag_list import NameChances, listed
+from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 
 NAMES = ("dog", "rain", "guitar", "guitar solo", "solo", "Male speech, man speaking", "wind (mic)")
 

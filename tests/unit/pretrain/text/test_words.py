@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from earmark.config import ConfigError
 from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.supervision import Words
-from earmark.pretrain.text.words import Tokenizer, gather_words
+from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 
 TEXTS = [("A dog barks in the rain.",), ("A cat meows.", "The cat is far away."), (), ("Rain.",)]
 CONFIG = TextModelConfig(size="mini", bpe_size=400, max_tokens=32)
@@ -76,7 +76,7 @@ def test_blank_texts_do_not_count_and_none_at_all_is_an_error() -> None:
 def test_the_same_texts_give_the_same_pieces_in_another_process(words: Words) -> None:
     script = (
         "import hashlib; from earmark.pretrain.objectives.config import TextModelConfig\n"
-        "from earmark.pretrain.text.words import gather_words\n"
+        "from earmark.pretrain.text.tokenizer import gather_words\n"
         f"words = gather_words({TEXTS!r}, TextModelConfig(bpe_size=400, max_tokens=32))\n"
         "print(hashlib.sha256(words.tokenizer.encode()).hexdigest())"
     )

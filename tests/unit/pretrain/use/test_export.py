@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from earmark.config import ConfigError
+from earmark.pretrain.inference.load import load_encoder
+from earmark.pretrain.inference.onnx import export_onnx, sizes_of
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.use.export import export_onnx, sizes_of
-from earmark.pretrain.use.loading import load_encoder
 
 pytest.importorskip("onnxscript")
 Make = Callable[..., Path]
@@ -22,7 +22,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from earmark.pretrain.use.export import export_onnx
+from earmark.pretrain.inference.onnx import export_onnx
 torch.set_num_threads(1)
 try:
     print(export_onnx(sys.argv[1], Path(sys.argv[2]), tolerance=float(sys.argv[3])).largest)

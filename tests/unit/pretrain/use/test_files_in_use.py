@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from earmark.cli import main
 from earmark.config import ConfigError
+from earmark.pretrain.inference.captioner import load_describer
+from earmark.pretrain.inference.load import load_encoder
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     MultitaskConfig,
@@ -21,8 +23,6 @@ from earmark.pretrain.objectives.config import (
     TextModelConfig,
 )
 from earmark.pretrain.use.decoding import decode
-from earmark.pretrain.use.describing import load_describer
-from earmark.pretrain.use.loading import load_encoder
 from earmark.records import Example
 
 Make = Callable[..., Path]

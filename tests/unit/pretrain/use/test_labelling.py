@@ -9,6 +9,7 @@ import torch
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
+from earmark.pretrain.inference.tagger import load_tagger
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     ContrastiveConfig,
@@ -19,7 +20,6 @@ from earmark.pretrain.objectives.config import (
     TextModelConfig,
 )
 from earmark.pretrain.use.ability import can_label
-from earmark.pretrain.use.labelling import load_tagger
 from earmark.records import Example
 
 Make = Callable[..., Path]
@@ -63,7 +63,7 @@ def test_what_knows_tags_labels(
 def test_zero_shot_scores_are_cosines_with_the_sound_of_a_tag(
     make_checkpoint: Make, vocabulary: Vocabulary, make_examples: Callable[..., list[Example]]
 ) -> None:
-    from earmark.pretrain.use.search import load_listener
+    from earmark.pretrain.inference.search import load_listener
 
     folder = make_checkpoint(CONTRASTIVE)
     (clip,) = make_examples(1, "test")
@@ -75,7 +75,7 @@ def test_zero_shot_scores_are_cosines_with_the_sound_of_a_tag(
 
 
 def _audio(folder: Path, path: str) -> np.ndarray:
-    from earmark.pretrain.use.search import load_listener
+    from earmark.pretrain.inference.search import load_listener
 
     listener = load_listener(folder)
     ((_, encoded),) = listener.encoder.encode([path])

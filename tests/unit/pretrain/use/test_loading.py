@@ -11,10 +11,10 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.run import pretrain
+from earmark.pretrain.inference.load import load_encoder
+from earmark.pretrain.inference.tagger import load_tagger
+from earmark.pretrain.loop.trainer import pretrain
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.use.labelling import load_tagger
-from earmark.pretrain.use.loading import load_encoder
 from earmark.records import Example
 from earmark.workspace import Workspace
 

@@ -10,11 +10,11 @@ import soundfile
 import torch
 
 from earmark.config import ConfigError
+from earmark.pretrain.inference.index import load_index
+from earmark.pretrain.inference.index_builder import build_index, windows_of
+from earmark.pretrain.inference.search import index_name, load_listener, search, search_sounds
 from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
-from earmark.pretrain.use.index import load_index
-from earmark.pretrain.use.indexing import build_index, windows_of
 from earmark.pretrain.use.keeping import SAVE_EVERY_S
-from earmark.pretrain.use.search import index_name, load_listener, search, search_sounds
 
 RATE = 8000
 CONTRASTIVE = ContrastiveConfig(
@@ -176,7 +176,7 @@ def test_an_index_that_cannot_be_written_is_told_before_listening(
 def test_what_is_done_is_saved_at_intervals(
     checkpoint: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("earmark.pretrain.use.indexing.DECODED_S", 1.0)
+    monkeypatch.setattr("earmark.pretrain.inference.index_builder.DECODED_S", 1.0)
     path, seen = sounds / "index", list[int]()
 
     def clock() -> float:

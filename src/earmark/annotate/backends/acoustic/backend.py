@@ -6,11 +6,11 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic import sound_events, vad
 from earmark.annotate.backends.acoustic.captioner import Captioner, load_captioner
 from earmark.annotate.backends.acoustic.config import AcousticConfig
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.pool import WorkerPool
+from earmark.annotate.backends.worker_pool import WorkerPool
 from earmark.config import fingerprint
 
 VERSION = 2
@@ -35,10 +35,12 @@ class AcousticBackend(Backend):
     found = NOTHING
 
     def __init__(self, config: AcousticConfig) -> None:
-        weights = voice.weights_path()
-        with_events = config.events == "on" or (config.events == "auto" and events.available())
+        weights = vad.weights_path()
+        with_events = config.events == "on" or (
+            config.events == "auto" and sound_events.available()
+        )
         if with_events:
-            events.require()
+            sound_events.require()
         self._pool = WorkerPool(
             config.workers, _set_up, weights, with_events, config.sample_rate, config.max_duration_s
         )

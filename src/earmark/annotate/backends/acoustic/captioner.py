@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark import audio
-from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic import sound_events, vad
 from earmark.annotate.backends.acoustic.measure import Ears, measure
-from earmark.annotate.backends.acoustic.prose import write
+from earmark.annotate.backends.acoustic.text import write
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 
 
@@ -57,5 +57,5 @@ def load_captioner(
     Raises:
         ConfigError: a detector's package is missing or holds something else.
     """
-    detector = events.EventDetector() if with_events else None
-    return Captioner(Ears(voice.load(weights), detector), sample_rate, max_duration_s)
+    detector = sound_events.EventDetector() if with_events else None
+    return Captioner(Ears(vad.load(weights), detector), sample_rate, max_duration_s)

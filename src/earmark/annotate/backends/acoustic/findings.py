@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from earmark.annotate.backends.acoustic.descriptors import Traits, traits_of
 from earmark.annotate.backends.acoustic.manner import Manner, manner_of
 from earmark.annotate.backends.acoustic.measure import Measurements
 from earmark.annotate.backends.acoustic.naming import Kind, Named, kind_of, name_events
-from earmark.annotate.backends.acoustic.traits import Traits, traits_of
 from earmark.annotate.backends.acoustic.wording import Chooser
 
 

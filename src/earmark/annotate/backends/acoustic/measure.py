@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
 from earmark import audio
-from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic import sound_events, vad
 from earmark.annotate.backends.acoustic.clicks import Clicks, measure_clicks
 from earmark.annotate.backends.acoustic.frames import HOP_S, Frames, cut
 from earmark.annotate.backends.acoustic.level import (
@@ -19,16 +19,12 @@ from earmark.annotate.backends.acoustic.level import (
     decay_time_s,
     measure_level,
 )
-from earmark.annotate.backends.acoustic.partials import (
-    Partials,
-    measure_partials,
-    vibrato_share,
-)
+from earmark.annotate.backends.acoustic.partials import Partials, measure_partials, vibrato_share
 from earmark.annotate.backends.acoustic.pitch import HOP_S as PITCH_HOP_S
 from earmark.annotate.backends.acoustic.pitch import PitchTrack, track
 from earmark.annotate.backends.acoustic.rhythm import Rhythm, measure_rhythm
 from earmark.annotate.backends.acoustic.ridge import Ridge, measure_ridge
-from earmark.annotate.backends.acoustic.timbre import (
+from earmark.annotate.backends.acoustic.spectrum import (
     LongSpectrum,
     Timbre,
     long_spectrum,
@@ -140,7 +136,7 @@ def measure(
     mono = samples.mean(axis=1, dtype=np.float32)
     mono = mono - mono.mean(dtype=np.float32)  # a constant offset is not sound
     frames = cut(audio.resample(mono, from_rate, sample_rate), sample_rate)
-    heard = frames if sample_rate == voice.SAMPLE_RATE else _at_16_khz(mono, from_rate)
+    heard = frames if sample_rate == vad.SAMPLE_RATE else _at_16_khz(mono, from_rate)
     pitch = track(frames.wave, sample_rate)
     spectrum = long_spectrum(frames)
     return Measurements(
@@ -167,12 +163,12 @@ def measure_speech(
     speaking = probability > SPEECH_PROBABILITY
     if not speaking.any():
         return Speech(share=0.0)
-    at_pitch = _stretched(speaking, voice.CHUNK_S, PITCH_HOP_S, len(pitch.frequency_hz))
+    at_pitch = _stretched(speaking, vad.CHUNK_S, PITCH_HOP_S, len(pitch.frequency_hz))
     in_range = (pitch.frequency_hz > VOICE_LOW_HZ) & (pitch.frequency_hz < VOICE_HIGH_HZ)
     voiced = pitch.frequency_hz[at_pitch & in_range & (pitch.aperiodicity < VOICED_SPEECH)]
     known = len(voiced) * PITCH_HOP_S >= VOICED_S
     level_db = frames.level_db
-    at_level = _stretched(speaking, voice.CHUNK_S, HOP_S, len(level_db))
+    at_level = _stretched(speaking, vad.CHUNK_S, HOP_S, len(level_db))
     level_at_pitch = _stretched(level_db, HOP_S, PITCH_HOP_S, len(at_pitch))
     bumps, _ = find_peaks(uniform_filter1d(level_db, 7), prominence=SYLLABLE_PROMINENCE_DB)
     spoken_s = max(float(at_level.sum()) * HOP_S, HOP_S)
@@ -210,7 +206,7 @@ def measure_melody(pitch: PitchTrack, frames: Frames, spectrum: LongSpectrum) ->
     )
 
 
-def rank(scores: events.EventScores) -> tuple[Event, ...]:
+def rank(scores: sound_events.EventScores) -> tuple[Event, ...]:
     """Return the classes whose highest probability reaches 0.3, the surest (highest + mean) first.
 
     Ties stand in AudioSet's order.
@@ -233,7 +229,7 @@ def rank(scores: events.EventScores) -> tuple[Event, ...]:
 
 
 def _at_16_khz(mono: Float32[np.ndarray, " samples"], from_rate: int) -> Frames:
-    return cut(audio.resample(mono, from_rate, voice.SAMPLE_RATE), voice.SAMPLE_RATE)
+    return cut(audio.resample(mono, from_rate, vad.SAMPLE_RATE), vad.SAMPLE_RATE)
 
 
 def _stretched(flags: np.ndarray, hop_s: float, to_hop_s: float, count: int) -> np.ndarray:
@@ -249,4 +245,4 @@ def _spread_semitones(frequency_hz: Float32[np.ndarray, " frames"]) -> float:
 
 def _pauses(speaking: np.ndarray) -> int:
     gaps = np.diff(np.flatnonzero(speaking)) - 1
-    return int(np.sum(gaps * voice.CHUNK_S >= 0.2))
+    return int(np.sum(gaps * vad.CHUNK_S >= 0.2))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.ndimage import uniform_filter1d
 
 from earmark.annotate.backends.acoustic.pitch import HOP_S, PitchTrack
-from earmark.annotate.backends.acoustic.timbre import LongSpectrum
+from earmark.annotate.backends.acoustic.spectrum import LongSpectrum
 
 HARMONICS = 20
 LEAST_WINDOWS = 2

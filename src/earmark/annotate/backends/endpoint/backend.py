@@ -7,15 +7,14 @@ import random
 from collections.abc import Mapping
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.endpoint import dialect as dialects
+from earmark.annotate.backends.endpoint.client import Client
+from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
+from earmark.annotate.backends.endpoint.dialect import Dialect
+from earmark.annotate.backends.endpoint.pauses import Clock
+from earmark.annotate.backends.endpoint.request import audio_body, text_body
+from earmark.annotate.backends.endpoint.retry import Exchange
 from earmark.audio import AudioError
-
-from . import dialect as dialects
-from .client import Client
-from .config import EndpointConfig, Key
-from .dialect import Dialect
-from .exchange import Exchange
-from .message import audio_body, text_body
-from .pauses import Clock
 
 LEAST_AHEAD = 4
 

@@ -8,7 +8,7 @@ from typing import Literal
 import aiohttp
 import msgspec
 
-from .config import Key
+from earmark.annotate.backends.endpoint.config import Key
 
 CONNECT_S = 30.0
 """The longest wait for a connection, seconds."""

@@ -22,7 +22,7 @@ from earmark.config import (
 )
 
 if TYPE_CHECKING:
-    from .backend import EndpointBackend
+    from earmark.annotate.backends.endpoint.backend import EndpointBackend
 
 VERSION = 1
 """Of how requests are made from prompts: raise it with every change that can alter an answer."""
@@ -125,7 +125,7 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
         """
         key = _read_key(self.api_key_variable)
         check_packages(self)
-        from .backend import EndpointBackend
+        from earmark.annotate.backends.endpoint.backend import EndpointBackend
 
         return EndpointBackend(self, key)
 

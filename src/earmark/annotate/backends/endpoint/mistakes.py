@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from earmark.annotate.backends.base import Refusal
+from earmark.annotate.backends.endpoint.client import Client, Reply
+from earmark.annotate.backends.endpoint.config import EndpointConfig
+from earmark.annotate.backends.endpoint.replies import Mistake, refused
 from earmark.config import ConfigError, nearest
-
-from .client import Client, Reply
-from .config import EndpointConfig
-from .replies import Mistake, refused
 
 
 class _Model(msgspec.Struct, frozen=True):

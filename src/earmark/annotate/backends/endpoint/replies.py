@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from earmark.annotate.backends.base import Completion, Refusal
-
-from .client import Fault, Reply
-from .pauses import retry_after_s
+from earmark.annotate.backends.endpoint.client import Fault, Reply
+from earmark.annotate.backends.endpoint.pauses import retry_after_s
 
 DETAIL_CHARACTERS = 300
 

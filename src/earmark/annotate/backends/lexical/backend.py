@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.pool import WorkerPool
+from earmark.annotate.backends.lexical.extract import tags_of
+from earmark.annotate.backends.lexical.model import PACKAGE, check_installed, load_model, parse
+from earmark.annotate.backends.lexical.words import contents
+from earmark.annotate.backends.worker_pool import WorkerPool
 from earmark.config import Config, NonNegativeInt, Package, PositiveInt, fingerprint
-
-from .model import PACKAGE, check_installed, load_model, parse
-from .tagging import tags_of
-from .words import contents
 
 if TYPE_CHECKING:
     from spacy.language import Language

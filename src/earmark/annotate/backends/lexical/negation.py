@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .words import EXCEPTIONS, EXISTENCE, FEW, LACKING
+from earmark.annotate.backends.lexical.words import EXCEPTIONS, EXISTENCE, FEW, LACKING
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token

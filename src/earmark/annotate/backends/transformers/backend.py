@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
+from earmark.annotate.backends.transformers.config import TransformersConfig
+from earmark.annotate.backends.transformers.identity import identity
+from earmark.annotate.backends.transformers.model_thread import ModelThread
 from earmark.config import fingerprint
 
-from .config import TransformersConfig
-from .identity import identity
-from .worker import ModelThread
-
 if TYPE_CHECKING:
-    from .model import ChatModel
+    from earmark.annotate.backends.transformers.generate import ChatModel
 
 
 class TransformersBackend(Backend):
@@ -64,6 +63,8 @@ class TransformersBackend(Backend):
 
 
 def _load(config: TransformersConfig) -> ChatModel:
-    from .model import ChatModel  # torch and transformers: seconds, so not before they are needed
+    from earmark.annotate.backends.transformers.generate import (
+        ChatModel,  # torch and transformers: seconds, so not before they are needed
+    )
 
     return ChatModel(config)

@@ -8,7 +8,7 @@ from earmark.annotate.backends.chat import ChatConfig
 from earmark.config import Device, Package, PositiveInt, check_packages
 
 if TYPE_CHECKING:
-    from .backend import TransformersBackend
+    from earmark.annotate.backends.transformers.backend import TransformersBackend
 
 
 class TransformersConfig(
@@ -49,6 +49,6 @@ class TransformersConfig(
                 in it nor a name that the hub could know.
         """
         check_packages(self)
-        from .backend import TransformersBackend
+        from earmark.annotate.backends.transformers.backend import TransformersBackend
 
         return TransformersBackend(self)

@@ -8,11 +8,10 @@ from typing import Any
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import LEAST_AHEAD, EndpointBackend
-
-from .config import VllmConfig
-from .fleet import Fleet
-from .gpus import visible_gpus
-from .supervisor import Pace
+from earmark.annotate.backends.vllm.config import VllmConfig
+from earmark.annotate.backends.vllm.fleet import Fleet
+from earmark.annotate.backends.vllm.gpus import visible_gpus
+from earmark.annotate.backends.vllm.servers import Pace
 
 
 class VllmBackend(Backend):

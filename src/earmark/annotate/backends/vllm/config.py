@@ -11,7 +11,7 @@ from earmark.annotate.backends.endpoint.config import EndpointConfig, RequestCon
 from earmark.config import ConfigError, NonNegativeInt, PositiveFloat, fingerprint
 
 if TYPE_CHECKING:
-    from .backend import VllmBackend
+    from earmark.annotate.backends.vllm.backend import VllmBackend
 
 _SET_HERE = {
     "--host": "servers listen on 127.0.0.1 only",
@@ -95,6 +95,6 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
             ConfigError: aiohttp is not installed.
         """
         self.endpoint(_NOWHERE).build()
-        from .backend import VllmBackend
+        from earmark.annotate.backends.vllm.backend import VllmBackend
 
         return VllmBackend(self)

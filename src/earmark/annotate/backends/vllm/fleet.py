@@ -10,13 +10,12 @@ from pathlib import Path
 
 import aiohttp
 
+from earmark.annotate.backends.vllm.config import VllmConfig
+from earmark.annotate.backends.vllm.gpus import groups_of, visible_gpus
+from earmark.annotate.backends.vllm.launch import Launch, check_command, plan
+from earmark.annotate.backends.vllm.resources import take_port
+from earmark.annotate.backends.vllm.servers import Pace, Supervisor
 from earmark.config import ConfigError
-
-from .config import VllmConfig
-from .gpus import groups_of, visible_gpus
-from .launch import Launch, check_command, plan
-from .ports import take_port
-from .supervisor import Pace, Supervisor
 
 _ANSWER_S = 5.0
 _log = logging.getLogger("earmark.vllm")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from earmark.annotate.backends.vllm.config import VllmConfig
 from earmark.config import ConfigError
-
-from .config import VllmConfig
 
 _GENERATION = "--generation-config"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from . import guard
+from earmark.annotate.backends.vllm import guard
 
 _TAIL_LINES, _TAIL_BYTES = 20, 4000
 

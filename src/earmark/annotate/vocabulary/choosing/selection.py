@@ -10,11 +10,10 @@ import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
-from earmark.annotate.vocabulary.counting.tally import Tally
+from earmark.annotate.vocabulary.counting.count import Tally
+from earmark.annotate.vocabulary.domains import NO_SEED, domain_ids, seeds_of
+from earmark.annotate.vocabulary.scores import Cooccurrence, balanced, information, paper
 from earmark.config import ConfigError
-
-from .domains import NO_SEED, domain_ids, seeds_of
-from .scores import Cooccurrence, balanced, information, paper
 
 
 @dataclass(frozen=True)

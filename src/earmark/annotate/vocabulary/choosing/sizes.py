@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from earmark.annotate.vocabulary.config import AutoSize, VocabularyConfig
-from earmark.annotate.vocabulary.facts import CurvePoint
+from earmark.annotate.vocabulary.stats import CurvePoint
 from earmark.config import ConfigError
 
 CURVE_POINTS = 60

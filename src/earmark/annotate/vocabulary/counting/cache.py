@@ -16,14 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.annotate.vocabulary.counting.count import Counts, Grouping
+from earmark.annotate.vocabulary.counting.join import JoinedPart
+from earmark.annotate.vocabulary.counting.parts import Part, write_part
+from earmark.annotate.vocabulary.counting.sources import read_chunks
 from earmark.config import fingerprint
 from earmark.records import publish
 from earmark.workspace import locked
-
-from .joined import JoinedPart
-from .parts import Part, write_part
-from .sources import read_chunks
-from .tally import Counts, Grouping
 
 FORMAT = 2
 """Raised whenever a part would be written otherwise than before."""

@@ -13,18 +13,28 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Int8, Int32, Int64, Integer
 
+from earmark.annotate.vocabulary.counting.arrays import drop_repeats, in_order, reduce_rows
+from earmark.annotate.vocabulary.counting.cache import (
+    encode_source,
+    remove_unfinished,
+    saved_counts,
+)
+from earmark.annotate.vocabulary.counting.chunks import STAGE, Chunk
+from earmark.annotate.vocabulary.counting.count import (
+    Counts,
+    Grouping,
+    Tally,
+    count_batch,
+    tally_of,
+    total,
+)
+from earmark.annotate.vocabulary.counting.join import JoinedPart, join
+from earmark.annotate.vocabulary.counting.pairs import pair_cells, pair_counts
+from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, Batch, write_part
+from earmark.annotate.vocabulary.counting.sources import find_sources
 from earmark.config import ConfigError
 from earmark.records import Rejected
 from earmark.workspace import locked
-
-from .arrays import drop_repeats, in_order, reduce_rows
-from .cache import encode_source, remove_unfinished, saved_counts
-from .chunks import STAGE, Chunk
-from .joined import JoinedPart, join
-from .pairs import pair_cells, pair_counts
-from .parts import BATCH_ROWS, Batch, write_part
-from .sources import find_sources
-from .tally import Counts, Grouping, Tally, count_batch, tally_of, total
 
 T = TypeVar("T")
 

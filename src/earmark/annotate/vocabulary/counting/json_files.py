@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from earmark.annotate.vocabulary.counting.arrays import in_order, threads
+from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.json_processes import Task, decode_task, processes
+from earmark.annotate.vocabulary.counting.json_rows import decode_block, form_of
 from earmark.config import ConfigError
-
-from .arrays import in_order, threads
-from .chunks import Chunk
-from .json_processes import Task, decode_task, processes
-from .json_rows import decode_block, form_of
 
 BLOCK_BYTES = 16 << 20
 """Decoded text that is worked on at a time."""

@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.json_rows import Row, decode_block
 from earmark.workspace import StageError
-
-from .chunks import Chunk
-from .json_rows import Row, decode_block
 
 _KEEPS_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes; a block is half of it

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Int64
 
-from .arrays import drop_repeats
-from .chunks import Chunk, Fault
+from earmark.annotate.vocabulary.counting.arrays import drop_repeats
+from earmark.annotate.vocabulary.counting.chunks import Chunk, Fault
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DETAIL = 200  # characters of a faulty value that are told

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from .arrays import pair_keys, row_of
-from .parts import Batch
+from earmark.annotate.vocabulary.counting.arrays import pair_keys, row_of
+from earmark.annotate.vocabulary.counting.parts import Batch
 
 
 def pair_cells(

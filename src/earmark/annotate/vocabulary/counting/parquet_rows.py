@@ -10,11 +10,10 @@ from typing import Any, NoReturn
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from earmark.annotate.vocabulary.counting.arrays import drop_repeats, filtered, in_order, row_of
+from earmark.annotate.vocabulary.counting.chunks import Chunk, Fault
+from earmark.annotate.vocabulary.counting.utf8 import NOT_UTF8, is_utf8, not_utf8, shown
 from earmark.config import ConfigError, nearest
-
-from .arrays import drop_repeats, filtered, in_order, row_of
-from .chunks import Chunk, Fault
-from .utf8 import NOT_UTF8, is_utf8, not_utf8, shown
 
 CHUNK_ROWS = 131_072
 """Rows that a worker reads at a time, in whole row groups."""

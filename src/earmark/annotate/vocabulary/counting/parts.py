@@ -27,10 +27,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
 
+from earmark.annotate.vocabulary.counting.chunks import STAGE, Chunk
+from earmark.annotate.vocabulary.counting.id_hashes import hash_ids, without_repeats
 from earmark.records import Rejected, TableWriter, stream_parquet
-
-from .chunks import STAGE, Chunk
-from .identity import hash_ids, without_repeats
 
 BATCH_ROWS = 131_072
 """Rows that are in memory at a time: about 9 MB with 7 tags each."""

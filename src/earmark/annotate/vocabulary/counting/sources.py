@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.json_files import PACKED_SUFFIXES, read_json_chunks
+from earmark.annotate.vocabulary.counting.parquet_rows import columns_of, read_parquet_chunks
 from earmark.config import ConfigError, nearest
-
-from .chunks import Chunk
-from .json_files import PACKED_SUFFIXES, read_json_chunks
-from .parquet_rows import columns_of, read_parquet_chunks
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 PARQUET_SUFFIX = ".parquet"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .lock import Vocabulary
-    from .lock_file import VocabularyEntry
+    from earmark.annotate.vocabulary.lockfile import VocabularyEntry
+    from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 NAMED = 3
 """Tags that a sentence names as examples."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.vocabulary.config import VocabularyConfig
-
-from .exchange import read_labels
-from .lock import Vocabulary
+from earmark.annotate.vocabulary.formats import read_labels
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 LOCK = "vocabulary.json"
 _HEAD_BYTES = 200

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.semantics import TEMPLATE, Meaning
-
-from .decisions import Decisions, Proposal
-from .likeness import are_family, may_be_same, remainders
-from .proposals_file import write_proposals
+from earmark.annotate.sentence_encoder import TEMPLATE, Meaning
+from earmark.annotate.vocabulary.decisions import Decisions, Proposal
+from earmark.annotate.vocabulary.people.proposals_file import write_proposals
+from earmark.annotate.vocabulary.proposals import are_family, may_be_same, remainders
 
 __all__ = ["FAMILY_SIMILARITY", "SIMILARITY", "propose", "write_proposals"]
 

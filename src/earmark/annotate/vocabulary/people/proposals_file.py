@@ -10,9 +10,8 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
+from earmark.annotate.vocabulary.decisions import Proposal, decide, parse, read_text
 from earmark.workspace import write_text
-
-from .decisions import Proposal, decide, parse, read_text
 
 HEAD = """\
 # What people decided of the tags of this corpus. Edit it, then build the vocabulary again with

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from earmark.evaluate.language.caption_metrics.tokens import Ngram, ngrams
+from earmark.evaluate.words import Ngram, ngrams
 
 LONGEST = 4
 """Longest n-grams that are counted."""

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.encoders.huggingface.base import Tower
 from earmark.pretrain.encoders.huggingface.resolving import (
     SPECTROGRAM_TYPES,
     WAVE_TYPES,
     WHISPER_TYPES,
     architecture_of,
 )
-from earmark.pretrain.encoders.huggingface.tower import Tower
-from earmark.pretrain.hub import quiet
+from earmark.pretrain.huggingface import quiet
 
 
 class HuggingFace(Encoder):
@@ -61,7 +61,7 @@ def build_tower(config: HuggingFaceConfig, pretrained: bool) -> Tower:
     architecture = architecture_of(config)
     kind = architecture.model_type
     if kind in SPECTROGRAM_TYPES:
-        from earmark.pretrain.encoders.huggingface.spectrogram import SpectrogramTower
+        from earmark.pretrain.encoders.huggingface.ast import SpectrogramTower
 
         return SpectrogramTower(config, architecture, pretrained)
     if kind in WHISPER_TYPES:
@@ -69,7 +69,7 @@ def build_tower(config: HuggingFaceConfig, pretrained: bool) -> Tower:
 
         return WhisperTower(config, architecture, pretrained)
     if kind in WAVE_TYPES:
-        from earmark.pretrain.encoders.huggingface.waves import WaveTower
+        from earmark.pretrain.encoders.huggingface.waveform import WaveTower
 
         return WaveTower(config, architecture, pretrained)
     from earmark.pretrain.encoders.huggingface.clap import ClapTower

@@ -12,7 +12,7 @@ import msgspec
 
 from earmark.config import ConfigError, nearest
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.hub import reason_of
+from earmark.pretrain.huggingface import reason_of
 
 log = logging.getLogger("earmark")
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
-from earmark.pretrain.encoders.zipformer.attention import AttentionWeights
-from earmark.pretrain.encoders.zipformer.layer import Layer
+from earmark.pretrain.encoders.log_mel import FRAME_RATE, LogMel, length_mask
+from earmark.pretrain.encoders.zipformer.layers import Layer
+from earmark.pretrain.encoders.zipformer.modules import AttentionWeights
 from earmark.pretrain.encoders.zipformer.schedule import Rates, rates_at
 from earmark.pretrain.encoders.zipformer.stack import Downsample, DownsampledStack, Stack
 from earmark.pretrain.encoders.zipformer.stem import Stem
-from earmark.pretrain.features import FRAME_RATE, LogMel, length_mask
 
 SHAPES = {
     "S": ZipformerShape(

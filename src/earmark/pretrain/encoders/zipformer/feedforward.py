@@ -6,12 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.pretrain.encoders.zipformer.activations import (
-    SHIFT_L,
-    SHIFT_R,
-    swoosh_l,
-    swoosh_r,
-)
+from earmark.pretrain.encoders.zipformer.activations import SHIFT_L, SHIFT_R, swoosh_l, swoosh_r
 from earmark.pretrain.encoders.zipformer.linear import scaled_linear
 from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_channels
 

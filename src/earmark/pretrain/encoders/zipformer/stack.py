@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from earmark.pretrain.encoders.zipformer.attention import relative_positions
-from earmark.pretrain.encoders.zipformer.layer import Bypass, Layer
+from earmark.pretrain.encoders.zipformer.layers import Bypass, Layer
+from earmark.pretrain.encoders.zipformer.modules import relative_positions
 from earmark.pretrain.encoders.zipformer.schedule import Rates
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from earmark.pretrain.encoders.log_mel import length_mask
 from earmark.pretrain.encoders.zipformer.activations import (
     SHIFT_L,
     SHIFT_R,
@@ -25,7 +26,6 @@ from earmark.pretrain.encoders.zipformer.activations import (
     swoosh_r,
 )
 from earmark.pretrain.encoders.zipformer.linear import scaled_linear
-from earmark.pretrain.features import length_mask
 
 SILENCE = float(np.float32(math.log(1e-10)))
 """Log-mel of digital silence, as the authors pad their batches."""

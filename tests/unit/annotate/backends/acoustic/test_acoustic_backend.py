@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.backends.acoustic import AcousticConfig, events, voice
+from earmark.annotate.backends.acoustic import AcousticConfig, sound_events, vad
 from earmark.annotate.backends.acoustic.captioner import load_captioner
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.config import ConfigError
@@ -30,7 +30,7 @@ def tone_path(tmp_path):
 
 @pytest.fixture
 def captioner():
-    return load_captioner(voice.weights_path(), False, signals.RATE, 10.0)
+    return load_captioner(vad.weights_path(), False, signals.RATE, 10.0)
 
 
 def test_answers_come_through_processes_and_in_order(tone_path, tmp_path):
@@ -101,7 +101,7 @@ def test_the_fingerprint_changes_with_what_changes_answers():
     assert fingerprint(events="off", workers=1) == fingerprint(events="off", workers=2)
     assert fingerprint(events="off") != fingerprint(events="off", sample_rate=32000)
     assert fingerprint(events="off") != fingerprint(events="off", max_duration_s=5.0)
-    if events.available():
+    if sound_events.available():
         assert fingerprint(events="off") != fingerprint(events="auto") == fingerprint(events="on")
 
 

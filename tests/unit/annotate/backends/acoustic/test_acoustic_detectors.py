@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from earmark import audio
-from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic import sound_events, vad
 from earmark.annotate.backends.acoustic.frames import MEL_OFFSET, cut, mel_bank
 from earmark.annotate.backends.acoustic.measure import Ears, measure, rank
 from earmark.config import ConfigError
@@ -41,7 +41,7 @@ def test_a_file_of_other_weights_is_refused(tmp_path, content):
     path = tmp_path / "ggml-silero-v6.bin"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="is not Silero VAD 6"):
-        voice.load(path)
+        vad.load(path)
 
 
 def test_the_mel_bank_spans_its_range():
@@ -58,7 +58,7 @@ def test_the_mel_bank_spans_its_range():
 
 @pytest.mark.parametrize(("frames", "patches"), [(1, 1), (96, 1), (97, 2), (144, 2), (145, 3)])
 def test_patches_cover_every_frame(frames, patches):
-    cut_up = events.patch(np.ones((frames, 64), dtype=np.float32))
+    cut_up = sound_events.patch(np.ones((frames, 64), dtype=np.float32))
     assert cut_up.shape == (patches, 96, 64)
     assert (cut_up[-1, -1] == 1.0).all() == ((frames - 96) % 48 == 0 and frames >= 96)
     assert cut_up.min() >= np.log(MEL_OFFSET) - 1e-6

@@ -12,8 +12,8 @@ from earmark.annotate.backends.acoustic.frames import cut
 from earmark.annotate.backends.acoustic.manner import Manner, manner_of
 from earmark.annotate.backends.acoustic.measure import measure, measure_speech
 from earmark.annotate.backends.acoustic.naming import Kind
-from earmark.annotate.backends.acoustic.prose import write
-from earmark.annotate.backends.acoustic.timbre import long_spectrum
+from earmark.annotate.backends.acoustic.spectrum import long_spectrum
+from earmark.annotate.backends.acoustic.text import write
 
 EVERY = np.arange(1, 21)
 ODD, EVEN = np.arange(1, 20, 2), np.arange(2, 20, 2)

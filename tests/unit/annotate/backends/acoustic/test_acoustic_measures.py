@@ -4,13 +4,13 @@ import acoustic_signals as signals
 import numpy as np
 import pytest
 
-from earmark.annotate.backends.acoustic import level, pitch, rhythm, timbre
+from earmark.annotate.backends.acoustic import level, pitch, rhythm, spectrum
 from earmark.annotate.backends.acoustic.frames import cut
 
 
 def timbre_of(wave):
     frames = cut(wave, signals.RATE)
-    return timbre.measure_timbre(frames, timbre.long_spectrum(frames))
+    return spectrum.measure_timbre(frames, spectrum.long_spectrum(frames))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])

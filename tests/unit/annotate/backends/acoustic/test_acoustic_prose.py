@@ -11,7 +11,7 @@ import pytest
 from earmark.annotate.backends.acoustic.backend import VERSION
 from earmark.annotate.backends.acoustic.classes import family, phrase
 from earmark.annotate.backends.acoustic.measure import Event, measure
-from earmark.annotate.backends.acoustic.prose import write
+from earmark.annotate.backends.acoustic.text import write
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from scripted_server import (
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
-from earmark.annotate.backends.endpoint.servers import Servers
+from earmark.annotate.backends.endpoint.balancer import Servers
 from earmark.config import ConfigError
 from earmark.workspace import StageError
 

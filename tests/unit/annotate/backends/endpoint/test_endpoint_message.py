@@ -16,7 +16,7 @@ from earmark import audio
 from earmark.annotate.backends.base import Prompt
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.endpoint.dialect import response_format
-from earmark.annotate.backends.endpoint.message import audio_body, greeting_body, text_body
+from earmark.annotate.backends.endpoint.request import audio_body, greeting_body, text_body
 from earmark.annotate.backends.endpoint.sound import recognise
 from earmark.audio import AudioError
 

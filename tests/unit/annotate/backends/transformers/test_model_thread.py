@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from earmark.annotate.backends.transformers.worker import Answerer, ModelThread
+from earmark.annotate.backends.transformers.model_thread import Answerer, ModelThread
 
 
 class Upper(Answerer[str, str]):

@@ -111,7 +111,7 @@ def test_only_the_window_is_heard(omni: Path, tmp_path: Path) -> None:
 def test_neighbours_in_a_batch_change_nothing(
     omni: Path, clips: dict[float, Path], make: Any
 ) -> None:
-    from earmark.annotate.backends.transformers.model import ChatModel
+    from earmark.annotate.backends.transformers.generate import ChatModel
 
     prompts = [hear(path) for path in clips.values()]
     model = ChatModel(make(omni, max_tokens=30))
@@ -122,7 +122,7 @@ def test_neighbours_in_a_batch_change_nothing(
 
 
 def test_texts_and_sounds_in_one_batch(omni: Path, clips: dict[float, Path]) -> None:
-    from earmark.annotate.backends.transformers.model import ChatModel
+    from earmark.annotate.backends.transformers.generate import ChatModel
 
     prompts = [hear(clips[2.0]), Prompt(id="text", text=TEXT), hear(clips[0.7])]
     model = ChatModel(greedy(omni, instruction="{caption}"))
@@ -174,7 +174,7 @@ def test_a_thinker_saved_by_itself(omni: Path, clips: dict[float, Path], tmp_pat
 
 
 def test_another_audio_model_by_the_same_way(qwen2_audio: Path, clips: dict[float, Path]) -> None:
-    from earmark.annotate.backends.transformers.model import ChatModel
+    from earmark.annotate.backends.transformers.generate import ChatModel
 
     prompts = [hear(path) for path in clips.values()]
     model = ChatModel(greedy(qwen2_audio))
@@ -210,7 +210,7 @@ def test_a_base_model_goes_on_from_the_plain_text(base: Path) -> None:
 
 
 def test_texts_of_mixed_lengths_in_one_batch(writer: Path) -> None:
-    from earmark.annotate.backends.transformers.model import ChatModel
+    from earmark.annotate.backends.transformers.generate import ChatModel
 
     prompts = [Prompt(id=str(n), text=f"{TEXT} " * n) for n in (1, 5, 2)]
     model = ChatModel(greedy(writer))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.backends.vllm.supervisor import Pace
+from earmark.annotate.backends.vllm.servers import Pace
 
 SCRIPT = """\
 #!{python}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 
-from earmark.annotate.backends.vllm.ports import take_port
+from earmark.annotate.backends.vllm.resources import take_port
 
 
 def test_ports_that_are_taken_are_passed_over():

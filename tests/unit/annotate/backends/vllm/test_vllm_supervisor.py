@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from earmark.annotate.backends.vllm.launch import Launch
-from earmark.annotate.backends.vllm.supervisor import Pace, Supervisor
+from earmark.annotate.backends.vllm.servers import Pace, Supervisor
 from earmark.workspace import StageError
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.choosing.domains import domain_of, seed_domain, seed_of
 from earmark.annotate.vocabulary.config import DOMAINS
+from earmark.annotate.vocabulary.domains import domain_of, seed_domain, seed_of
 
 CAPTIONS = np.array([1000, 2000, 7000])
 COUNTS = st.tuples(st.integers(0, 1000), st.integers(0, 2000), st.integers(0, 7000))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_counts import count, pairs
 
-from earmark.annotate.vocabulary.choosing.scores import (
+from earmark.annotate.vocabulary.counting.count import Tally
+from earmark.annotate.vocabulary.scores import (
     LEAST_TOGETHER,
     MOST_CANDIDATES,
     balanced,
@@ -18,7 +19,6 @@ from earmark.annotate.vocabulary.choosing.scores import (
     paper,
     score_of,
 )
-from earmark.annotate.vocabulary.counting.tally import Tally
 
 
 def tally_of(by_domain: list[list[int]], captions_by_domain: list[int]) -> Tally:

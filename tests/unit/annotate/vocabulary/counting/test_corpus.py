@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.counting import corpus as corpus_module
-from earmark.annotate.vocabulary.counting import joined, parquet_rows, parts
+from earmark.annotate.vocabulary.counting import join, parquet_rows, parts
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.config import ConfigError
 from earmark.records import Rejected
@@ -29,7 +29,7 @@ ROWS: Rows = [
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a hundred rows be many batches."""
-    for module in (parts, joined, corpus_module):
+    for module in (parts, join, corpus_module):
         monkeypatch.setattr(module, "BATCH_ROWS", 16)
     monkeypatch.setattr(parquet_rows, "CHUNK_ROWS", 10)
 

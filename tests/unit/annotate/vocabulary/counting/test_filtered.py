@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.counting import joined, parts
+from earmark.annotate.vocabulary.counting import join, parts
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
-from earmark.annotate.vocabulary.counting.filtered import Kept, write_filtered
+from earmark.annotate.vocabulary.counting.filter import Kept, write_filtered
 
 TERMS = [f"t{number}" for number in range(6)]
 captions = st.lists(st.lists(st.sampled_from(TERMS), max_size=6), min_size=1, max_size=40)
@@ -22,7 +22,7 @@ RANK = {"t0": 0, "t1": 0, "t2": 1, "t3": 2, "t5": -1}
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few rows be many batches."""
-    for module in (parts, joined):
+    for module in (parts, join):
         monkeypatch.setattr(module, "BATCH_ROWS", 8)
 
 

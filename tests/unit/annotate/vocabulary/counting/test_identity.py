@@ -3,11 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.counting.identity import (
-    hash_ids,
-    shared_hashes,
-    without_repeats,
-)
+from earmark.annotate.vocabulary.counting.id_hashes import hash_ids, shared_hashes, without_repeats
 
 ids = st.lists(st.text(max_size=20), max_size=20)
 

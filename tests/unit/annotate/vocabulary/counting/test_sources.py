@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from earmark.annotate.lhotse_form import mono_cut
+from earmark.annotate.lhotse import mono_cut
 from earmark.annotate.vocabulary.counting import json_files
 from earmark.annotate.vocabulary.counting.chunks import Fault
 from earmark.annotate.vocabulary.counting.json_processes import Task, processes

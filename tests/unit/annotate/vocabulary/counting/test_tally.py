@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.annotate.vocabulary.counting.count import Grouping, count_batch, tally_of, total
 from earmark.annotate.vocabulary.counting.parts import Batch
-from earmark.annotate.vocabulary.counting.tally import Grouping, count_batch, tally_of, total
 
 TERMS, GROUPS = 6, 4
 captions = st.lists(st.lists(st.integers(0, TERMS - 1), unique=True, max_size=5), max_size=8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.config import VocabularyConfig
-from earmark.annotate.vocabulary.locking.diff import (
+from earmark.annotate.vocabulary.diff import (
     LISTED,
     Became,
     ClipChanges,
@@ -17,7 +17,8 @@ from earmark.annotate.vocabulary.locking.diff import (
     Split,
     compare,
 )
-from earmark.annotate.vocabulary.locking.lock import Vocabulary, VocabularyEntry
+from earmark.annotate.vocabulary.lockfile import VocabularyEntry
+from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 TAGS = st.lists(st.sampled_from("abcdefghij"), unique=True, min_size=1)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.locking.exchange import read_labels, rewrite, write_labels
+from earmark.annotate.vocabulary.formats import read_labels, rewrite, write_labels
 from earmark.config import ConfigError
 
 TAGS = ("speech", "music", "high-fidelity", "café", '"quoted"')

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plain_counts import CORPUS, vocabulary_of
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
-from earmark.annotate.vocabulary.locking.lock import DecisionsInForce, Provenance
+from earmark.annotate.vocabulary.lockfile import DecisionsInForce, Provenance
 from earmark.config import ConfigError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.normaliser.inflection import inflected_forms, lemma, singular
+from earmark.annotate.vocabulary.normalize.inflection import inflected_forms, lemma, singular
 from factories import assert_all
 
 BASES = """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.normaliser.surface import (
+from earmark.annotate.vocabulary.normalize.surface import (
     drop_reason,
     fold_case,
     fold_punctuation,

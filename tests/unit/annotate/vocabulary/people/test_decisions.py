@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.vocabulary.people.decisions import Decisions, read_decisions
+from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
 from earmark.config import ConfigError
 
 WHOLE = """

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.annotate.vocabulary.people.decisions import Decisions, Proposal, read_decisions
-from earmark.annotate.vocabulary.people.likeness import are_family, may_be_same, remainders
-from earmark.annotate.vocabulary.people.proposals import propose, write_proposals
+from earmark.annotate.vocabulary.decisions import Decisions, Proposal, read_decisions
+from earmark.annotate.vocabulary.people.proposals import propose
+from earmark.annotate.vocabulary.people.proposals_file import write_proposals
+from earmark.annotate.vocabulary.proposals import are_family, may_be_same, remainders
 
 APART = """
 slow/fast slow-tempo/fast-tempo loud/quiet male/female male-voice/female-voice high/low

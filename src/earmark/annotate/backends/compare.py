@@ -1,0 +1,75 @@
+"""Whether two backends say the same: a served model against the same one in this process.
+
+A served model that hears its audio wrongly (another rate, a lost chat template, broken batching)
+still writes fluent captions. Asked greedily, a sound set-up begins each answer as the reference
+does; rounding parts them at last, but not in the first words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How far two answers to one prompt agree.
+
+    `share` is the number of equal words before the first difference, over the words of the longer
+    answer: 1 where they are equal, 0 where the first word differs or only one answered.
+    """
+
+    id: str
+    share: float
+    first: str
+    second: str
+
+
+async def parity(first: Backend, second: Backend, prompts: Sequence[Prompt]) -> list[Agreement]:
+    """Put each prompt to both backends and compare, in order. Set both to temperature 0.
+
+    A refusal counts as no words, and stands in the answer's place as "refused: reason". The
+    backends are used up: both are closed.
+    """
+    ones = await _answers(first, prompts)
+    others = await _answers(second, prompts)
+    return [
+        Agreement(
+            id=prompt.id,
+            share=leading_share(_words(one), _words(other)),
+            first=_shown(one),
+            second=_shown(other),
+        )
+        for prompt, one, other in zip(prompts, ones, others, strict=True)
+    ]
+
+
+def leading_share(one: Sequence[str], other: Sequence[str]) -> float:
+    """Return the share of words that are equal before the first difference; 1 for two of none."""
+    longest = max(len(one), len(other))
+    pairs = enumerate(zip(one, other, strict=False))
+    equal = next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return equal / longest if longest else 1.0
+
+
+async def _answers(backend: Backend, prompts: Sequence[Prompt]) -> list[Completion | Refusal]:
+    slots = asyncio.Semaphore(backend.concurrency)
+
+    async def ask(prompt: Prompt) -> Completion | Refusal:
+        async with slots:
+            return await backend.generate(prompt)
+
+    async with aclosing(backend):
+        return await asyncio.gather(*(ask(prompt) for prompt in prompts))
+
+
+def _words(answer: Completion | Refusal) -> list[str]:
+    return answer.text.split() if isinstance(answer, Completion) else []
+
+
+def _shown(answer: Completion | Refusal) -> str:
+    return answer.text if isinstance(answer, Completion) else f"refused: {answer.reason}"

@@ -1,0 +1,164 @@
+"""A parsed caption to its tags: which words can be one, and which of them are worth most.
+
+Candidates are nouns, adjectives (participles before a noun among them) and -ing verbs, as the
+paper's part-of-speech baseline (section 3.1), and verbs of sound in any tense ("a dog barks"); each
+is one lower-case word, singular, -ing forms as they stand. A hyphenated word of two parts is one
+word and keeps its hyphen ("high-pitched").
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from earmark.annotate.backends.lexical.negation import denied
+from earmark.annotate.backends.lexical.words import (
+    NUMBERS,
+    OPEN_COMPOUNDS,
+    PARTICIPLES,
+    SCAFFOLD,
+    SINGULARS,
+    SOUND_VERBS,
+    TELLING,
+    USES,
+    WEAK,
+)
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span, Token
+
+ONE_WORD = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)?|[a-z]-[a-z]{2,}|r&b")
+"""One word, or two that a hyphen joins; a single letter only before one ("e-guitar")."""
+QUOTE = re.compile(r"[\"“]([^\"“”\n]{1,2000})[\"”]")
+LONGEST_QUOTED_WORDS = 3
+SUMMARY_CUE = re.compile(
+    r"\b(In (summary|short|essence|conclusion)|To summari[sz]e|Overall|Summary:|Conclusion:)"
+)
+"""What opens a closing summary that has no paragraph of its own."""
+
+ROLE_WEIGHTS = {
+    "amod": 0.5,
+    "acomp": 0.65,
+    "compound": 0.75,
+    "nmod": 0.75,
+    "poss": 0.85,
+    "npadvmod": 0.5,
+    "advmod": 0.5,
+}
+"""By dependency; heads (subjects, objects, roots, conjuncts) weigh 1, scenes ("in a hall") 0.8."""
+
+SCENE_PREPOSITIONS = frozenset({"in", "at", "on", "inside", "outside", "near", "through", "during"})
+
+
+def tags_of(doc: Doc, max_tags: int) -> list[str]:
+    """Return at most `max_tags` tags of a caption, the most useful first.
+
+    A tag's worth is its best occurrence (grammatical role times place) times up to 2 for being
+    repeated, times 0.5 where the word is thin (`WEAK`). Ties go to what is said first.
+    """
+    found: dict[str, list[float]] = defaultdict(list)
+    for tag, weight in _occurrences(doc):
+        found[tag].append(weight)
+    worth = {tag: _worth(tag, weights) for tag, weights in found.items()}
+    return sorted(worth, key=lambda tag: -worth[tag])[:max_tags]
+
+
+def _worth(tag: str, weights: list[float]) -> float:
+    repetition = 1 + 0.25 * min(len(weights) - 1, 4)
+    return max(weights) * repetition * (0.5 if tag in WEAK else 1.0)
+
+
+def _occurrences(doc: Doc) -> Iterator[tuple[str, float]]:
+    """Yield each candidate where it stands, with what its role and place there make of it."""
+    skipped = denied(doc) | _quoted(doc)
+    summary_start = _summary_start(doc.text)
+    for number, sentence in enumerate(doc.sents):
+        hypothetical = 0.4 if _is_hypothetical(sentence) else 1.0
+        for token in sentence:
+            tag = _candidate(token)
+            if tag is None or token.i in skipped:
+                continue
+            place = _place(token, number, in_summary=0 <= summary_start < token.idx)
+            yield tag, _role(token) * place * hypothetical
+
+
+def _summary_start(text: str) -> int:
+    """Return where the closing summary starts: the last paragraph, or its cue; -1 for none."""
+    cues = [match.start() for match in SUMMARY_CUE.finditer(text)]
+    return max(text.rfind("\n\n"), *cues[-1:], -1)
+
+
+def _candidate(token: Token) -> str | None:
+    """Return the tag that a token would make, or None."""
+    word = _word(token)
+    if word is None or not ONE_WORD.fullmatch(word) or word in SCAFFOLD or token.like_num:
+        return None
+    if "-" not in word and token.i + 1 < len(token.doc) and token.nbor(1).lower_ == "quality":
+        return None  # the "tinny" of "tinny quality" is what the quality is, not what is heard
+    first, *rest = word.split("-")
+    is_measure = bool(rest) and not NUMBERS.isdisjoint((first, *rest))
+    return None if is_measure or (rest and first == "non") else word
+
+
+def _word(token: Token) -> str | None:
+    """Return the form that a noun, an adjective, an -ing verb or a verb of sound has as a tag."""
+    compound = _open_compound(token)
+    if compound is not None:
+        return compound or None
+    word = token.lower_
+    if token.pos_ == "VERB" and token.lemma_.lower() in SOUND_VERBS:
+        return SOUND_VERBS[token.lemma_.lower()]
+    if token.tag_ == "VBG" or (token.pos_ == "NOUN" and word.endswith("ing")):
+        return word
+    if word in PARTICIPLES or (token.tag_ == "VBN" and token.dep_ == "amod"):
+        return word
+    if token.pos_ in {"NOUN", "PROPN", "ADJ"}:
+        return SINGULARS.get(word, token.lemma_.lower())
+    return None
+
+
+def _open_compound(token: Token) -> str | None:
+    """Return "hi-hat" at the first word of "hi hats", "" at the second, None elsewhere."""
+    words = [token.doc[i].lower_ if 0 <= i < len(token.doc) else "" for i in _around(token)]
+    before, here, after = (word.removesuffix("s") for word in words)
+    if (here, after) in OPEN_COMPOUNDS:
+        return f"{here}-{after}"
+    return "" if (before, here) in OPEN_COMPOUNDS else None
+
+
+def _around(token: Token) -> range:
+    return range(token.i - 1, token.i + 2)
+
+
+def _role(token: Token) -> float:
+    if token.lower_ in TELLING:
+        return 0.9
+    if token.dep_ in ROLE_WEIGHTS:
+        return ROLE_WEIGHTS[token.dep_]
+    if token.pos_ in {"ADJ", "PROPN"}:
+        return 0.6
+    if token.dep_ == "pobj" and token.head.lower_ in SCENE_PREPOSITIONS:
+        return 0.8
+    return 1.0
+
+
+def _place(token: Token, sentence: int, *, in_summary: bool) -> float:
+    """The closing summary says what matters; before it, what comes first matters most."""
+    return 2.0 if in_summary else max(1.15 - 0.03 * sentence, 0.8)
+
+
+def _is_hypothetical(sentence: Span) -> bool:
+    """Whether a sentence is on where a clip could be used, not on what is to be heard."""
+    modal = any(token.lower_ in {"could", "would", "can", "may", "might"} for token in sentence)
+    return modal and any(token.lemma_ in USES for token in sentence)
+
+
+def _quoted(doc: Doc) -> set[int]:
+    """Return the positions of quoted speech: what is said is not what is to be heard."""
+    positions: set[int] = set()
+    for match in QUOTE.finditer(doc.text):
+        if len(match[1].split()) > LONGEST_QUOTED_WORDS:
+            positions.update(t.i for t in doc if match.start() < t.idx < match.end())
+    return positions

@@ -1,0 +1,124 @@
+"""Prompts to answers: one padded batch through `generate`, and reading what it wrote."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+from transformers import StoppingCriteriaList
+
+from earmark.annotate.backends.base import Completion, Prompt, Refusal
+from earmark.annotate.backends.transformers.batches import collate
+from earmark.annotate.backends.transformers.config import TransformersConfig
+from earmark.annotate.backends.transformers.inputs import Inputs, prepare
+from earmark.annotate.backends.transformers.load import Loaded, load
+from earmark.annotate.backends.transformers.model_thread import Answerer
+from earmark.annotate.backends.transformers.sampling import Interrupt, sampler
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+class Asked(NamedTuple):
+    """A prompt, its place among those that came together, and what the model takes for it."""
+
+    place: int
+    prompt: Prompt
+    inputs: Inputs
+
+
+class ChatModel(Answerer[Prompt, Completion | Refusal]):
+    """A loaded model that answers prompts.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+
+    def __init__(self, config: TransformersConfig) -> None:
+        self._config = config
+        self._loaded: Loaded = load(config)
+        self._stop = threading.Event()
+
+    def answer(self, requests: Sequence[Prompt]) -> list[Completion | Refusal]:
+        """Answer prompts together; those that cannot be put to the model are refused.
+
+        Raises:
+            ConfigError: the model takes no audio and is asked about some.
+        """
+        answers: dict[int, Completion | Refusal] = {}
+        batches: defaultdict[tuple[str, int], list[Asked]] = defaultdict(list)
+        for place, prompt in enumerate(requests):
+            ready = prepare(prompt, self._config, self._loaded)
+            if isinstance(ready, Refusal):
+                answers[place] = ready
+            else:
+                own = place if ready.company == "none" else 0
+                batches[ready.company, own].append(Asked(place, prompt, ready.inputs))
+        for batch in batches.values():
+            written = spare_memory(batch, self._generate, _empty_cache)
+            answers |= {one.place: answer for one, answer in zip(batch, written, strict=True)}
+        return [answers[place] for place in range(len(requests))]
+
+    def stop(self) -> None:
+        """End what is being written at its next token."""
+        self._stop.set()
+
+    def _generate(self, batch: Sequence[Asked]) -> list[Completion]:
+        model: Any = self._loaded.model
+        inputs = collate([one.inputs for one in batch], model.generation_config.pad_token_id)
+        with torch.inference_mode():
+            written: Tensor = model.generate(
+                **{name: _place(value, model) for name, value in inputs.items()},
+                logits_processor=sampler(self._config, [one.prompt for one in batch]),
+                stopping_criteria=StoppingCriteriaList([Interrupt(self._stop)]),
+            )
+        asked = inputs["attention_mask"].sum(dim=1).tolist()
+        rows = written[:, inputs["input_ids"].shape[1] :].tolist()
+        ends = model.generation_config.eos_token_id or []
+        return [self._read(row, ends, count) for row, count in zip(rows, asked, strict=True)]
+
+    def _read(self, row: list[int], ends: Sequence[int], tokens_in: int) -> Completion:
+        """Turn one row of tokens, padded after its end token, into an answer."""
+        end = next((index for index, token in enumerate(row) if token in ends), None)
+        kept = row if end is None else row[: end + 1]
+        return Completion(
+            text=str(self._loaded.tokenizer.decode(kept, skip_special_tokens=True)),
+            finish_reason="length" if end is None else "stop",
+            tokens_in=tokens_in,
+            tokens_out=len(kept),
+        )
+
+
+def spare_memory(
+    batch: Sequence[T], run: Callable[[Sequence[T]], Sequence[A]], empty_cache: Callable[[], None]
+) -> list[A | Refusal]:
+    """Return `run(batch)`; where memory runs out, each alone, and a refusal for what is too big.
+
+    `empty_cache` is called after each time that memory ran out.
+    """
+    if not batch:
+        return []
+    try:
+        return list(run(batch))
+    except torch.OutOfMemoryError as error:
+        detail = str(error)
+    # Outside of `except`, whose traceback keeps the tensors alive that filled the memory.
+    empty_cache()
+    if len(batch) == 1:
+        return [Refusal(reason="out of memory", detail=detail)]
+    return [answer for one in batch for answer in spare_memory([one], run, empty_cache)]
+
+
+def _place(value: Tensor, model: Any) -> Tensor:
+    """Move an input to the model; features take its type, tokens and masks stay whole numbers."""
+    dtype = model.dtype if value.is_floating_point() else None
+    return value.to(device=model.device, dtype=dtype)
+
+
+def _empty_cache() -> None:
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()

@@ -1,0 +1,163 @@
+"""From a recipe's settings to a model in memory, chosen by the class of its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMultimodalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+    Qwen2_5OmniConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen3OmniMoeConfig,
+    Qwen3OmniMoeThinkerForConditionalGeneration,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MULTIMODAL_LM_MAPPING,
+)
+
+from earmark.annotate.backends.transformers.config import TransformersConfig
+from earmark.annotate.backends.transformers.hearing import load_processor, processor_class
+from earmark.config import ConfigError
+
+_THINKERS: dict[type[PretrainedConfig], type[PreTrainedModel]] = {
+    Qwen3OmniMoeConfig: Qwen3OmniMoeThinkerForConditionalGeneration,
+    Qwen2_5OmniConfig: Qwen2_5OmniThinkerForConditionalGeneration,
+}
+"""Of models that also speak, only the half that writes is loaded."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model on its device, its tokenizer, and its processor if it hears."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    processor: ProcessorMixin | None
+
+
+def load(config: TransformersConfig) -> Loaded:
+    """Load tokenizer, processor and weights; these pass through main memory on their way to a GPU.
+
+    Raises:
+        ConfigError: the hub or folder does not hold what is needed, weights are missing from it,
+            transformers has no such model, the device is not there or has too little memory.
+    """
+    hub: dict[str, Any] = {"trust_remote_code": False}
+    if config.revision:
+        hub["revision"] = config.revision
+    device = find_device(config.device)
+    try:
+        return _load(config, hub, device)
+    except ConfigError:
+        raise
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise ConfigError(f"model = {config.model!r} could not be loaded: {error}") from error
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"model = {config.model!r} does not fit into the memory of {device} ({error}); take a "
+            "smaller model or dtype, or serve it over several GPUs (the vllm backend)"
+        ) from None
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the first GPU that torch sees, else the CPU.
+
+    Raises:
+        ConfigError: torch knows no such device or sees none here.
+    """
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device = {name!r}: torch finds none such here ({reason})") from None
+    return device
+
+
+def _load(config: TransformersConfig, hub: dict[str, Any], device: torch.device) -> Loaded:
+    settings = AutoConfig.from_pretrained(config.model, **hub)
+    hears = processor_class(settings)
+    if hears is None:
+        processor = None
+        tokenizer = AutoTokenizer.from_pretrained(config.model, **hub)
+    else:
+        processor = load_processor(hears, config.model, hub)
+        tokenizer = processor.tokenizer
+    model = _load_weights(config, hub, settings)
+    model.generation_config = _generation(model, tokenizer, config.max_tokens)
+    return Loaded(model.to(device).eval(), tokenizer, processor)
+
+
+def _load_weights(
+    config: TransformersConfig,
+    hub: dict[str, Any],
+    settings: PretrainedConfig,
+) -> Any:
+    loader: Any
+    if thinker := _THINKERS.get(type(settings)):
+        loader, settings = thinker, settings.thinker_config
+    elif type(settings) in MODEL_FOR_MULTIMODAL_LM_MAPPING:
+        loader = AutoModelForMultimodalLM
+    elif type(settings) in MODEL_FOR_CAUSAL_LM_MAPPING:
+        loader = AutoModelForCausalLM
+    else:
+        raise ConfigError(
+            f"model = {config.model!r} is a {settings.model_type!r} model, which takes neither "
+            "audio nor text to write text; a captioner is for example "
+            "Qwen/Qwen3-Omni-30B-A3B-Captioner, a tagger Qwen/Qwen2.5-7B-Instruct"
+        )
+    model, report = loader.from_pretrained(
+        config.model,
+        config=settings,
+        dtype=config.dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        **hub,
+    )
+    # transformers would make up random numbers for weights that are not there.
+    if absent := sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])]):
+        raise ConfigError(
+            f"model = {config.model!r}: {len(absent)} weights are missing or of another shape, "
+            f"the first is {absent[0]}; is the download complete?"
+        )
+    return model
+
+
+def _generation(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int
+) -> GenerationConfig:
+    """Return how to decode: as the recipe says, not as the model's authors suggest.
+
+    Kept of theirs are the end tokens and the repetition penalty, as vLLM keeps it.
+    """
+    theirs = model.generation_config
+    assert theirs is not None, "a model that generates has settings for it"
+    listed = theirs.eos_token_id if isinstance(theirs.eos_token_id, list) else [theirs.eos_token_id]
+    ends = {end for end in (*listed, tokenizer.eos_token_id) if isinstance(end, int)}
+    return GenerationConfig(
+        max_new_tokens=max_tokens,
+        do_sample=False,
+        repetition_penalty=theirs.repetition_penalty,
+        eos_token_id=sorted(ends) or None,
+        pad_token_id=_padding(theirs, tokenizer),
+    )
+
+
+def _padding(theirs: GenerationConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the token that fills up a batch; it is masked, so that any will do."""
+    candidates = (tokenizer.pad_token_id, theirs.pad_token_id, tokenizer.eos_token_id, 0)
+    return next(token for token in candidates if isinstance(token, int))

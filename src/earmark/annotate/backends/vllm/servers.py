@@ -1,0 +1,166 @@
+"""Keeps one server up: waits for health, starts it again when it ends, gives up in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from earmark.annotate.backends.vllm.launch import Launch
+from earmark.annotate.backends.vllm.process import ServerProcess, tail
+from earmark.workspace import StageError
+
+_log = logging.getLogger("earmark.vllm")
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often to look, and how long to bear with a server; all in seconds.
+
+    Args:
+        look_s: between two looks at whether the process lives.
+        ask_s: between two questions for its health, once it has been well.
+        first_pause_s: before a server is started again; it doubles with each failure in a row.
+        longest_pause_s: the bound of that.
+        steady_s: a server that was well for so long has not failed in a row.
+        bear_s: a server that lives but is not well for so long is started again. vLLM keeps
+            listening for a while after its engine has died.
+        grace_s: from asking a server to end to killing it.
+    """
+
+    look_s: float = 0.5
+    ask_s: float = 5.0
+    first_pause_s: float = 2.0
+    longest_pause_s: float = 60.0
+    steady_s: float = 60.0
+    bear_s: float = 120.0
+    grace_s: float = 20.0
+
+    def pause_s(self, failures: int) -> float:
+        """Return how long to wait after so many failures in a row."""
+        return min(self.longest_pause_s, self.first_pause_s * 2.0 ** (failures - 1))
+
+
+class _Life:
+    """When a process was started, and when it was first and last seen well; monotonic seconds."""
+
+    def __init__(self, now: float) -> None:
+        self.started_s = self.last_well_s = now
+        self.first_well_s: float | None = None
+
+    @property
+    def well_s(self) -> float:
+        return 0.0 if self.first_well_s is None else self.last_well_s - self.first_well_s
+
+    def note_well(self, now: float) -> None:
+        if self.first_well_s is None:
+            self.first_well_s = now
+        self.last_well_s = now
+
+
+class Supervisor:
+    """Looks after one server.
+
+    Args:
+        launch: how to start it.
+        start_timeout_s: the longest from start to health.
+        restarts: how often in a row to start it again.
+        pace: how often to look.
+        is_well: asks a health URL.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        start_timeout_s: float,
+        restarts: int,
+        pace: Pace,
+        is_well: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self.launch = launch
+        self.well = asyncio.Event()
+        self.process: ServerProcess | None = None
+        self._start_timeout_s = start_timeout_s
+        self._restarts = restarts
+        self._pace = pace
+        self._is_well = is_well
+
+    async def run(self) -> None:
+        """Keep the server up until cancelled; then it is ended.
+
+        Raises:
+            StageError: it does not get well in time, or ends again and again.
+        """
+        failures = 0
+        while True:
+            well_s, how = await self._once()
+            failures = 0 if well_s >= self._pace.steady_s else failures + 1
+            if failures > self._restarts:
+                raise self._error(f"{how}, {failures} time(s) in a row")
+            pause_s = self._pace.pause_s(max(failures, 1))
+            _log.warning("%s: %s; it is started again in %g s", self.launch.url, how, pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _once(self) -> tuple[float, str]:
+        """Run the server once; return for how long it was well, and how it ended."""
+        launch = self.launch
+        try:
+            process = ServerProcess(
+                launch.command, launch.environment, launch.log, self._pace.grace_s
+            )
+        except OSError as error:
+            raise StageError(f"vllm: a server cannot be started: {error}") from None
+        self.process = process
+        try:
+            return await self._watch(process)
+        finally:
+            self.well.clear()
+            process.end()
+            await _whole(asyncio.to_thread(process.kill))
+
+    async def _watch(self, process: ServerProcess) -> tuple[float, str]:
+        """Return when the process has ended, or has not been well for too long."""
+        life = _Life(time.monotonic())
+        asked_s = float("-inf")
+        while (code := process.exit_code()) is None:
+            now = time.monotonic()
+            if not self.well.is_set() or now - asked_s >= self._pace.ask_s:
+                asked_s = now
+                # Whoever answers on the port is this server only while this server lives.
+                if await self._is_well(self.launch.health_url) and process.exit_code() is None:
+                    life.note_well(now)
+                    self.well.set()
+                elif (fault := self._fault(life, now)) is not None:
+                    return life.well_s, fault
+            await asyncio.sleep(self._pace.look_s)
+        return life.well_s, f"it ended with exit code {code}"
+
+    def _fault(self, life: _Life, now: float) -> str | None:
+        """Return why a server that is not well cannot be borne with any longer, None if it can."""
+        if life.first_well_s is None:
+            if now - life.started_s >= self._start_timeout_s:
+                raise self._error(f"it was not healthy within {self._start_timeout_s:g} s")
+            return None
+        if now - life.last_well_s >= self._pace.bear_s:
+            return f"it has not been healthy for {self._pace.bear_s:g} s"
+        return None
+
+    def _error(self, how: str) -> StageError:
+        return StageError(
+            f"vllm: the server for {self.launch.url} failed: {how}.\n"
+            f"Command: {' '.join(self.launch.command)}\n"
+            f"The end of its log ({self.launch.log}):\n{tail(self.launch.log)}"
+        )
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that is not cut short by being cancelled; that is passed on after it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

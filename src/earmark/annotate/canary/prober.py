@@ -1,0 +1,90 @@
+"""Put probes to a backend and write down what came back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec.structs import replace
+
+from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
+from earmark.annotate.canary.replies import Reply, Way
+from earmark.workspace import StageError
+
+ATTEMPTS = 3
+"""A server may fail now and then and be fit for the job: the executor asks again as well."""
+
+LOST = "server lost"
+"""Reason where the backend gave up waiting for its server."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Interview:
+    """Asks a backend and keeps its replies in `replies`, in the order they came.
+
+    Args:
+        backend: what is tried.
+        prompts: by name.
+        pause_s: before a probe is put again that was refused for a passing reason, seconds; it
+            doubles each time.
+        sleep: how to wait.
+    """
+
+    def __init__(
+        self, backend: Backend, prompts: Mapping[str, Prompt], *, pause_s: float, sleep: Sleep
+    ) -> None:
+        self.replies: list[Reply] = []
+        self.concurrency = backend.concurrency
+        self._backend = backend
+        self._prompts = prompts
+        self._pause_s = pause_s
+        self._sleep = sleep
+
+    async def ask(
+        self, name: str, way: Way, turn: int = 0, *, draw: int = 0, attempts: int = ATTEMPTS
+    ) -> Reply:
+        """Ask about one prompt, up to `attempts` times while it is refused for a passing reason."""
+        prompt = replace(self._prompts[name], draw=draw)
+        started_s = time.monotonic()
+        attempt, outcome = 1, await self._generate(prompt)
+        while attempt < attempts and _is_passing(outcome):
+            await self._sleep(self._pause_s * 2 ** (attempt - 1))
+            attempt, outcome = attempt + 1, await self._generate(prompt)
+        reply = _with_outcome(
+            Reply(
+                name=name,
+                way=way,
+                turn=turn,
+                draw=draw,
+                status="ok",
+                attempts=attempt,
+                seconds=round(time.monotonic() - started_s, 3),
+            ),
+            outcome,
+        )
+        self.replies.append(reply)
+        return reply
+
+    async def _generate(self, prompt: Prompt) -> Completion | Refusal:
+        """Ask once; it is a reply too that the server went away and did not come back."""
+        try:
+            return await self._backend.generate(prompt)
+        except StageError as error:
+            return Refusal(reason=LOST, detail=str(error), retryable=True)
+
+
+def _is_passing(outcome: Completion | Refusal) -> bool:
+    return isinstance(outcome, Refusal) and outcome.retryable and outcome.reason != LOST
+
+
+def _with_outcome(reply: Reply, outcome: Completion | Refusal) -> Reply:
+    if isinstance(outcome, Completion):
+        return replace(reply, text=outcome.text, finish_reason=outcome.finish_reason)
+    return replace(
+        reply,
+        status="refused",
+        reason=outcome.reason,
+        detail=outcome.detail,
+        retryable=outcome.retryable,
+    )

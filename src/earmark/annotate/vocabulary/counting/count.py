@@ -1,0 +1,110 @@
+"""In how many captions each tag is, over all and by domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int8, Int32, Int64
+
+from earmark.annotate.vocabulary.config import DOMAINS
+from earmark.annotate.vocabulary.counting.arrays import pair_keys, reduce_rows, repeated, row_of
+from earmark.annotate.vocabulary.counting.parts import Batch
+
+_SETS = 1 << len(DOMAINS)
+"""Sets of domains that a caption can be of, as bits."""
+_NO_SEED = 1 << DOMAINS.index("sound")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts over a corpus; a tag counts once a caption, whatever its variants.
+
+    `df` is in the order of the tags that were counted; columns of `by_domain` are those of
+    `DOMAINS`. A caption is of each domain that one of its tags is a seed of, and "sound" where
+    there is no seed.
+    """
+
+    df: Int64[np.ndarray, " tags"]
+    by_domain: Int64[np.ndarray, "tags domains"]
+    captions: int
+    captions_by_domain: Int64[np.ndarray, " domains"]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How terms are counted: `group` of each term, -1 where dropped; `seeds` as in `TagCorpus`."""
+
+    group: Int32[np.ndarray, " terms"]
+    seeds: Int8[np.ndarray, " groups"]
+
+    def canonical(self) -> tuple[Grouping, Int32[np.ndarray, " used"]]:
+        """Return the same with groups numbered as they first occur, and which groups those are.
+
+        Two groupings that treat the terms alike have the same canonical form.
+        """
+        used, first = np.unique(self.group, return_index=True)
+        used = used[np.argsort(first)]
+        used = used[used >= 0]
+        number = np.full(len(self.seeds) + 1, -1, np.int32)  # the last is that of group -1
+        number[used] = np.arange(len(used), dtype=np.int32)
+        return Grouping(number[self.group], self.seeds[used]), used
+
+
+Counts = Int64[np.ndarray, "groups_and_captions sets"]
+"""Captions by group and set of domains; the last row is that of all captions."""
+
+
+def count_batch(batch: Batch, grouping: Grouping) -> Counts:
+    """Count the captions of a batch."""
+    groups = len(grouping.seeds)
+    sets = _domain_sets(batch, grouping)
+    # Dropped terms are counted in a column of their own, which is cheaper than to leave them out.
+    cell_of = (grouping.group.astype(np.int64) + 1) * _SETS
+    cells = cell_of.take(batch.codes) + np.repeat(sets, batch.lengths)
+    counts = np.bincount(cells, minlength=(groups + 1) * _SETS)
+    shared = _shared(grouping)
+    if shared.any():
+        chosen = np.flatnonzero(shared.take(batch.codes))
+        keys = pair_keys(row_of(batch.lengths)[chosen], cells[chosen])
+        keys.sort()
+        again = repeated(keys) & 0xFFFF_FFFF
+        counts -= np.bincount(again, minlength=len(counts))
+    table = counts.reshape(groups + 1, _SETS)[1:]
+    return np.vstack([table, np.bincount(sets, minlength=_SETS)])
+
+
+def tally_of(counts: Counts) -> Tally:
+    """Return the tally that counts by set of domains amount to."""
+    holds = np.array([[s >> d & 1 for d in range(len(DOMAINS))] for s in range(_SETS)], np.int64)
+    by_domain = counts @ holds
+    return Tally(
+        df=counts[:-1].sum(axis=1),
+        by_domain=by_domain[:-1],
+        captions=int(counts[-1].sum()),
+        captions_by_domain=by_domain[-1],
+    )
+
+
+def total(counts: Iterable[Counts], groups: int) -> Counts:
+    """Return the sum over batches."""
+    result = np.zeros((groups + 1, _SETS), np.int64)
+    for one in counts:
+        result += one
+    return result
+
+
+def _domain_sets(batch: Batch, grouping: Grouping) -> Int64[np.ndarray, " rows"]:
+    """Return the domains of each caption, as bits."""
+    bits = np.where(grouping.seeds >= 0, 1 << np.maximum(grouping.seeds, 0), 0)
+    bit_of = np.append(bits, 0).astype(np.uint8)[grouping.group]
+    sets = reduce_rows(np.bitwise_or, batch.lengths, bit_of.take(batch.codes), 0)
+    return np.where(sets == 0, _NO_SEED, sets).astype(np.int64)
+
+
+def _shared(grouping: Grouping) -> np.ndarray:
+    """Return which terms are counted together with another one."""
+    members = np.bincount(grouping.group + 1, minlength=len(grouping.seeds) + 1)
+    members[0] = 0
+    return members[grouping.group + 1] > 1

@@ -1,0 +1,187 @@
+"""What people decided of tags: a TOML file that survives every rebuild."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from earmark.annotate.vocabulary.people.verdicts import Saying, Verdicts, settle
+from earmark.config import Config, ConfigError, decode
+
+
+class Proposal(Config, frozen=True, kw_only=True):
+    """Two tags that may mean the same; a person accepts or rejects that `tag` is counted as `into`.
+
+    Args:
+        tag: the less frequent one.
+        into: the more frequent one.
+        similarity: cosine of their meanings, from -1 to 1.
+        tag_df: in how many captions `tag` was when it was proposed.
+        into_df: in how many captions `into` was.
+        decision: "accept", "reject", or "" while nobody has decided.
+    """
+
+    tag: str
+    into: str
+    similarity: float = 0.0
+    tag_df: int = 0
+    into_df: int = 0
+    decision: Literal["", "accept", "reject"] = ""
+
+
+class DecisionsFile(Config, frozen=True, kw_only=True):
+    """What a decisions file holds.
+
+    Args:
+        ban: tags that never become classes.
+        keep: tags that always do, where a caption holds them.
+        merge: {tag: the tag that it is counted as}, written by hand.
+        rename: {tag: its new name}.
+        proposal: pairs that were proposed, and what was decided of them.
+    """
+
+    ban: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    merge: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    rename: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    proposal: tuple[Proposal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Decisions on tags, as people write them.
+
+    `merge` and `rename` map a tag to the one it is counted as (a merge wants both to exist, a
+    rename makes a new name), `rejected` are pairs, each sorted, that are not to be proposed again,
+    `ban` never become classes, `keep` always do. Accepted proposals are merges; `accepted` says
+    which merges are such.
+    """
+
+    merge: Mapping[str, str] = field(default_factory=dict[str, str])
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
+    ban: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    rejected: frozenset[tuple[str, str]] = frozenset()
+    accepted: frozenset[str] = frozenset()
+
+    def settled(self, normalise: Callable[[str], str]) -> Verdicts:
+        """Return what they come to when names are compared as `normalise` returns them.
+
+        Raises:
+            ConfigError: two decisions contradict each other; the message names both places.
+        """
+        return settle(
+            Saying(saying.kind, normalise(saying.tag), saying.place, normalise(saying.into))
+            for saying in self._sayings()
+        )
+
+    def names(self) -> frozenset[str]:
+        """Return every name that is decided on or led to, as people write them."""
+        return frozenset(
+            name for saying in self._sayings() for name in (saying.tag, saying.into) if name
+        )
+
+    def _sayings(self) -> Iterator[Saying]:
+        for tag in self.ban:
+            yield Saying("ban", tag, f"ban ({tag!r})")
+        for tag in self.keep:
+            yield Saying("keep", tag, f"keep ({tag!r})")
+        for tag, into in self.merge.items():
+            section = "an accepted [[proposal]]" if tag in self.accepted else "[merge]"
+            yield Saying("merge", tag, f"{section} ({tag!r} into {into!r})", into)
+        for tag, into in self.rename.items():
+            yield Saying("rename", tag, f"[rename] ({tag!r} to {into!r})", into)
+
+
+def read_decisions(path: Path) -> Decisions:
+    """Read a decisions file.
+
+    Raises:
+        ConfigError: there is none, or something in it contradicts itself; the message says what.
+    """
+    if not path.exists():
+        raise ConfigError(f"no decisions at {path}; write one, or leave vocabulary.decisions empty")
+    return decide(parse(read_text(path), str(path)), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a decisions file.
+
+    Raises:
+        ConfigError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as decisions: {error}") from None
+
+
+def parse(text: str, where: str) -> DecisionsFile:
+    """Return what the text of a decisions file says; `where` is its name in messages.
+
+    Raises:
+        ConfigError: it is no TOML, or has a key, a type or a word that is not valid there.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
+    return decode(table, DecisionsFile, where=where)
+
+
+def decide(file: DecisionsFile, where: str) -> Decisions:
+    """Return the decisions of a file.
+
+    Raises:
+        ConfigError: something in it contradicts itself, or a name is empty.
+    """
+    accepted: dict[str, str] = {}
+    for proposal in (proposal for proposal in file.proposal if proposal.decision == "accept"):
+        if (other := accepted.setdefault(proposal.tag, proposal.into)) != proposal.into:
+            raise ConfigError(
+                f"{where}: two accepted [[proposal]] tables count {proposal.tag!r} as {other!r} "
+                f"and as {proposal.into!r}. Reject one, or merge those two."
+            )
+    _check_pairs(file, accepted, where)
+    decisions = Decisions(
+        merge=accepted | file.merge,
+        rename=file.rename,
+        ban=file.ban,
+        keep=file.keep,
+        rejected=frozenset(_pair(p.tag, p.into) for p in file.proposal if p.decision == "reject"),
+        accepted=frozenset(accepted) - frozenset(file.merge),
+    )
+    try:
+        verdicts = decisions.settled(str.strip)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    for saying in verdicts.sayings:
+        if not saying.tag or (saying.kind in ("merge", "rename") and not saying.into):
+            raise ConfigError(f"{where}: an empty name in {saying.place}. To drop a tag, ban it.")
+    return decisions
+
+
+def _check_pairs(file: DecisionsFile, accepted: Mapping[str, str], where: str) -> None:
+    """Refuse a pair that is both merged and rejected, or merged by hand into something else."""
+    for tag, into in accepted.items():
+        if (by_hand := file.merge.get(tag, into)) != into:
+            raise ConfigError(
+                f"{where}: {tag!r} is counted as {by_hand!r} in [merge] and as {into!r} in an "
+                "accepted [[proposal]]. Take one of them out."
+            )
+    merged = {_pair(*pair) for pair in (*accepted.items(), *file.merge.items())}
+    for proposal in file.proposal:
+        if proposal.decision == "reject" and _pair(proposal.tag, proposal.into) in merged:
+            raise ConfigError(
+                f"{where}: the [[proposal]] of {proposal.tag!r} into {proposal.into!r} is "
+                "rejected, yet [merge] or another [[proposal]] merges the two. Take one out."
+            )
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)

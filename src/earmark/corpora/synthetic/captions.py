@@ -1,0 +1,119 @@
+"""What a person might write who hears a clip: a sentence as in AudioCaps, Clotho and MusicCaps.
+
+It is written from the clip's plan, so it is true, and in several wordings, drawn by (seed, index).
+As a `Source`'s original caption it serves baselines alone: no captioner and no tagger sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from earmark.corpora.synthetic.music import DRUMS
+from earmark.corpora.synthetic.plan import (
+    ClipPlan,
+    MusicPart,
+    Part,
+    SoundPart,
+    SpeechPart,
+    Stream,
+    generator,
+)
+from earmark.corpora.synthetic.voices import Speaker
+
+VOICES: Mapping[str, Sequence[str]] = {
+    "male": ("a man", "a male voice"),
+    "deep": ("a man with a deep voice", "a deep male voice"),
+    "female": ("a woman", "a female voice"),
+    "child": ("a child", "a young child"),
+    "whisper": ("a whispering {gender}", "a {gender} in a whisper"),
+    "elderly": ("an elderly {gender}", "an old {gender} with a croaky voice"),
+    "robot": ("a robotic voice", "a synthetic, robot-like voice"),
+}
+SPEAKING = ("speaks {language}", "talks in {language}", "says a few sentences in {language}")
+
+TEMPOS: Mapping[str, Sequence[str]] = {
+    "slow": ("slow", "unhurried"),
+    "medium": ("mid-tempo", "moderately paced"),
+    "fast": ("fast", "up-tempo"),
+}
+MUSIC = (
+    "{a_tempo} {instrument} piece in a {mode} key plays{drums}",
+    "{a_instrument} plays {a_tempo} melody in {mode}{drums}",
+    "{a_tempo} instrumental in a {mode} key is played on the {instrument}{drums}",
+)
+KIT_ALONE = ("{a_tempo} beat is played on a drum kit", "a drum kit plays {a_tempo} groove")
+WITH_DRUMS = (" with drums", " over a drum beat")
+
+SOUNDS: Mapping[str, Sequence[str]] = {
+    "rain": ("rain falls steadily", "rain is pouring down"),
+    "wind": ("the wind blows", "a wind howls"),
+    "thunder": ("thunder rumbles", "thunder rolls"),
+    "water drops": ("water drips", "drops of water fall"),
+    "dog": ("a dog barks", "a dog is barking"),
+    "bird": ("a bird chirps", "a bird sings"),
+    "knock": ("someone knocks on a door", "there are knocks on wood"),
+    "footsteps": ("someone walks", "footsteps are heard"),
+    "clock": ("a clock ticks", "a ticking clock is heard"),
+    "glass": ("glass breaks", "glass shatters"),
+    "applause": ("people applaud", "a crowd claps"),
+    "engine": ("an engine runs", "a motor is humming"),
+    "siren": ("a siren wails", "an emergency siren sounds"),
+    "alarm": ("an alarm beeps", "an alarm goes off"),
+    "telephone": ("a telephone rings", "a phone is ringing"),
+}
+
+PRODUCTION: Mapping[str, Sequence[str]] = {
+    "clean": ("",),
+    "reverberation": (" in a reverberant room", " with a long echo"),
+    "telephone": (" over a telephone line", ", heard through a phone"),
+    "noise": (" with noise in the background", ", with a constant hiss"),
+    "clipping": (", badly distorted", ", and the recording is overdriven"),
+    "quiet": (", recorded very quietly", ", at a very low volume"),
+}
+TOGETHER = ("{first} while {second}", "{first} and {second} in the background")
+
+
+def describe(plan: ClipPlan, seed: int) -> str:
+    """Return one sentence on what a clip of the corpus with `seed` holds."""
+    rng = generator(seed, Stream.DESCRIPTION, plan.index)
+    heard = [_part(part, rng) for part in plan.parts]
+    told = heard[0]
+    if len(heard) > 1:
+        told = _drawn(TOGETHER, rng).format(first=heard[0], second=heard[1])
+    sentence = told + _drawn(PRODUCTION[plan.production], rng)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _part(part: Part, rng: np.random.Generator) -> str:
+    if isinstance(part, SpeechPart):
+        return _speech(part.speaker, rng)
+    if isinstance(part, SoundPart):
+        return _drawn(SOUNDS[part.sound], rng)
+    return _music(part, rng)
+
+
+def _speech(speaker: Speaker, rng: np.random.Generator) -> str:
+    person = {"male": "man", "female": "woman"}.get(speaker.gender, "person")
+    who = _drawn(VOICES[speaker.voice], rng).format(gender=person)
+    return f"{who} {_drawn(SPEAKING, rng).format(language=speaker.language.capitalize())}"
+
+
+def _music(part: MusicPart, rng: np.random.Generator) -> str:
+    words = {
+        "a_tempo": _with_article(_drawn(TEMPOS[part.tempo], rng)),
+        "a_instrument": _with_article(part.instrument),
+        "instrument": part.instrument,
+        "mode": part.mode,
+        "drums": _drawn(WITH_DRUMS, rng) if part.drums else "",
+    }
+    return _drawn(KIT_ALONE if part.instrument == DRUMS else MUSIC, rng).format(**words)
+
+
+def _with_article(words: str) -> str:
+    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+
+
+def _drawn(choices: Sequence[str], rng: np.random.Generator) -> str:
+    return choices[int(rng.integers(len(choices)))]

@@ -1,0 +1,180 @@
+"""A small decoder that learns to write captions from frozen frames, and nothing else.
+
+The decoder is that of pre-training (`earmark.pretrain.text.decoder`), smaller: two blocks over word
+pieces of train's texts, trained word by word. All that it hears, it hears by its cross-attention;
+the encoder never changes (PAPER section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from earmark.config import ConfigError
+from earmark.evaluate.base import Frames
+from earmark.evaluate.language.schedule import is_check, rate
+from earmark.evaluate.language.seeding import seeded
+from earmark.evaluate.language.texts import Told
+from earmark.evaluate.probes.scaling import Scaling
+from earmark.evaluate.small_training import Best
+from earmark.pretrain.encoders.base import Encoded
+from earmark.pretrain.objectives.config import TextModelConfig
+from earmark.pretrain.objectives.decoder import Asked, Tally, answer_losses, ask, read, tally
+from earmark.pretrain.seeds import derived_seed, generator
+from earmark.pretrain.text.decoder import TextDecoder
+from earmark.pretrain.text.models import MASKED_ATTENTION
+from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
+from earmark.pretrain.text.tokens import MISSING
+from earmark.records import Example
+
+try:
+    from transformers import BartConfig
+    from transformers.models.bart.modeling_bart import BartDecoder
+except ImportError:
+    raise ConfigError(MISSING) from None
+
+DIM, LAYERS, HEADS = 128, 2, 2
+PIECES = 2000
+"""Word pieces, at most: enough for some thousand captions."""
+BATCH = 32
+"""Clips of a training step, at most."""
+CLIPS_AT_ONCE = 128
+"""Clips that are measured, or written for, at a time."""
+DROPOUT = 0.1
+SMOOTHING = 0.1
+WEIGHT_DECAY = 0.01
+CHECKS = 10
+"""Times that validation is looked at while training."""
+
+Hear = Callable[[Sequence[Example]], Frames]
+"""Gives the frames of clips."""
+
+
+@dataclass(frozen=True)
+class Ears:
+    """What a decoder hears of a clip: frozen frames, each dimension on train's scale."""
+
+    hear: Hear
+    scaling: Scaling
+    device: torch.device
+
+    def __call__(self, examples: Sequence[Example]) -> Encoded:
+        """Return the frames of clips."""
+        frames = self.hear(examples)
+        mean, deviation = self.scaling.mean, self.scaling.deviation
+        values = ((frames.values - mean) / deviation).astype(np.float32)
+        return Encoded(
+            torch.tensor(values, device=self.device), torch.tensor(frames.mask, device=self.device)
+        )
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A trained decoder, the step it was taken from, and its loss on validation (nats a piece)."""
+
+    decoder: TextDecoder
+    pieces: Tokenizer
+    step: int
+    loss: float
+
+    def write(self, ears: Ears, examples: Sequence[Example]) -> list[str]:
+        """Return a text for each clip, word by word, the likeliest word each time."""
+        texts: list[str] = []
+        for first in range(0, len(examples), CLIPS_AT_ONCE):
+            ids = self.decoder.write(
+                ears(examples[first : first + CLIPS_AT_ONCE]),
+                start_id=self.pieces.start_id,
+                end_id=self.pieces.end_id,
+                max_tokens=self.pieces.max_tokens - 1,
+            )
+            texts.extend(read(ids, self.pieces))
+        return texts
+
+
+def train_writer(
+    train: Told,
+    validation: Told,
+    ears: Ears,
+    *,
+    max_tokens: int,
+    steps: int,
+    lr: float,
+    seed: int,
+) -> Writer:
+    """Train a decoder; the step with the lowest loss on validation is kept.
+
+    Args:
+        train: in each step a clip has one of its texts, drawn at random.
+        validation: what chooses the step: mean of -log p over pieces; of several texts of a clip
+            the first.
+        ears: frames.
+        max_tokens: longest text, start and end included.
+        steps: of AdamW, with a cosine from `lr` to 0 after a tenth of warming up.
+        lr: the highest.
+        seed: of weights, dropout, batches and texts.
+    """
+    words = gather_words(train.texts, TextModelConfig(bpe_size=PIECES, max_tokens=max_tokens))
+    pieces = Tokenizer(words, max_tokens)
+    best = Best()
+    with seeded(derived_seed(seed, "captioning"), ears.device):
+        decoder = _fresh(pieces, len(ears.scaling.mean)).to(ears.device)
+        optimiser = torch.optim.AdamW(decoder.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = lr * rate(step, steps)
+            optimiser.zero_grad()
+            clips, texts = _drawn(train, generator(seed, "captioning", step))
+            asked = _asked(texts, pieces, ears.device)
+            answer_losses(decoder, ears(clips), asked, SMOOTHING).mean().backward()
+            nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+            optimiser.step()
+            if is_check(step, steps, CHECKS):
+                best.offer(_measured(decoder, pieces, validation, ears), step + 1, decoder)
+    best.restore(decoder)
+    return Writer(decoder, pieces, best.step, best.loss)
+
+
+def _fresh(pieces: Tokenizer, audio_dim: int) -> TextDecoder:
+    config = BartConfig(
+        vocab_size=pieces.size,
+        d_model=DIM,
+        decoder_layers=LAYERS,
+        decoder_attention_heads=HEADS,
+        decoder_ffn_dim=4 * DIM,
+        dropout=DROPOUT,
+        attention_dropout=DROPOUT,
+        max_position_embeddings=pieces.max_tokens,
+        pad_token_id=pieces.pad_id,
+        bos_token_id=pieces.start_id,
+        eos_token_id=pieces.end_id,
+        decoder_start_token_id=pieces.start_id,
+        **MASKED_ATTENTION,
+    )
+    return TextDecoder(BartDecoder(config), audio_dim)
+
+
+def _drawn(told: Told, rng: np.random.Generator) -> tuple[list[Example], list[str]]:
+    places = rng.permutation(len(told.examples))[:BATCH]
+    texts = [told.texts[place][rng.integers(len(told.texts[place]))] for place in places]
+    return [told.examples[place] for place in places], texts
+
+
+def _asked(texts: Sequence[str], pieces: Tokenizer, device: torch.device) -> Asked:
+    word_by_word = torch.zeros(len(texts), dtype=torch.bool)
+    return ask(pieces.encode(texts), word_by_word, pieces, "target").to(device)
+
+
+@torch.no_grad()
+def _measured(decoder: TextDecoder, pieces: Tokenizer, told: Told, ears: Ears) -> float:
+    decoder.eval()
+    total = Tally()
+    for first in range(0, len(told.examples), CLIPS_AT_ONCE):
+        some = slice(first, first + CLIPS_AT_ONCE)
+        texts = [own[0] for own in told.texts[some]]
+        total += tally(decoder, ears(told.examples[some]), _asked(texts, pieces, ears.device))
+    decoder.train()
+    return total.loss

@@ -1,0 +1,113 @@
+"""The encoders that a task compares: the trained one, those it has to beat, and any other."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from earmark.annotate.scan import hash_file
+from earmark.evaluate.config import CheckpointChoice, EncoderChoice, EvaluateConfig, ExternalChoice
+from earmark.evaluate.fingerprints import source_digest
+from earmark.external import import_target
+from earmark.pretrain.build import build_encoder, resolved
+from earmark.pretrain.checkpoints.checkpoint import read_settings
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import HuggingFaceConfig
+from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
+from earmark.pretrain.inference.load import load_encoder
+from earmark.pretrain.use.finding import find_checkpoint, model_type_of
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An encoder with its settings as JSON: all that decides, beside class and weights, what it
+    computes. `folder` is the checkpoint that it is of, where there is one.
+    """
+
+    encoder: Encoder
+    settings: bytes
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An encoder to be: `build(checkpoint, seed)` gives it."""
+
+    name: str
+    build: Callable[[Path, int], Loaded]
+
+
+def contenders_of(config: EvaluateConfig) -> tuple[Contender, ...]:
+    """Return what is compared: the trained encoder, which each other one is held against, first."""
+    baselines = {"random": fresh, "log-mel": log_mel}
+    return (
+        Contender("trained", trained),
+        *(Contender(name, baselines[name]) for name in config.baselines),
+        *(Contender(name, partial(_chosen, choice)) for name, choice in config.encoders.items()),
+    )
+
+
+def trained(checkpoint: Path, seed: int) -> Loaded:
+    """Return the encoder of a checkpoint; it does not depend on the seed."""
+    del seed
+    return _of_checkpoint(checkpoint)
+
+
+def fresh(checkpoint: Path, seed: int) -> Loaded:
+    """Return the checkpoint's architecture with weights drawn from `seed`.
+
+    With the seed of pre-training these are the weights that it began with.
+    """
+    settings = read_settings(checkpoint).encoder
+    return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
+
+
+def log_mel(checkpoint: Path, seed: int) -> Loaded:
+    """Return log-mel means and deviations over time, at the checkpoint's sample rate."""
+    del seed
+    sample_rate = read_settings(checkpoint).sample_rate
+    encoder = LogMelStatistics(sample_rate)
+    settings: Mapping[str, int] = {"sample_rate": sample_rate, "dim": encoder.dim}
+    return Loaded(encoder, msgspec.json.encode(settings))
+
+
+def _chosen(choice: EncoderChoice, checkpoint: Path, seed: int) -> Loaded:
+    """Return an encoder that the recipe names. Raises ConfigError: it cannot be had."""
+    del checkpoint
+    match choice:
+        case HuggingFaceConfig():
+            settings = resolved(choice)
+            return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
+        case CheckpointChoice():
+            return _of_checkpoint(Path(choice.path))
+        case ExternalChoice():
+            make: Any = import_target(choice.target, Encoder)
+            return Loaded(make(), f"{choice.target} {_source(make, choice.target)}".encode())
+
+
+def _source(kind: type[Encoder], target: str) -> str:
+    """Return digests of the file that a class is written in, and of what its target names.
+
+    Edited code is another encoder: its features are made anew. What these files import is not
+    looked at.
+    """
+    named = source_digest(target)
+    try:
+        written = inspect.getsourcefile(kind)
+    except TypeError:  # its module was made in memory
+        written = None
+    return f"{named} {hash_file(written)}" if written and Path(written).is_file() else named
+
+
+def _of_checkpoint(path: Path) -> Loaded:
+    folder = find_checkpoint(path)
+    encoder = load_encoder(folder)
+    if model_type_of(folder):
+        return Loaded(encoder, (folder / "config.json").read_bytes(), folder)
+    return Loaded(encoder, msgspec.json.encode(read_settings(folder).encoder), folder)

@@ -1,0 +1,227 @@
+"""Probes that learn which frames to look at ("MHA pooling" of arXiv 2603.25767).
+
+Frames are standardised by the mean and deviation of train's. The classifier of
+earmark.evaluate.probes.pooling is trained with AdamW (arXiv 1711.05101) once for each learning rate
+of the grid; of all learning rates and of all steps at which validation was looked at, the one with
+the best metric there is kept, of equals the one under which validation's labels are likeliest.
+First weights and the order of batches are drawn `evaluate.draws` times.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Float64
+from torch import Tensor
+from torch.nn import functional
+
+from earmark.evaluate.base import Frames, FrozenEncoder
+from earmark.evaluate.config import EvaluateConfig
+from earmark.evaluate.metrics import metric_named
+from earmark.evaluate.probes.base import (
+    NOT_CONVERGED,
+    NOT_FINITE,
+    Answer,
+    Probe,
+    ProbeError,
+    Question,
+)
+from earmark.evaluate.probes.logistic import log_likelihood
+from earmark.evaluate.probes.pooling import AttentionClassifier
+from earmark.evaluate.probes.scaling import scaling_of
+from earmark.pretrain.device import pick_device
+
+LEARNING_RATES = (0.001, 0.003, 0.01)
+WEIGHT_DECAY = 0.01
+HEADS = 8
+BATCH = 128
+STEPS = 200
+PASSES = 10
+"""Training takes STEPS batches, or as many as PASSES over train are."""
+LOOKS = 20
+"""Times that validation is looked at on the way."""
+PATIENCE = 5
+"""Looks in a row without a better one, after which a learning rate is given up."""
+
+
+class AttentionProbe(Probe):
+    """Multi-head attention pooling and a linear layer on frozen frames.
+
+    Args:
+        config: how many draws, and the device.
+    """
+
+    name = "attention"
+    needs_frames = True
+
+    def __init__(self, config: EvaluateConfig) -> None:
+        self.config = config
+
+    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+        """Return one answer a draw of first weights."""
+        device = pick_device(self.config.device, setting="evaluate.device")
+        train, validation, test = _scaled(
+            encoder.frames(question.train.examples),
+            encoder.frames(question.validation.examples),
+            encoder.frames(question.test),
+        )
+        fitting = _Fitting(question, train, validation, device)
+        found: list[Answer] = []
+        for draw in range(self.config.draws):
+            best = fitting.best(draw_seed(seed, draw))
+            found.append(
+                Answer(
+                    scores=_logits(best.model, test, device),
+                    chosen=f"lr = {best.lr:g}",
+                    validation=best.metric,
+                    train_clips=len(question.train.examples),
+                    validation_clips=len(question.validation.examples),
+                )
+            )
+        return found
+
+
+def draw_seed(seed: int, draw: int) -> int:
+    """Return a seed for torch that no other (seed, draw) has, up to chance."""
+    return int(np.random.SeedSequence((seed, draw)).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Scaled frames, 0 where there is none."""
+
+    frames: Float32[Tensor, "clips frames dim"]
+    mask: Bool[Tensor, "clips frames"]
+
+    def rows(
+        self, chosen: Tensor | slice, device: torch.device
+    ) -> tuple[Float32[Tensor, "batch frames dim"], Bool[Tensor, "batch frames"]]:
+        return self.frames[chosen].to(device), self.mask[chosen].to(device)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A model as it was when validation was looked at."""
+
+    model: AttentionClassifier
+    lr: float
+    metric: float
+    likelihood: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        return self.metric, self.likelihood
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Training on one side, looking at another."""
+
+    question: Question
+    train: _Side
+    validation: _Side
+    device: torch.device
+
+    def best(self, seed: int) -> _Look:
+        """Return the best look of all learning rates, each begun from the same weights."""
+        looks = [look for lr in LEARNING_RATES for look in self._best_of(lr, seed)]
+        if not looks:
+            raise ProbeError(NOT_CONVERGED)
+        return max(looks, key=lambda look: look.rank)
+
+    def _best_of(self, lr: float, seed: int) -> list[_Look]:
+        """Return the best look of one learning rate, none where its logits left all bounds."""
+        best: list[_Look] = []
+        waited = 0
+        for model in self._trained(lr, seed):
+            look = self._look(model, lr)
+            if not np.isfinite(look.likelihood):
+                break
+            waited += 1
+            if not best or look.rank > best[0].rank:
+                best, waited = [look], 0
+            if waited == PATIENCE:
+                break
+        return best
+
+    def _trained(self, lr: float, seed: int) -> Iterator[AttentionClassifier]:
+        """Train, and yield the model whenever it is to be looked at."""
+        generator = torch.Generator().manual_seed(seed)
+        targets = self._targets()
+        dim, classes = self.train.frames.shape[2], self.question.train.targets.shape[1]
+        model = AttentionClassifier(dim, classes, HEADS, generator).to(self.device)
+        optimiser = torch.optim.AdamW(
+            model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True
+        )
+        batches = list(_batches(len(targets), generator))
+        for step, rows in enumerate(batches, start=1):
+            logits = model(*self.train.rows(rows, self.device))
+            loss = self._loss(logits, targets[rows].to(self.device))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if step % max(len(batches) // LOOKS, 1) == 0:
+                yield model
+
+    def _targets(self) -> Tensor:
+        targets = torch.from_numpy(self.question.train.targets)
+        return targets.float() if self.question.one_vs_rest else targets.int().argmax(dim=1)
+
+    def _loss(self, logits: Float32[Tensor, "batch classes"], targets: Tensor) -> Tensor:
+        if self.question.one_vs_rest:
+            return functional.binary_cross_entropy_with_logits(logits, targets)
+        return functional.cross_entropy(logits, targets)
+
+    def _look(self, model: AttentionClassifier, lr: float) -> _Look:
+        truth = self.question.validation.targets
+        scores = _logits(model, self.validation, self.device)
+        if not np.isfinite(scores).all():
+            return _Look(model, lr, -np.inf, -np.inf)
+        return _Look(
+            copy.deepcopy(model),
+            lr,
+            metric_named(self.question.metric).value(scores, truth),
+            log_likelihood(scores, truth, self.question.one_vs_rest),
+        )
+
+
+def _batches(clips: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the rows of batches of nearly equal size, in a new order each pass."""
+    count = -(-clips // BATCH)
+    for _ in range(max(PASSES, -(-STEPS // count))):
+        yield from torch.randperm(clips, generator=generator).chunk(count)
+
+
+def _scaled(*sides: Frames) -> tuple[_Side, ...]:
+    """Return all sides on the scale of the first. Raises ProbeError."""
+    for side in sides:
+        if not np.isfinite(side.values[side.mask]).all():
+            raise ProbeError(NOT_FINITE)
+        if not side.mask.any(axis=1).all():
+            raise ProbeError("a clip has no frames")
+    scaling = scaling_of(sides[0].values[sides[0].mask])
+    mean, deviation = scaling.mean.astype(np.float32), scaling.deviation.astype(np.float32)
+    scaled: list[_Side] = []
+    for side in sides:
+        with np.errstate(over="ignore"):
+            values = (side.values - mean) / deviation
+        values[~side.mask] = 0
+        if not np.isfinite(values).all():
+            raise ProbeError(NOT_FINITE)
+        scaled.append(_Side(torch.from_numpy(values), torch.from_numpy(side.mask)))
+    return tuple(scaled)
+
+
+def _logits(
+    model: AttentionClassifier, side: _Side, device: torch.device
+) -> Float64[np.ndarray, "clips classes"]:
+    with torch.inference_mode():
+        parts = [
+            model(*side.rows(slice(start, start + BATCH), device)).cpu()
+            for start in range(0, len(side.frames), BATCH)
+        ]
+    return torch.cat(parts).double().numpy()

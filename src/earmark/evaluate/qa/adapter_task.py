@@ -1,0 +1,129 @@
+"""Training of the adapter on true answers; the stopping step is chosen on validation questions."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.language.schedule import is_check, rate
+from earmark.evaluate.qa.adapter import Answerer, Asked
+from earmark.evaluate.qa.language_model import LanguageModel
+from earmark.evaluate.qa.questions import Question
+from earmark.evaluate.questions.adapter import Heard, new_adapter
+from earmark.pretrain.seeds import derived_seed, generator
+
+BATCH = 16
+"""Questions a step."""
+
+LOOKS = 10
+"""How often in a training validation is asked."""
+
+VALIDATED = 256
+"""Validation questions that are asked at each look, where there are more."""
+
+LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A trained answerer: the `step` that validation chose, and its `accuracy` there."""
+
+    answerer: Answerer
+    step: int
+    accuracy: float
+
+
+def learn_to_answer(
+    train: Sequence[Question],
+    validation: Sequence[Question],
+    heard: Heard,
+    language: LanguageModel,
+    config: QuestionsConfig,
+    seed: int,
+) -> Learnt | None:
+    """Train an adapter by the cross-entropy of true answers; return it as of the best step.
+
+    The best step has the highest accuracy on at most `VALIDATED` validation questions; of several
+    the one under which their true answers are likeliest. On a CPU equal seeds give equal weights.
+
+    Args:
+        train: at least one question.
+        validation: at least one.
+        heard: the frames of both sides' clips (`hear`).
+        language: is not changed.
+        config: steps, learning rate and frames a token.
+        seed: of the weights, and of the order of questions.
+
+    Returns:
+        None where training went astray: a loss that is not finite.
+    """
+    adapter = new_adapter(
+        {q.example.id: heard[q.example.id] for q in train},
+        stack=config.stack,
+        width=language.width,
+        token_scale=language.token_scale,
+        seed=derived_seed(seed, "adapter"),
+    )
+    answerer = Answerer(adapter.to(language.device), language)
+    asked = _some(validation, seed)
+    best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
+    step = 0
+    for step in _steps(answerer, train, heard, config, seed):
+        if is_check(step - 1, config.steps, LOOKS):
+            found = _look(answerer, asked, heard)
+            if not math.isfinite(found[1]):
+                return None
+            if best is None or found > best[0]:
+                best = found, step, copy.deepcopy(adapter.state_dict())
+    if best is None or step < config.steps:
+        return None
+    adapter.load_state_dict(best[2])
+    return Learnt(answerer, best[1], best[0][0])
+
+
+def _steps(
+    answerer: Answerer,
+    train: Sequence[Question],
+    heard: Heard,
+    config: QuestionsConfig,
+    seed: int,
+) -> Iterator[int]:
+    """Train; yield the number of each finished step, and end early where a loss is not finite."""
+    optimiser = torch.optim.AdamW(answerer.adapter.parameters(), lr=config.lr, weight_decay=0.0)
+    for step in range(1, config.steps + 1):
+        batch = [Asked(q.example.id, q.question, q.answer) for q in _batch(train, step, seed)]
+        loss = -answerer.likelihoods(batch, heard).mean()
+        if not bool(torch.isfinite(loss)):
+            return
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(answerer.adapter.parameters(), LARGEST_GRADIENT)
+        optimiser.param_groups[0]["lr"] = config.lr * rate(step - 1, config.steps)
+        optimiser.step()
+        yield step
+
+
+def _batch(train: Sequence[Question], step: int, seed: int) -> list[Question]:
+    rng = generator(seed, "adapter batch", step)
+    drawn = rng.choice(len(train), min(BATCH, len(train)), replace=False)
+    return [train[place] for place in drawn]
+
+
+def _some(questions: Sequence[Question], seed: int) -> list[Question]:
+    rng = generator(seed, "adapter validation")
+    drawn = rng.permutation(len(questions))[:VALIDATED]
+    return [questions[place] for place in sorted(drawn)]
+
+
+def _look(answerer: Answerer, asked: Sequence[Question], heard: Heard) -> tuple[float, float]:
+    """Return accuracy, and the mean log-likelihood of the true answers."""
+    ratings = answerer.rate(asked, heard)
+    places = [question.options.index(question.answer) for question in asked]
+    right = [int(r.argmax()) == place for r, place in zip(ratings, places, strict=True)]
+    true = [float(r[place]) for r, place in zip(ratings, places, strict=True)]
+    return sum(right) / len(right), sum(true) / len(true)

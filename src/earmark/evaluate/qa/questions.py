@@ -1,0 +1,143 @@
+"""True labels as multiple-choice questions.
+
+A clip with exactly one value of a field gives one question. The false options are other values of
+the field, drawn without replacement in proportion to how many train clips have them: were rare
+values drawn as often as frequent ones, then an answerer who only knows what is frequent would beat
+chance by far.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from earmark.config import ConfigError, nearest
+from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.questions.wording import NOT_OF_THE_SOUND, question_of, spoken
+from earmark.evaluate.splits import within
+from earmark.pretrain.seeds import generator
+from earmark.records import SPLITS, Example
+
+FEWEST_VALUES, MOST_VALUES = 2, 200
+"""Of a field that is asked of without being named."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A multiple-choice question about a clip; `answer` is the one of `options` that is true.
+
+    Options are spoken values of the label `field`, in the order in which they are shown.
+    """
+
+    example: Example
+    field: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A label field that is asked of, and the clips with one known value of it, by split.
+
+    `counts` has the spoken values of train with their clips. `left_out` clips have the label, but
+    several values of it, or one that train does not know. `problem` says why the field cannot be
+    asked of, and is empty where it can.
+    """
+
+    name: str
+    question: str
+    counts: Mapping[str, int]
+    clips: Mapping[str, tuple[Example, ...]]
+    left_out: int
+    problem: str
+
+    def value(self, example: Example) -> str:
+        """Return the spoken value of a clip of this field."""
+        return spoken(example.labels[self.name][0])
+
+
+def fields_of(examples: Sequence[Example], config: QuestionsConfig) -> list[Field]:
+    """Return the fields that the settings ask of.
+
+    Where they name none, these are the fields with 2 to 200 values, in the order of their names,
+    without those that say where a clip comes from (`NOT_OF_THE_SOUND`).
+
+    Raises:
+        ConfigError: a named field is one that no clip has.
+    """
+    known = {field for example in examples for field, values in example.labels.items() if values}
+    for name in (*config.fields, *config.question, *config.statement, *config.where):
+        if name not in known:
+            raise ConfigError(
+                f"evaluate.questions: {config.name!r} names the label field {name!r}, which no "
+                f"clip has.{nearest(name, known)}"
+            )
+    chosen = [example for example in examples if within(example.labels, config.where)]
+    names = config.fields or _all_names(chosen)
+    return [_field(name, chosen, config) for name in dict.fromkeys(names)]
+
+
+def questions_of(field: Field, split: str, config: QuestionsConfig, seed: int) -> list[Question]:
+    """Return one question a clip of the split; options are fixed by (seed, field, clip id)."""
+    return [_question(field, example, config.options, seed) for example in field.clips[split]]
+
+
+def _question(field: Field, example: Example, options: int, seed: int) -> Question:
+    answer = field.value(example)
+    others = [value for value in field.counts if value != answer]
+    weights = np.array([field.counts[value] for value in others], np.float64)
+    rng = generator(seed, "options", field.name, example.id)
+    count = min(options - 1, len(others))
+    drawn = rng.choice(len(others), count, replace=False, p=weights / weights.sum())
+    shown = [answer, *(others[place] for place in drawn)]
+    return Question(
+        example=example,
+        field=field.name,
+        question=field.question,
+        options=tuple(shown[place] for place in rng.permutation(len(shown))),
+        answer=answer,
+    )
+
+
+def _all_names(examples: Sequence[Example]) -> list[str]:
+    values: dict[str, set[str]] = {}
+    for example in examples:
+        for name, found in example.labels.items():
+            values.setdefault(name, set()).update(map(spoken, found))
+    return sorted(
+        name
+        for name, found in values.items()
+        if FEWEST_VALUES <= len(found) <= MOST_VALUES and name not in NOT_OF_THE_SOUND
+    )
+
+
+def _field(name: str, examples: Sequence[Example], config: QuestionsConfig) -> Field:
+    labelled = [example for example in examples if example.labels.get(name)]
+    one = [e for e in labelled if len(set(map(spoken, e.labels[name]))) == 1]
+    seen = Counter(spoken(e.labels[name][0]) for e in one if e.split == "train")
+    known = [e for e in one if spoken(e.labels[name][0]) in seen]
+    clips = {side: tuple(e for e in known if e.split == side) for side in SPLITS}
+    return Field(
+        name=name,
+        question=question_of(name, seen, config),
+        counts=dict(sorted(seen.items())),
+        clips=clips,
+        left_out=len(labelled) - len(known),
+        problem=_problem(name, clips, seen),
+    )
+
+
+def _problem(name: str, clips: Mapping[str, tuple[Example, ...]], seen: Mapping[str, int]) -> str:
+    if not clips["train"]:
+        return "no train clips with one value"
+    if len(seen) < FEWEST_VALUES:
+        return "too few classes in train"
+    if not clips["test"]:
+        return "no test clips of the classes in train"
+    if len({spoken(example.labels[name][0]) for example in clips["test"]}) < FEWEST_VALUES:
+        return "one class in test"
+    return ""

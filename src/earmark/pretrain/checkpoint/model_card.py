@@ -1,0 +1,258 @@
+"""The model card: README.md beside a checkpoint, in the form that the Hugging Face hub shows.
+
+What the folder itself says (settings, classes, word pieces, weights) is read from it; what only the
+run knows comes as `Data` and `Training`. Probes come later, between two marks (`set_probes`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.config import to_plain
+from earmark.pretrain.checkpoint.folder import read_materials
+from earmark.pretrain.checkpoints.checkpoint import Settings, read_settings
+from earmark.pretrain.config import PretrainConfig
+from earmark.pretrain.objectives.config import (
+    CaptioningConfig,
+    PartConfig,
+    TagsConfig,
+    TagsParallelConfig,
+)
+from earmark.pretrain.supervision import Materials, PartMaterials, parts_of
+from earmark.records import SPLITS, Example
+from earmark.workspace import write_text
+
+CARD = "README.md"
+PROBES_BEGIN, PROBES_END = "<!-- probes: begin -->", "<!-- probes: end -->"
+NO_PROBES = "Not measured yet: `earmark evaluate` fills this in."
+
+
+class SplitData(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a split holds."""
+
+    name: str
+    clips: int
+    hours: float
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """What an encoder was trained on.
+
+    `domains` and `licences` are clips by value, most frequent first; `captioned` counts clips with
+    original captions; `captioner` and `tagger` are names for people, "" where they are not known.
+    """
+
+    splits: tuple[SplitData, ...]
+    domains: dict[str, int] = {}
+    licences: dict[str, int] = {}
+    captioned: int = 0
+    captioner: str = ""
+    tagger: str = ""
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """How an encoder was trained.
+
+    `parameters` are the encoder's, `objective_parameters` those of what is thrown away afterwards.
+    `audio_s` is all audio heard, seconds; `processes` how many shared the work at the end;
+    `validation` the scores of the weights in the folder, of which `selects` chose the best
+    checkpoint; `left_out` counts clips by what the objective did not find in them.
+    """
+
+    config: PretrainConfig
+    seed: int
+    parameters: int
+    objective_parameters: int
+    audio_s: float = 0.0
+    processes: int = 1
+    validation: dict[str, float] = {}
+    selects: str = "loss"
+    left_out: dict[str, int] = {}
+
+
+class _Part(NamedTuple):
+    kind: str
+    learns: str
+    facts: tuple[str, ...]
+
+
+def describe_data(
+    examples: Sequence[Example],
+    *,
+    licences: Mapping[str, int] | None = None,
+    captioner: str = "",
+    tagger: str = "",
+) -> Data:
+    """Return what a manifest holds. `licences` counts the clips trained on by licence, if known."""
+    splits: list[SplitData] = []
+    for name in SPLITS:
+        durations_s = [example.duration_s for example in examples if example.split == name]
+        if durations_s:
+            hours = sum(durations_s) / 3600
+            splits.append(SplitData(name=name, clips=len(durations_s), hours=hours))
+    domains = Counter(value for row in examples for value in row.labels.get("domain", ()))
+    return Data(
+        splits=tuple(splits),
+        domains=dict(domains.most_common()),
+        licences=dict(Counter(licences or {}).most_common()),
+        captioned=sum(bool(example.original_captions) for example in examples),
+        captioner=captioner,
+        tagger=tagger,
+    )
+
+
+def write_card(folder: Path, data: Data, training: Training, *, chosen: str = "") -> None:
+    """Write README.md into a checkpoint's folder; probes that an earlier one shows are kept.
+
+    Args:
+        folder: a whole checkpoint.
+        data: what it was trained on.
+        training: how.
+        chosen: which checkpoint of the run it is, such as "last step".
+
+    Raises:
+        ConfigError: the folder is no whole checkpoint.
+    """
+    card = render_card(
+        read_settings(folder),
+        read_materials(folder),
+        Vocabulary.load(folder / "vocabulary.json"),
+        data,
+        training,
+        chosen=chosen,
+    )
+    path = folder / CARD
+    if path.exists() and (probes := _between_marks(path.read_text("utf-8"))) is not None:
+        card = set_probes(card, probes)
+    write_text(path, card)
+
+
+def render_card(
+    settings: Settings,
+    materials: Materials,
+    vocabulary: Vocabulary,
+    data: Data,
+    training: Training,
+    *,
+    chosen: str = "",
+) -> str:
+    """Return a card as Markdown with YAML front matter."""
+    from jinja2 import Environment, StrictUndefined
+
+    # Markdown, not HTML: there is nothing to escape for.
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters.update(_FILTERS)
+    source = (resources.files("earmark.pretrain.checkpoints") / "card.md.j2").read_text("utf-8")
+    pairs = zip(parts_of(settings.objective), materials.parts, strict=True)
+    parts = [_part(config, material) for config, material in pairs]
+    return environment.from_string(source).render(
+        settings=msgspec.to_builtins(settings),
+        vocabulary={"size": len(vocabulary)},
+        data=data,
+        training=training,
+        chosen=chosen,
+        parts=parts,
+        machine_made=any(_reads_captioner(part) for part in parts_of(settings.objective)),
+        recipe=_recipe(settings, training),
+        probes=_marked(NO_PROBES),
+    )
+
+
+def set_probes(card: str, probes: str) -> str:
+    """Return a card that shows `probes` between its marks; a card without gets a section."""
+    if _between_marks(card) is None:
+        return f"{card.rstrip()}\n\n## Probes\n\n{_marked(probes)}\n"
+    before, _, rest = card.partition(PROBES_BEGIN)
+    return f"{before}{_marked(probes)}{rest.partition(PROBES_END)[2]}"
+
+
+def _marked(text: str) -> str:
+    return f"{PROBES_BEGIN}\n{text.strip()}\n{PROBES_END}"
+
+
+def _between_marks(card: str) -> str | None:
+    """Return what a card shows as probes, None where it has no such marks."""
+    _, begin, rest = card.partition(PROBES_BEGIN)
+    probes, end, _ = rest.partition(PROBES_END)
+    return probes.strip() if begin and end else None
+
+
+def _part(config: PartConfig, material: PartMaterials) -> _Part:
+    plain: dict[str, Any] = msgspec.to_builtins(config)
+    facts: list[str] = []
+    if material.classes is not None:
+        facts.append(
+            f"{len(material.classes.names):,} classes over {material.classes.clips:,} clips."
+        )
+    if material.words is not None:
+        told = material.words.facts
+        facts.append(
+            f"{told.texts:,} texts of {told.tokens:,} tokens, the longest of {told.longest:,}; "
+            f"{told.texts_cut:,} texts were cut, by {told.tokens_cut:,} tokens in all."
+        )
+    return _Part(plain["kind"], _learns(config), tuple(facts))
+
+
+def _learns(config: PartConfig) -> str:
+    if isinstance(config, TagsConfig | TagsParallelConfig):
+        what = f"the corpus's own labels `{config.label}`" if config.label else "the tags of a clip"
+        return f"{'classifies' if isinstance(config, TagsConfig) else 'writes'} {what}"
+    words = {
+        "summary": "the closing summary of its caption",
+        "caption": "its whole caption",
+        "original": "the words that came with it",
+    }[config.text]
+    verb = "writes" if isinstance(config, CaptioningConfig) else "tells a clip from others by"
+    return f"{verb} {words}"
+
+
+def _reads_captioner(config: PartConfig) -> bool:
+    if isinstance(config, TagsConfig | TagsParallelConfig):
+        return not config.label
+    return config.text != "original"
+
+
+def _recipe(settings: Settings, training: Training) -> str:
+    """Return the tables of a recipe that trains the same again."""
+    import tomli_w
+
+    encoder = to_plain(settings.encoder)
+    # The model's own config.json, in full in config.json; here it would fill pages.
+    encoder.pop("architecture", None)
+    tables = {
+        "seed": training.seed,
+        "encoder": encoder,
+        "objective": to_plain(settings.objective),
+        "pretrain": to_plain(training.config),
+    }
+    return f"# {training.processes} process{'es' if training.processes > 1 else ''}\n" + (
+        tomli_w.dumps(tables)
+    )
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f} h" if hours >= 100 else f"{hours:.2f} h"
+
+
+def _score(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+
+
+_FILTERS = {"count": _count, "hours": _hours, "score": _score, "listed": _listed}

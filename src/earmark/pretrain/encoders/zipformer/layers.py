@@ -1,0 +1,132 @@
+"""One Zipformer block (arXiv 2310.11230, figure 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from earmark.pretrain.encoders.zipformer.activations import BiasNorm
+from earmark.pretrain.encoders.zipformer.feedforward import Convolution, FeedForward
+from earmark.pretrain.encoders.zipformer.modules import (
+    AttentionWeights,
+    NonlinearAttention,
+    SelfAttention,
+)
+from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_clips
+
+
+class _PushedInside(torch.autograd.Function):
+    """The identity, whose gradient drives values outside of [least, 1] back into it."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, least: Tensor) -> Tensor:
+        ctx.save_for_backward(values, least)
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        values, least = ctx.saved_tensors
+        gradient = gradients[0]
+        gradient = torch.where(values < least, -gradient.abs(), gradient)
+        return torch.where(values > 1.0, gradient.abs(), gradient), None
+
+
+class Bypass(nn.Module):
+    """before + scale * (after - before), one scale a channel (section 3.1)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((dim,), 0.5))
+
+    def forward(
+        self,
+        before: Float[Tensor, "batch frames dim"],
+        after: Float[Tensor, "batch frames dim"],
+        rates: Rates | None,
+        skip_rate: Tensor | None = None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return frames between both; a clip goes without `after` with probability `skip_rate`."""
+        if rates is None:
+            return torch.lerp(before, after, self.scale.to(before.dtype))
+        scale = _PushedInside.apply(self.scale, rates.least_bypass)
+        if skip_rate is not None:
+            scale = scale * kept_clips(before, skip_rate)
+        return torch.lerp(before, after, scale.to(before.dtype))
+
+
+class Layer(nn.Module):
+    """Modules that each add to the frames; both halves may be bypassed; BiasNorm at the end.
+
+    Args:
+        dim: width of a frame.
+        feed_forward_dim: width inside the second feed-forward; the first has 3/4 of it, the
+            third 5/4.
+        attention: who listens to whom.
+        value_head_dim: width of a head's values.
+        kernel: of the depthwise convolutions, frames; odd.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        feed_forward_dim: int,
+        attention: AttentionWeights,
+        value_head_dim: int,
+        kernel: int,
+    ) -> None:
+        super().__init__()
+        self.attention_weights = attention
+        self.feed_forward1 = FeedForward(dim, feed_forward_dim * 3 // 4)
+        self.feed_forward2 = FeedForward(dim, feed_forward_dim)
+        self.feed_forward3 = FeedForward(dim, feed_forward_dim * 5 // 4)
+        self.nonlinear_attention = NonlinearAttention(dim, 3 * dim // 4)
+        self.attention1 = SelfAttention(dim, attention.heads, value_head_dim)
+        self.attention2 = SelfAttention(dim, attention.heads, value_head_dim)
+        self.convolution1 = Convolution(dim, kernel)
+        self.convolution2 = Convolution(dim, kernel)
+        self.middle_bypass = Bypass(dim)
+        self.bypass = Bypass(dim)
+        self.norm = BiasNorm(dim)
+
+    def forward(
+        self,
+        frames: Float[Tensor, "batch frames dim"],
+        positions: Float[Tensor, "distances position_dim"],
+        mask: Bool[Tensor, "batch frames"],
+        rates: Rates | None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return frames of the same shape; `mask` is True where they are real."""
+        before = frames
+        weights = self.attention_weights(frames, positions, mask)
+        frames = self._first_half(frames, weights, mask, rates)
+        frames = self.middle_bypass(before, frames, rates)
+        frames = self._second_half(frames, weights, mask, rates)
+        skip_rate = None if rates is None else rates.layer
+        return self.bypass(before, self.norm(frames), rates, skip_rate)
+
+    def _first_half(
+        self,
+        frames: Float[Tensor, "batch frames dim"],
+        weights: Float[Tensor, "batch heads frames frames"],
+        mask: Bool[Tensor, "batch frames"],
+        rates: Rates | None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        frames = frames + self.feed_forward1(frames, rates)
+        frames = frames + self.nonlinear_attention(frames, weights[:, 0], mask, rates)
+        frames = frames + self.attention1(frames, weights, rates)
+        frames = frames + self.convolution1(frames, mask, rates)
+        return frames + self.feed_forward2(frames, rates)
+
+    def _second_half(
+        self,
+        frames: Float[Tensor, "batch frames dim"],
+        weights: Float[Tensor, "batch heads frames frames"],
+        mask: Bool[Tensor, "batch frames"],
+        rates: Rates | None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        frames = frames + self.attention2(frames, weights, rates)
+        frames = frames + self.convolution2(frames, mask, rates)
+        return frames + self.feed_forward3(frames, rates)

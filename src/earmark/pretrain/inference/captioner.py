@@ -1,0 +1,61 @@
+"""Texts of files, by a checkpoint that has learnt to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.inference.load import load_trained
+from earmark.pretrain.loading.waves import Sound
+from earmark.pretrain.objectives.captioning import CaptioningObjective
+from earmark.pretrain.objectives.config import CaptioningConfig
+from earmark.pretrain.use.ability import cannot
+from earmark.pretrain.use.scoring import part_of
+
+
+@final
+@dataclass(frozen=True)
+class Describer:
+    """An encoder with the decoder that was trained on it to write what it hears."""
+
+    encoder: Encoder
+    objective: CaptioningObjective
+
+    def describe(self, files: Sequence[Sound], max_tokens: int | None = None) -> list[str]:
+        """Return a text for each file: word by word, the likeliest word each time.
+
+        Args:
+            files: paths of audio files, spans of such, or mono waves at the encoder's sample rate.
+            max_tokens: longest text, in pieces; at most and by default what was trained.
+
+        Raises:
+            AudioError: a file cannot be decoded.
+            ValueError: `max_tokens` is below one.
+        """
+        written = [""] * len(files)
+        for places, encoded in self.encoder.encode(files):
+            texts = self.objective.write(encoded, max_tokens=max_tokens)
+            for place, text in zip(places, texts, strict=True):
+                written[place] = text
+        return written
+
+
+def load_describer(path: str | Path, device: str = "cpu") -> Describer:
+    """Return what writes texts in a captioning checkpoint, or in a multitask one with such a part.
+
+    Args:
+        path: as of `load_encoder`.
+        device: as of `load_encoder`.
+
+    Raises:
+        ConfigError: as `load_encoder`, or the checkpoint has not learnt to write texts.
+    """
+    folder, checkpoint = load_trained(path, device)
+    objective = part_of(checkpoint, CaptioningConfig)
+    if objective is None:
+        raise cannot("describe", folder, checkpoint.objective_config, ("captioning",))
+    assert isinstance(objective, CaptioningObjective)
+    return Describer(checkpoint.encoder, objective)

@@ -1,0 +1,159 @@
+"""Tags of files, by whatever a checkpoint has learnt of tags or of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from earmark.annotate.vocabulary import Vocabulary
+from earmark.annotate.vocabulary.locking.opening import open_vocabulary
+from earmark.config import ConfigError
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.inference.load import load_trained
+from earmark.pretrain.loading.waves import Sound
+from earmark.pretrain.use.ability import cannot
+from earmark.pretrain.use.scoring import TagScorer, scorer_of
+
+
+@final
+@dataclass(frozen=True)
+class Tagger:
+    """An encoder with what was trained on it to tell tags by.
+
+    `vocabulary` is what the checkpoint was trained on; `told_as` is another, by whose names tags
+    are told, see `mapped_to`.
+    """
+
+    encoder: Encoder
+    vocabulary: Vocabulary
+    scorer: TagScorer
+    told_as: Vocabulary | None = None
+
+    def label(self, files: Sequence[Sound], top: int = 10) -> list[list[tuple[str, float]]]:
+        """Return for each file its `top` likeliest tags with their scores, likeliest first.
+
+        Args:
+            files: paths of audio files, spans of such, or mono waves at the encoder's sample rate.
+            top: tags a file; fewer come back from a smaller vocabulary.
+
+        Raises:
+            AudioError: a file cannot be decoded.
+            ValueError: `top` is below one.
+        """
+        if top < 1:
+            raise ValueError(f"top = {top}, but a file gets at least one tag")
+        scores = self.probabilities(files)
+        # Stable, so that equal scores go by rank in the vocabulary.
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+        tags = self.tags
+        return [
+            [(tags[place], float(row[place])) for place in places]
+            for row, places in zip(scores, best, strict=True)
+        ]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What the columns of `probabilities` are called."""
+        if self.told_as is None:
+            return self.scorer.names
+        return tuple(self.told_as.tags[there] for there in self._columns)
+
+    def mapped_to(self, other: Vocabulary) -> Tagger:
+        """Return the tagger that tells those of its classes which `other` has, by their name there.
+
+        Raises:
+            ConfigError: `other` has none of them.
+        """
+        mapped = replace(self, told_as=other)
+        if mapped._columns:
+            return mapped
+        if self.scorer.of_vocabulary:
+            raise ConfigError(self.vocabulary.explain_mapping(other))
+        raise ConfigError(
+            f"The other vocabulary has none of the {len(self.scorer.names)} labels that the "
+            f"checkpoint tells, such as {', '.join(map(repr, self.scorer.names[:3]))}."
+        )
+
+    def probabilities(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files tags"]:
+        """Return the score of each of `tags` for each file.
+
+        They are probabilities, but of a contrastive checkpoint cosines, -1 to 1 (`ZeroShot`).
+        """
+        own = np.zeros((len(files), len(self.scorer.names)), dtype=np.float32)
+        for places, encoded in self.encoder.encode(files):
+            with torch.inference_mode():
+                own[places] = self.scorer.scores(encoded).float().cpu().numpy()
+        if self.told_as is None:
+            return own
+        # Where several classes are one there, the likeliest speaks for it.
+        merged = [own[:, ours].max(axis=1) for ours in self._columns.values()]
+        return np.stack(merged, axis=1)
+
+    @property
+    def _columns(self) -> dict[int, list[int]]:
+        """Class ids of `told_as`, in order, with the own class ids that they stand for."""
+        assert self.told_as is not None
+        columns = dict[int, list[int]]()
+        for here, there in self._places_in(self.told_as):
+            columns.setdefault(there, []).append(here)
+        return dict(sorted(columns.items()))
+
+    def _places_in(self, other: Vocabulary) -> list[tuple[int, int]]:
+        """Pairs of own class ids and those of `other`."""
+        if self.scorer.of_vocabulary:
+            return list(self.vocabulary.mapping_to(other).items())
+        found = [(here, other.encode([name])[1]) for here, name in enumerate(self.scorer.names)]
+        return [(here, ids[0]) for here, ids in found if ids]
+
+
+def load_tagger(
+    path: str | Path,
+    vocabulary: str | Path | None = None,
+    *,
+    mapped: bool = False,
+    device: str = "cpu",
+) -> Tagger:
+    """Return the tagger of a checkpoint; `path` and `device` as of `load_encoder`.
+
+    Tags and tags-parallel checkpoints tell the classes they were trained on; a contrastive one is
+    asked zero-shot for the tags of its vocabulary. A multitask one goes by its first such part, in
+    that order.
+
+    Args:
+        path: where the checkpoint is.
+        vocabulary: the lock file that the caller counts on, if any.
+        mapped: whether it may be another than the model's: then a list of labels will do as well,
+            and those tags are told which it has, by its names (`Tagger.mapped_to`).
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": an accelerator where there is one.
+
+    Raises:
+        ConfigError: as `load_encoder`, the checkpoint has learnt neither tags nor what texts
+            sound like, or it was trained on another vocabulary; the message says how many tags
+            both have, and how to map them (`Tagger.mapped_to`).
+    """
+    folder, checkpoint = load_trained(path, device)
+    scorer = scorer_of(checkpoint)
+    if scorer is None:
+        kinds = ("tags", "tags-parallel", "contrastive")
+        raise cannot("label", folder, checkpoint.objective_config, kinds)
+    tagger = Tagger(checkpoint.encoder, checkpoint.vocabulary, scorer)
+    if vocabulary is None:
+        if mapped:
+            raise ConfigError("mapped to what? Give the other vocabulary (--vocabulary FILE)")
+        return tagger
+    other = open_vocabulary(Path(vocabulary), checkpoint.vocabulary.settings)
+    if mapped:
+        return tagger.mapped_to(other)
+    if not scorer.of_vocabulary:
+        raise ConfigError(
+            f"{folder} tells the values of a label field, not the tags of a vocabulary. Leave "
+            "--vocabulary out, or add --as-vocabulary to tell them by its names."
+        )
+    checkpoint.vocabulary.must_be(other, where=str(folder))
+    return tagger

@@ -1,0 +1,74 @@
+"""What every page of earmark shares: its look, its script, and that it loads nothing.
+
+A page's content security policy forbids every load but data URIs, and every script but the one
+that is part of it. Captions, names and labels come from outside and are always escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from earmark.report import formatting, numbers
+from earmark.report.probes import ENCODERS
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+STYLES = ("style.css", "results.css")
+UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+"""What could end a script element, or a line of JavaScript, and how JSON writes it otherwise."""
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return the page that `template` makes of `content`, which names all that it uses."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("earmark.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        **numbers.FILTERS,
+        **formatting.FILTERS,
+        "embed_json": embed_json,
+    }
+    environment.filters.update(filters)
+    script = _asset("script.js")
+    shared = {
+        "encoders": ENCODERS,
+        "style": Markup("".join(map(_asset, STYLES))),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    return environment.get_template(template).render({**shared, **content})
+
+
+def embed_json(value: Any) -> Markup:
+    """Return JSON that may stand in a script element, whatever text it holds."""
+    from markupsafe import Markup
+
+    text = msgspec.json.encode(value).decode()
+    for character, escape in UNSAFE.items():
+        text = text.replace(character, escape)
+    return Markup(text)
+
+
+def drawings(drawn: Mapping[str, str]) -> dict[str, Markup]:
+    """Return SVGs as elements that a template may write as they are."""
+    from markupsafe import Markup
+
+    return {name: Markup(svg) for name, svg in drawn.items()}
+
+
+def _asset(name: str) -> str:
+    return (resources.files("earmark.report") / name).read_text("utf-8")

@@ -1,0 +1,211 @@
+"""What the finished runs of a study say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from earmark.evaluate.base import OK
+from earmark.evaluate.resamples import Measure, measure_of, read_resamples
+from earmark.pipeline import stages_of
+from earmark.records import Score, read_parquet
+from earmark.study.plan import Plan
+from earmark.study.results import DONE, NOT_RUN, OTHER_CLIPS, Cell, Design, Difference, Run, Study
+from earmark.study.rooms import run_folder
+from earmark.study.statistics import NAN, Interval, Measured, over_seeds, paired
+from earmark.study.worker import read_outcome
+from earmark.workspace import StageFolder
+
+TRAINED = "trained"
+NO_VALUE = Interval(NAN, NAN, NAN)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one run measured: scores by encoder and measure, and their resamples."""
+
+    scores: Mapping[tuple[str, Measure], Score]
+    measured: Mapping[tuple[str, Measure], Measured]
+
+
+Runs = Mapping[str, Mapping[int, Found]]
+"""Finished runs by arm and seed."""
+
+
+def gather(plan: Plan, root: Path, folder: Path) -> Study:
+    """Return a study's runs, cells and differences, as far as they are done."""
+    runs: list[Run] = []
+    found: dict[str, dict[int, Found]] = {arm: {} for arm in plan.design.arms}
+    for each in plan.runs:
+        stages = stages_of(each.recipe, root)
+        room = run_folder(folder, each.arm, each.seed, stages["evaluate"].fingerprint)
+        runs.append(_run(each.arm, each.seed, stages, room))
+        if stages["evaluate"].done:
+            found[each.arm][each.seed] = _read(stages["evaluate"].folder)
+    measures = _measures(found)
+    cells = [cell for measure in measures for cell in _cells(plan.design, found, measure)]
+    differences = [row for measure in measures for row in _differences(plan.design, found, measure)]
+    return Study(plan.design, tuple(runs), tuple(cells), tuple(differences))
+
+
+def _run(arm: str, seed: int, stages: Mapping[str, StageFolder], room: Path) -> Run:
+    pretrain, evaluate = stages["pretrain"], stages["evaluate"]
+    outcome = read_outcome(room)
+    failed = outcome is not None and outcome.status not in (DONE, NOT_RUN)
+    status = DONE if evaluate.done else outcome.status if outcome and failed else NOT_RUN
+    energy_wh = outcome.energy_wh if outcome else None
+    return Run(
+        arm=arm,
+        seed=seed,
+        status=status,
+        pretrain=pretrain.folder.name,
+        evaluate=evaluate.folder.name,
+        audio_s=_audio_s(pretrain),
+        train_s=_duration_s(pretrain),
+        evaluate_s=_duration_s(evaluate),
+        energy_wh=NAN if energy_wh is None else energy_wh,
+    )
+
+
+def _duration_s(stage: StageFolder) -> float:
+    return float(stage.provenance()["duration_s"]) if stage.done else NAN
+
+
+def _audio_s(stage: StageFolder) -> float:
+    """Return the seconds of audio that a run learnt from, off its log."""
+    if not stage.done:
+        return NAN
+    rows = map(msgspec.json.decode, stage.file("log.jsonl").read_bytes().splitlines())
+    return max((float(row["audio_s"]) for row in rows if row["split"] == "train"), default=NAN)
+
+
+def _read(folder: Path) -> Found:
+    scores = read_parquet(folder / "scores.parquet", Score)
+    resampled = read_resamples(folder)
+    keyed = {(score.encoder, measure_of(score)): score for score in scores}
+    measured = {
+        key: Measured(score.value, resampled[key])
+        for key, score in keyed.items()
+        if score.status == OK
+    }
+    return Found(keyed, measured)
+
+
+def _measures(found: Runs) -> list[Measure]:
+    """Return every measure of the trained encoder, in the order of the tasks."""
+    every = (run for seeds in found.values() for run in seeds.values())
+    return list(
+        dict.fromkeys(
+            measure for run in every for encoder, measure in run.scores if encoder == TRAINED
+        )
+    )
+
+
+def _cells(design: Design, found: Runs, measure: Measure) -> Iterator[Cell]:
+    """Yield a cell for each baseline that the base arm met, and for each arm that has been run."""
+    base = found[design.base]
+    others = dict.fromkeys(
+        encoder
+        for run in base.values()
+        for encoder, of in run.scores
+        if of == measure and encoder != TRAINED
+    )
+    for encoder in others:
+        yield _cell("", encoder, base, measure, NO_VALUE, "")
+    for arm, ours in found.items():
+        if ours:
+            lead, why = NO_VALUE, ""
+            if arm != design.base:
+                lead, why, _ = _lead(ours, base, measure)
+            yield _cell(arm, TRAINED, ours, measure, lead, why)
+
+
+def _cell(
+    arm: str,
+    encoder: str,
+    runs: Mapping[int, Found],
+    measure: Measure,
+    lead: Interval,
+    why: str,
+) -> Cell:
+    key = (encoder, measure)
+    scores = [run.scores[key] for run in runs.values() if key in run.scores]
+    values = [run.measured[key] for run in runs.values() if key in run.measured]
+    shown = next((score for score in scores if score.status == OK), scores[0] if scores else None)
+    interval = over_seeds(values)
+    task, probe, shots, metric = measure
+    status = (why or OK) if values else shown.status if shown else "not measured"
+    return Cell(
+        arm=arm,
+        encoder=encoder,
+        task=task,
+        probe=probe,
+        shots=shots,
+        metric=metric,
+        seeds=len(values),
+        mean=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        chance=shown.chance if shown else NAN,
+        test=shown.test if shown else 0,
+        difference=lead.mean,
+        difference_low=lead.low,
+        difference_high=lead.high,
+        status=status,
+        lower_is_better=shown.lower_is_better if shown else False,
+    )
+
+
+def _differences(design: Design, found: Runs, measure: Measure) -> Iterator[Difference]:
+    """Yield what an axis changes: each level against the axis' first, all else being equal."""
+    task, probe, shots, metric = measure
+    key = (TRAINED, measure)
+    for axis, levels in design.axes.items():
+        for _, arms in design.blocks(axis):
+            base = arms.get(levels[0])
+            for arm in arms.values():
+                if base is None or arm == base or not (found[arm] and found[base]):
+                    continue
+                lead, why, seeds = _lead(found[arm], found[base], measure)
+                rows = [run.scores[key] for run in found[arm].values() if key in run.scores]
+                yield Difference(
+                    axis=axis,
+                    arm=arm,
+                    base=base,
+                    task=task,
+                    probe=probe,
+                    shots=shots,
+                    metric=metric,
+                    lower_is_better=bool(rows) and rows[0].lower_is_better,
+                    seeds=seeds,
+                    difference=lead.mean,
+                    low=lead.low,
+                    high=lead.high,
+                    status=why or OK,
+                )
+
+
+def _lead(
+    ours: Mapping[int, Found], theirs: Mapping[int, Found], measure: Measure
+) -> tuple[Interval, str, int]:
+    """Return the difference of two arms over the seeds that both have, why there is none, seeds."""
+    key = (TRAINED, measure)
+    both = [
+        seed
+        for seed in ours
+        if seed in theirs and key in ours[seed].measured and key in theirs[seed].measured
+    ]
+    if not both:
+        return NO_VALUE, "no seed that both have", 0
+    if any(_clips(ours[seed].scores[key]) != _clips(theirs[seed].scores[key]) for seed in both):
+        return NO_VALUE, OTHER_CLIPS, 0
+    lead = paired([ours[s].measured[key] for s in both], [theirs[s].measured[key] for s in both])
+    return lead, "", len(both)
+
+
+def _clips(score: Score) -> Sequence[object]:
+    """Return what tells test clips from others."""
+    return score.test, score.clips

@@ -1,0 +1,108 @@
+"""Runs as processes of this machine, some at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.progress import Progress
+from earmark.study.config import OneMachine
+from earmark.study.worker import conclude
+
+LOOK_EVERY_S = 0.2
+PATIENCE_S = 60.0
+"""How long runs that were asked to stop may take, together, to save their states."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run and its process."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+
+def start_run(
+    folder: Path, root: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a run; what it has to say goes to its log.txt. It stops when this process is gone."""
+    command = [sys.executable, "-m", "earmark.study.worker", str(folder), str(root)]
+    with open(folder / "log.txt", "ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C comes to it through us, once
+        )
+
+
+def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: Progress) -> None:
+    """Do runs, some at a time.
+
+    A run that fails is left to be told of afterwards. Ctrl-C, SIGTERM and SIGHUP ask the running
+    ones to save their state and stop.
+    """
+    waiting, running = list(folders), dict[int, Running]()
+    with _stopping(running):
+        while waiting or running:
+            for slot in range(where.processes):
+                if waiting and slot not in running:
+                    folder = waiting.pop(0)
+                    process = start_run(folder, root, _environment(where, slot))
+                    running[slot] = Running(folder, process)
+            for slot in [slot for slot, each in running.items() if each.process.poll() is not None]:
+                ended = running.pop(slot)
+                code = ended.process.returncode
+                conclude(ended.folder, code)
+                progress.advance(note=ended.folder.name + (" FAILED" if code else ""))
+            time.sleep(LOOK_EVERY_S)
+
+
+def _environment(where: OneMachine, slot: int) -> dict[str, str]:
+    threads = max((os.cpu_count() or 1) // where.processes, 1)
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
+    if where.devices:
+        environment["CUDA_VISIBLE_DEVICES"] = where.devices[slot % len(where.devices)]
+    return environment
+
+
+@contextmanager
+def _stopping(running: Mapping[int, Running]) -> Generator[None]:
+    """Take the runs along when this process is asked to stop."""
+    asked = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in asked}
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in asked:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        _end([each.process for each in running.values()])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask processes to stop, and kill those that have not by then, or when asked once more."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    until_s = time.monotonic() + PATIENCE_S
+    try:
+        for process in processes:
+            process.wait(max(until_s - time.monotonic(), 0))
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        for process in processes:
+            process.kill()

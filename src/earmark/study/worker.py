@@ -1,0 +1,106 @@
+"""One run of a study, in a process of its own: its end, however it comes, is that of no other.
+
+    python -m earmark.study.worker RUN_FOLDER WORKSPACE
+
+RUN_FOLDER holds recipe.json, and gets outcome.json when the run has ended. Standard input is a pipe
+from whoever started it: where that is closed, the starter is gone, and the run saves its state and
+stops.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from earmark.config import decode
+from earmark.pipeline import run
+from earmark.recipe import Recipe
+from earmark.records import Row
+from earmark.study.energy import Meter
+from earmark.study.results import DONE, NOT_RUN
+from earmark.workspace import StageError, write_text
+
+STOPPED = 130
+"""The exit code of a run that was asked to stop."""
+
+
+class Outcome(Row, frozen=True, kw_only=True):
+    """How a run stands: "done", "not run" (it was cut off), or why it failed.
+
+    `energy_wh` is that of its attempts together, but for those that were killed outright.
+    """
+
+    status: str
+    energy_wh: float | None = None
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Return how a run stands, None where it has not been begun."""
+    path = folder / "outcome.json"
+    return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write how a run stands."""
+    write_text(folder / "outcome.json", msgspec.json.encode(outcome).decode() + "\n")
+
+
+def conclude(folder: Path, code: int) -> None:
+    """Say of a run that ended without a word how it did: by a signal, or by a fault of ours."""
+    outcome = read_outcome(folder)
+    if code in (0, STOPPED) or (outcome is not None and outcome.status != NOT_RUN):
+        return
+    killed = f"ended by signal {-code}" + (", perhaps for want of memory" if code == -9 else "")
+    status = f"failed: {killed if code < 0 else 'broke off'}; see {folder / 'log.txt'}"
+    write_outcome(folder, Outcome(status=status, energy_wh=outcome.energy_wh if outcome else None))
+
+
+def main(folder: Path, workspace: Path) -> int:
+    """Go the whole way of one run; returns the process's exit code."""
+    from earmark.pretrain.loop.signals import Preempted
+
+    before = read_outcome(folder)
+    spent_wh = (before.energy_wh or 0.0) if before else 0.0
+    write_outcome(folder, Outcome(status=NOT_RUN, energy_wh=spent_wh or None))
+    plain: Any = msgspec.json.decode((folder / "recipe.json").read_bytes())
+    status, code = DONE, 0
+    with Meter() as meter:
+        try:
+            recipe = decode(plain, Recipe, where=str(folder))
+            run(recipe, workspace, relist=False, wait=True, record=False)
+        except (StageError, FloatingPointError, ValueError, OSError) as error:
+            print(f"earmark: {error}", file=sys.stderr, flush=True)
+            status, code = f"failed: {error}", 1
+        except (Preempted, KeyboardInterrupt):
+            status, code = NOT_RUN, STOPPED
+    total_wh = meter.spent_wh() + spent_wh
+    energy_wh = None if math.isnan(total_wh) else total_wh
+    write_outcome(folder, Outcome(status=status, energy_wh=energy_wh))
+    return code
+
+
+def _stop_with_starter() -> None:
+    """Ask this process to stop once nobody holds the other end of its standard input."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # sys.stdin would be locked as the interpreter ends
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _stop_with_starter()
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,178 @@
+"""From a question to an answer: a few slots, a little time, and what was asked to go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+
+from earmark.annotate.mock_server.counts import Counts
+from earmark.testing.mock_server import answers
+from earmark.testing.mock_server.answers import Answer
+from earmark.testing.mock_server.chat_request import (
+    ChatRequest,
+    Question,
+    ResponseFormat,
+    audio_bytes,
+    read_question,
+)
+from earmark.testing.mock_server.config import MockConfig
+from earmark.testing.mock_server.faults import Fault, Health, chance, fault_of, latency_s
+
+_DEAF = "A steady sound is heard in a room.\n\nIt stays the same.\n\nIn summary, a steady sound."
+
+
+class StatusError(Exception):
+    """Any answer but a chat completion.
+
+    Args:
+        status: of HTTP; 0 to cut the connection without a word.
+        message: for people.
+        retry_after_s: what the client is asked to wait, seconds; 0 for nothing said.
+    """
+
+    def __init__(self, status: int, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status, self.message, self.retry_after_s = status, message, retry_after_s
+
+
+class HtmlPageError(Exception):
+    """Status 200 and an HTML page, as a proxy sends it that hides what went wrong."""
+
+
+class Engine:
+    """Answers chat requests, at most `slots` at once."""
+
+    def __init__(self, config: MockConfig, counts: Counts) -> None:
+        self._config = config
+        self._counts = counts
+        self._health = Health(config)
+        self._slots = asyncio.Semaphore(config.slots)
+        self._served: dict[int, Answer] = {}
+        self._captions = answers.canned_captions()
+        self.being_served = 0
+
+    async def answer(self, request: ChatRequest) -> tuple[Question, Answer]:
+        """Answer one request; time passes.
+
+        Raises:
+            StatusError, HtmlPageError: what was asked to go wrong.
+            BadRequestError: what the client did wrong.
+        """
+        self._health.chat_came(time.monotonic())
+        self.check_health()
+        question = read_question(request, whole=self._config.listen)
+        attempt = self._counts.attempt(question.key)
+        fault = fault_of(self._config, question.key, attempt)
+        if fault is Fault.BUSY:
+            raise StatusError(429, "too many requests", self._config.retry_after_s)
+        if fault is Fault.TIMEOUT:
+            await asyncio.sleep(self._config.hang_s or 86_400)
+            raise StatusError(504, "it took too long")
+        async with self._slots:
+            self.being_served += 1
+            try:
+                return question, await self._serve(request, question, fault, attempt)
+            finally:
+                self.being_served -= 1
+
+    def check_health(self) -> None:
+        """Raise StatusError during an outage, or while the engine is sick."""
+        now = time.monotonic()
+        if self._health.is_out(now):
+            raise StatusError(503 if self._config.outage_kind == "503" else 0, "the server is down")
+        if self._health.is_sick(now):
+            raise StatusError(500, "the engine has died and is being restarted")
+
+    async def _serve(
+        self, request: ChatRequest, question: Question, fault: Fault | None, attempt: int
+    ) -> Answer:
+        await asyncio.sleep(latency_s(self._config, question.key, attempt))
+        self.check_health()
+        if fault is Fault.ERROR:
+            raise StatusError(500, "internal server error")
+        if fault is Fault.HTML:
+            raise HtmlPageError
+        self._check_format(request.response_format)
+        self._check_poison(question)
+        return answers.shorten(await self._mixed(request, question), request.max_tokens)
+
+    async def _mixed(self, request: ChatRequest, question: Question) -> Answer:
+        """Answer, or give the answer to another request that is being served, and take its own."""
+        answer = await self._right(request, question)
+        if not self._config.mix_up:
+            return answer
+        mine = id(question)
+        self._served[mine] = answer
+        await asyncio.sleep(self._config.latency_s / 2)
+        if others := [other for other in self._served if other != mine]:
+            self._served[mine], self._served[others[0]] = (
+                self._served[others[0]],
+                self._served[mine],
+            )
+        return self._served.pop(mine)
+
+    async def _right(self, request: ChatRequest, question: Question) -> Answer:
+        if question.audio is None:
+            return self._tag(request.response_format, question)
+        caption = await self._caption(question.audio, question.key)
+        if chance(self._config.seed, "lint", question.key, request.seed) < self._config.lint_share:
+            return answers.with_fault(caption, question.key)
+        return Answer(caption)
+
+    async def _caption(self, audio: str, key: str) -> str:
+        if not self._config.listen:
+            place = int(chance("caption", key) * len(self._captions))
+            return _DEAF if self._config.ignore_audio else self._captions[place]
+        # soundfile and numpy take as long to import as all the rest of the server.
+        from earmark.testing.mock_server.captions import describe, listen
+
+        heard = await asyncio.to_thread(lambda: listen(audio_bytes(audio)))
+        self._health.heard(heard.duration_s, time.monotonic())
+        self.check_health()
+        return _DEAF if self._config.ignore_audio else describe(heard)
+
+    def _tag(self, form: ResponseFormat | None, question: Question) -> Answer:
+        tags = answers.tags_of(question.text, question.key)
+        drawn = chance(self._config.seed, "untidy?", question.key)
+        if form is None and drawn < self._config.untidy_share:
+            return answers.untidy(tags, question.key)
+        return Answer(answers.write_tags(tags, form))
+
+    def _check_format(self, form: ResponseFormat | None) -> None:
+        if form is not None and form.type not in ("text", *self._config.dialects):
+            message = f"response_format type {form.type!r} is not supported"
+            raise StatusError(self._config.unsupported_status, message)
+
+    def _check_poison(self, question: Question) -> None:
+        url = question.audio if (question.audio or "").startswith("file://") else ""
+        if self._config.poison and self._config.poison in f"{question.text}\n{url}":
+            raise StatusError(500, "internal server error")
+
+
+def usage(question: Question, answer: Answer) -> dict[str, int]:
+    """Return the token counts of a completion, as the API names them."""
+    tokens_in = answers.count_tokens(question.text) + len(question.audio or "") // 1000
+    tokens_out = answers.count_tokens(answer.text)
+    return {
+        "prompt_tokens": tokens_in,
+        "completion_tokens": tokens_out,
+        "total_tokens": tokens_in + tokens_out,
+    }
+
+
+def completion(number: int, model: str, question: Question, answer: Answer) -> bytes:
+    """Return the body of a chat completion."""
+    message = {"role": "assistant", "content": answer.text}
+    choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
+    return msgspec.json.encode(
+        {
+            "id": f"chatcmpl-{number}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": model,
+            "choices": [choice],
+            "usage": usage(question, answer),
+        }
+    )
