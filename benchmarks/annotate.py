@@ -3,7 +3,7 @@
     python benchmarks/annotate.py                  # all, about ten minutes
     python benchmarks/annotate.py tags captions    # some of: tags captions memory faults kills
 
-The server is `earmark.annotate.mock_server` in a process of its own: 64 slots, log-normal latency.
+The server is `earmark.testing.mock_server` in a process of its own: 64 slots, log-normal latency.
 The bound is measured in the same run against the same server: 64 requests in flight with aiohttp
 and orjson, and nothing else. One line a figure: name, value, unit, goal, ok or short. Exit 1 where
 one is short.
@@ -30,13 +30,14 @@ import msgspec
 
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.caption import caption_job
-from earmark.annotate.execute.job import Job
 from earmark.annotate.jobs.answers import stream_answers
+from earmark.annotate.jobs.job import Job
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.parsing.lint import LintConfig
 from earmark.annotate.tag import tag_job
-from earmark.records import Caption, Clip, TableWriter
+from earmark.records import Caption, Clip
+from earmark.tables import TableWriter
 from earmark.testing.mock_server.process import RunningServer, serving
 
 SLOTS = 64
@@ -260,7 +261,7 @@ def many_clips(path: Path, count: int, sound: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from earmark.records import ROW_GROUP, arrow_schema
+    from earmark.tables import ROW_GROUP, arrow_schema
 
     schema = arrow_schema(Clip)
     plain = {"path": str(sound), "duration_s": 10.0, "start_s": 0.0, "sample_rate": 16000}

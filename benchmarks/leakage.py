@@ -30,9 +30,8 @@ from msgspec.structs import replace
 
 from earmark.audio import read
 from earmark.corpora.synthetic.corpus import SyntheticConfig
-from earmark.evaluate.leakage.fingerprint import COLUMNS
-from earmark.evaluate.leakage.heard import copies, untold
-from earmark.evaluate.leakage.store import Fingerprints, fingerprints_of
+from earmark.evaluate.leakage.audio import copies, untold
+from earmark.evaluate.leakage.fingerprint import COLUMNS, Fingerprints, fingerprints_of
 from earmark.records import Example, Source
 
 SEED = 0

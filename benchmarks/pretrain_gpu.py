@@ -34,9 +34,8 @@ from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.optimisers.base import within_norm
-from earmark.pretrain.optimisers.build import build_optimiser
-from earmark.pretrain.supervision import Classes, Materials, PartMaterials
+from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
+from earmark.pretrain.optim.optimizers import build_optimiser, within_norm
 from earmark.records import Example
 
 LONGEST_S = 30

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
-from earmark.records import ROW_GROUP, TagSet, arrow_schema
+from earmark.records import TagSet
+from earmark.tables import ROW_GROUP, arrow_schema
 
 SEED = 0
 CHUNK = 16 * ROW_GROUP

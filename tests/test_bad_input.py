@@ -18,7 +18,8 @@ import soundfile
 from earmark.annotate.scan import ScanConfig, scan
 from earmark.corpora.base import list_corpus
 from earmark.corpora.folder import FolderConfig
-from earmark.records import Clip, Rejected, Source, read_parquet
+from earmark.records import Clip, Rejected, Source
+from earmark.tables import read_parquet
 
 RATE = 16000
 GOOD = ("plain.wav", "caf\u00e9 \U0001f3b5 \u6771\u4eac.flac", "x" * 251 + ".wav", "studio.wav")

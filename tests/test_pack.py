@@ -9,8 +9,9 @@ import pytest
 
 from earmark.pipeline import run
 from earmark.recipe import load_recipe
-from earmark.records import Example, Score, read_parquet
+from earmark.records import Example, Score
 from earmark.report.page import write_report
+from earmark.tables import read_parquet
 
 pytestmark = pytest.mark.skipif(
     "EARMARK_PACK" not in os.environ,

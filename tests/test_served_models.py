@@ -19,7 +19,8 @@ import pytest
 import soundfile
 
 from earmark.annotate.jobs.answers import Answer, stream_answers
-from earmark.records import Caption, TagSet, read_parquet
+from earmark.records import Caption, TagSet
+from earmark.tables import read_parquet
 from earmark.testing.mock_server.process import RunningServer, serving
 from earmark.workspace import Workspace
 

@@ -13,10 +13,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from earmark.io import locked
 from earmark.study.config import load_study
 from earmark.study.results import DONE, NOT_RUN, read_study
 from earmark.study.worker import STOPPED, conclude, read_outcome
-from earmark.workspace import locked
 
 pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not installed")
 

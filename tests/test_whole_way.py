@@ -15,8 +15,9 @@ import pytest
 
 import earmark
 from earmark.pretrain.encoders.base import Encoder
-from earmark.records import Clip, Example, Rejected, Score, read_parquet
+from earmark.records import Clip, Example, Rejected, Score
 from earmark.stages import DEFAULT_STAGES
+from earmark.tables import read_parquet
 from earmark.workspace import StageFolder, Workspace
 
 SMALL = (

@@ -23,7 +23,8 @@ from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.evaluate.features import CachedEncoder
 from earmark.pretrain.data.loader import load_batch
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
-from earmark.records import Caption, Clip, Example, Source, TagSet, read_parquet
+from earmark.records import Caption, Clip, Example, Source, TagSet
+from earmark.tables import read_parquet
 
 FORMATS = {"wav": 16000, "flac": 44100, "ogg": 22050, "mp3": 44100}
 

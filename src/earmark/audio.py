@@ -1,7 +1,7 @@
 """Bytes to mono float32 samples at a rate: probe, load, resample. Never torch.
 
-Decoding is libsndfile's (wav, flac, mp3, ogg, opus, aiff; m4a where the build allows), resampling
-is soxr's HQ profile, which keeps aliases below -140 dB.
+libsndfile decodes (wav, flac, mp3, ogg, opus, aiff; m4a where the build allows it). soxr resamples
+with its HQ profile, which keeps aliases below -140 dB.
 """
 
 from __future__ import annotations

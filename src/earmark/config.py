@@ -1,8 +1,9 @@
 """Strict recipes: TOML in, frozen structs out, and an error that says what to write instead.
 
-A recipe is a TOML file with one table a stage. Each table is the `Config` of the component that
-it builds. Nothing is guessed: an unknown key, a wrong type or an unset variable is a `ConfigError`
-that names the key, the place and the nearest valid name.
+A recipe is a TOML file with one table a stage. Each table is the `Config` of the component that it
+builds. Nothing is guessed: an unknown key, a wrong type or an unset variable is a `ConfigError`
+that names the key, the place and the nearest valid name. `import_target` loads a class that is
+written elsewhere, given as "module:Class".
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import hashlib
 import importlib.util
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -24,11 +27,17 @@ from msgspec import Meta, inspect
 from earmark.bounds import as_toml, field_types, out_of_bounds
 
 PositiveInt = Annotated[int, Meta(ge=1)]
+
 NonNegativeInt = Annotated[int, Meta(ge=0)]
+
 PositiveFloat = Annotated[float, Meta(gt=0)]
+
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
+
 Share = Annotated[float, Meta(ge=0, le=1)]
+
 Name = Annotated[str, Meta(min_length=1)]
+
 Device = Annotated[
     str,
     Meta(pattern=r"^([a-z]+(:[0-9]+)?)?$", description='"auto", "cpu", "cuda", "cuda:1" or "mps"'),
@@ -94,7 +103,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 C = TypeVar("C", bound=Config)
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+
 _LISTED = 20  # names that an error message lists at most
+
 _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     inspect.StrType: ("text in quotes", (str,)),
     inspect.IntType: ("a whole number", (int,)),
@@ -405,3 +416,35 @@ def _items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:
 
 def _mismatch(words: str, data: Any, at: str, where: str) -> ConfigError:
     return ConfigError(f"{where}: {at} = {as_toml(data)}: {words} was expected.")
+
+
+T = TypeVar("T")
+
+
+def import_target(target: str, base: type[T]) -> type[T]:
+    """Return the class that "module:Class" names; modules of the working folder are found too.
+
+    Raises:
+        ConfigError: it is not of that form, cannot be imported, or is no concrete `base`.
+    """
+    module, separator, name = target.partition(":")
+    if not (module and separator and name):
+        raise ConfigError(
+            f'target = {target!r} should be "module:Class", such as "my_models:Mine".'
+        )
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        found = import_module(module)
+    except ImportError as error:
+        raise ConfigError(f"target = {target!r}: {module} cannot be imported: {error}") from None
+    value = vars(found).get(name)
+    if value is None:
+        classes = [key for key, each in vars(found).items() if isinstance(each, type)]
+        raise ConfigError(f"target = {target!r}: {module} has no {name}.{nearest(name, classes)}")
+    if not (isinstance(value, type) and issubclass(value, base)):
+        raise ConfigError(
+            f"target = {target!r} should be a class derived from "
+            f"{base.__module__}.{base.__qualname__}; it is {value!r}."
+        )
+    return value

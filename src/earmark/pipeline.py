@@ -19,9 +19,9 @@ from earmark.annotate.jobs.run import answer_one, conclude, is_answered, unfinis
 from earmark.annotate.jobs.shards import Shard
 from earmark.config import ConfigError, to_plain
 from earmark.recipe import Recipe
-from earmark.records import TOTALS
 from earmark.stages import build_stages
 from earmark.stages.base import BackendStage, Counts, Stage
+from earmark.tables import TOTALS
 from earmark.workspace import StageError, StageFolder, Workspace
 
 MAX_CHANGES_SHOWN = 4

@@ -5,20 +5,17 @@
       caption-77b1.../       answers.jsonl until sealed, then answers.parquet, ...
       run.json               which folder each stage of the latest run used
 
-A stage's fingerprint covers its settings and the fingerprints of what it reads. A folder with a
-`done` mark is never written again; one without is a stage that was cut off and goes on from there.
+A stage's fingerprint covers its settings and the fingerprints of its inputs. A folder with a
+`done` mark is never written again; a folder without one belongs to an interrupted stage, which
+resumes there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import os
 import platform
-import socket
 import subprocess
-import sys
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,6 +25,7 @@ from typing import Any
 import msgspec
 
 from earmark.config import ConfigError, fingerprint
+from earmark.io import locked, write_text
 
 
 class StageError(RuntimeError):
@@ -142,34 +140,6 @@ class Workspace:
         return run["recipe"], stages
 
 
-@contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False) -> Generator[None]:
-    """Hold a lock file, in which the holder's name stands; the system frees it with the process.
-
-    Raises:
-        ConfigError: another process holds it and `wait` is false, or it cannot be written.
-    """
-    try:
-        lock = open(path, "a+")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise ConfigError(f"cannot write to {path.parent}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
-            what = path.parent if path.name == "lock" else path.with_suffix("")
-            if not wait:
-                raise ConfigError(f"{what} is being written by {holder}.") from None
-            print(f"waiting for {holder}, which writes {what}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
-        yield
-
-
 def is_workspace(folder: Path) -> bool:
     """Return whether `folder` is a workspace, so that a corpus around it passes it over."""
     return _read_run(folder) is not None
@@ -182,21 +152,6 @@ def _read_run(root: Path) -> dict[str, Any] | None:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return run if {"recipe", "stages"} <= run.keys() else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file so that a crash leaves either the old or the new one."""
-    temporary = temporary_of(path)
-    with open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-
-
-def temporary_of(path: Path) -> Path:
-    """Return a name beside `path` that no other process has, on any machine with the folder."""
-    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 
 
 def versions() -> dict[str, str]:

@@ -20,7 +20,7 @@ from earmark.annotate.backends.lexical import LexicalConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.backends.transformers import TransformersConfig
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.execute.job import BackendConfig
+from earmark.annotate.jobs.job import BackendConfig
 from earmark.testing.mock_server.process import serving
 
 CAPTIONERS = ("acoustic", "endpoint", "scripted", "transformers", "vllm")
@@ -58,7 +58,7 @@ def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VllmConfig:
     script.write_text(
         f"#!{sys.executable}\n"
         "import sys\n"
-        "from earmark.annotate.mock_server.__main__ import main\n"
+        "from earmark.testing.mock_server.__main__ import main\n"
         "(port,) = [flag for flag in sys.argv if flag.startswith('--port=')]\n"
         "sys.argv = ['mock', port]\n"
         "sys.exit(main())\n"

@@ -15,7 +15,8 @@ from earmark.corpora.concat import SeveralConfig
 from earmark.corpora.folder import FolderConfig
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
-from earmark.records import Rejected, Source, read_parquet
+from earmark.records import Rejected, Source
+from earmark.tables import read_parquet
 
 CorpusConfig = FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
 

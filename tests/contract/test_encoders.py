@@ -23,10 +23,10 @@ from earmark.pretrain.encoders.config import (
     TransformerConfig,
     ZipformerConfig,
     ZipformerShape,
+    fits,
 )
 from earmark.pretrain.encoders.log_mel import LogMel
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
-from earmark.pretrain.encoders.mel import fits
 from earmark.pretrain.encoders.transformer import Transformer
 from earmark.records import Span
 

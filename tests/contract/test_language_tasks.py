@@ -12,7 +12,7 @@ import torch
 
 from earmark.evaluate.base import Aligned, Frames, FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig, RetrievalConfig
-from earmark.evaluate.language.build import language_tasks
+from earmark.evaluate.tasks import language_tasks
 from earmark.records import Example
 from factories import new_example
 

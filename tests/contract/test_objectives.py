@@ -26,11 +26,11 @@ from earmark.pretrain.objectives.config import (
     ObjectiveConfig,
     TagsConfig,
     TagsParallelConfig,
-    TextModelConfig,
 )
 from earmark.pretrain.objectives.multitask import MultitaskObjective
+from earmark.pretrain.objectives.targets import gather
 from earmark.pretrain.seeds import derived_seed
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
 

@@ -13,7 +13,7 @@ import torch
 from earmark.evaluate.base import Aligned, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, QuestionsConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.questions.build import question_tasks
+from earmark.evaluate.tasks import question_tasks
 from earmark.records import Example
 from factories import new_example
 

@@ -16,9 +16,9 @@ from earmark.evaluate.base import Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.base import question_of
-from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.probes.classification import Classification
 from earmark.evaluate.splits import Part, Partition, belongs, partition
+from earmark.evaluate.tasks import probes_of
 from earmark.records import Example
 from factories import new_example
 

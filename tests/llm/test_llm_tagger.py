@@ -23,12 +23,13 @@ from earmark.annotate.backends.base import Backend
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
 from earmark.annotate.backends.lexical.backend import LexicalConfig
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.answers import Answer, stream_answers
+from earmark.annotate.jobs.job import BackendConfig, Job
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import tag_job, write_tags
-from earmark.records import Caption, TagSet, read_parquet, write_parquet
+from earmark.records import Caption, TagSet
+from earmark.tables import read_parquet, write_parquet
 
 pytestmark = [
     pytest.mark.llm,

@@ -16,9 +16,9 @@ import pytest
 from llm_server import MODEL, UNSET, VARIABLE, language_model
 from test_llm_tagger import THREE_EXAMPLES
 
+from earmark.annotate.audit.captions import audit_texts
 from earmark.annotate.audit.config import AuditConfig, TextSource
 from earmark.annotate.audit.results import ParserScore
-from earmark.annotate.audit.text_study import audit_texts
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.lexical.backend import LexicalConfig
 from earmark.annotate.jobs.local import LocalConfig

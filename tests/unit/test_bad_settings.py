@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from earmark.annotate.audit.check import check_fields
+from earmark.annotate.audit.config import check_fields
 from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.jobs.ray_runner import RayConfig
@@ -16,14 +16,14 @@ from earmark.annotate.manifest import ManifestConfig
 from earmark.annotate.scan import ScanConfig
 from earmark.annotate.splits import check_strata
 from earmark.annotate.vocabulary import VocabularyConfig
-from earmark.annotate.vocabulary.rules import digest
+from earmark.annotate.vocabulary.build import digest
 from earmark.config import Config, ConfigError, check_packages, missing_packages
 from earmark.evaluate.check import check_evaluation
 from earmark.evaluate.config import EvaluateConfig
-from earmark.pretrain.check import check_pretraining
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import ObjectiveConfig, TagsConfig
+from earmark.pretrain.objectives.targets import check_pretraining
 from earmark.recipe import Recipe, load_recipe
 from earmark.testing.mock_server.config import MockConfig
 

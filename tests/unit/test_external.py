@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import ConfigError
-from earmark.external import import_target
+from earmark.config import ConfigError, import_target
 from earmark.records import Row, Source
 
 

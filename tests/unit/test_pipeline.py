@@ -17,8 +17,9 @@ from earmark.config import ConfigError
 from earmark.corpora.table import TableConfig
 from earmark.pipeline import estimate, run, warn_unfinished
 from earmark.recipe import Recipe, load_recipe, open_recipe
-from earmark.records import Clip, read_parquet
+from earmark.records import Clip
 from earmark.stages import DEFAULT_STAGES
+from earmark.tables import read_parquet
 from earmark.workspace import StageError, StageFolder, Workspace
 
 SCRIPTED = (

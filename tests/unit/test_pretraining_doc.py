@@ -11,8 +11,8 @@ from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     ContrastiveConfig,
     TagsParallelConfig,
-    TextModelConfig,
 )
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.recipe import Recipe
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text("utf-8")

@@ -13,15 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earmark.records import (
-    Caption,
-    Clip,
-    Example,
-    Rejected,
-    Row,
-    Score,
-    Source,
-    TagSet,
+from earmark.records import Caption, Clip, Example, Rejected, Row, Score, Source, TagSet
+from earmark.tables import (
     arrow_schema,
     count_reasons,
     read_jsonl,

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from earmark.config import ConfigError
-from earmark.workspace import Workspace, is_workspace, source_commit, versions, write_text
+from earmark.io import write_text
+from earmark.workspace import Workspace, is_workspace, source_commit, versions
 
 
 def test_a_stage_is_named_by_what_it_is_made_from(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Clip to caption: the captioner is asked, and what it answered is read.
+"""Clip to caption: the captioner's job, and how its answers become captions.
 
 Two steps, so that a better rule can be run over stored answers without a single request.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.answers import Answer, stream_answers
-from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
 from earmark.annotate.parsing.lint import LintConfig, lint
 from earmark.annotate.parsing.summary import summary_of
-from earmark.records import Caption, Rejected, write_outcome
+from earmark.records import Caption, Rejected
+from earmark.tables import write_outcome
 
 
 def caption_job(

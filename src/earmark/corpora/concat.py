@@ -1,4 +1,6 @@
-"""Several corpora as one: a table of recordings beside a folder, or real audio beside made."""
+"""Several corpora as one: a table of recordings beside a folder, or real audio beside synthetic
+audio.
+"""
 
 from __future__ import annotations
 

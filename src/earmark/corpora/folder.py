@@ -1,4 +1,4 @@
-"""Any tree of audio files: each is offered under its relative path, whatever its depth."""
+"""Any folder of audio files, at any depth: each file is listed under its relative path."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from earmark.audio import SUFFIXES
 from earmark.config import Config, ConfigError
-from earmark.corpora.base import Corpus
-from earmark.corpora.listing import existing, is_text, listing_digest, shown
-from earmark.records import Rejected, Source, count_reasons
+from earmark.corpora.base import Corpus, existing, is_text, listing_digest, shown
+from earmark.records import Rejected, Source
+from earmark.tables import count_reasons
 from earmark.workspace import is_workspace
 
 Identity = tuple[int, int]

@@ -1,4 +1,4 @@
-"""Tables as text: the lines of a CSV, TSV or JSONL file, packed with gzip or not."""
+"""Read the rows of a CSV, TSV or JSONL table, compressed with gzip or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a cache: arrays by clip id, some hundred clips a file, each file whole or not there."""
+"""Arrays by clip id on disk: some hundred clips a file, each file whole or absent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from earmark.records import publish
-from earmark.workspace import temporary_of
+from earmark.io import publish, temporary_of
 
 DIGITS = 16
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from earmark.config import ConfigError, check_packages, nearest
+from earmark.config import ConfigError, check_packages, import_target, nearest
 from earmark.evaluate.config import (
     CheckpointChoice,
     EncoderChoice,
@@ -15,11 +15,10 @@ from earmark.evaluate.config import (
     QuestionsConfig,
     TaskConfig,
 )
-from earmark.evaluate.datasets.own_table import check_table
+from earmark.evaluate.datasets.load import check_table
 from earmark.evaluate.splits import belongs
-from earmark.external import import_target
+from earmark.pretrain.checkpoint.folder import find_checkpoint
 from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
-from earmark.pretrain.use.finding import find_checkpoint
 from earmark.records import Labels
 
 

@@ -1,4 +1,4 @@
-"""The settings of evaluation, free of torch."""
+"""Settings of evaluation (no torch), and the version of its scoring rules."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ from earmark.config import (
 )
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 
+VERSION = 1
+"""Raised by every change that alters a score: what was measured before it is measured again."""
+
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
 """Of a label field; a clip has one of them."""
+
 TextSource = Literal["original", "summary", "caption"]
 
 
@@ -79,7 +83,7 @@ class TaskConfig(Config, frozen=True, kw_only=True):
                 "column of its table) or a dataset."
             )
         if self.dataset:
-            from earmark.evaluate.datasets.entries import dataset_named
+            from earmark.evaluate.datasets.registry import dataset_named
 
             dataset_named(self.dataset)
 

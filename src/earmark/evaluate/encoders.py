@@ -1,4 +1,4 @@
-"""The encoders that a task compares: the trained one, those it has to beat, and any other."""
+"""The encoders that are compared: the trained one, its baselines, others of the recipe."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from typing import Any
 
 import msgspec
 
-from earmark.annotate.scan import hash_file
+from earmark.config import import_target
 from earmark.evaluate.config import CheckpointChoice, EncoderChoice, EvaluateConfig, ExternalChoice
 from earmark.evaluate.fingerprints import source_digest
-from earmark.external import import_target
+from earmark.io import hash_file
 from earmark.pretrain.build import build_encoder, resolved
-from earmark.pretrain.checkpoints.checkpoint import read_settings
+from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 from earmark.pretrain.inference.load import load_encoder
-from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 
 
 @dataclass(frozen=True)

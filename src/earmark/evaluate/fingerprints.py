@@ -1,7 +1,7 @@
-"""What encoders and language models depend on that lies outside the recipe, without torch.
+"""What an evaluation depends on outside the recipe, as digests, without torch.
 
-Each is told by what is cheap to ask before every run: small files by their bytes, weights by their
-size and modification time.
+They are cheap enough to compute before each run: small files count by their bytes, weights and
+audio by name and size.
 """
 
 from __future__ import annotations
@@ -12,14 +12,27 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+
 from earmark.config import ConfigError
-from earmark.evaluate.config import CheckpointChoice, EncoderChoice, EvaluateConfig, ExternalChoice
+from earmark.evaluate.config import (
+    CheckpointChoice,
+    EncoderChoice,
+    EvaluateConfig,
+    ExternalChoice,
+    TaskConfig,
+)
+from earmark.evaluate.datasets.listing import AudioFiles, Listed, list_clips
+from earmark.evaluate.datasets.load import layout_of
+from earmark.evaluate.datasets.registry import Layout, NamedFiles, dataset_named, folder_of
+from earmark.evaluate.datasets.tables import BrokenCopyError
+from earmark.io import hash_file
+from earmark.pretrain.checkpoint.folder import find_checkpoint
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.use.finding import find_checkpoint
 
 ABSENT = "absent"
 
-DIGITS = 32
+DIGEST_DIGITS = 32
 
 
 def model_digests(config: EvaluateConfig) -> dict[str, str]:
@@ -29,7 +42,7 @@ def model_digests(config: EvaluateConfig) -> dict[str, str]:
     questions the folder of its language model. What a model hub names is "" (its name stands in
     the recipe), what is not there is "absent".
     """
-    found = {f"encoders.{name}": _digest(each) for name, each in config.encoders.items()}
+    found = {f"encoders.{name}": _encoder_digest(each) for name, each in config.encoders.items()}
     return found | {f"questions.{task.name}": _folder(task.model) for task in config.questions}
 
 
@@ -49,10 +62,10 @@ def source_digest(target: str) -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root.parent).as_posix()} {len(content)} ".encode())
         digest.update(content)
-    return digest.hexdigest()[:DIGITS]
+    return digest.hexdigest()[:DIGEST_DIGITS]
 
 
-def _digest(choice: EncoderChoice) -> str:
+def _encoder_digest(choice: EncoderChoice) -> str:
     match choice:
         case HuggingFaceConfig():
             return _folder(choice.model)
@@ -71,7 +84,7 @@ def _folder(model: str) -> str:
     if not model or not folder.is_dir():
         return ""
     lines = "\n".join(sorted(_stamps(folder)))
-    return hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(lines.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def _stamps(folder: Path) -> Iterator[str]:
@@ -96,3 +109,65 @@ def _spec(module: str) -> ModuleSpec | None:
         name = f"{name}.{each}"
         spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
     return spec
+
+
+def source_digests(config: EvaluateConfig) -> dict[str, list[str]]:
+    """Return, by task, what changes when its source does: not where it lies, but what it lists.
+
+    For a named dataset that is its entry and the bytes of its tables, each "absent" where it is not
+    there; for a table its bytes. Of audio the names and sizes of the files that are listed count,
+    so that it is noticed when they arrive; none is opened.
+
+    Raises:
+        ConfigError: a dataset is unknown.
+    """
+    foreign = [task for task in config.tasks if task.dataset or task.table]
+    return {task.title: list(_digests(task, config.datasets)) for task in foreign}
+
+
+def _digests(task: TaskConfig, copies: str) -> Iterator[str]:
+    if task.table:
+        table = Path(task.table).absolute()
+        yield _file_digest(table)
+        yield _audio(layout_of(task), task.label, table.parent)
+        return
+    dataset = dataset_named(task.dataset)
+    folder = Path(copies, folder_of(task.dataset)).absolute()
+    yield hashlib.sha256(msgspec.json.encode(dataset, order="sorted")).hexdigest()[:DIGEST_DIGITS]
+    for name in _parts(dataset.layout):
+        yield _file_digest(folder / name) if copies else ABSENT
+    yield _audio(dataset.layout, dataset.label, folder) if copies else ABSENT
+
+
+def _audio(layout: Layout, label: str, folder: Path) -> str:
+    """Return a digest of the audio that a copy lists: as it is named there, and each file's size.
+
+    It is "absent" where the copy cannot be read.
+    """
+    digest = hashlib.sha256()
+    files = AudioFiles(folder)
+    try:
+        for row in list_clips(layout, (label,), folder):
+            if isinstance(row, Listed) and (path := files.find(row.path)):
+                digest.update(f"{row.path} {path.name} {path.stat().st_size}\n".encode())
+    except (BrokenCopyError, OSError):
+        return ABSENT
+    return digest.hexdigest()[:DIGEST_DIGITS]
+
+
+def _parts(layout: Layout) -> Iterator[str]:
+    """Yield the files and folders that a copy is read from."""
+    for rows in layout.rows:
+        yield rows.folder if isinstance(rows, NamedFiles) else rows.file
+    if layout.join:
+        yield layout.join.file
+    yield from layout.lists.values()
+
+
+def _file_digest(path: Path) -> str:
+    if path.is_dir():
+        return "folder"
+    try:
+        return hash_file(path)
+    except OSError:
+        return ABSENT

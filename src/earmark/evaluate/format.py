@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from earmark.bootstrap import Measure, measure_of
 from earmark.evaluate.base import OK, Comparison
-from earmark.evaluate.resamples import Measure, measure_of
 from earmark.records import Score
 
 HEADER = ["task", "metric", "classes", "train/test", "chance"]

@@ -1,4 +1,4 @@
-"""The space that an encoder shares with texts, where its pre-training has made one."""
+"""The space that a contrastively pre-trained encoder shares with texts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from jaxtyping import Float32
 
 from earmark.evaluate.array_cache import Kept
 from earmark.evaluate.base import Aligned
-from earmark.pretrain.checkpoints.checkpoint import read_settings
+from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.supervision import parts_of
-from earmark.pretrain.use.finding import find_checkpoint, model_type_of
+from earmark.pretrain.objectives.targets import parts_of
 from earmark.records import Example, span_of
 
 BLOCK = 256
@@ -97,7 +96,7 @@ def aligned_of(checkpoint: Path, encoder: Encoder, cache: Path) -> Aligned | Non
     if not any(isinstance(part, ContrastiveConfig) for part in parts):
         return None
     from earmark.pretrain.inference.load import load_trained
-    from earmark.pretrain.use.scoring import part_of
+    from earmark.pretrain.inference.tagger import part_of
 
     device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
     _, trained = load_trained(folder)

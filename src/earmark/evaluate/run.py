@@ -1,26 +1,53 @@
-"""Every task on every encoder, as tables."""
+"""Run every task on every encoder and write the tables of scores.
+
+The scores also go into the model card of the checkpoint.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from earmark.bootstrap import percentile_interval
+from earmark.bootstrap import RESAMPLES, Measure, _key, measure_of, percentile_interval
 from earmark.evaluate.base import OK, Comparison, Confusion, Fit, Outcome, Task
 from earmark.evaluate.check import check_tasks
 from earmark.evaluate.config import EvaluateConfig
 from earmark.evaluate.encoders import Contender, contenders_of
 from earmark.evaluate.features import CachedEncoder
+from earmark.evaluate.format import score_table
 from earmark.evaluate.joint_space import aligned_of
 from earmark.evaluate.leakage.leak import Leak
-from earmark.evaluate.resamples import Measure, measure_of, write_resamples
 from earmark.evaluate.tasks import ask
+from earmark.io import publish, write_text
+from earmark.pretrain.checkpoint.model_card import CARD, set_probes
 from earmark.pretrain.device import pick_device
 from earmark.progress import track
-from earmark.records import Example, Score, write_parquet
+from earmark.records import Example, Score
+from earmark.tables import write_parquet
+
+READING = (
+    "Linear probes on frozen, time-averaged features; test clips only. Brackets are 95 % bootstrap "
+    "intervals, differences are paired, those in bold do not hold zero."
+)
+
+
+def add_probes(folder: Path, scores: Sequence[Score], comparisons: Sequence[Comparison]) -> bool:
+    """Show scores in the card of the checkpoint in `folder`, instead of those it showed before.
+
+    The card alone is rewritten, at once or not at all; nothing that a stage reads changes. Returns
+    whether there is a card: a checkpoint of an earlier version has none.
+    """
+    path = folder / CARD
+    if not path.exists():
+        return False
+    told = (
+        f"{READING}\n\n{score_table(scores, comparisons)}" if scores else "No task was asked for."
+    )
+    write_text(path, set_probes(path.read_text("utf-8"), told))
+    return True
 
 
 def evaluate(
@@ -151,3 +178,17 @@ def _write(
     write_parquet(folder / "confusion.parquet", confusion, Confusion)
     write_parquet(folder / "comparisons.parquet", compared, Comparison)
     write_parquet(folder / "scores.parquet", [row.score for row in ordered], Score)
+
+
+def write_resamples(folder: Path, outcomes: Iterable[Outcome]) -> None:
+    """Write the resamples of every outcome that has some."""
+    from safetensors.numpy import save
+
+    arrays = {
+        _key(outcome.score.encoder, measure_of(outcome.score)): outcome.resampled
+        for outcome in outcomes
+        if len(outcome.resampled)
+    }
+    temporary = folder / f"{RESAMPLES}.tmp"
+    temporary.write_bytes(save(arrays))
+    publish(temporary, folder / RESAMPLES)

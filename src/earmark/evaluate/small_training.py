@@ -1,11 +1,42 @@
-"""The state of a model in training that did best on validation."""
+"""Parts of a short training on frozen features.
+
+These are the learning-rate schedule, seeded torch, and the best state on validation.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
+
+
+def rate(step: int, steps: int) -> float:
+    """Return the share of the highest learning rate at a step from 0 to `steps` - 1.
+
+    In a tenth of the steps it rises, then it falls as a cosine.
+    """
+    warm = max(steps // 10, 1)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+
+
+def is_check(step: int, steps: int, checks: int) -> bool:
+    """Return whether validation is looked at after `step`: about `checks` times, and at the end."""
+    return (step + 1) % max(steps // checks, 1) == 0 or step + 1 == steps
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Generator[None]:
+    """Draw weights and dropout from `seed` within; outside, everything goes on as before."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""From settings to tasks: whose clips they are asked on, and which of these were learnt from."""
+"""Build the evaluation tasks of a recipe, without test clips that leaked from training."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from earmark.evaluate.base import Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.datasets.clips import Clips
-from earmark.evaluate.datasets.load import clips_of
-from earmark.evaluate.language.build import language_tasks
+from earmark.evaluate.datasets.load import Clips, clips_of
 from earmark.evaluate.leakage.detect import find_leaks
 from earmark.evaluate.leakage.leak import Leak, told
-from earmark.evaluate.probes.build import probes_of
-from earmark.evaluate.questions.build import question_tasks
+from earmark.evaluate.probes.base import Probe
+from earmark.evaluate.probes.classification import Classification
+from earmark.evaluate.probes.knn import NearestProbe
+from earmark.evaluate.probes.linear import FewShotProbe, LinearProbe
+from earmark.evaluate.qa.multiple_choice import ChoiceTask
+from earmark.evaluate.qa.questions import fields_of
+from earmark.evaluate.retrieval.tasks import LitRetrieval, ZeroShotRetrieval
 from earmark.evaluate.splits import Partition, partition, unavailable
 from earmark.records import Example
+
+if TYPE_CHECKING:
+    from earmark.evaluate.qa.language_model import LanguageModelSource
+
 
 SENTENCE = "sentence"
 
@@ -111,3 +119,80 @@ def _partitions(clips: Clips, kept: Sequence[Example]) -> list[Partition]:
         ]
         parts.append(partition(dealt, clips.task))
     return parts
+
+
+def probes_of(name: str, partitions: Sequence[Partition], config: EvaluateConfig) -> list[Task]:
+    """Return a task for each of `config.probes`, then for each of `config.shots`.
+
+    Args:
+        name: of all of them; they differ in probe and shots.
+        partitions: one, or the folds of a cross-validation.
+        config: which probes, and their settings.
+
+    Raises:
+        ValueError: there is no partition, or they differ in metric.
+    """
+    probes = [_probe(kind, config) for kind in config.probes]
+    few: list[Probe] = [FewShotProbe(shots, config) for shots in config.shots]
+    return [Classification(name, partitions, probe, config) for probe in probes + few]
+
+
+def _probe(kind: str, config: EvaluateConfig) -> Probe:
+    match kind:
+        case "linear":
+            return LinearProbe(config)
+        case "nearest":
+            return NearestProbe()
+        case _:
+            from earmark.evaluate.probes.attentive import AttentionProbe
+
+            return AttentionProbe(config)
+
+
+def language_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[Task]:
+    """Return the tasks of `config.retrieval` and `config.captioning`.
+
+    Each retrieval task is one of probe "zero-shot", and where `lit` is set, one of probe "lit". A
+    task whose clips have no texts, or too few, says so in the status of its scores.
+
+    Args:
+        examples: the manifest.
+        config: of evaluation.
+
+    Raises:
+        ConfigError: captions are wanted, and the extra `text` is not installed.
+    """
+    tasks: list[Task] = []
+    for retrieval in config.retrieval:
+        tasks.append(ZeroShotRetrieval(examples, retrieval, config))
+        if retrieval.lit:
+            tasks.append(LitRetrieval(examples, retrieval, config))
+    if config.captioning:
+        # Here, so that a missing extra is told before anything is computed.
+        from earmark.evaluate.captioning.task import Captioning
+
+        tasks.extend(Captioning(examples, captioning, config) for captioning in config.captioning)
+    return tasks
+
+
+def question_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[Task]:
+    """Return a choice task for each of `config.questions`, and an adapter task for each model.
+
+    Tasks that name one model share it; it is loaded when the first of them is evaluated.
+
+    Raises:
+        ConfigError: a field that no clip has; a model that cannot be had; no `transformers`.
+    """
+    tasks: list[Task] = []
+    sources: dict[str, LanguageModelSource] = {}
+    for each in config.questions:
+        fields = fields_of(examples, each)
+        tasks.append(ChoiceTask(each, fields, config.bootstrap))
+        if each.model:
+            from earmark.evaluate.qa.adapter_task import AdapterTask
+            from earmark.evaluate.qa.language_model import LanguageModelSource
+
+            if each.model not in sources:
+                sources[each.model] = LanguageModelSource(each.model, config.device)
+            tasks.append(AdapterTask(each, fields, sources[each.model], config.bootstrap))
+    return tasks

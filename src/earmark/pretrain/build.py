@@ -23,8 +23,8 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
+from earmark.pretrain.objectives.targets import Materials, PartMaterials
 from earmark.pretrain.seeds import derived_seed
-from earmark.pretrain.supervision import Materials, PartMaterials
 
 
 def resolved(config: EncoderConfig) -> EncoderConfig:
@@ -82,7 +82,7 @@ def build_objective(
 
     Args:
         config: which objective.
-        materials: gathered for it from the train split (`earmark.pretrain.supervision.gather`).
+        materials: gathered for it from the train split (`earmark.pretrain.objectives.targets.gather`).
         dim: width of the encoder's frames.
         seed: of the weights.
         pretrained: whether text models that the settings name bring their weights.

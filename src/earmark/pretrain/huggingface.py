@@ -1,4 +1,4 @@
-"""Reading models with `transformers`: without noise, and without running any code of theirs."""
+"""Load models with `transformers`: quietly, and without running code from a model repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Randomness as a function of what it is for: a seed, a step, a clip id."""
+"""Randomness as a function of its purpose: a seed, a step, a clip id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the audit found, as the page shows it."""
+"""The audit section: agreement with labels, coverage of label lists, statistics, the map."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from earmark.annotate.audit.results import (
     ParserScore,
     Shape,
 )
-from earmark.records import TOTALS
 from earmark.report.run import Finished
+from earmark.tables import TOTALS
 
 MATCHES: tuple[Match, ...] = ("exact", "lemma", "semantic")
 """Every way to match, each of which takes in the ones before it."""

@@ -1,4 +1,4 @@
-"""Which classes a probe takes for which: a table where classes are few, else the largest."""
+"""Which classes a probe confuses: a table where classes are few, else the largest confusions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.evaluate.base import Confusion
-from earmark.report.probes import TRAINED
 from earmark.report.run import Finished
+from earmark.report.scores import TRAINED
 
 MOST_CLASSES = 12
 """A table with more classes is not read, so the largest confusions are listed."""

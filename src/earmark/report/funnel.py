@@ -1,4 +1,4 @@
-"""The funnel: what went into each stage, what came out, and where every other row went.
+"""The funnel: rows into each stage, rows out of it, and the reason for every other row.
 
 Nothing may vanish. A stage's counts must add up (in = out + reasons), every rejection must have
 its row in rejected.parquet, and a stage must start with as many clips as an earlier one passed on.
@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from earmark.records import TOTALS, Clip, Example, Rejected, count_reasons
+from earmark.records import Clip, Example, Rejected
 from earmark.report.run import Finished
+from earmark.tables import TOTALS, count_reasons
 
 CLIP_STAGES = (
     "corpus",

@@ -1,4 +1,4 @@
-"""One self-contained HTML page a workspace."""
+"""Write the report: one self-contained HTML page a workspace."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from earmark.report import audit_plots, plots, tag_plots
+from earmark.io import write_text
+from earmark.report import plots
 from earmark.report.audit import Audit, read_audit
 from earmark.report.confusions import read_confusions
 from earmark.report.funnel import read_funnel
-from earmark.report.leaks import read_leaks
-from earmark.report.making import read_making
-from earmark.report.probes import ENCODERS, Probe, read_probes
+from earmark.report.plots import draw_shots
 from earmark.report.render import drawings, render
-from earmark.report.run import PURPOSE, Finished, finished
+from earmark.report.run import PURPOSE, Finished, finished, read_making
 from earmark.report.samples import read_samples
-from earmark.report.scores import read_others
-from earmark.report.shots import Shots, draw_shots, read_shots
+from earmark.report.scores import (
+    ENCODERS,
+    Probe,
+    Shots,
+    read_leaks,
+    read_others,
+    read_probes,
+    read_shots,
+)
 from earmark.report.summary import read_headline
 from earmark.report.tag_explorer import explore
 from earmark.report.tag_map import draw_map, map_key
 from earmark.report.training import Training, read_training
 from earmark.report.vocabulary import TagFacts, read_tags
-from earmark.workspace import Workspace, write_text
+from earmark.workspace import Workspace
 
 
 def write_report(workspace: Workspace, path: Path | None = None) -> Path:
@@ -81,16 +87,16 @@ def _content(found: Finished) -> dict[str, Any]:
 def _draw_tags(tags: TagFacts | None) -> dict[str, str]:
     if tags is None:
         return {}
-    drawn = {"rank_frequency": tag_plots.rank_frequency(tags)} if tags.frequencies else {}
+    drawn = {"rank_frequency": plots.rank_frequency(tags)} if tags.frequencies else {}
     if tags.facts is None or not tags.facts.curve:
         return drawn
-    return drawn | {"growth": tag_plots.growth(tags.facts.curve, tags.size)}
+    return drawn | {"growth": plots.growth(tags.facts.curve, tags.size)}
 
 
 def _draw_audit(audit: Audit | None) -> dict[str, str]:
     if audit is None:
         return {}
-    drawn = {"agreement": audit_plots.agreement(audit.compared)} if audit.compared else {}
+    drawn = {"agreement": plots.agreement(audit.compared)} if audit.compared else {}
     return drawn | {"tag_map": draw_map(audit.points)} if audit.points else drawn
 
 

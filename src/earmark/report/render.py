@@ -1,7 +1,7 @@
-"""What every page of earmark shares: its look, its script, and that it loads nothing.
+"""Render a page from its template: styles, script and filters that all pages share.
 
-A page's content security policy forbids every load but data URIs, and every script but the one
-that is part of it. Captions, names and labels come from outside and are always escaped.
+A page's content security policy forbids every load but data URIs, and every script but its own.
+Captions, names and labels come from outside and are always escaped.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from earmark.report import formatting, numbers
-from earmark.report.probes import ENCODERS
+from earmark.report import formatting
+from earmark.report.scores import ENCODERS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -38,8 +38,8 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        **numbers.FILTERS,
-        **formatting.FILTERS,
+        **formatting.NUMBER_FILTERS,
+        **formatting.METRIC_FILTERS,
         "embed_json": embed_json,
     }
     environment.filters.update(filters)

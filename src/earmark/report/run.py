@@ -1,6 +1,6 @@
-"""What a report can read of a workspace: the stages that have finished, and the first that has not.
+"""The run that a report shows: its finished stages, the next one, and how each was made.
 
-A stage without its done mark is still being written, so nothing of it is shown but its name.
+A stage without its done mark is still being written, so only its name is shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from earmark.records import Row, read_parquet
+from earmark.config import to_plain
+from earmark.records import Row
+from earmark.tables import read_parquet
 from earmark.workspace import StageFolder, Workspace
 
 PURPOSE = {
@@ -87,3 +89,53 @@ def finished(workspace: Workspace) -> Finished:
     done = {name: stages[name] for name in PURPOSE if name in stages and stages[name].done}
     left = [name for name in PURPOSE if name not in done and name not in OPTIONAL]
     return Finished(workspace.root, recipe, done, left[0] if left else None)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One finished stage; `inputs` are the fingerprints of what it read, by stage."""
+
+    name: str
+    fingerprint: str
+    duration_s: float | None
+    finished: str
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Making:
+    """The stages, the versions (those of the last stage) and the resolved recipe as TOML.
+
+    `changed` names libraries that were of another version in an earlier stage.
+    """
+
+    stages: tuple[Made, ...]
+    versions: Mapping[str, str]
+    changed: tuple[str, ...]
+    recipe: str
+
+
+def read_making(found: Finished) -> Making:
+    """Gather the provenance of the finished stages."""
+    import tomli_w
+
+    records = {name: found.provenance(name) for name in found.stages}
+    every = [dict[str, str](record["versions"]) for record in records.values()]
+    last = every[-1] if every else {}
+    changed = {name for versions in every for name in last if versions.get(name) != last[name]}
+    return Making(
+        stages=tuple(_made(record) for record in records.values()),
+        versions=last,
+        changed=tuple(sorted(changed)),
+        recipe=tomli_w.dumps(to_plain(found.recipe)),
+    )
+
+
+def _made(record: dict[str, Any]) -> Made:
+    return Made(
+        name=record["stage"],
+        fingerprint=record["fingerprint"],
+        duration_s=record.get("duration_s"),
+        finished=record["finished"],
+        inputs=record["inputs"],
+    )

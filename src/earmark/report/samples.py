@@ -1,4 +1,4 @@
-"""A few clips to listen to, with what the captioner, the tagger and the trained model said."""
+"""A few clips to listen to, with their caption, their tags, and the trained model's predictions."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[
     checkpoint = found.file("pretrain", "checkpoint")
     if checkpoint is None or not clips:
         return {}
-    from earmark.pretrain.use.ability import can_label
+    from earmark.pretrain.inference.load import can_label
 
     if not can_label(checkpoint):
         return {}

@@ -1,4 +1,4 @@
-"""The first lines of the page: what the run bought, and how large it was."""
+"""The first lines of the page: what pre-training bought, and the size of the run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.records import Caption, Clip, TagSet
-from earmark.report import numbers
-from earmark.report.probes import Probe, Verdict, judge
+from earmark.report import formatting
 from earmark.report.run import PURPOSE, Finished
+from earmark.report.scores import Probe, Verdict, judge
 from earmark.report.training import Training
 from earmark.report.vocabulary import TagFacts
 
@@ -61,15 +61,15 @@ def _progress(
     if training:
         asked = "evaluate" in found
         lede = ["No probes: the recipe names no label to predict."] if asked else []
-        return f"An encoder, trained for {numbers.count(training.steps)} steps", lede
+        return f"An encoder, trained for {formatting.count(training.steps)} steps", lede
     if tags:
-        return f"A vocabulary of {numbers.count(tags.size)} tags", []
+        return f"A vocabulary of {formatting.count(tags.size)} tags", []
     for stage, done in (("tag", "tagged"), ("caption", "captioned"), ("scan", "scanned")):
         if stage in found:
             clips = found.provenance(stage)["counts"]["out"]
-            return f"{numbers.count(clips)} clips {done}", []
+            return f"{formatting.count(clips)} clips {done}", []
     if "corpus" in found:
-        return f"{numbers.count(found.provenance('corpus')['counts']['out'])} files listed", []
+        return f"{formatting.count(found.provenance('corpus')['counts']['out'])} files listed", []
     return "Nothing has finished yet", []
 
 
@@ -78,18 +78,18 @@ def _facts(
 ) -> list[tuple[str, str]]:
     facts = list[tuple[str, str]]()
     if clips := found.rows("scan", "clips.parquet", Clip):
-        facts.append((numbers.count(len(clips)), "clips"))
-        facts.append((numbers.duration(sum(clip.duration_s for clip in clips)), "of audio"))
+        facts.append((formatting.count(len(clips)), "clips"))
+        facts.append((formatting.duration(sum(clip.duration_s for clip in clips)), "of audio"))
     if captions := found.rows("caption", "captions.parquet", Caption):
         words = sum(len(caption.text.split()) for caption in captions) / len(captions)
         facts.append((f"{words:.0f}", "words a caption"))
     if tags:
-        facts.append((numbers.count(tags.size), "tags to learn"))
+        facts.append((formatting.count(tags.size), "tags to learn"))
     elif tag_sets := found.rows("tag", "tags.parquet", TagSet):
         distinct = {tag for tag_set in tag_sets for tag in tag_set.tags}
-        facts.append((numbers.count(len(distinct)), "distinct tags"))
+        facts.append((formatting.count(len(distinct)), "distinct tags"))
     if training and training.parameters:
-        facts.append((numbers.large(training.parameters), "parameters"))
+        facts.append((formatting.large(training.parameters), "parameters"))
     if training:
-        facts.append((numbers.count(training.steps), "steps"))
+        facts.append((formatting.count(training.steps), "steps"))
     return facts

@@ -1,7 +1,7 @@
-"""Drawing as SVG that lives inside the page: its fonts, and its colours in light and in dark.
+"""Plots as SVG inside the page, with its fonts, and its colors in light and in dark.
 
-Matplotlib draws in stand-in colours; each is then replaced by a CSS variable of style.css. The
-colours are Okabe and Ito's, which the colour-blind can tell apart (jfly.uni-koeln.de/color, 2008).
+Matplotlib draws in stand-in colors; each is then replaced by a CSS variable of style.css. The
+colors are Okabe and Ito's, which the color-blind can tell apart (jfly.uni-koeln.de/color, 2008).
 Equal data gives equal bytes.
 """
 

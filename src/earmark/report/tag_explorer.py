@@ -1,6 +1,6 @@
-"""What the tag explorer adds to the list of tags: which tags occur together, and clips to hear.
+"""The tag explorer: which tags occur together, and clips to listen to.
 
-It goes into the page as JSON, in the order of the list; the script takes the rest from there.
+It goes into the page as JSON, in the order of the list of tags; the script does the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The map of tags and AudioSet classes, as SVG of the page: near is alike, axes mean nothing.
 
-Drawn by hand, for each point has a title to be read under the pointer. Every domain has a marker
-of its own beside its colour.
+It is not drawn by Matplotlib, for each point has a title to be read under the pointer. Every domain
+has a marker of its own beside its color.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""The vocabulary as the page shows it: how it was made, what it covers, and its tags."""
+"""The vocabulary section: how it was made, what it covers, its tags, and those of each domain.
+
+A domain of the true labels is described by tags that are frequent there and rare elsewhere.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +17,76 @@ from earmark.annotate.vocabulary.config import PAPER_SIZES
 from earmark.annotate.vocabulary.stats import FACTS, CurvePoint, Facts
 from earmark.records import Example
 from earmark.report.run import Finished
-from earmark.report.telling import LabelledDomain, telling_tags
+
+TAGS_A_DOMAIN = 8
+
+FEWEST_CLIPS = 3
+
+
+@dataclass(frozen=True)
+class DomainTag:
+    """A tag that sets a domain apart: its share of clips there and in the rest of the corpus."""
+
+    tag: str
+    inside: float
+    outside: float
+
+
+@dataclass(frozen=True)
+class LabelledDomain:
+    """A domain of the true labels, its clips and its most telling tags."""
+
+    name: str
+    clips: int
+    tags: tuple[DomainTag, ...]
+
+
+def telling_tags(examples: Sequence[Example]) -> tuple[LabelledDomain, ...]:
+    """Return each domain's most telling tags, by their part of the divergence from the corpus.
+
+    That is p(tag | domain) * ln(p(tag | domain) / p(tag)), which asks of a tag both that it is
+    frequent in the domain and that it is rare elsewhere. A tag counts from three clips on.
+    """
+    by_domain = dict[str, list[Example]]()
+    for example in examples:
+        for domain in example.labels.get("domain", ()):
+            by_domain.setdefault(domain, []).append(example)
+    everywhere = Counter(tag for example in examples for tag in set(example.tags))
+    return tuple(
+        _domain(name, members, everywhere, len(examples))
+        for name, members in sorted(by_domain.items())
+    )
+
+
+def _domain(
+    name: str, members: Sequence[Example], everywhere: Counter[str], clips: int
+) -> LabelledDomain:
+    counts = Counter(tag for example in members for tag in set(example.tags))
+
+    def divergence(tag: str) -> float:
+        share = counts[tag] / len(members)
+        return share * math.log(share / (everywhere[tag] / clips))
+
+    frequent = [tag for tag, count in counts.items() if count >= FEWEST_CLIPS]
+    best = sorted(frequent, key=lambda tag: (-divergence(tag), tag))[:TAGS_A_DOMAIN]
+    others = max(clips - len(members), 1)
+    telling = [
+        DomainTag(tag, counts[tag] / len(members), (everywhere[tag] - counts[tag]) / others)
+        for tag in best
+        if divergence(tag) > 0
+    ]
+    return LabelledDomain(name, len(members), tuple(telling))
+
 
 """The sizes that the paper tries, section 3.2."""
+
 TABLED_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
+
 NEAR = 1.1
 """A point of the curve stands for a size that it misses by at most this factor."""
+
 MOST_LISTED = 3000
+
 MOST_ALIASES = 6
 
 

@@ -36,13 +36,13 @@ class AuditStage(Stage):
 
     def check(self) -> None:
         """Check the files, the second tagger and the packages."""
-        from earmark.annotate.audit.check import check
+        from earmark.annotate.audit.config import check
 
         check(self.recipe.audit)
 
     def check_clips(self, clips: Path) -> None:
         """Check that some clip has each label field that is compared."""
-        from earmark.annotate.audit.check import check_fields
+        from earmark.annotate.audit.config import check_fields
 
         if self.recipe.audit.fields:
             labels = label_sets(clips)

@@ -16,13 +16,14 @@ from earmark.annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConf
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.estimate import Estimate
 from earmark.annotate.jobs.estimate import estimate as estimate_job
+from earmark.annotate.jobs.job import BackendConfig, Job
 from earmark.annotate.jobs.run import answer_all
 from earmark.config import check_packages
 from earmark.recipe import Recipe
-from earmark.records import Clip, Labels, stream_parquet
+from earmark.records import Clip, Labels
+from earmark.tables import stream_parquet
 
 CANARY_PATIENCE_S = 120.0
 """How long a canary waits for a server that is down."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from earmark.annotate import caption
 from earmark.annotate.backends.chat import ChatConfig
-from earmark.annotate.execute.job import BackendConfig, Job
+from earmark.annotate.jobs.job import BackendConfig, Job
 from earmark.annotate.parsing import lint, summary
 from earmark.stages.base import (
     BackendStage,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from earmark.corpora.base import list_corpus
-from earmark.records import TOTALS
 from earmark.stages.base import Counts, Folders, Stage
+from earmark.tables import TOTALS
 from earmark.workspace import StageError
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from earmark.records import Example, Score, read_parquet
+from earmark.records import Example, Score
 from earmark.stages.base import Counts, Folders, Stage, label_sets
+from earmark.tables import read_parquet
 
 
 class EvaluateStage(Stage):
@@ -21,9 +22,8 @@ class EvaluateStage(Stage):
 
     def settings(self) -> Any:
         """Return what is measured; not where copies of datasets lie, nor the device."""
-        from earmark.evaluate.datasets.sources import source_digests
-        from earmark.evaluate.fingerprints import model_digests
-        from earmark.evaluate.version import VERSION
+        from earmark.evaluate.config import VERSION
+        from earmark.evaluate.fingerprints import model_digests, source_digests
 
         config = self.recipe.evaluate
         settings = replace(config, device="", block=1, datasets="")
@@ -46,8 +46,7 @@ class EvaluateStage(Stage):
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Evaluate every encoder on every task."""
         from earmark.evaluate.base import Comparison
-        from earmark.evaluate.card import add_probes
-        from earmark.evaluate.run import evaluate
+        from earmark.evaluate.run import add_probes, evaluate
 
         examples = read_parquet(inputs["manifest"] / "manifest.parquet", Example)
         checkpoint = inputs["pretrain"] / "checkpoint"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from earmark.records import Caption, Clip, TagSet, read_parquet
+from earmark.records import Caption, Clip, TagSet
 from earmark.stages.base import Counts, Folders, Stage, label_sets
+from earmark.tables import read_parquet
 
 
 class ManifestStage(Stage):

@@ -8,8 +8,9 @@ from typing import Any
 from earmark.annotate.backends.registry import told_name
 from earmark.pretrain.config import shaping
 from earmark.pretrain.loop.distributed import world_from_environment
-from earmark.records import Clip, Example, stream_parquet
+from earmark.records import Clip, Example
 from earmark.stages.base import Counts, Folders, ProcessGroup, Stage
+from earmark.tables import stream_parquet
 
 
 class PretrainStage(Stage):
@@ -27,13 +28,13 @@ class PretrainStage(Stage):
 
     def check(self) -> None:
         """Check the packages and the device."""
-        from earmark.pretrain.check import check_pretraining
+        from earmark.pretrain.objectives.targets import check_pretraining
 
         check_pretraining(self.recipe.pretrain, self.recipe.encoder, self.recipe.objective)
 
     def check_clips(self, clips: Path) -> None:
         """Check that some clip has the labels or the captions that the objective learns from."""
-        from earmark.pretrain.check import check_supervision, offered, wants_corpus
+        from earmark.pretrain.objectives.targets import check_supervision, offered, wants_corpus
 
         if wants_corpus(self.recipe.objective):
             rows = stream_parquet(clips / "clips.parquet", Clip)
@@ -48,10 +49,9 @@ class PretrainStage(Stage):
         """Train; the first process writes the model cards."""
         from earmark.annotate.manifest import licences_used
         from earmark.annotate.vocabulary import Vocabulary
-        from earmark.pretrain.checkpoint.model_card import describe_data
-        from earmark.pretrain.checkpoints.cards import write_cards
+        from earmark.pretrain.checkpoint.model_card import describe_data, write_cards
         from earmark.pretrain.loop.trainer import pretrain
-        from earmark.pretrain.supervision import without_unread_texts
+        from earmark.pretrain.objectives.targets import without_unread_texts
 
         recipe = self.recipe
         rows = stream_parquet(inputs["manifest"] / "manifest.parquet", Example)

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from earmark.records import Source, read_parquet
+from earmark.records import Source
 from earmark.stages.base import Counts, Folders, Stage
+from earmark.tables import read_parquet
 
 
 class ScanStage(Stage):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.annotate import tag
-from earmark.annotate.execute.job import BackendConfig, Job
+from earmark.annotate.jobs.job import BackendConfig, Job
 from earmark.annotate.parsing import tags
 from earmark.stages.base import (
     BackendStage,

@@ -20,14 +20,14 @@ class VocabularyStage(Stage):
 
     def settings(self) -> Any:
         """Return the settings, the versions of the rules, and what the named files contain."""
-        from earmark.annotate.vocabulary.rules import digest
+        from earmark.annotate.vocabulary.build import digest
 
         config = self.recipe.vocabulary
         return replace(config, decisions="", frozen=""), digest(config)
 
     def check(self) -> None:
         """Read the files that the settings name."""
-        from earmark.annotate.vocabulary.rules import digest
+        from earmark.annotate.vocabulary.build import digest
 
         digest(self.recipe.vocabulary)
 

@@ -1,4 +1,4 @@
-"""What a run took from the wall, where the machine tells.
+"""Measure the energy that a run takes, where the machine has counters.
 
 Intel's and AMD's processors count their energy under /sys/class/powercap (Running Average Power
 Limit), NVIDIA's accelerators through NVML. Both count the whole machine: what else ran is in it.

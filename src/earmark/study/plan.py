@@ -1,4 +1,4 @@
-"""Arms and runs: each level's settings on top of the base recipe's."""
+"""Plan a study: the recipe of each arm under each seed."""
 
 from __future__ import annotations
 

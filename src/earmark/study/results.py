@@ -1,23 +1,33 @@
-"""What a study found, as rows: read by its tables and by the report.
+"""The results of a study as rows and files, read by its tables and by the report.
 
-A study's folder in the workspace, `study-<name>`, holds study.json (`Design`), runs.parquet
-(`Run`), cells.parquet (`Cell`) and differences.parquet (`Difference`).
+A study's folder in the workspace:
+
+    study-<name>/                          study.json (`Design`), runs.parquet (`Run`),
+                                           cells.parquet (`Cell`), differences.parquet
+                                           (`Difference`), the tables, the page
+    study-<name>/runs/<arm>-seed<n>-<id>/  recipe.json, log.txt, outcome.json of a run
+
+A run's id is its evaluation's fingerprint: another recipe, another folder.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from earmark.records import Row, read_parquet, write_parquet
-from earmark.workspace import write_text
+from earmark.io import write_text
+from earmark.records import Row
+from earmark.tables import read_parquet, write_parquet
 
 DONE = "done"
 """The status of a run that went the whole way."""
+
 NOT_RUN = "not run"
 """The status of a run that has not been begun, or was cut off."""
+
 OTHER_CLIPS = "other test clips"
 """The status of a difference that cannot be taken: the arms were scored on different clips."""
 
@@ -154,3 +164,17 @@ def read_study(folder: Path) -> Study:
     cells = read_parquet(folder / "cells.parquet", Cell)
     differences = read_parquet(folder / "differences.parquet", Difference)
     return Study(design, tuple(runs), tuple(cells), tuple(differences))
+
+
+LONGEST_NAME = 40
+
+
+def study_folder(root: Path, name: str) -> Path:
+    """Return where the files of a study are."""
+    return root / f"study-{name}"
+
+
+def run_folder(folder: Path, arm: str, seed: int, fingerprint: str) -> Path:
+    """Return a run's own folder."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", arm).strip("-.")[:LONGEST_NAME] or "arm"
+    return folder / "runs" / f"{plain}-seed{seed}-{fingerprint}"

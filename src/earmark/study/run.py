@@ -1,4 +1,4 @@
-"""A study, from its plan to its table: what is done is not done again, what fails stops no other.
+"""Run a study from its plan to its tables: finished runs are skipped, failed ones stop no other.
 
 The stages are the workspace's: arms share captions, tags, manifests and features with each other
 and with every other study there.
@@ -13,18 +13,17 @@ from pathlib import Path
 import msgspec
 
 from earmark.config import ConfigError, to_plain
+from earmark.io import locked, write_text
 from earmark.pipeline import check, set_latest_run, stages_of
 from earmark.pipeline import run as run_pipeline
 from earmark.progress import track
 from earmark.study.aggregate import gather
 from earmark.study.config import OneMachine, StudyConfig
 from earmark.study.plan import Plan, Planned, alone, plan_study
-from earmark.study.results import DONE, NOT_RUN, Study, write_study
-from earmark.study.rooms import run_folder, study_folder
-from earmark.study.runners import run_here
-from earmark.study.spread import run_on_ray
+from earmark.study.results import DONE, NOT_RUN, Study, run_folder, study_folder, write_study
+from earmark.study.runners import run_here, run_on_ray
 from earmark.study.tables import unequal_audio, write_tables
-from earmark.workspace import StageFolder, locked, write_text
+from earmark.workspace import StageFolder
 
 SHARED = "tag"
 """The last step that is done once, before the first run, for the base arm."""

@@ -1,7 +1,7 @@
 """A study as tables: Markdown, CSV and LaTeX, one table an axis.
 
 Rows are measures, columns the axis' levels; a cell has the mean over seeds with its interval, and
-under it the paired difference to the axis' first level. A difference whose interval does not hold
+under it the paired difference to the axis' first level. A difference whose interval excludes
 zero is in bold. A cell without an interval says so.
 """
 
@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from earmark.bootstrap import Measure
 from earmark.evaluate.format import called
-from earmark.evaluate.resamples import Measure
+from earmark.io import write_text
 from earmark.study.results import DONE, OTHER_CLIPS, Cell, Difference, Run, Study
-from earmark.workspace import write_text
 
 Marked = Callable[[str], str]
 

@@ -1,4 +1,4 @@
-"""One run of a study, in a process of its own: its end, however it comes, is that of no other.
+"""One run of a study, in a process of its own, so that its failure ends no other run.
 
     python -m earmark.study.worker RUN_FOLDER WORKSPACE
 
@@ -20,12 +20,13 @@ from typing import Any
 import msgspec
 
 from earmark.config import decode
+from earmark.io import write_text
 from earmark.pipeline import run
 from earmark.recipe import Recipe
 from earmark.records import Row
 from earmark.study.energy import Meter
 from earmark.study.results import DONE, NOT_RUN
-from earmark.workspace import StageError, write_text
+from earmark.workspace import StageError
 
 STOPPED = 130
 """The exit code of a run that was asked to stop."""

@@ -11,7 +11,8 @@ from earmark.annotate.jobs.job import PromptTable
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.parsing.lint import LintConfig
-from earmark.records import Caption, Clip, Rejected, read_parquet, write_jsonl, write_parquet
+from earmark.records import Caption, Clip, Rejected
+from earmark.tables import read_parquet, write_jsonl, write_parquet
 from factories import new_clip
 
 GOOD = "A dog barks twice in a quiet yard.\n\nIn all, a dog barks at somebody who passes by."

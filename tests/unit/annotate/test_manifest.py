@@ -18,7 +18,8 @@ from earmark.annotate.splits import Deal
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
-from earmark.records import Caption, Clip, Example, Rejected, TagSet, read_metadata, read_parquet
+from earmark.records import Caption, Clip, Example, Rejected, TagSet
+from earmark.tables import read_metadata, read_parquet
 from factories import new_clip
 
 VOCABULARY = build_vocabulary([["dog", "barking"], ["dog"], ["rain"]], VocabularyConfig(min_df=1))

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.findings import Finding, decide
 from earmark.annotate.journal import Journal
-from earmark.annotate.scan import ScanConfig, hash_file, listen, scan
+from earmark.annotate.scan import Finding, ScanConfig, decide, listen, scan
 from earmark.config import Config, ConfigError, decode
-from earmark.records import Clip, Rejected, Source, read_parquet, write_parquet
+from earmark.io import hash_file
+from earmark.records import Clip, Rejected, Source
+from earmark.tables import read_parquet, write_parquet
 
 RATE = 16000
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from earmark.annotate.groups import Leak, find_leaks, groups_of
 from earmark.annotate.segment import Window, window_clip
-from earmark.annotate.splits import Deal, deal
+from earmark.annotate.splits import Deal, Leak, deal, find_leaks, groups_of
 from earmark.config import ConfigError
 from earmark.records import SPLITS, Clip, Example, Labels
 from factories import new_clip, new_example

@@ -9,7 +9,8 @@ from earmark.annotate.jobs.answers import Answer
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import UNREADABLE, read_parse_report, read_tags, tag_job, write_tags
-from earmark.records import Caption, Rejected, TagSet, read_parquet, write_jsonl, write_parquet
+from earmark.records import Caption, Rejected, TagSet
+from earmark.tables import read_parquet, write_jsonl, write_parquet
 
 
 def answer(text: str, turned_down: str = "") -> Answer:

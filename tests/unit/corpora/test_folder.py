@@ -12,7 +12,8 @@ import pytest
 from earmark.config import ConfigError
 from earmark.corpora.base import list_corpus
 from earmark.corpora.folder import FolderConfig
-from earmark.records import Rejected, Source, read_parquet
+from earmark.records import Rejected, Source
+from earmark.tables import read_parquet
 from earmark.workspace import Workspace
 
 

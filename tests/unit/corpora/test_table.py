@@ -14,7 +14,8 @@ import pytest
 from earmark.config import Config, ConfigError, decode
 from earmark.corpora.base import list_corpus
 from earmark.corpora.table import TableConfig
-from earmark.records import Rejected, Source, read_parquet
+from earmark.records import Rejected, Source
+from earmark.tables import read_parquet
 
 Cells = Mapping[str, object]
 

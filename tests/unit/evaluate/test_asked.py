@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.scan import hash_file
 from earmark.evaluate.config import EvaluateConfig, RetrievalConfig, TaskConfig
 from earmark.evaluate.tasks import Asked, ask
+from earmark.io import hash_file
 from earmark.records import Example
 from factories import new_example
 

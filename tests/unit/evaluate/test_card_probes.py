@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from earmark.evaluate.base import Comparison
-from earmark.evaluate.card import add_probes
+from earmark.evaluate.run import add_probes
 from earmark.records import Score
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.corpora.synthetic import SyntheticConfig
-from earmark.evaluate import version
+from earmark.evaluate import config
 from earmark.evaluate.config import (
     CheckpointChoice,
     EvaluateConfig,
@@ -92,7 +92,7 @@ def test_the_stage_is_told_of_models_and_of_its_rules(
     seen = [stage.settings()]
     rewrite(folder / "model.safetensors", b"WEIGHTS")
     seen.append(stage.settings())
-    monkeypatch.setattr(version, "VERSION", version.VERSION + 1)
+    monkeypatch.setattr(config, "VERSION", config.VERSION + 1)
     seen.append(stage.settings())
     assert seen[0] != seen[1] != seen[2] != seen[0]
     elsewhere = replace(
@@ -106,7 +106,7 @@ def test_torch_is_not_imported_for_it() -> None:
 import sys
 from earmark.evaluate.config import EvaluateConfig, ExternalChoice
 from earmark.evaluate.fingerprints import model_digests
-from earmark.evaluate.datasets.sources import source_digests
+from earmark.evaluate.fingerprints import source_digests
 target = "earmark.pretrain.encoders.log_mel_stats:LogMelStatistics"
 config = EvaluateConfig(encoders={"one": ExternalChoice(target=target)})
 assert model_digests(config)["encoders.one"] != "absent"

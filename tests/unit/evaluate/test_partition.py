@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.build import probes_of
 from earmark.evaluate.splits import Partition, partition
+from earmark.evaluate.tasks import probes_of
 from earmark.records import Example
 from factories import new_example
 

@@ -7,20 +7,20 @@ import soundfile
 
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
-from earmark.bootstrap import percentile_interval
+from earmark.bootstrap import measure_of, percentile_interval, read_resamples
 from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
 from earmark.evaluate.config import CheckpointChoice, EvaluateConfig, ExternalChoice, TaskConfig
 from earmark.evaluate.encoders import contenders_of, fresh, log_mel, trained
 from earmark.evaluate.leakage.leak import Leak
-from earmark.evaluate.resamples import measure_of, read_resamples
 from earmark.evaluate.run import evaluate
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.supervision import gather
-from earmark.records import Example, Score, read_parquet
+from earmark.pretrain.objectives.targets import gather
+from earmark.records import Example, Score
+from earmark.tables import read_parquet
 from factories import new_example
 
 RATE = 8000

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from earmark.config import ConfigError
-from earmark.pretrain.check import check_supervision, offered, wants_corpus
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
     ContrastiveConfig,
@@ -17,6 +16,7 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
+from earmark.pretrain.objectives.targets import check_supervision, offered, wants_corpus
 from earmark.records import Clip, Labels
 from factories import new_clip
 
@@ -96,5 +96,5 @@ def test_clips_without_labels_or_captions_are_told_what_brings_them() -> None:
 
 
 def test_the_check_starts_without_torch() -> None:
-    program = "import sys, earmark.pretrain.check; assert 'torch' not in sys.modules"
+    program = "import sys, earmark.pretrain.objectives.targets; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

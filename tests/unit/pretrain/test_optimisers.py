@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from earmark.pretrain.config import AdamWConfig, OptimiserConfig, PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.optim.optimizers import Optimiser, build_optimiser, within_norm
 from earmark.pretrain.optim.schedules import cosine, eden
-from earmark.pretrain.optimisers.base import Optimiser, within_norm
-from earmark.pretrain.optimisers.build import build_optimiser
 
 STEPS = 7
 

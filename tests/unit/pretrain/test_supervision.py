@@ -14,7 +14,7 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.supervision import (
+from earmark.pretrain.objectives.targets import (
     Classes,
     class_names,
     gather,

@@ -19,20 +19,10 @@ import soundfile
 from earmark.annotate.tag import PARSE_REPORT, ParseReport
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.evaluate.base import Comparison
-from earmark.records import (
-    Caption,
-    Clip,
-    Example,
-    Rejected,
-    Row,
-    Score,
-    TagSet,
-    count_reasons,
-    write_jsonl,
-    write_parquet,
-)
+from earmark.records import Caption, Clip, Example, Rejected, Row, Score, TagSet
 from earmark.report import write_report
 from earmark.report.study import write_study_page
+from earmark.tables import count_reasons, write_jsonl, write_parquet
 from earmark.workspace import StageFolder, Workspace
 from factories import new_example
 
@@ -230,7 +220,7 @@ def _clip(made: Fabricated, index: int, audio: Path) -> Clip:
 
 
 def _rows(made: Fabricated, stage: str, file: str, kind: type[Any]) -> list[Any]:
-    from earmark.records import read_parquet
+    from earmark.tables import read_parquet
 
     return read_parquet(made.stages[stage].file(file), kind)
 
@@ -359,10 +349,10 @@ def _pretrain(made: Fabricated) -> None:
 
 def _save_small_model(made: Fabricated, folder: Path) -> None:
     from earmark.pretrain.build import build_encoder, build_objective
-    from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
+    from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
     from earmark.pretrain.encoders.config import TransformerConfig
     from earmark.pretrain.objectives.config import TagsConfig
-    from earmark.pretrain.supervision import gather
+    from earmark.pretrain.objectives.targets import gather
 
     vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
     config = TransformerConfig(dim=32, layers=1, heads=2)

@@ -8,7 +8,8 @@ from typing import Any
 
 from earmark.evaluate.base import Confusion
 from earmark.evaluate.leakage.leak import Leak
-from earmark.records import Score, write_parquet
+from earmark.records import Score
+from earmark.tables import write_parquet
 
 ENCODERS = ("trained", "random", "log-mel")
 CLASSES = ("music", "sound", "speech")

@@ -24,7 +24,7 @@ from earmark.annotate.audit.results import (
 )
 from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.annotate.vocabulary.stats import CurvePoint, Facts, StepChange
-from earmark.records import write_parquet
+from earmark.tables import write_parquet
 
 MATCHES = ("exact", "lemma", "semantic")
 NOUNS = """guitar piano drum voice speaker siren engine rain wind water dog bird crowd footsteps

@@ -5,10 +5,10 @@ import msgspec
 import pytest
 
 from earmark.annotate.audit.results import NOTES, Agreement, ListCoverage
-from earmark.records import write_parquet
 from earmark.report import write_report
 from earmark.report.audit import LABELS_SHOWN, compare, extremes, read_audit, stack
 from earmark.report.run import finished
+from earmark.tables import write_parquet
 
 
 def agreed(f1: float = 0.5, **changes: object) -> Agreement:

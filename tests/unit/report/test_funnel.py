@@ -1,10 +1,10 @@
 import msgspec
 
+from earmark.io import write_text
 from earmark.records import Rejected
 from earmark.report import write_report
 from earmark.report.funnel import Step, check, read_funnel
 from earmark.report.run import finished
-from earmark.workspace import write_text
 
 
 def lost(reason: str) -> Rejected:

@@ -4,11 +4,8 @@ from earmark.evaluate.base import Confusion
 from earmark.report import write_report
 from earmark.report.confusions import MOST_CLASSES, confusion_of, read_confusions
 from earmark.report.formatting import between, gained, gained_between, split_direction, written
-from earmark.report.leaks import leaks_of, read_leaks
-from earmark.report.probes import read_probes
 from earmark.report.run import finished
-from earmark.report.scores import read_others
-from earmark.report.shots import read_shots
+from earmark.report.scores import leaks_of, read_leaks, read_others, read_probes, read_shots
 
 NAN = float("nan")
 

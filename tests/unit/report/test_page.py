@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from earmark.config import ConfigError
+from earmark.io import write_text
 from earmark.report import write_report
 from earmark.report.run import OPTIONAL, PURPOSE
-from earmark.workspace import Workspace, write_text
+from earmark.workspace import Workspace
 
 LOADING = ("src", "srcset", "href", "xlink:href", "poster", "data", "action", "background")
 

@@ -6,9 +6,8 @@ import pytest
 
 from earmark.records import Score
 from earmark.report import plots
-from earmark.report.probes import ENCODERS, Probe
-from earmark.report.training import Training
-from earmark.report.training_log import Curve
+from earmark.report.scores import ENCODERS, Probe
+from earmark.report.training import Curve, Training
 
 TASK = "<b>$x^2$</b> & 録音"
 

@@ -1,6 +1,6 @@
 from earmark.evaluate.base import Comparison
-from earmark.report.probes import Probe, judge, read_probes
 from earmark.report.run import finished
+from earmark.report.scores import Probe, judge, read_probes
 from earmark.report.summary import read_headline
 
 

@@ -4,9 +4,10 @@ import io
 import numpy as np
 import soundfile
 
-from earmark.records import Clip, Example, Span, read_parquet
+from earmark.records import Clip, Example, Span
 from earmark.report.run import finished
 from earmark.report.samples import LONGEST_S, encode, read_samples, spread
+from earmark.tables import read_parquet
 from factories import new_clip
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from earmark.report.study import write_study_page
-from earmark.report.study.forest import MOST_TASKS, forests, reach
 from earmark.report.study.heat_map import heat_map
 from earmark.report.study.model import Found
-from earmark.report.study.plots import number_curves
+from earmark.report.study.plots import MOST_DIFFERENCES, forests, number_curves, reach
 from earmark.report.study.tables import axis_tables
 from earmark.report.study.verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 from earmark.study.results import Study
@@ -155,7 +154,7 @@ def test_hundreds_of_tasks_stay_a_light_page(against, tmp_path):
     study = against({f"task {place:03d}": (-0.1, 0.02 * (place % 9)) for place in range(300)})
     page = text_of(study, tmp_path)
     assert len(page) < 500_000
-    assert f"Drawn are the first {MOST_TASKS} of 300 tasks." in page
+    assert f"Drawn are the first {MOST_DIFFERENCES} of 300 tasks." in page
     assert "the first 100 of 300 tasks; differences.parquet of the study has all" in page
     assert page.count("task 299") == 3  # in the verdict, the map and among the undecided
 

@@ -6,7 +6,7 @@ import pytest
 
 from earmark.annotate.audit.results import MapPoint
 from earmark.annotate.vocabulary.stats import CurvePoint
-from earmark.report import audit_plots, svg, tag_map, tag_plots
+from earmark.report import plots, svg, tag_map
 from earmark.report.audit import read_audit
 from earmark.report.run import finished
 from earmark.report.vocabulary import read_tags
@@ -30,9 +30,9 @@ def drawings(whole) -> dict[str, str]:
     assert tags.facts
     assert audit
     return {
-        "rank": tag_plots.rank_frequency(tags),
-        "growth": tag_plots.growth(tags.facts.curve, tags.size),
-        "agreement": audit_plots.agreement(audit.compared),
+        "rank": plots.rank_frequency(tags),
+        "growth": plots.growth(tags.facts.curve, tags.size),
+        "agreement": plots.agreement(audit.compared),
         "map": tag_map.draw_map(audit.points),
     }
 
@@ -48,12 +48,12 @@ def test_a_drawing_is_wellformed_named_and_small(drawings, name):
 
 
 def test_a_long_tail_is_drawn_with_few_points():
-    ranks = tag_plots.ranks_to_draw(60_000)
+    ranks = plots.ranks_to_draw(60_000)
     assert (ranks[0], ranks[-1]) == (1, 60_000)
-    assert len(ranks) <= tag_plots.MOST_RANKS
+    assert len(ranks) <= plots.MOST_RANKS
     assert np.all(np.diff(ranks) > 0)
-    np.testing.assert_array_equal(tag_plots.ranks_to_draw(3), [1, 2, 3])
-    assert len(tag_plots.ranks_to_draw(0)) == 0
+    np.testing.assert_array_equal(plots.ranks_to_draw(3), [1, 2, 3])
+    assert len(plots.ranks_to_draw(0)) == 0
 
 
 def test_the_curve_marks_what_was_chosen_and_those_of_the_paper_s_sizes_that_it_reaches():
@@ -61,10 +61,10 @@ def test_the_curve_marks_what_was_chosen_and_those_of_the_paper_s_sizes_that_it_
         CurvePoint(size=size, positives=2, clips=1.0, uses=1.0, tags_a_clip=1.0)
         for size in (1, 100, 900)
     ]
-    texts = [element.text for element in parsed(tag_plots.growth(curve, 100)).iter()]
+    texts = [element.text for element in parsed(plots.growth(curve, 100)).iter()]
     assert "chosen: 100" in texts
     assert "the paper's sizes" in texts
-    short = [element.text for element in parsed(tag_plots.growth(curve[:2], 100)).iter()]
+    short = [element.text for element in parsed(plots.growth(curve[:2], 100)).iter()]
     assert "the paper's sizes" not in short
 
 

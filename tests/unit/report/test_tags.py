@@ -4,6 +4,7 @@ import pytest
 from earmark.annotate.audit.results import MOST_TAGS
 from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
 from earmark.annotate.vocabulary.stats import FACTS, CurvePoint, Facts
+from earmark.io import write_text
 from earmark.report import write_report
 from earmark.report.run import finished
 from earmark.report.vocabulary import (
@@ -14,7 +15,6 @@ from earmark.report.vocabulary import (
     read_tags,
     tabled_points,
 )
-from earmark.workspace import write_text
 
 
 def point(size: int) -> CurvePoint:

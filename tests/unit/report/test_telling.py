@@ -1,5 +1,5 @@
 from earmark.records import Example
-from earmark.report.telling import telling_tags
+from earmark.report.vocabulary import telling_tags
 from factories import new_example
 
 

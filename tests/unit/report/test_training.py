@@ -5,15 +5,25 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from earmark.pretrain.checkpoint.folder import read_materials, write_materials
-from earmark.pretrain.checkpoints.weights import count_parameters
-from earmark.pretrain.supervision import Materials, TextFacts, Words
-from earmark.records import write_jsonl
+from earmark.pretrain.checkpoint.folder import count_parameters, read_materials, write_materials
+from earmark.pretrain.objectives.targets import Materials
+from earmark.pretrain.text.config import TextFacts, Words
 from earmark.report import write_report
-from earmark.report.numbers import called
+from earmark.report.formatting import called
 from earmark.report.run import PURPOSE, Finished
-from earmark.report.training import Layout, read_layouts, read_parts, read_scores, read_training
-from earmark.report.training_log import MOST_POINTS, Curve, LogRow, read_log, thin
+from earmark.report.training import (
+    MOST_POINTS,
+    Curve,
+    Layout,
+    LogRow,
+    read_layouts,
+    read_log,
+    read_parts,
+    read_scores,
+    read_training,
+    thin,
+)
+from earmark.tables import write_jsonl
 from earmark.workspace import Workspace
 
 

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from earmark.study.statistics import Measured, over_seeds, paired
+from earmark.study.aggregate import Measured, over_seeds, paired
 
 
 def measured(value: float, resampled: np.ndarray) -> Measured:

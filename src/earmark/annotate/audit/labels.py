@@ -1,23 +1,160 @@
-"""The clips of a corpus: their tags, held against what people labelled them.
+"""The clips of a corpus: their tags against the labels that people gave them.
 
-The tables are gone through once for each question, and nothing is kept of a clip without labels.
+The tables are streamed once for each question, so that memory does not grow with the corpus, and
+nothing is kept of a clip without labels. `compare_labels` serves captions without audio too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from earmark.annotate.audit.check import check_fields
-from earmark.annotate.audit.config import CORPUS, AuditConfig
-from earmark.annotate.audit.joined import joined, label_values
-from earmark.annotate.audit.labelled import Labelled
-from earmark.annotate.audit.names import alternatives, lemmas_of, words_of
-from earmark.annotate.audit.part import Part, held_against
+from earmark.annotate.audit.config import CORPUS, AuditConfig, check_fields
+from earmark.annotate.audit.counts import LEAST_CLIPS, Labelled, agreement
+from earmark.annotate.audit.matching import alternatives, lemmas_of, matchers, words_of
+from earmark.annotate.audit.results import Agreement, ParserScore, Shape
 from earmark.annotate.audit.statistics import ShapeTally
 from earmark.annotate.sentence_encoder import Meaning
 from earmark.annotate.vocabulary.domains import seed_domain
 from earmark.records import Rejected
+from earmark.tables import ROW_GROUP
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of the tables; `given` clips or captions came in, `rejected` of them are not in it.
+
+    `notes` say in sentences what a table cannot.
+    """
+
+    given: int = 0
+    agreement: tuple[Agreement, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    parsers: tuple[ParserScore, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def held_against(
+    source: str,
+    field: str,
+    rows: Labelled,
+    meaning: Meaning | None,
+    *,
+    resamples: int,
+    seed: int,
+) -> Part:
+    """Return the agreement of tags with one label field, over the rows that have a label of it.
+
+    Labels that deny ("no voices") are counted in a note.
+    """
+    if not len(rows):
+        return Part(notes=(f"{source} has no labels in the field {field!r}.",))
+    made = matchers(list(rows.labels.names), list(rows.tags.names), meaning)
+    found = agreement(source, field, rows, made, resamples=resamples, seed=seed)
+    return Part(agreement=tuple(found), notes=tuple(_label_notes(source, field, rows)))
+
+
+def _label_notes(source: str, field: str, rows: Labelled) -> Iterator[str]:
+    rare = int((rows.labels.uses() < LEAST_CLIPS).sum())
+    if rows.denied:
+        yield (
+            f"{source}, {field}: {rows.denied} labels say what is not heard (no voices) and are "
+            "left out."
+        )
+    if rare:
+        yield (
+            f"{source}, {field}: {rare} of {len(rows.labels.names)} labels are carried by fewer "
+            f"than {LEAST_CLIPS} clips; they count in the whole, and have no row of their own."
+        )
+
+
+Cells = tuple[Any, ...]
+
+
+def joined(
+    clips: Path, tags: Path, *columns: str, fields: Sequence[str] = ()
+) -> Iterator[tuple[Cells, tuple[str, ...] | None]]:
+    """Yield cells of each clip, as `read_columns`, and its tags; None where it has no row of tags.
+
+    Tags stand in the order of their clips, so two rows at a time are enough. Where they do not,
+    all of them are held in memory.
+
+    Raises:
+        ValueError: a table has not the columns.
+    """
+    rows = read_columns(clips, "id", *columns, fields=fields)
+    if not _in_order(clips, tags):
+        held = {name: tuple(own) for name, own in read_columns(tags, "id", "tags")}
+        yield from ((tuple(cells), held.get(name)) for name, *cells in rows)
+        return
+    waiting = read_columns(tags, "id", "tags")
+    tagged, own = next(waiting, (None, ()))
+    for name, *cells in rows:
+        if name != tagged:
+            yield tuple(cells), None
+            continue
+        yield tuple(cells), tuple(own)
+        tagged, own = next(waiting, (None, ()))
+
+
+def read_columns(path: Path, *columns: str, fields: Sequence[str] = ()) -> Iterator[Cells]:
+    """Yield some columns of a table, row by row, in bounded memory: faster than whole rows.
+
+    After them come the labels of some label fields, a list each, None where a clip has none.
+
+    Raises:
+        ValueError: the table has not the columns.
+    """
+    for batch in _batches(path, *columns, *(["labels"] if fields else ())):
+        cells = [batch.column(name).to_pylist() for name in columns]
+        labels = (_labels(batch.column("labels"), field) for field in fields)
+        yield from zip(*cells, *labels, strict=True)
+
+
+def _labels(labels: Any, field: str) -> list[list[str] | None]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    options = pc.MapLookupOptions(pa.scalar(field), "first")
+    return pc.call_function("map_lookup", [labels], options).to_pylist()
+
+
+def label_values(clips: Path) -> Iterator[tuple[str, str]]:
+    """Yield (field, label) of clips, each pair once for every few thousand clips that have it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for batch in _batches(clips, "labels"):
+        fields, labels = batch.column("labels").keys, batch.column("labels").items
+        pairs = pa.table(
+            [fields.take(pc.call_function("list_parent_indices", [labels])), labels.flatten()],
+            ["f", "l"],
+        )
+        once = pairs.group_by(["f", "l"]).aggregate([])
+        yield from zip(once.column("f").to_pylist(), once.column("l").to_pylist(), strict=True)
+
+
+def _in_order(clips: Path, tags: Path) -> bool:
+    """Return whether tags stand in the order of their clips, at most one row for each."""
+    waiting = read_columns(tags, "id")
+    tagged = next(waiting, None)
+    for name in read_columns(clips, "id"):
+        if name == tagged:
+            tagged = next(waiting, None)
+    return tagged is None
+
+
+def _batches(path: Path, *columns: str) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        if missing := set(columns).difference(file.schema_arrow.names):
+            raise ValueError(f"{path} has no column {min(missing)!r}")
+        yield from file.iter_batches(ROW_GROUP, columns=list(columns), use_threads=False)
+
 
 DOMAIN = "domain"
 """The label field that says a clip's domain, where the corpus has it."""
@@ -50,11 +187,14 @@ def audit_corpus(
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=(whole,),
         rejected=rejected,
-        notes=(*(note for part in parts for note in part.notes), *_notes(fields, passed_over)),
+        notes=(
+            *(note for part in parts for note in part.notes),
+            *_field_notes(fields, passed_over),
+        ),
     )
 
 
-def _notes(fields: Collection[str], passed_over: Collection[str]) -> Iterable[str]:
+def _field_notes(fields: Collection[str], passed_over: Collection[str]) -> Iterable[str]:
     if passed_over:
         words = ", ".join(passed_over)
         yield f"No tag names a value of the label fields {words}: they are not compared."

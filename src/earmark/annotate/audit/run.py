@@ -1,4 +1,9 @@
-"""`earmark audit`: the tables of results.py, and in words what could not be done."""
+"""`earmark audit`: write the tables of `results`, and in words what could not be done.
+
+The map lays tags and AudioSet classes out in the plane, near where they are alike (extra `map`).
+t-SNE (van der Maaten & Hinton, JMLR 2008) keeps neighbors; distances between clusters mean
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from jaxtyping import Float32, Float64
 from msgspec.structs import replace
 
-from earmark.annotate.audit.captions import title
-from earmark.annotate.audit.check import check
-from earmark.annotate.audit.config import AUDIOSET, AuditConfig
-from earmark.annotate.audit.coverage import coverage
-from earmark.annotate.audit.label_lists import audioset, read_list
-from earmark.annotate.audit.labels import audit_corpus
-from earmark.annotate.audit.meaning import Remembered
-from earmark.annotate.audit.part import Part
+from earmark.annotate.audit.captions import TEXTS, audit_texts, title
+from earmark.annotate.audit.config import AUDIOSET, AuditConfig, audioset, check, read_list
+from earmark.annotate.audit.labels import Part, audit_corpus
+from earmark.annotate.audit.matching import (
+    Remembered,
+    alternatives,
+    coverage,
+    embed_names,
+    words_of,
+)
 from earmark.annotate.audit.results import (
     AGREEMENT,
     COVERAGE,
     MAP,
+    MOST_TAGS,
     NOTES,
     PARSERS,
     SHAPE,
@@ -30,18 +40,69 @@ from earmark.annotate.audit.results import (
     ParserScore,
     Shape,
 )
-from earmark.annotate.audit.tag_map import tag_map
-from earmark.annotate.audit.text_study import TEXTS, audit_texts
 from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.ray_runner import RayConfig
 from earmark.annotate.sentence_encoder import Embedder, Meaning
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.build import write_vocabulary
-from earmark.annotate.vocabulary.locking.opening import LOCK
+from earmark.annotate.vocabulary.formats import LOCK
 from earmark.config import ConfigError
-from earmark.records import Rejected, write_parquet
-from earmark.workspace import write_text
+from earmark.io import write_text
+from earmark.records import Rejected
+from earmark.tables import write_parquet
+
+PERPLEXITY = 30
+"""About how many neighbours a point keeps; fewer where there are few points."""
+
+LEAST_POINTS = 10
+
+
+def tag_map(
+    vocabulary: Vocabulary, classes: Sequence[str], meaning: Meaning, *, seed: int
+) -> list[MapPoint]:
+    """Return where the most frequent tags and the classes lie; equal seeds give equal maps.
+
+    Raises:
+        ConfigError: the extra is not installed, or there are too few points to be laid out.
+    """
+    tags = sorted(vocabulary.entries, key=lambda entry: (-entry.df, entry.tag))[:MOST_TAGS]
+    points = [
+        MapPoint(name=entry.tag, kind="tag", x=0.0, y=0.0, df=entry.df, domain=entry.domain)
+        for entry in tags
+    ]
+    points += [MapPoint(name=name, kind="class", x=0, y=0, df=0, domain="") for name in classes]
+    words = [words_of(entry.tag) for entry in tags]
+    words += [alternatives(name)[0] for name in classes]
+    places = _laid_out(embed_names(words, meaning), seed)
+    return [
+        MapPoint(name=p.name, kind=p.kind, x=float(x), y=float(y), df=p.df, domain=p.domain)
+        for p, (x, y) in zip(points, places, strict=True)
+    ]
+
+
+def _laid_out(
+    vectors: Float32[np.ndarray, "points dim"], seed: int
+) -> Float64[np.ndarray, "points 2"]:
+    if len(vectors) < LEAST_POINTS:
+        raise ConfigError(
+            f"the map of tags needs {LEAST_POINTS} points, but there are {len(vectors)}"
+        )
+    try:
+        from openTSNE import TSNE
+    except ImportError:
+        raise ConfigError(
+            "the map of tags needs openTSNE, which is not installed: pip install 'earmark[map]'"
+        ) from None
+    fit = TSNE(
+        perplexity=min(PERPLEXITY, (len(vectors) - 1) // 3),
+        metric="cosine",
+        initialization="pca",
+        neighbors="exact",
+        n_jobs=1,
+        random_state=seed,
+    ).fit(vectors)
+    return np.asarray(fit, dtype=np.float64)
 
 
 def audit(

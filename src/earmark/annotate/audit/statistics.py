@@ -1,4 +1,4 @@
-"""The tags of a source at a glance: how long its tail is, how many a caption has, what doubles."""
+"""Statistics of a source's tags: how many, how long the tail, how many say the same."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.audit.meaning import NEAR, embed_names
-from earmark.annotate.audit.names import lemmas_of, words_of
+from earmark.annotate.audit.matching import NEAR, embed_names, lemmas_of, words_of
 from earmark.annotate.audit.results import Shape
 from earmark.annotate.sentence_encoder import Meaning
 from earmark.annotate.vocabulary.config import DOMAINS, Domain

@@ -1,4 +1,4 @@
-"""The parser study: two taggers on the same captions, against each other and against people.
+"""Compare two taggers on the same captions, with each other and with people's tags.
 
 The paper (section 3.1) argues that a language model's tags are better than those picked by part
 of speech; here both are counted.
@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from earmark.annotate.audit.counts import judge
-from earmark.annotate.audit.intervals import Rates, grouped, rates
-from earmark.annotate.audit.labelled import Labelled
-from earmark.annotate.audit.matching import matchers
-from earmark.annotate.audit.names import lemmas_of, words_of
+from earmark.annotate.audit.counts import Labelled, judge
+from earmark.annotate.audit.matching import lemmas_of, matchers, words_of
 from earmark.annotate.audit.results import ParserScore
+from earmark.bootstrap import Rates, grouped, rates
 
 
 class Sampled(NamedTuple):

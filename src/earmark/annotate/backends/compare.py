@@ -1,8 +1,8 @@
-"""Whether two backends say the same: a served model against the same one in this process.
+"""Compare two backends: a served model against the same model in this process.
 
-A served model that hears its audio wrongly (another rate, a lost chat template, broken batching)
-still writes fluent captions. Asked greedily, a sound set-up begins each answer as the reference
-does; rounding parts them at last, but not in the first words.
+A served model that gets its audio wrongly (another rate, a lost chat template, broken batching)
+still writes fluent captions. With greedy decoding, a correct setup starts each answer as the
+reference does; rounding makes them differ at last, but not in the first words.
 """
 
 from __future__ import annotations

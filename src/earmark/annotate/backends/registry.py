@@ -1,4 +1,4 @@
-"""Every backend's settings, as the unions that recipes choose from."""
+"""The settings of every backend, as the unions that recipes choose from."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.config import Config, ConfigError, fingerprint
-from earmark.records import Row, read_jsonl
+from earmark.records import Row
+from earmark.tables import read_jsonl
 
 
 class ScriptedConfig(Config, frozen=True, kw_only=True, tag="scripted", tag_field="kind"):

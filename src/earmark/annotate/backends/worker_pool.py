@@ -1,7 +1,7 @@
 """Worker processes behind `await`: work that keeps a core busy, next to an asyncio loop.
 
-Processes are spawned, never forked (threads and numerical libraries do not survive a fork), each
-runs one initialiser once, and each keeps its numerical libraries to one thread: the pool is the
+Processes are spawned, never forked (threads and numerical libraries do not survive a fork). Each
+runs one initializer once, and each limits its numerical libraries to one thread: the pool is the
 parallelism.
 """
 

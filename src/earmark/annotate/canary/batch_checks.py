@@ -1,4 +1,4 @@
-"""Does a sound get its own answer when others are in flight with it?"""
+"""Whether a sound gets its own answer when other requests are in flight with it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from earmark.annotate.canary.likeness import Words, content_words, most_alike
-from earmark.annotate.canary.replies import Finding, Reply, answered, quote, texts_by_name
-from earmark.annotate.canary.similarity import nearest_answers, tell_apart
+from earmark.annotate.canary.prober import Finding, Reply, answered, quote, texts_by_name
+from earmark.annotate.canary.similarity import (
+    Words,
+    content_words,
+    most_alike,
+    nearest_answers,
+    tell_apart,
+)
 
 CLEAR = 0.5
 """Share of what an exchange brings in likeness that answers must show to count as exchanged.

@@ -1,6 +1,6 @@
-"""The sounds that a captioner is tried on, made from nothing: the same on every machine.
+"""The sounds that a captioner is probed with, synthesized: the same on every machine.
 
-They are told apart by what they are, so that any captioner of use has different words for them.
+They differ in what they are, so that any useful captioner has different words for them.
 """
 
 from __future__ import annotations

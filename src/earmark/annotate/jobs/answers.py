@@ -1,7 +1,7 @@
-"""What a backend answered: the rows of a shard, its one writer, and how finished shards are read.
+"""The answers of a backend: the rows of a shard, its one writer, and how finished shards are read.
 
-A row is done when it is in the journal. Rows are numbered, so what is done is a byte a row, not a
-set of ids.
+A row is done when it is in the journal. Rows are numbered, so what is done takes a byte a row, not
+a set of ids.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import msgspec
 
 from earmark.annotate.jobs.shards import Shard, begun_shards, journal_path, sealed_path
 from earmark.annotate.journal import Journal
-from earmark.records import Row, TableWriter, publish, read_metadata, stream_parquet
-from earmark.workspace import StageError, locked, write_text
+from earmark.io import locked, publish, write_text
+from earmark.records import Row
+from earmark.tables import TableWriter, read_metadata, stream_parquet
+from earmark.workspace import StageError
 
 
 class Answer(Row, frozen=True, kw_only=True):

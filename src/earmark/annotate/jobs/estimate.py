@@ -1,4 +1,4 @@
-"""What a whole job will take, from a few of its prompts."""
+"""Estimate the time, tokens and cost of a whole job from a few of its prompts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import msgspec
 
 from earmark.annotate.backends.base import Prompt
 from earmark.annotate.backends.endpoint import RequestConfig
-from earmark.annotate.execute.ask import ask
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.answers import Answer
-from earmark.annotate.loops import run_to_end
+from earmark.annotate.jobs.job import BackendConfig, Job
+from earmark.annotate.jobs.local import ask, run_to_end
 from earmark.workspace import StageError
 
 SAMPLE = 20

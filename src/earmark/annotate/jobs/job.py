@@ -1,14 +1,17 @@
-"""A stage's input table as prompts, read as they are needed."""
+"""A job: a table of prompts, the backend that answers them, and which answers are drawn again.
+
+Prompts are read from a stage's input table as they are needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from earmark.annotate.backends.base import Prompt
-from earmark.records import count_rows
+from earmark.annotate.backends.base import Backend, Prompt
+from earmark.tables import count_rows
 
 BATCH = 512
 """Rows decoded at a time: few enough not to hold up what is in flight."""
@@ -70,3 +73,29 @@ class PromptTable:
             start_s=plain["start_s"],
             duration_s=plain["duration_s"],
         )
+
+
+Fault = Callable[[str, str], str | None]
+"""(text, finish reason) -> why the answer is turned down, or None."""
+
+
+class BackendConfig(Protocol):
+    """Settings that build a backend, in whichever process does the work."""
+
+    def build(self) -> Backend:
+        """Return the backend; nothing is started yet."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """A table of prompts, who answers them, and what is turned down; it can be pickled.
+
+    Each prompt whose answer has a fault is asked once more, as another draw.
+    """
+
+    title: str
+    prompts: PromptTable
+    backend: BackendConfig
+    fault: Fault
+    folder: Path

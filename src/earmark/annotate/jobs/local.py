@@ -1,8 +1,9 @@
-"""Work on shards in this process: bounded, journalled, resumable.
+"""Work on shards in this process: bounded, journaled, resumable.
 
-Workers take prompts from one iterator, so the number in flight is bounded and nothing is queued;
-one writer gathers what has come in and commits it to the journals in groups, in a thread, so that
-the disk holds up no request.
+Workers take prompts from one iterator, so the number in flight is bounded and nothing is queued.
+One writer collects the answers and commits them to the journals in groups, in a thread, so that
+the disk delays no request. A prompt is tried again where it failed, and drawn again where its
+answer has a fault.
 """
 
 from __future__ import annotations
@@ -10,21 +11,105 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, TypeVar
 
-from earmark.annotate.backends.base import Backend, Prompt
-from earmark.annotate.execute.ask import ask
-from earmark.annotate.execute.job import Job
+from msgspec.structs import replace
+
+from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
 from earmark.annotate.jobs.answers import Answer, ShardLedger, may_be_asked_again
+from earmark.annotate.jobs.job import Fault, Job
 from earmark.annotate.jobs.shards import Shard
-from earmark.annotate.loops import run_to_end
 from earmark.config import Config, ConfigError, NonNegativeInt
 from earmark.progress import Progress, track
 from earmark.workspace import StageError
+
+T = TypeVar("T")
+
+
+def run_to_end(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main()` in a loop of its own and return its result.
+
+    Where a loop runs in this thread already, as in a notebook, it is run in another thread.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    with ThreadPoolExecutor(1, "loop") as thread:
+        return thread.submit(lambda: asyncio.run(main())).result()
+
+
+ATTEMPTS = 5
+
+FIRST_PAUSE_S = 0.5
+
+
+async def ask(backend: Backend, row: int, prompt: Prompt, fault: Fault, random: Random) -> Answer:
+    """Return the answer to one prompt; one with a fault is asked for once more."""
+    first = await _draw(backend, row, prompt, random)
+    if first.status == "refused" or fault(first.text, first.finish_reason) is None:
+        return first
+    second = await _draw(backend, row, replace(prompt, draw=1), random)
+    kept = first if second.status == "refused" else second  # an answer with a fault is one still
+    return replace(
+        kept,
+        turned_down=first.text if kept is second else "",
+        turned_down_finish_reason=first.finish_reason if kept is second else "",
+        tokens_in=first.tokens_in + second.tokens_in,
+        tokens_out=first.tokens_out + second.tokens_out,
+        seconds=first.seconds + second.seconds,
+        attempts=first.attempts + second.attempts,
+    )
+
+
+async def _draw(backend: Backend, row: int, prompt: Prompt, random: Random) -> Answer:
+    for attempt in range(1, ATTEMPTS + 1):
+        started_s = time.monotonic()
+        outcome = await backend.generate(prompt)
+        seconds = time.monotonic() - started_s
+        if isinstance(outcome, Completion) or not outcome.retryable or attempt == ATTEMPTS:
+            return _answer(row, prompt, backend, outcome, seconds, attempt)
+        # Jitter: what failed together should not come back together.
+        await asyncio.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+    raise AssertionError("the last attempt returns")
+
+
+def _answer(
+    row: int,
+    prompt: Prompt,
+    backend: Backend,
+    outcome: Completion | Refusal,
+    seconds: float,
+    attempts: int,
+) -> Answer:
+    common = Answer(
+        row=row,
+        id=prompt.id,
+        backend=backend.fingerprint,
+        status="ok" if isinstance(outcome, Completion) else "refused",
+        seconds=round(seconds, 4),
+        attempts=attempts,
+    )
+    if isinstance(outcome, Refusal):
+        return replace(
+            common,
+            reason=outcome.reason,
+            detail=outcome.detail,
+            passing=outcome.retryable or outcome.passing,
+        )
+    return replace(
+        common,
+        text=outcome.text,
+        finish_reason=outcome.finish_reason,
+        tokens_in=outcome.tokens_in,
+        tokens_out=outcome.tokens_out,
+    )
+
 
 MOST_FAILURES_IN_A_ROW = 32
 """Of prompts that may be answered another day; then it is not the prompts that are at fault."""

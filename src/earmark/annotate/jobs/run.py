@@ -1,7 +1,7 @@
-"""Where a job's shards are worked on: here one after the other, on a Ray cluster, or one a process.
+"""Run a job: its shards one after the other in this process, on a Ray cluster, or one a process.
 
-However they are spread, a finished job is the same: the answers of each shard, in the order of the
-table, and what was refused.
+However the shards are spread, a finished job is the same: the answers of each shard, in the order
+of the table, and the refused prompts.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections import Counter
 import msgspec
 
 from earmark.annotate.backends.base import Backend
-from earmark.annotate.execute.job import Job
 from earmark.annotate.jobs.answers import found_by, may_be_asked_again, stream_answers, totals_of
+from earmark.annotate.jobs.job import Job
 from earmark.annotate.jobs.local import LocalConfig, answer_shards
 from earmark.annotate.jobs.ray_runner import RayConfig, answer_on_ray
 from earmark.annotate.jobs.shards import Shard, begin_shards, begun_shards, sealed_path
-from earmark.records import Rejected, TableWriter
-from earmark.workspace import write_text
+from earmark.io import write_text
+from earmark.records import Rejected
+from earmark.tables import TableWriter
 
 
 def answer_all(

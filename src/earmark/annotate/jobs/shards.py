@@ -1,9 +1,9 @@
-"""A job in shards: each a run of rows of its input table, with one writer and one journal.
+"""The shards of a job: each a range of rows of its input table, with one writer and one journal.
 
 shards.json                      {"shards": 64}
-answers-00003-of-00064.jsonl     the journal, while it is being worked on
+answers-00003-of-00064.jsonl     the journal, while the shard is worked on
 answers-00003-of-00064.parquet   sealed: every row answered, in the order of the table
-answers-00003-of-00064.lock      who works on it
+answers-00003-of-00064.lock      the process that works on it
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from earmark.config import ConfigError
-from earmark.workspace import write_text
+from earmark.io import write_text
 
 ROWS_A_SHARD = 50_000
 """Of a job that was not told how many shards to make."""

@@ -1,1 +1,1 @@
-"""."""
+"""What is read from a raw answer: faults, the summary, tags. Pure functions of text."""

@@ -1,7 +1,7 @@
-"""A reader of what language models write where JSON was asked for.
+"""A lenient JSON reader for what language models write where JSON was requested.
 
 It reads lists, objects, strings in any quotation marks and bare words, with missing or surplus
-commas, up to a missing end. What it had to forgive it notes, by name. It never raises: what it
+commas, up to a missing end. It records by name what it had to repair. It never raises: what it
 cannot read is None.
 """
 

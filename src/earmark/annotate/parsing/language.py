@@ -1,9 +1,9 @@
-"""Whether a text is in the language asked for: by its script, then by its function words.
+"""Whether a text is in the requested language: by its script, then by its function words.
 
-No language is named for a text: short captions of names, loan words and musical terms cannot be
-told apart without a model. A text is only refused where the evidence speaks against it: another
-script, or clearly more function words of another language (the oldest method there is: Cavnar and
-Trenkle, "N-gram-based text categorization", 1994, take it as the baseline).
+No language is detected: short captions of names, loan words and musical terms cannot be told apart
+without a model. A text is only refused where the evidence speaks against it: another script, or
+clearly more function words of another language (the oldest method there is: Cavnar and Trenkle,
+"N-gram-based text categorization", 1994, take it as the baseline).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is wrong with a caption, if anything: refusals, echoes, loops, leaks and the like.
+"""Lint captions: refusals, echoes, loops, leaked scores and the like.
 
-A model that fails still answers. Each rule here knows one way to fail, and reads what the caption
-itself says: words in quotation marks are the clip's, and may well be "I'm sorry, I cannot help".
-A rule would rather miss a bad caption than turn down a good one.
+A model that fails still answers. Each rule knows one way to fail, and reads what the caption
+itself says: words in quotation marks are the clip's, and may well be "I'm sorry, I cannot help". A
+rule would rather miss a bad caption than reject a good one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from earmark.annotate.parsing.language import Language, is_foreign
-from earmark.annotate.parsing.lint_rules import is_repetitive
+from earmark.annotate.parsing.lint_rules import echoes, is_repetitive, leaks_scores, refuses
 from earmark.annotate.parsing.text import unquoted, word_count
-from earmark.annotate.reading.lint_rules.echoes import echoes
-from earmark.annotate.reading.lint_rules.leaked_scores import leaks_scores
-from earmark.annotate.reading.lint_rules.refusals import refuses
 from earmark.config import Config, NonNegativeInt, PositiveInt
 
 VERSION = 1

@@ -1,4 +1,4 @@
-"""The summary of a caption: its closing paragraph, found by rule (paper section 3.1).
+"""The summary of a caption: its closing paragraph, extracted by rules (paper section 3.1).
 
 A captioner ends its description, a few hundred words in paragraphs, with one that sums it up.
 Contrastive and captioning objectives learn from that paragraph; tags come from the whole caption.

@@ -1,7 +1,7 @@
-"""How written prose divides: words, sentences, and what stands in quotation marks.
+"""Words, sentences and quotations of written text.
 
-For captions as language models write them, in any script. No dependency, no model: rules that
-know numbers, initials and the common abbreviations.
+For captions as language models write them, in any script. No dependency, no model: rules that know
+numbers, initials and the common abbreviations.
 """
 
 from __future__ import annotations

@@ -1,26 +1,253 @@
-"""From files of tags to the files of a vocabulary."""
+"""Build a vocabulary from files of tags: normalize, count, rank, cut to size, write.
+
+`choose_vocabulary` selects tags by the recipe's score (the paper's is in section 3.2 of arXiv
+2603.25767; see `scores`); `load_frozen_vocabulary` takes a vocabulary as it is, and no class id
+moves. `rules_digest` covers all that determines the result beside the recipe.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
-from earmark.annotate.vocabulary.chosen import choose_vocabulary
-from earmark.annotate.vocabulary.config import VocabularyConfig
+import numpy as np
+from jaxtyping import Int32, Int64
+
+from earmark.annotate.vocabulary.config import Domain, VocabularyConfig
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.filter import write_filtered
-from earmark.annotate.vocabulary.formats import write_labels
-from earmark.annotate.vocabulary.frozen import take_vocabulary
-from earmark.annotate.vocabulary.locking.opening import LOCK
-from earmark.annotate.vocabulary.result import Made
+from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
+from earmark.annotate.vocabulary.domains import seeds_of
+from earmark.annotate.vocabulary.formats import LOCK, open_vocabulary, write_labels
+from earmark.annotate.vocabulary.lockfile import (
+    CountedSource,
+    DecisionsInForce,
+    Provenance,
+    VocabularyEntry,
+)
+from earmark.annotate.vocabulary.normalize import NORMALISER_VERSION, Folding, fold, new_names
+from earmark.annotate.vocabulary.result import Counted, Made
+from earmark.annotate.vocabulary.select import Ranking, choose
+from earmark.annotate.vocabulary.size import settle_size
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
-from earmark.records import Rejected, write_parquet
+from earmark.config import ConfigError, fingerprint
+from earmark.records import Rejected
+from earmark.tables import write_parquet
+
+CHOICE_VERSION = 1
+"""Raised whenever a score, a domain or the ranking comes out otherwise than before."""
+
+TABLES = {
+    "normaliser": ("spelling.toml", "irregular.toml"),
+    "choosing": ("domains.toml",),
+}
+"""Word lists that the rules read, by their folder."""
+
+
+def digest(config: VocabularyConfig) -> str:
+    """Return a fingerprint of the rules and of what the files that are named say.
+
+    A comment in a decisions file, or its name, is no part of it.
+
+    Raises:
+        ConfigError: a file cannot be read, or contradicts itself.
+    """
+    package = resources.files(__package__ or "")
+    tables = [
+        hashlib.sha256((package / folder / name).read_bytes()).hexdigest()
+        for folder, names in TABLES.items()
+        for name in names
+    ]
+    return fingerprint(NORMALISER_VERSION, CHOICE_VERSION, tables, _decided(config), _taken(config))
+
+
+def _decided(config: VocabularyConfig) -> str:
+    if not config.decisions:
+        return ""
+    from earmark.annotate.vocabulary.decisions import read_decisions
+
+    decisions = read_decisions(Path(config.decisions))
+    list(new_names(decisions))  # each can be a tag
+    return fingerprint(
+        *(sorted(pairs.items()) for pairs in (decisions.merge, decisions.rename)),
+        *(sorted(names) for names in (decisions.ban, decisions.keep)),
+    )
+
+
+def _taken(config: VocabularyConfig) -> str:
+    if not config.frozen:
+        return ""
+
+    try:
+        return open_frozen(config).fingerprint
+    except OSError as error:
+        raise ConfigError(f"vocabulary.frozen = {config.frozen!r}: {error.strerror}") from None
+
+
+UNKNOWN = "not in the frozen vocabulary"
+
+
+def open_frozen(config: VocabularyConfig) -> Vocabulary:
+    """Return the vocabulary that `config.frozen` names.
+
+    Raises:
+        ConfigError: it cannot be read, or has not as many tags as a size asks for.
+    """
+    largest = open_vocabulary(Path(config.frozen), config)
+    if beyond := [size for size in config.sizes if size > len(largest)]:
+        raise ConfigError(
+            f"vocabulary.sizes = {list(config.sizes)} asks for {beyond[0]} tags, but "
+            f"{config.frozen} has {len(largest)}"
+        )
+    return largest
+
+
+def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+    """Return the vocabulary that `config.frozen` names, counted over another corpus.
+
+    Of the other settings only `sizes` count, which cut it, and for a list of labels those that
+    say how variants are found.
+
+    Raises:
+        ConfigError: as `open_frozen`, or no caption holds any of its tags.
+    """
+    largest = open_frozen(config)
+    ids = [largest.class_of(term) for term in corpus.terms]
+    rank = np.array([-1 if place is None else place for place in ids], np.int32)
+    tally = corpus.tally(rank, seeds_of(largest.tags))
+    if not tally.df.any():
+        raise ConfigError(
+            f"vocabulary: no caption holds a tag of {config.frozen} (its first: "
+            f"{', '.join(largest.tags[:5])}). Is it the vocabulary of other captions?"
+        )
+    names: list[Domain] = [entry.domain or "sound" for entry in largest.entries]
+    order = np.arange(len(largest))
+    ranking = Ranking(order, tally.df, np.zeros(len(order)), tuple(names), 0)
+    unknown = [corpus.terms[place] for place in np.flatnonzero(rank < 0).tolist()]
+    folding = Folding(dict.fromkeys(corpus.terms, ""), dict.fromkeys(unknown, UNKNOWN), (), ())
+    uses = int(corpus.frequencies.sum())
+    missed = int(corpus.frequencies[rank < 0].sum()) / max(uses, 1)
+    why = (
+        f"{len(largest)}: taken as it is from {Path(config.frozen).name}; "
+        f"{int((tally.df == 0).sum())} of its tags are in no caption here, and {missed:.1%} of "
+        "tag uses are not in it"
+    )
+    sizes = tuple(sorted({len(largest), *config.sizes}))
+    counted = Counted(corpus, folding, tally, ranking, rank)
+    variants = len(corpus.terms) - len(unknown) - int((tally.df > 0).sum())
+    lost = {f"vocabulary: {UNKNOWN}": len(unknown), "vocabulary: a variant of another": variants}
+    return Made(
+        largest,
+        len(largest),
+        sizes,
+        counted.account(len(largest), sizes, uses, why),
+        rank,
+        {reason: count for reason, count in lost.items() if count},
+    )
+
+
+def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+    """Return the vocabulary that a corpus gives.
+
+    Raises:
+        ConfigError: a setting is out of range, or no tag is frequent enough.
+    """
+    decisions = read_decisions(Path(config.decisions)) if config.decisions else Decisions()
+    folding = fold(corpus.as_written, config.steps, config.aliases, decisions)
+    tags, group = _groups(corpus.terms, folding.target)
+    tally = corpus.tally(group, seeds_of(tags))
+
+    def together(chosen: Int64[np.ndarray, " tags"]) -> Int64[np.ndarray, "tags tags"]:
+        return corpus.cooccurrence(_ranks(chosen, group, len(tags)), len(chosen))
+
+    ranking = choose(tags, tally, config, folding.keep, together)
+    counted = Counted(corpus, folding, tally, ranking, _ranks(ranking.order, group, len(tags)))
+    size, why = settle_size(ranking.df, counted.uses, config, ranking.kept)
+    sizes = tuple(sorted({size, *config.sizes}))
+    largest = Vocabulary(
+        _entries(corpus, tags, group, ranking, sizes[-1]),
+        corpus.captions,
+        config,
+        decisions=DecisionsInForce.of(folding.verdicts),
+        provenance=_provenance(corpus),
+    )
+    facts = counted.account(size, sizes, counted.uses, why)
+    rank = _ranks(ranking.order[: sizes[-1]], group, len(tags))
+    return Made(largest, size, sizes, facts, rank, _lost(folding, len(tags), len(ranking), size))
+
+
+def _groups(
+    terms: Sequence[str], target: Mapping[str, str]
+) -> tuple[tuple[str, ...], Int32[np.ndarray, " terms"]]:
+    """Return the tags that terms are counted as, sorted, and which of them each term is, or -1."""
+    targets = [target[term] for term in terms]
+    tags = tuple(sorted(set(targets) - {""}))
+    place = {tag: position for position, tag in enumerate(tags)} | {"": -1}
+    return tags, np.array([place[name] for name in targets], np.int32)
+
+
+def _ranks(
+    order: Int64[np.ndarray, " ranks"], group: Int32[np.ndarray, " terms"], tags: int
+) -> Int32[np.ndarray, " terms"]:
+    """Return the rank of each term, where the tags at `order` are ranked; -1 for the others."""
+    of_tag = np.full(tags + 1, -1, np.int32)  # the last stands for terms that were dropped
+    of_tag[order] = np.arange(len(order), dtype=np.int32)
+    return of_tag[group]
+
+
+def _entries(
+    corpus: TagCorpus,
+    tags: Sequence[str],
+    group: Int32[np.ndarray, " terms"],
+    ranking: Ranking,
+    size: int,
+) -> tuple[VocabularyEntry, ...]:
+    rank = _ranks(ranking.order[:size], group, len(tags))
+    aliases = defaultdict[int, dict[str, int]](dict)
+    for term in np.flatnonzero(rank >= 0).tolist():
+        written, counted = corpus.terms[term], tags[int(group[term])]
+        if written != counted:
+            aliases[int(rank[term])][written] = int(corpus.frequencies[term])
+    names = [tags[int(place)] for place in ranking.order[:size].tolist()]
+    return tuple(
+        VocabularyEntry(
+            rank=position + 1,
+            tag=name,
+            df=int(ranking.df[position]),
+            score=float(ranking.scores[position]),
+            domain=ranking.domains[position],
+            aliases=aliases.get(position, {}),
+        )
+        for position, name in enumerate(names)
+    )
+
+
+def _provenance(corpus: TagCorpus) -> Provenance:
+    sources = tuple(
+        CountedSource(name=Path(part.part.facts.source).name, rows=part.captions)
+        for part in corpus.parts
+    )
+    return Provenance(sources=sources, counts=fingerprint(corpus.as_written))
+
+
+def _lost(folding: Folding, tags: int, qualify: int, size: int) -> dict[str, int]:
+    """Return how many tags as written became no class of their own, by reason."""
+    lost = Counter(f"vocabulary: {reason}" for reason in folding.dropped.values())
+    lost["vocabulary: a variant of another"] = len(folding.target) - lost.total() - tags
+    lost["vocabulary: too rare"] = tags - qualify
+    lost["vocabulary: beyond size"] = qualify - size
+    return {reason: count for reason, count in lost.items() if count}
+
 
 UNREAD = "unread.parquet"
 """Rows of the sources that could not be counted, as `Rejected`; a stage's counts are of tags."""
+
 CACHE = "counted"
 """The folder beside a lock file where what was counted is kept for the next build."""
 

@@ -1,9 +1,14 @@
-"""What `earmark vocabulary` does beyond a recipe: a bare file, proposals, differences."""
+"""The commands of `earmark vocabulary` beyond a recipe: build from bare files, propose, compare.
+
+A folder of outputs has one writer at a time, and what a killed build left is removed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from earmark.annotate.vocabulary.build import CACHE, UNREAD, write_vocabulary
@@ -12,16 +17,67 @@ from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.sources import find_sources, is_source
 from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
 from earmark.annotate.vocabulary.diff import compare
-from earmark.annotate.vocabulary.formats import check_rewritable
+from earmark.annotate.vocabulary.formats import LOCK, check_rewritable, open_vocabulary
 from earmark.annotate.vocabulary.formats import rewrite as rewrite_rows
-from earmark.annotate.vocabulary.locking.opening import LOCK, open_vocabulary
-from earmark.annotate.vocabulary.outcome import of_earlier_builds, writing
-from earmark.annotate.vocabulary.people.proposals import propose
-from earmark.annotate.vocabulary.people.proposals_file import write_proposals
+from earmark.annotate.vocabulary.proposals import propose, write_proposals
 from earmark.annotate.vocabulary.stats import Facts
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import Config, ConfigError, apply_overrides, decode
+from earmark.io import locked
 from earmark.workspace import StageError
+
+_OF_A_SIZE = re.compile(r"(label_|id2label_|vocabulary_|tags_|rewritten_)(\d+)(?:\.txt|\.json|)")
+
+_UNFINISHED = (
+    "vocabulary*.json.*.tmp",
+    "label_*.txt.*.tmp",
+    "id2label_*.json.*.tmp",
+    "facts.json.*.tmp",
+    "unread.parquet.tmp",
+    "tags_[0-9]*/*.tmp",
+    "rewritten_[0-9]*/*.tmp",
+)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Generator[None]:
+    """Hold a folder for one build, and clear away what a killed one left; it is made where needed.
+
+    Raises:
+        ConfigError: another process builds into it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(
+            f"--out {folder} is a file, or lies in one, but a vocabulary is a folder of files. "
+            "Give a folder; it is made where it is not there."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"--out {folder} cannot be made: {error.strerror}") from None
+    with locked(folder / "lock"):
+        for pattern in _UNFINISHED:
+            for path in folder.glob(pattern):
+                path.unlink()
+        yield
+
+
+def of_earlier_builds(
+    folder: Path, sizes: Collection[int], locks: Collection[int]
+) -> Iterator[str]:
+    """Yield the files and folders whose size a build did not write, by name.
+
+    Args:
+        folder: where it wrote.
+        sizes: those that it wrote.
+        locks: those of them that have a vocabulary_<K>.json.
+    """
+    for name in sorted(path.name for path in folder.iterdir()):
+        if match := _OF_A_SIZE.fullmatch(name):
+            written = locks if match[1] == "vocabulary_" else sizes
+            if int(match[2]) not in written:
+                yield name
+
 
 MOST_SET_ASIDE = 0.5
 """The share of rows beyond which a vocabulary is no success."""

@@ -1,4 +1,4 @@
-"""What a recipe says of its vocabulary."""
+"""Settings of the vocabulary stage, and the checks on them that need no corpus."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from msgspec import Meta
 from earmark.config import Config, ConfigError, PositiveInt, nearest
 
 Domain = Literal["speech", "music", "sound"]
+
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "sound")
 """The domains that a vocabulary bridges; "sound" is all that is neither speech nor music."""
 
 NormaliserStep = Literal[
     "unicode", "case", "separators", "punctuation", "spelling", "inflection", "aliases"
 ]
+
 NORMALISER_STEPS: tuple[NormaliserStep, ...] = (
     "unicode",
     "case",
@@ -128,3 +130,8 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
         if self.normalise == "all":
             return NORMALISER_STEPS
         return tuple(step for step in NORMALISER_STEPS if step in self.normalise)
+
+
+def _exact(share: float) -> Fraction:
+    """Return the decimal fraction that was written: 0.1 is a tenth, not the double beside it."""
+    return Fraction(repr(share))

@@ -1,4 +1,4 @@
-"""What a new vocabulary changes: its tags against those of an old one, and the clips they name."""
+"""Compare two vocabularies: tags that change, and clips whose tags do."""
 
 from __future__ import annotations
 

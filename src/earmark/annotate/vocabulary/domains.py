@@ -1,6 +1,6 @@
 """Speech, music or sound: of a caption by its seed words, of a tag by the captions it is in.
 
-True labels are never asked. A caption is of each domain that one of its tags is a seed of, and
+True labels are never used. A caption is of each domain that one of its tags is a seed of, and
 "sound" where it holds no seed. Words that two domains share are no seeds, however common they
 are: "voice" and "singing" are in one music caption of seven and one of four, "male" in one of
 three, and all of them are in captions of talk as well (AudioCaps, MusicCaps). Such tags get

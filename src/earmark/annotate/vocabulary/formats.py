@@ -1,8 +1,9 @@
-"""The forms in which the paper's authors keep a vocabulary, and their rows folded to one.
+"""Vocabularies and rows in the formats of others: read, written, rewritten.
 
 A vocabulary is label_<K>.txt (one tag a line, best first) or a JSON object from class id to tag.
 Rows are {"id", "caption", "tags"} objects, or Lhotse's MonoCuts, whose tags are in
 `supervisions[0].custom.audio_tag` (section 3.3 of arXiv 2603.25767; examples/uts of AudenAI/Auden).
+`open_vocabulary` reads a lock file or any of the label lists.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.config import VocabularyConfig
+from earmark.annotate.vocabulary.counting.arrays import Chunk
 from earmark.annotate.vocabulary.counting.join import TWICE
 from earmark.annotate.vocabulary.counting.sources import PARQUET_SUFFIX, read_chunks
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import ConfigError
-from earmark.records import publish
-from earmark.workspace import write_text
+from earmark.io import publish, write_text
 
 Encode = Callable[[Sequence[str]], tuple[Sequence[str], Sequence[int]]]
 """Tags as written to those of a vocabulary, and their class ids: `Vocabulary.encode`."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -270,3 +272,29 @@ def _check(
 def _shown(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+LOCK = "vocabulary.json"
+
+_HEAD_BYTES = 200
+
+
+def open_vocabulary(path: Path, config: VocabularyConfig | None = None) -> Vocabulary:
+    """Read a lock file, or a list of labels that others made (a .txt file, or id2label JSON).
+
+    Args:
+        path: the file, or a folder with vocabulary.json.
+        config: says how variants of labels are found; a lock file says so itself.
+
+    Raises:
+        ConfigError: it is neither, or contradicts itself.
+    """
+    file = path / LOCK if path.is_dir() else path
+    if not file.exists() or _is_lock(file):
+        return Vocabulary.load(file)
+    return Vocabulary.from_labels(read_labels(file), config)
+
+
+def _is_lock(file: Path) -> bool:
+    with open(file, "rb") as stream:
+        return b'"earmark vocabulary' in stream.read(_HEAD_BYTES)

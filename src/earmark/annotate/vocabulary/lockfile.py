@@ -1,4 +1,4 @@
-"""What a lock file holds, and the check that it does not contradict itself."""
+"""The vocabulary's lock file: its rows, how it is written and read, and its checks on itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
-from earmark.annotate.vocabulary.people.verdicts import Verdicts
+from earmark.annotate.vocabulary.decisions import Verdicts
 from earmark.annotate.vocabulary.scores import SCORE_DECIMALS, score_of
 from earmark.config import ConfigError, fingerprint
-from earmark.workspace import write_text
+from earmark.io import write_text
 
 FORMAT = "earmark vocabulary 2"
 

@@ -1,4 +1,4 @@
-"""What a build came to, and the account of how."""
+"""The result of a vocabulary build: the vocabulary, its sizes, and its statistics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from earmark.annotate.vocabulary.choosing.selection import Ranking
-from earmark.annotate.vocabulary.choosing.sizes import curve_sizes, growth
 from earmark.annotate.vocabulary.config import DOMAINS, PAPER_SIZES
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.count import Tally
-from earmark.annotate.vocabulary.folding import Folding
+from earmark.annotate.vocabulary.normalize import Folding
+from earmark.annotate.vocabulary.select import Ranking
+from earmark.annotate.vocabulary.size import curve_sizes, growth
 from earmark.annotate.vocabulary.stats import Facts
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 

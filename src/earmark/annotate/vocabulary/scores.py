@@ -1,6 +1,6 @@
-"""How good a class each tag would make; the recipe names one of four scores.
+"""Scores that rank tags; a recipe chooses one of four.
 
-Scores are rounded before they are compared: no processor's last bit decides an order.
+Scores are rounded before they are compared, so that no processor's last bit decides an order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was found out while a vocabulary was made: facts.json beside the lock file."""
+"""Statistics of a vocabulary build: facts.json beside the lock file, which the report shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.workspace import write_text
+from earmark.io import write_text
 
 FACTS = "facts.json"
 

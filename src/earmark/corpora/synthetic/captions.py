@@ -1,4 +1,5 @@
-"""What a person might write who hears a clip: a sentence as in AudioCaps, Clotho and MusicCaps.
+"""One caption a clip, as a person might write it: a sentence as in AudioCaps, Clotho and
+MusicCaps.
 
 It is written from the clip's plan, so it is true, and in several wordings, drawn by (seed, index).
 As a `Source`'s original caption it serves baselines alone: no captioner and no tagger sees it.
@@ -20,7 +21,7 @@ from earmark.corpora.synthetic.plan import (
     Stream,
     generator,
 )
-from earmark.corpora.synthetic.voices import Speaker
+from earmark.corpora.synthetic.speech import Speaker
 
 VOICES: Mapping[str, Sequence[str]] = {
     "male": ("a man", "a male voice"),

@@ -1,4 +1,4 @@
-"""The synthetic corpus: its settings, its rows, and the processes that make its files."""
+"""The synthetic corpus: its settings, its rows, and how its files are rendered in processes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
+from jaxtyping import Float32
 from msgspec import Meta
 
 from earmark.config import (
@@ -23,17 +25,25 @@ from earmark.config import (
     fingerprint,
 )
 from earmark.corpora.base import Corpus
+from earmark.corpora.synthetic import dsp
+from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave
+from earmark.corpora.synthetic.effects import TRAITS
+from earmark.corpora.synthetic.music import compose, perform
+from earmark.corpora.synthetic.plan import ClipPlan, Part, SoundPart, SpeechPart, Stream, generator
+from earmark.corpora.synthetic.sounds import make
+from earmark.corpora.synthetic.speech import speak
 from earmark.progress import Progress, track
 from earmark.records import Rejected, Source
 
-if TYPE_CHECKING:
-    from earmark.corpora.synthetic.plan import ClipPlan
-
 GENERATOR_VERSION = 2
 """Raised by every change that alters a single sample, label or caption of any clip."""
+
 LICENCE = "CC0-1.0 (synthetic)"
+
 ATTRIBUTION = "made by earmark"
+
 SPEECH_ATTRIBUTION = "made by earmark with espeak-ng (GPL-3.0 software; its output is not covered)"
+
 LARGEST_SEED = 2**32 - 1
 
 ClipSeconds = Annotated[float, Meta(ge=2, le=60)]
@@ -148,7 +158,6 @@ def _end_with_parent() -> None:
 
 
 def _make_clip(config: SyntheticConfig, index: int, folder: Path) -> None:
-    from earmark.corpora.synthetic.render import write_clip
 
     plan = _plan(config, index)
     write_clip(plan, config.seed, config.shortest_s, config.longest_s, folder / plan.name)
@@ -173,3 +182,53 @@ def _source(plan: ClipPlan, seed: int, folder: Path) -> Source:
         attribution=SPEECH_ATTRIBUTION if plan.speaker else ATTRIBUTION,
         original_captions=(describe(plan, seed),),
     )
+
+
+UNDER_DB = (-12.0, 0.0)
+"""Level of the second part of a mix, relative to the first."""
+
+ROOM_TONE_DBFS = (-75.0, -60.0)
+"""No recording is digitally silent between its sounds."""
+
+
+def render_clip(
+    plan: ClipPlan, seed: int, shortest_s: float, longest_s: float
+) -> Float32[np.ndarray, " samples"]:
+    """Make the sound that `plan` describes: mono at 16 kHz within [-1, 1]."""
+    rng = generator(seed, Stream.RENDERING, plan.index)
+    first, *others = plan.parts
+    wave = _render_part(first, seed, plan.duration_s, longest_s, rng)
+    wave = np.pad(wave, (0, max(dsp.count(shortest_s) - len(wave), 0)))
+    wave = dsp.scale_to_rms(wave, 0.1)
+    for part in others:
+        under = _render_part(part, seed, len(wave) / SAMPLE_RATE, longest_s, rng)
+        wave = wave + dsp.scale_to_rms(under, 0.1 * dsp.decibels(rng.uniform(*UNDER_DB)))
+    tone = dsp.noise(len(wave), rng, slope_db=3.0)
+    wave = wave + dsp.decibels(rng.uniform(*ROOM_TONE_DBFS)) * tone
+    return TRAITS[plan.production](wave, rng).astype(np.float32)
+
+
+def write_clip(plan: ClipPlan, seed: int, shortest_s: float, longest_s: float, path: Path) -> None:
+    """Render a clip to 16-bit FLAC; the file appears whole or not at all."""
+    import soundfile
+
+    wave = render_clip(plan, seed, shortest_s, longest_s)
+    temporary = path.with_name(path.name + ".tmp")
+    soundfile.write(temporary, wave, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    os.replace(temporary, path)
+
+
+def _render_part(
+    part: Part,
+    seed: int,
+    duration_s: float,
+    longest_s: float,
+    rng: np.random.Generator,
+) -> Wave:
+    if isinstance(part, SpeechPart):
+        return speak(part.speaker, duration_s, longest_s, rng)
+    if isinstance(part, SoundPart):
+        return make(part.sound, duration_s, rng)
+    writing = generator(seed, Stream.COMPOSITION, part.composition)
+    piece = compose(part.tempo, part.mode, longest_s, writing)
+    return perform(piece, part.instrument, part.drums, duration_s, rng)

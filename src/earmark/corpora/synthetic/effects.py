@@ -1,4 +1,4 @@
-"""What a recording did to the sound: the production traits."""
+"""The production traits: what a recording did to the sound."""
 
 from __future__ import annotations
 

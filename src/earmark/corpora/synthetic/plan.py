@@ -1,8 +1,8 @@
-"""Which clip holds what: a pure function of (seed, index), decided before anything sounds.
+"""Which clip holds what: a pure function of (seed, index), decided before any audio is rendered.
 
-Clips come in blocks of twenty: seven of speech, six of music, four of sounds, three mixes, in an
-order of their own in each block. Within a kind, every choice goes round: each speaker, instrument
-or sound comes up once before any comes up again.
+Clips come in blocks of twenty: seven of speech, six of music, four of sounds, three mixes, in a
+new order in each block. Within a kind, every choice goes round: each speaker, instrument or sound
+comes up once before any comes up again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from earmark.corpora.synthetic.effects import CLEAN, TRAITS
 from earmark.corpora.synthetic.instruments import INSTRUMENTS
 from earmark.corpora.synthetic.music import DRUMS, SCALES, TEMPOS_BPM
 from earmark.corpora.synthetic.sounds import SOUNDS
-from earmark.corpora.synthetic.voices import Speaker, speakers
+from earmark.corpora.synthetic.speech import Speaker, speakers
 from earmark.records import Labels
 
 BLOCK = ("speech",) * 7 + ("music",) * 6 + ("sound",) * 4 + ("mix",) * 3

@@ -1,14 +1,20 @@
-"""Frames of a batch of waves as the harnesses of others want them: at a steady hop."""
+"""What the adapters share.
+
+That is frames at a steady hop from a batch of waves, and a fingerprint of the encoder.
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional
 
+from earmark.evaluate.features import encoder_fingerprint
+from earmark.pretrain.checkpoint.folder import CONFIG, find_checkpoint
 from earmark.pretrain.encoders.base import Encoder
 
 WINDOW_S = 1.0
@@ -86,3 +92,12 @@ def checked(
 
 def _lengths(wave: Float[Tensor, "batch samples"], samples: int) -> Tensor:
     return torch.full((len(wave),), samples, dtype=torch.int64, device=wave.device)
+
+
+def fingerprint_at(path: Path, encoder: Encoder) -> str:
+    """Return hex digits of the weights and settings of the encoder that `path` gave.
+
+    Raises:
+        ConfigError: there is none at `path`.
+    """
+    return encoder_fingerprint(encoder, (find_checkpoint(path) / CONFIG).read_bytes())

@@ -1,5 +1,6 @@
-"""The common API of HEAR (Turian et al. 2022, arXiv 2203.03022, section 3): this module is what
-`hear-validator` and `heareval` are given. docs/harnesses.md has the commands.
+"""The common API of HEAR (Turian et al. 2022, arXiv 2203.03022, section 3).
+
+`hear-validator` and `heareval` are given this module; docs/harnesses.md has the commands.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Encoders for the audio tasks of MTEB (Muennighoff et al. 2023, arXiv 2210.07316; version 2):
-`mteb.evaluate(EarmarkEncoder("runs/mine"), tasks)`.
+"""Encoders for the audio tasks of MTEB (Muennighoff et al. 2023, arXiv 2210.07316; version 2).
+
+`mteb.evaluate(MtebEncoder("runs/mine"), tasks)` scores one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from earmark import audio
 from earmark.config import ConfigError
-from earmark.evaluate.harness.named import fingerprint_at
+from earmark.evaluate.adapters.frames import fingerprint_at
 from earmark.pretrain.inference.load import load_encoder
 from earmark.pretrain.inference.search import load_listener
 

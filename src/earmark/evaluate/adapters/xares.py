@@ -1,5 +1,6 @@
-"""Encoders for X-ARES (Zhang et al. 2025, arXiv 2505.16369), which is given a Python file of the
-user's with `MineEncoder = factory("runs/mine")` in it.
+"""Encoders for X-ARES (Zhang et al. 2025, arXiv 2505.16369).
+
+X-ARES is given a Python file of the user's with `MineEncoder = factory("runs/mine")` in it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from pathlib import Path
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from earmark.evaluate.adapters.frames import frames_of, hop_ms
-from earmark.evaluate.harness.named import fingerprint_at
+from earmark.evaluate.adapters.frames import fingerprint_at, frames_of, hop_ms
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.inference.load import load_encoder
 

@@ -1,8 +1,8 @@
-"""A small decoder that learns to write captions from frozen frames, and nothing else.
+"""A small decoder that learns to write captions from frozen frames.
 
-The decoder is that of pre-training (`earmark.pretrain.text.decoder`), smaller: two blocks over word
-pieces of train's texts, trained word by word. All that it hears, it hears by its cross-attention;
-the encoder never changes (PAPER section 4).
+The decoder is that of pre-training, smaller: two blocks over word pieces of train's texts, trained
+token by token. It gets audio by its cross-attention alone; the encoder never changes (PAPER section
+4).
 """
 
 from __future__ import annotations
@@ -16,19 +16,15 @@ from torch import nn
 
 from earmark.config import ConfigError
 from earmark.evaluate.base import Frames
-from earmark.evaluate.language.schedule import is_check, rate
-from earmark.evaluate.language.seeding import seeded
-from earmark.evaluate.language.texts import Told
-from earmark.evaluate.probes.scaling import Scaling
-from earmark.evaluate.small_training import Best
+from earmark.evaluate.probes.base import Scaling
+from earmark.evaluate.small_training import Best, is_check, rate, seeded
+from earmark.evaluate.text_tasks import Told
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.config import TextModelConfig
 from earmark.pretrain.objectives.decoder import Asked, Tally, answer_losses, ask, read, tally
 from earmark.pretrain.seeds import derived_seed, generator
-from earmark.pretrain.text.decoder import TextDecoder
-from earmark.pretrain.text.models import MASKED_ATTENTION
+from earmark.pretrain.text.config import MISSING, TextModelConfig
+from earmark.pretrain.text.models import MASKED_ATTENTION, TextDecoder
 from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
-from earmark.pretrain.text.tokens import MISSING
 from earmark.records import Example
 
 try:

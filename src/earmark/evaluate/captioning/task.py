@@ -1,7 +1,7 @@
 """How well a small decoder writes the texts of clips from an encoder's frozen frames.
 
-Chance is what the very same texts score when they are dealt out to other clips of test: what comes
-of writing as captions are written, without having heard the clip.
+Chance is the score of the very same texts when they are given to other test clips: what writing in
+the style of captions scores without the audio.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from earmark.evaluate.base import FrozenEncoder, Outcome, Task
 from earmark.evaluate.captioning.decoder import Ears, train_writer
 from earmark.evaluate.captioning.metrics import CAPTION_METRICS, caption_metrics
 from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig
-from earmark.evaluate.language.texts import Told, sides_of
-from earmark.evaluate.probes.scaling import Scaling, scaling_of
-from earmark.evaluate.text_tasks import Measured, Resampling, Teller, resampling
+from earmark.evaluate.probes.base import Scaling, scaling_of
+from earmark.evaluate.text_tasks import Measured, Resampling, Teller, Told, resampling, sides_of
 from earmark.pretrain.device import pick_device
 from earmark.records import Example
 

@@ -1,4 +1,4 @@
-"""What `earmark datasets` prints: the datasets known by name, or one of them in full."""
+"""What `earmark tasks` prints: the list of known datasets, or one of them in full."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from earmark.evaluate.datasets.broken import BrokenCopyError
-from earmark.evaluate.datasets.entries import Dataset, dataset_named, datasets, folder_of
 from earmark.evaluate.datasets.listing import Listed, list_clips
-from earmark.evaluate.datasets.registry import JsonRows, Layout, NamedFiles, Rows, TableRows
+from earmark.evaluate.datasets.registry import (
+    Dataset,
+    JsonRows,
+    Layout,
+    NamedFiles,
+    Rows,
+    TableRows,
+    dataset_named,
+    datasets,
+    folder_of,
+)
+from earmark.evaluate.datasets.tables import BrokenCopyError
 
 WIDTH = 96
 INDENT = 12

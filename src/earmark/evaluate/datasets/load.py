@@ -1,24 +1,121 @@
-"""From a task's settings to its clips: the manifest's, a named dataset's, or a table's."""
+"""Load the clips of a classification task.
+
+They are those of the manifest, of a known dataset, or of the user's own table.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from earmark.config import ConfigError, nearest
+from earmark.corpora.base import existing
+from earmark.corpora.table_reader import read_lines, table_suffix
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.datasets.broken import BrokenCopyError
-from earmark.evaluate.datasets.clips import Clips
-from earmark.evaluate.datasets.entries import dataset_named, folder_of
 from earmark.evaluate.datasets.listing import Listed, list_clips
-from earmark.evaluate.datasets.measured import Losses, examples_of, merged, usable
-from earmark.evaluate.datasets.own_table import check_table, contradiction, layout_of
-from earmark.evaluate.datasets.registry import Layout
-from earmark.evaluate.datasets.sides import with_validation
-from earmark.evaluate.splits import belongs
+from earmark.evaluate.datasets.measure import Losses, examples_of, merged, usable
+from earmark.evaluate.datasets.registry import Layout, TableRows, dataset_named, folder_of
+from earmark.evaluate.datasets.tables import BrokenCopyError
+from earmark.evaluate.splits import belongs, with_validation
 from earmark.records import Example
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What a task is asked on.
+
+    `task` is complete: its label and its metric are set. `folds` has the fold of each clip where
+    the dataset is cross-validated, by clip id; else it is empty. `problem` says why the task cannot
+    be measured (what is missing, and how to get it), and is empty where it can. `foreign` tells
+    that the clips are not the manifest's.
+    """
+
+    task: TaskConfig
+    examples: tuple[Example, ...] = ()
+    folds: Mapping[str, str] = field(default_factory=dict[str, str])
+    problem: str = ""
+    foreign: bool = False
+
+
+SURVEYED = 1000
+"""Rows that are looked at for columns: of JSONL, a row need not have all of them."""
+
+
+def check_table(task: TaskConfig) -> None:
+    """Check that a task's table is there and has the columns that it names.
+
+    Raises:
+        ConfigError: it is not, or has not.
+    """
+    where = f"evaluate.tasks, {task.title!r}"
+    path = existing(Path(task.table), f"{where}: table")
+    table_suffix(path, f"{where}: table")
+    columns: set[str] = set()
+    for line in islice(read_lines(path), SURVEYED):
+        columns.update(line.cells)
+    if not columns:
+        raise ConfigError(f"{where}: the table {path} has no row that can be read.")
+    named = {
+        "path_column": task.path_column,
+        "label": task.label,
+        "split_column": task.split_column,
+        "recording_column": task.recording_column,
+        **{f"where.{field}": field for field in task.where},
+    }
+    for setting, column in named.items():
+        if column and column not in columns:
+            raise ConfigError(
+                f"{where}: {setting} = {column!r}, but {path} has no such column."
+                f"{nearest(column, columns)}"
+            )
+
+
+def layout_of(task: TaskConfig) -> Layout:
+    """Return how a task's table is read."""
+    return Layout(
+        rows=(TableRows(file=Path(task.table).name, path="{" + task.path_column + "}"),),
+        recording="{" + task.recording_column + "}" if task.recording_column else "",
+        split=task.split_column,
+    )
+
+
+def contradiction(task: TaskConfig, examples: Sequence[Example]) -> str:
+    """Return what a table says against what its task says of it; "" where they agree.
+
+    That is a recording on two sides of the table's own split, or several values of a clip where
+    the metric wants one.
+    """
+    if not task.table:
+        return ""
+    split = _split_recordings(examples) if task.split == "manifest" else []
+    if split:
+        count = "1 recording is" if len(split) == 1 else f"{len(split)} recordings are"
+        return (
+            f"{count} on two sides of {task.split_column!r}, such as {split[0]!r}: correct the "
+            'table, leave out recording_column, or deal the clips anew (split = "held-out")'
+        )
+    several = [example for example in examples if len(set(example.labels[task.label])) > 1]
+    if several and task.metric in ("accuracy", "macro-accuracy"):
+        return (
+            f"{task.metric} wants one value a clip, but {len(several)} of {len(examples)} clips "
+            f"have several of {task.label!r}, such as {several[0].name}: "
+            'use metric = "map" or "auto"'
+        )
+    return ""
+
+
+def _split_recordings(examples: Sequence[Example]) -> list[str]:
+    """Return the recordings with clips on several sides, in the order listed."""
+    sides: dict[str, set[str]] = {}
+    for example in examples:
+        if example.recording:
+            sides.setdefault(example.recording, set()).add(example.split)
+    return [name for name, seen in sides.items() if len(seen) > 1]
 
 
 def clips_of(task: TaskConfig, manifest: Sequence[Example], config: EvaluateConfig) -> Clips:

@@ -1,4 +1,4 @@
-"""How a local copy of a dataset is laid out, as data: where its clips are listed, what they are.
+"""The datasets that earmark knows by name (tasks.toml), and how a local copy of one is laid out.
 
 Every clip is a row of fields: the cells of a table, the named groups of its file name, the cells of
 a second table that is joined. Templates such as "audio/{file}_{start:6}" are filled from them: a
@@ -8,11 +8,25 @@ number after the colon pads with zeros.
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError, Name, PositiveInt
+from earmark.config import (
+    Config,
+    ConfigError,
+    Name,
+    NonNegativeInt,
+    PositiveInt,
+    Share,
+    decode,
+    nearest,
+)
 
 Split = Literal["train", "validation", "test"]
 
@@ -144,3 +158,89 @@ class Layout(Config, frozen=True, kw_only=True):
         """Whether nothing in a copy says which split a clip belongs to."""
         told = self.split or self.lists or self.fold
         return not told and not any(rows.split for rows in self.rows)
+
+
+class Published(Config, frozen=True, kw_only=True):
+    """A figure to expect.
+
+    Args:
+        encoder: what was measured.
+        value: of the task's metric, 0 to 1.
+        how: the protocol.
+        source: who published it.
+    """
+
+    encoder: Name
+    value: Share
+    how: Name
+    source: Name
+
+
+class Dataset(Config, frozen=True, kw_only=True):
+    """A dataset as a task: what it is, how to get it, and how a copy is read.
+
+    Args:
+        title: its name as people write it, and what is asked.
+        revision: the version that this entry describes.
+        domain: what is heard.
+        licence: of the audio; of some, each clip has its own.
+        home: where it is published: a site, a DOI, a Zenodo record.
+        get: what to fetch, and where to put it below the dataset's folder.
+        folder: the folder's name in `evaluate.datasets`; the entry's own where it is empty.
+        label: field that is asked for.
+        splits: what is fitted on, selected on and scored on, in words.
+        metric: as of a task.
+        chance: what an answer without listening scores, and how that follows.
+        clips: that the splits hold together in a whole copy; 0 where it is not certain.
+        classes: that the label has; 0 where it is not certain.
+        published: figures to expect.
+        layout: how a copy is read.
+    """
+
+    title: Name
+    revision: Name
+    domain: Literal["speech", "music", "environment", "everything"]
+    licence: Name
+    home: Name
+    get: Name
+    folder: str = ""
+    label: Name
+    splits: Name
+    metric: Literal["accuracy", "macro-accuracy", "map"]
+    chance: Name
+    clips: NonNegativeInt = 0
+    classes: NonNegativeInt = 0
+    published: tuple[Published, ...] = ()
+    layout: Layout
+
+    def check(self) -> None:
+        """Refuse what contradicts itself. Raises ConfigError."""
+        if self.metric != "map" and (self.layout.several or self.layout.flags):
+            raise ConfigError(f"metric = {self.metric!r} of {self.title} wants one label a clip.")
+
+
+@lru_cache(maxsize=1)
+def datasets() -> Mapping[str, Dataset]:
+    """Return every dataset that is known, by name, in the order of tasks.toml."""
+    text = resources.files(__package__ or "").joinpath("tasks.toml").read_text("utf-8")
+    read = {
+        name: decode(entry, Dataset, where=f"tasks.toml, {name}")
+        for name, entry in tomllib.loads(text).items()
+    }
+    return MappingProxyType(read)
+
+
+def dataset_named(name: str) -> Dataset:
+    """Return a dataset. Raises ConfigError: there is none of this name."""
+    known = datasets()
+    if name not in known:
+        raise ConfigError(
+            f"there is no dataset {name!r}.{nearest(name, known)} `earmark datasets` lists them; "
+            "any other is given as a table (table = ...)."
+        )
+    return known[name]
+
+
+def folder_of(name: str) -> str:
+    """Return the name of the folder that a copy of a dataset lies in."""
+    return dataset_named(name).folder or name

@@ -1,19 +1,105 @@
-"""The lines of a dataset's tables as fields, with a header or without one."""
+"""Rows of a dataset's tables as fields.
+
+Here are their values, templates filled from them, joined tables, and labels as one column each.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from earmark.config import ConfigError
-from earmark.corpora.table_reader import Line, read_lines
-from earmark.evaluate.datasets.broken import BrokenCopyError, existing_file
-from earmark.evaluate.datasets.fields import Fields
-from earmark.evaluate.datasets.registry import Join, JsonRows, TableRows
+from earmark.config import ConfigError, nearest
+from earmark.corpora.table_reader import Line, read_lines, texts
+from earmark.evaluate.datasets.registry import Join, JsonRows, Layout, TableRows
+
+
+class BrokenCopyError(ValueError):
+    """A copy that cannot be read; the message says what was expected, and what was found."""
+
+
+def no_field(name: str, known: Iterable[str], what: str) -> BrokenCopyError:
+    """Return the error for a field that clips do not have."""
+    return BrokenCopyError(f"{what}: no field {name!r}.{nearest(name, known)}")
+
+
+def existing_file(folder: Path, name: str) -> Path:
+    """Return a file of a copy. Raises BrokenCopyError where it is not there."""
+    path = folder / name
+    if path.is_file():
+        return path
+    raise BrokenCopyError(f"expected {name} in {folder}, found {_found(folder)}")
+
+
+def existing_folder(folder: Path, name: str) -> Path:
+    """Return a folder of a copy. Raises BrokenCopyError where it is not there."""
+    path = folder / name
+    if path.is_dir():
+        return path
+    raise BrokenCopyError(f"expected the folder {name} in {folder}, found {_found(folder)}")
+
+
+def _found(folder: Path) -> str:
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        return f"nothing: {error.strerror}"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"
+
+
+Fields = Mapping[str, Any]
+"""The cells of a clip's row, the groups of its name, and what was joined."""
+
+_SLOT = re.compile(r"\{([^{}:]+)(?::(\d+))?\}")
+
+
+class UnusableError(Exception):
+    """A row that cannot be used; `reason` is a short fixed word for counting."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def several(name: str, fields: Fields, where: str) -> tuple[str, ...]:
+    """Return the texts of a field, none where it is blank.
+
+    Raises:
+        BrokenCopyError: there is no such field.
+        UnusableError: it holds what no text can be made of.
+    """
+    if name not in fields:
+        raise no_field(name, fields, where)
+    try:
+        return texts(fields[name])
+    except ValueError:
+        raise UnusableError("broken row") from None
+
+
+def single(name: str, fields: Fields, where: str) -> str:
+    """Return the text of a field, "" where it is blank; raises as `several`."""
+    found = several(name, fields, where)
+    if len(found) > 1:
+        raise UnusableError("broken row")
+    return found[0] if found else ""
+
+
+def filled(template: str, fields: Fields, where: str) -> str:
+    """Return a template with each "{field}" in place, "{field:6}" with six digits.
+
+    It is "" where one of the fields is blank. Raises as `several`.
+    """
+    values = {name: single(name, fields, where) for name, _ in _SLOT.findall(template)}
+    if not all(values.values()):
+        return ""
+    return _SLOT.sub(lambda slot: values[slot[1]].zfill(int(slot[2] or 0)), template)
+
 
 KEY = "key"
 """The field that a clip's key in a JSON object becomes."""
@@ -89,3 +175,36 @@ def _cells(line: str, table: TableRows | Join) -> list[str]:
         return [line.strip()]
     parts = line.split(table.separator or None, len(table.columns) - 1)
     return [part.strip() for part in parts]
+
+
+TAG = "tag"
+"""The field that flags become."""
+
+
+def kept_flags(layout: Layout, folder: Path) -> frozenset[str]:
+    """Return the columns that most clips have a 1 in; of equal ones those first by name.
+
+    Raises:
+        BrokenCopyError: a table is not there.
+    """
+    if layout.flags is None:
+        return frozenset()
+    counts = Counter[str]()
+    for rows in layout.rows:
+        if isinstance(rows, TableRows):
+            for line in lines_of(folder, rows):
+                counts.update(name for name, cell in line.cells.items() if _is_set(cell))
+    for name in layout.flags.besides:
+        counts.pop(name, None)
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    return frozenset(ranked[: layout.flags.most_frequent])
+
+
+def flagged(fields: Fields, kept: Collection[str]) -> Fields:
+    """Return the fields that are no flags, and the flags of `kept` that are set as one field."""
+    tags = [name for name, cell in fields.items() if name in kept and _is_set(cell)]
+    return {**fields, TAG: tags}
+
+
+def _is_set(cell: object) -> bool:
+    return str(cell).strip() == "1"

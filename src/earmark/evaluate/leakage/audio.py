@@ -1,33 +1,152 @@
-"""Whether two clips that may be one recording are: bit errors, against what chance would give.
+"""Find test clips whose audio is a train recording or a part of one, however it is stored.
 
-Only bits are compared that are large in both clips. Their error rate alone would not do for
-single sounds: of two recordings of one note, most bits say the same all along ("the energy falls,
-and most of it lies here"). So errors are held against those of two clips that have each bit as
-often as these two, but at other times: with p and q the shares of frames in which bit m is set,
+First, candidates. A frame has three keys, runs of 24 of its 32 bits. The keys of the train frames
+are sorted once; those of a test frame are looked up with every combination of their four weakest
+bits (Haitsma & Kalker 2002, section 5.2, there one bit at a time). Each hit is an alignment of two
+clips.
+
+Then, bit errors against what chance would give. Only bits that are large in both clips are
+compared. Their error rate alone would not do for single sounds: of two recordings of one note, most
+bits say the same all along ("the energy falls, and most of it lies here"). So errors are compared
+with those of two clips that have each bit as often as these two, but at other times: with p and q
+the shares of frames in which bit m is set,
 
     expected = sum over m of n[m] (p[m] (1 - q[m]) + q[m] (1 - p[m]))
 
 as in Cohen's kappa. Errors over this are near 1 for different recordings and near 0 for copies; and
-the sum itself says how much there was to tell by.
+the sum itself says how much evidence there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt32
 
-from earmark.evaluate.leakage.candidates import Alignments
-from earmark.evaluate.leakage.fingerprint import BITS
-from earmark.evaluate.leakage.store import Fingerprints
+from earmark.evaluate.leakage.fingerprint import (
+    BITS,
+    COLUMNS,
+    FRAME,
+    HOP_S,
+    KEY_BITS,
+    KEY_SHIFTS,
+    SAMPLE_RATE,
+    WEAKEST,
+    Fingerprints,
+    fingerprints_of,
+)
+from earmark.evaluate.leakage.leak import Leak, leak_of
+from earmark.records import Example, Rejected
+
+LEAST_LARGE = 8
+"""Bits of a key that have to be large: else chance wrote it."""
+
+CROWDED = 1024
+"""Learnt frames of one key from which on it is passed over: a hum or a hiss that many share."""
+
+TESTED_AT_ONCE = 4096
+"""Tested frames that are looked up at a time: 200,000 look-ups."""
+
+
+@dataclass(frozen=True)
+class Alignments:
+    """Pairs of clips by number, and where in the learnt clip the tested one starts.
+
+    The offset counts frames; it is negative where the tested clip starts before the learnt one.
+    """
+
+    tested: Int64[np.ndarray, " pairs"]
+    learnt: Int64[np.ndarray, " pairs"]
+    offset: Int64[np.ndarray, " pairs"]
+
+    def those(self, rows: np.ndarray) -> Alignments:
+        """Return the alignments at `rows`, numbers or a mask."""
+        return Alignments(self.tested[rows], self.learnt[rows], self.offset[rows])
+
+    def distinct(self) -> Alignments:
+        """Return each once, in order of the tested clip, the learnt clip and the offset."""
+        ordered = self.those(np.lexsort((self.offset, self.learnt, self.tested)))
+        new = np.ones(len(ordered.tested), bool)
+        for column in (ordered.tested, ordered.learnt, ordered.offset):
+            new[1:] &= column[1:] == column[:-1]
+        new[1:] = ~new[1:]
+        return ordered.those(new)
+
+
+def alignments(learnt: Fingerprints, tested: Fingerprints) -> Iterator[Alignments]:
+    """Yield the alignments that some key speaks for, in blocks; one may come once a key."""
+    for number in range(len(KEY_SHIFTS)):
+        yield from _by_key(learnt, tested, number)
+
+
+def _by_key(learnt: Fingerprints, tested: Fingerprints, number: int) -> Iterator[Alignments]:
+    """Yield the alignments of frames that share the key `number`."""
+    shift = KEY_SHIFTS[number]
+    places = np.flatnonzero(_telling(learnt.frames, shift))
+    keys = _keys(learnt.frames[places, 0], shift)
+    order = np.argsort(keys, kind="stable")
+    keys, places = keys[order], places[order]
+    asked = np.flatnonzero(_telling(tested.frames, shift))
+    for first in range(0, len(asked), TESTED_AT_ONCE):
+        frames = asked[first : first + TESTED_AT_ONCE]
+        tries = _tries(tested.frames[frames, 0], tested.frames[frames, 2 + number], shift)
+        which, where = _look_up(keys, tries)
+        yield _aligned(learnt, tested, frames[which], places[where])
+
+
+def _telling(frames: UInt32[np.ndarray, "frames columns"], shift: int) -> np.ndarray:
+    return np.bitwise_count(_keys(frames[:, 1], shift)) >= LEAST_LARGE
+
+
+def _keys(words: UInt32[np.ndarray, " frames"], shift: int) -> UInt32[np.ndarray, " frames"]:
+    return (words >> np.uint32(shift)) & np.uint32(2**KEY_BITS - 1)
+
+
+def _tries(
+    bits: UInt32[np.ndarray, " frames"], weak: UInt32[np.ndarray, " frames"], shift: int
+) -> UInt32[np.ndarray, "frames tries"]:
+    """Return the keys with every combination of the weak bits turned over."""
+    tries = _keys(bits, shift)[:, None]
+    left = _keys(weak, shift)
+    for _ in range(WEAKEST):
+        rest = left & (left - np.uint32(1))
+        tries = np.concatenate([tries, tries ^ (left ^ rest)[:, None]], axis=1)
+        left = rest
+    return tries
+
+
+def _look_up(
+    keys: UInt32[np.ndarray, " learnt"], tries: UInt32[np.ndarray, "frames tries"]
+) -> tuple[Int64[np.ndarray, " hits"], Int64[np.ndarray, " hits"]]:
+    """Return, for each hit, which frame asked and which of the sorted keys it found."""
+    first = np.searchsorted(keys, tries.ravel(), "left")
+    counts = np.searchsorted(keys, tries.ravel(), "right") - first
+    counts[counts > CROWDED] = 0
+    which = np.repeat(np.arange(tries.size) // tries.shape[1], counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return which, np.repeat(first, counts) + within
+
+
+def _aligned(
+    learnt: Fingerprints,
+    tested: Fingerprints,
+    asked: Int64[np.ndarray, " hits"],
+    found: Int64[np.ndarray, " hits"],
+) -> Alignments:
+    """Return the alignments that hits speak for, each once."""
+    tested_clip = np.searchsorted(tested.starts, asked, "right") - 1
+    learnt_clip = np.searchsorted(learnt.starts, found, "right") - 1
+    offset = (found - learnt.starts[learnt_clip]) - (asked - tested.starts[tested_clip])
+    return Alignments(tested_clip, learnt_clip, offset).distinct()
+
 
 Words = UInt32[np.ndarray, " frames"]
 
 AT_ONCE = 1 << 18
 """Frames compared at a time."""
-
 
 ERRORS = 0.3
 """Of those expected, the share from which on two clips are different recordings."""
@@ -170,3 +289,70 @@ def _expected(
 def _sums(values: np.ndarray, begins: Int64[np.ndarray, " pairs"]) -> Int64[np.ndarray, " pairs"]:
     """Return the sum over each pair's frames."""
     return np.add.reduceat(values.astype(np.int64), begins)
+
+
+COMPARED = 2
+"""Columns of a learnt clip's fingerprint that are looked at."""
+
+
+def shared_sounds(
+    learnt: Sequence[Example], tested: Sequence[Example], cache: Path
+) -> tuple[list[Leak], list[Rejected]]:
+    """Return the tested clips that were learnt from, and the clips of which nothing can be told.
+
+    The latter are tested clips that are "too short" or of "too little change" (silence, a steady
+    hum: any two are alike), and clips on either side that cannot be read any more.
+
+    Args:
+        learnt: of different ids.
+        tested: of different ids.
+        cache: the folder that keeps fingerprints by clip id.
+    """
+    theirs, unread = fingerprints_of(
+        learnt, cache, columns=COMPARED, title="fingerprints, learnt clips"
+    )
+    mine, untested = fingerprints_of(
+        tested, cache, columns=COLUMNS, title="fingerprints, test clips"
+    )
+    return copies(theirs, mine), [*unread, *untested, *untold(mine)]
+
+
+def copies(learnt: Fingerprints, tested: Fingerprints) -> list[Leak]:
+    """Return a leak for each tested clip that is a copy of a learnt one, or of a part of it.
+
+    Of several learnt clips it is the one that shares most.
+    """
+    pairs = together([plausible(learnt, tested, part) for part in alignments(learnt, tested)])
+    evidence = weigh(learnt, tested, pairs)
+    shared = evidence.expected - evidence.errors
+    best: dict[int, int] = {}
+    for pair in np.flatnonzero(evidence.copies).tolist():
+        clip = int(pairs.tested[pair])
+        if clip not in best or shared[pair] > shared[best[clip]]:
+            best[clip] = pair
+    leaks: list[Leak] = []
+    for clip, pair in best.items():
+        rate = evidence.errors[pair] / evidence.bits[pair]
+        seconds = evidence.frames[pair] * HOP_S + FRAME / SAMPLE_RATE
+        detail = f"bit error rate {rate:.3f} over {seconds:.1f} s"
+        found = learnt.clips[int(pairs.learnt[pair])]
+        leaks.append(leak_of(tested.clips[clip], found, "fingerprint", detail))
+    return leaks
+
+
+def untold(clips: Fingerprints) -> list[Rejected]:
+    """Return the clips of which a copy could not be told from another sound."""
+    lengths = np.diff(clips.starts)
+    long_enough = np.flatnonzero(lengths >= LEAST_FRAMES)
+    itself = Alignments(long_enough, long_enough, np.zeros_like(long_enough))
+    telling = set(long_enough[weigh(clips, clips, itself).tells].tolist())
+    return [
+        Rejected(
+            id=clip.id,
+            stage="leakage",
+            reason="too short" if lengths[number] < LEAST_FRAMES else "too little change",
+            detail=clip.name,
+        )
+        for number, clip in enumerate(clips.clips)
+        if number not in telling
+    ]

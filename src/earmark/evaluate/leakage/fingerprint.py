@@ -1,4 +1,4 @@
-"""What a sound is like over time, in 32 bits a frame: an audio fingerprint.
+"""Audio fingerprints: 32 bits a frame, and their cache by clip id.
 
 After Haitsma & Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002), section 4.2:
 bit m of frame n is the sign of
@@ -8,23 +8,35 @@ bit m of frame n is the sign of
 where E[n, m] is the energy of frame n in band m of 33, spaced evenly in logarithm of frequency.
 Gain cancels, and neither a codec nor mild noise changes the sign of a difference that is large.
 
-Three things are other than in the paper, as clips are seconds long and rarely music:
+Three things differ from the paper, as clips are seconds long and rarely music:
 
 - bands from 250 to 3500 Hz in place of 300 to 2000, which is what a telephone line still carries;
 - a frame of 256 ms every 32 ms, in place of 370 ms every 11.6 ms: cheaper, and copies that are
   shifted by half a hop still agree, as that is a sixteenth of a frame;
 - each frame also says which of its differences are large. Only those bits are compared.
+
+On disk fingerprints are parts of some hundred clips, each written whole or not at all: a killed run
+resumes with the clips that no part has. In memory all frames are in one array.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt32
 from numpy.lib.stride_tricks import sliding_window_view
 
+from earmark.audio import AudioError, load
+from earmark.evaluate.array_cache import read_part, write_part
+from earmark.progress import track
+from earmark.records import Example, Rejected, span_of
+
 SAMPLE_RATE = 8000
+
 FRAME = 2048
 """Samples: 256 ms."""
 
@@ -34,6 +46,7 @@ HOP = 256
 HOP_S = HOP / SAMPLE_RATE
 
 BITS = 32
+
 LOWEST_HZ, HIGHEST_HZ = 250.0, 3500.0
 
 LARGE = 0.02
@@ -48,6 +61,7 @@ SILENT = 1e-10
 """Mean power of a frame, of full scale 1, below which it is silence whatever the clip: -100 dB."""
 
 KEY_BITS = 24
+
 KEY_SHIFTS = (0, 4, 8)
 """A frame is looked up by three overlapping runs of 24 bits: noise spares some of the bands."""
 
@@ -111,3 +125,83 @@ def _pack(bits: np.ndarray) -> UInt32[np.ndarray, " frames"]:
     """Pack rows of 32 booleans into words, band m as bit m."""
     packed = np.packbits(bits, axis=1, bitorder="little")
     return packed.view("<u4")[:, 0].astype(np.uint32)
+
+
+PART = 512
+"""Clips in a part, hence listened to again after a kill."""
+
+FORM = "fingerprints-2"
+"""Name of the folder; another number wherever `fingerprint` gives other values."""
+
+KIND = "frames"
+"""What the names of parts begin with."""
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """The frames of clips one after another: clip i has those from starts[i] to starts[i + 1]."""
+
+    clips: tuple[Example, ...]
+    frames: UInt32[np.ndarray, "frames columns"]
+    starts: Int64[np.ndarray, " clips_and_end"]
+
+
+def fingerprints_of(
+    clips: Sequence[Example], cache: Path, *, columns: int, title: str
+) -> tuple[Fingerprints, list[Rejected]]:
+    """Return the fingerprints of clips, and the clips that cannot be read.
+
+    Args:
+        clips: of different ids.
+        cache: the folder that keeps what was computed.
+        columns: how many to return; two are enough to compare clips, but not to look one up.
+        title: what the progress bar says.
+    """
+    folder = cache / FORM
+    known: dict[str, UInt32[np.ndarray, "frames columns"]] = {}
+    wanted = {clip.id for clip in clips}
+    for path in sorted(folder.glob(f"{KIND}-*.safetensors")):
+        part = read_part(path, wanted)
+        known.update((name, rows[:, :columns].copy()) for name, rows in part.items())
+    missing = [clip for clip in clips if clip.id not in known]
+    unread: list[Rejected] = []
+    with track(title, total=len(clips), resumed=len(known)) as progress:
+        for first in range(0, len(missing), PART):
+            part, lost = _listen(missing[first : first + PART])
+            if part:
+                write_part(folder, KIND, part)
+            known.update((name, rows[:, :columns].copy()) for name, rows in part.items())
+            unread += lost
+            progress.advance(len(part) + len(lost))
+    return joined([clip for clip in clips if clip.id in known], known, columns), unread
+
+
+def _listen(
+    clips: Iterable[Example],
+) -> tuple[dict[str, UInt32[np.ndarray, "frames columns"]], list[Rejected]]:
+    heard: dict[str, UInt32[np.ndarray, "frames columns"]] = {}
+    lost: list[Rejected] = []
+    for clip in clips:
+        span = span_of(clip)
+        try:
+            wave = load(span.path, SAMPLE_RATE, start_s=span.start_s, duration_s=span.duration_s)
+        except AudioError as error:
+            reason = Rejected(id=clip.id, stage="leakage", reason=error.reason, detail=str(error))
+            lost.append(reason)
+        else:
+            heard[clip.id] = fingerprint(wave)
+    return heard, lost
+
+
+def joined(
+    clips: Sequence[Example],
+    known: Mapping[str, UInt32[np.ndarray, "frames columns"]],
+    columns: int,
+) -> Fingerprints:
+    """Return the fingerprints `known` by clip id as one array, in the order of `clips`."""
+    lengths = [len(known[clip.id]) for clip in clips]
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    empty = np.zeros((0, columns), np.uint32)
+    return Fingerprints(
+        tuple(clips), np.concatenate([empty, *(known[clip.id] for clip in clips)]), starts
+    )

@@ -1,4 +1,4 @@
-"""A test clip that was learnt from, and how that is told."""
+"""A test clip that leaked from training: its row, and a one-line summary of all leaks."""
 
 from __future__ import annotations
 

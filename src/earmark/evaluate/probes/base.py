@@ -1,6 +1,7 @@
 """The contract of a probe: a small classifier that is fitted on frozen features.
 
-What a probe is shown has no labels of the test clips, so nothing can be chosen by them.
+A probe never sees the labels of the test clips, so it cannot choose by them. `Standardizer` brings
+features to the scale of the train split.
 """
 
 from __future__ import annotations
@@ -17,7 +18,32 @@ from earmark.evaluate.metrics import MetricName
 from earmark.evaluate.splits import Part, Partition
 from earmark.records import Example
 
+
+@dataclass(frozen=True)
+class Scaling:
+    """Subtract `mean`, divide by `deviation`: that of a constant feature is 1."""
+
+    mean: Float64[np.ndarray, " dim"]
+    deviation: Float64[np.ndarray, " dim"]
+
+    def __call__(
+        self, features: Float32[np.ndarray, "clips dim"]
+    ) -> Float64[np.ndarray, "clips dim"]:
+        """Return the features on the scale."""
+        return (features - self.mean) / self.deviation
+
+
+def scaling_of(features: Float32[np.ndarray, "clips dim"]) -> Scaling:
+    """Return the scaling under which these features have mean 0 and deviation 1."""
+    mean = features.mean(axis=0, dtype=np.float64)
+    deviation = features.std(axis=0, dtype=np.float64)
+    # Rounding gives even a constant a deviation, of about one unit in its last place.
+    deviation[deviation <= 1e-7 * np.abs(mean)] = 1.0
+    return Scaling(mean, deviation)
+
+
 NOT_FINITE = "features not finite"
+
 NOT_CONVERGED = "probe did not converge"
 
 

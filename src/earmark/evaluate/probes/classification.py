@@ -1,26 +1,179 @@
-"""A classification task: one probe, asked of one partition or of each fold of several.
+"""A classification task: one probe on one split of the clips, or on each fold of several.
 
 Under cross-validation each fold's clips are scored by a probe that never saw them, with a setting
 that this fold's own validation chose; then all clips of all folds are scored at once, so that there
 is one value and one bootstrap over all recordings. Where ranks count (mAP), scores of different
 folds are ranked together: log-odds and shares of votes compare.
+
+Where a probe depends on chance (which few clips were drawn, which first weights), its predictions
+are draws, and the bootstrap has two levels: each resample draws test recordings, and independently
+of these some of the draws, with replacement. Its value is the mean over them. Encoders share both,
+so that differences are paired by clip and by draw. Of D draws D - 1 count in a resample, which
+makes the variance of their mean an unbiased one (Rao & Wu 1988, "Resampling inference with complex
+survey data"). With one draw, an interval is about that draw alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
-from earmark.bootstrap import clips_digest
-from earmark.evaluate.base import FrozenEncoder, Outcome, Task
+from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval
+from earmark.evaluate.base import NAN, OK, Confusion, Fit, FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.metrics import metric_named
+from earmark.evaluate.metrics import Metric, metric_named
 from earmark.evaluate.probes.base import Answer, Probe, ProbeError, question_of
-from earmark.evaluate.probes.outcome import Asked, no_outcome, outcome_of
 from earmark.evaluate.splits import Partition
-from earmark.records import Example, recording_of
+from earmark.records import Example, Score, recording_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked what: the head of every row, and the truth about the test clips.
+
+    `targets` and `recordings` are those of the test clips of all folds, one after another, and
+    `clips` is their digest; `train`, `validation` and `left_out` count clips where there is no
+    answer that does.
+    """
+
+    task: str
+    encoder: str
+    probe: str
+    shots: int
+    seed: int
+    metric: Metric
+    one_answer: bool
+    classes: tuple[str, ...]
+    targets: Bool[np.ndarray, "clips classes"]
+    recordings: Sequence[str]
+    clips: str
+    train: int
+    validation: int
+    left_out: int
+
+
+def no_outcome(asked: Asked, status: str) -> Outcome:
+    """Return the outcome of a task that cannot be scored, which says why."""
+    return _outcome(asked, NAN, np.zeros(0), (), status)
+
+
+def outcome_of(asked: Asked, draws: Sequence[Sequence[Answer]], resamples: int) -> Outcome:
+    """Score the answers of one or several draws, each of which has an answer a fold.
+
+    The value is the mean over draws, a resample's that over the draws which count there; the
+    confusion is the first draw's.
+
+    Args:
+        asked: the rows' head.
+        draws: answers whose columns are `asked.classes`.
+        resamples: of the bootstrap.
+    """
+    scores = [np.concatenate([answer.scores for answer in folds]) for folds in draws]
+    value = float(np.mean([asked.metric.value(found, asked.targets) for found in scores]))
+    resampled = _resample(asked, scores, resamples)
+    answers = [answer for folds in draws for answer in folds]
+    # Confusions do not say of how many shots they are, so they are of the full fit alone.
+    confusion = _confusion(asked, scores[0]) if asked.one_answer and not asked.shots else ()
+    return _outcome(asked, value, resampled, answers, OK, confusion)
+
+
+def _resample(
+    asked: Asked, scores: Sequence[Float64[np.ndarray, "clips classes"]], resamples: int
+) -> Float64[np.ndarray, " resamples"]:
+    measure = asked.metric.measure
+    values = bootstrapped(
+        lambda weights: np.stack([measure(found, asked.targets, weights) for found in scores]),
+        asked.recordings,
+        task=asked.task,
+        seed=asked.seed,
+        resamples=resamples,
+    )
+    return (values * _shares(asked, *values.shape)).sum(axis=0)
+
+
+def _shares(asked: Asked, draws: int, resamples: int) -> Float64[np.ndarray, "draws resamples"]:
+    """Return which share of each resample every draw is; equal for every encoder."""
+    rng = np.random.default_rng((asked.seed, *f"draws of {asked.task}".encode()))
+    count = max(draws - 1, 1)
+    counted = rng.multinomial(count, np.full(draws, 1 / draws), size=resamples)
+    return counted.T / count
+
+
+def _confusion(asked: Asked, scores: Float64[np.ndarray, "clips classes"]) -> tuple[Confusion, ...]:
+    pairs = zip(asked.targets.argmax(axis=1), scores.argmax(axis=1), strict=True)
+    counts = Counter((int(truth), int(predicted)) for truth, predicted in pairs)
+    return tuple(
+        Confusion(
+            task=asked.task,
+            encoder=asked.encoder,
+            probe=asked.probe,
+            truth=asked.classes[truth],
+            predicted=asked.classes[predicted],
+            clips=clips,
+        )
+        for (truth, predicted), clips in sorted(counts.items())
+    )
+
+
+def _outcome(
+    asked: Asked,
+    value: float,
+    resampled: Float64[np.ndarray, " resamples"],
+    answers: Sequence[Answer],
+    status: str,
+    confusion: tuple[Confusion, ...] = (),
+) -> Outcome:
+    low, high = percentile_interval(resampled)
+    train = _mean_clips([answer.train_clips for answer in answers], asked.train)
+    validation = _mean_clips([answer.validation_clips for answer in answers], asked.validation)
+    score = Score(
+        task=asked.task,
+        encoder=asked.encoder,
+        metric=asked.metric.name,
+        value=value,
+        low=low,
+        high=high,
+        chance=asked.metric.chance(asked.targets) if asked.targets.any() else NAN,
+        train=train,
+        test=len(asked.targets),
+        classes=len(asked.classes),
+        seed=asked.seed,
+        status=status,
+        probe=asked.probe,
+        shots=asked.shots,
+        clips=asked.clips,
+    )
+    fit = Fit(
+        task=asked.task,
+        encoder=asked.encoder,
+        chosen=_chosen(answers),
+        validation=float(np.mean([a.validation for a in answers])) if answers else NAN,
+        train_clips=train,
+        validation_clips=validation,
+        test_clips=len(asked.targets),
+        left_out=asked.left_out,
+        probe=asked.probe,
+        shots=asked.shots,
+    )
+    return Outcome(score, fit, resampled, confusion)
+
+
+def _mean_clips(counts: Sequence[int], otherwise: int) -> int:
+    return round(sum(counts) / len(counts)) if counts else otherwise
+
+
+def _chosen(answers: Sequence[Answer]) -> str:
+    """Return what was chosen, most frequent first: "C = 0.1", or "C = 0.1 (4 of 5), ..."."""
+    counts = Counter(answer.chosen for answer in answers)
+    if len(counts) < 2:
+        return "".join(counts)
+    total = len(answers)
+    return ", ".join(f"{chosen} ({count} of {total})" for chosen, count in counts.most_common())
+
 
 SCORES_NOT_FINITE = "scores not finite"
 

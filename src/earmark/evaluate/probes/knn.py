@@ -1,9 +1,9 @@
-"""Weighted nearest neighbours: what features know without any fitting.
+"""Weighted k-nearest-neighbor probe: what features separate without any fitting.
 
 As in DINO (Caron et al. 2021, arXiv 2104.14294, appendix F.1; after Wu et al. 2018, arXiv
 1805.01978): the k train clips with the highest cosine vote, each with weight exp(cosine / 0.07).
-Features are standardised by train's mean and deviation first, else a cosine sees little but the
-mean that all clips share. k is the one with the best metric on validation, of equals the smallest.
+Features are standardized by train's mean and deviation first; otherwise the mean that all clips
+share dominates the cosine. k is the one with the best metric on validation, of equals the smallest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ from jaxtyping import Bool, Float32, Float64
 
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.metrics import metric_named
-from earmark.evaluate.probes.base import Answer, Probe, Question, pooled_features
-from earmark.evaluate.probes.scaling import Scaling, scaling_of
+from earmark.evaluate.probes.base import (
+    Answer,
+    Probe,
+    Question,
+    Scaling,
+    pooled_features,
+    scaling_of,
+)
 
 NEIGHBOURS = (1, 5, 10, 20, 50)
 TEMPERATURE = 0.07

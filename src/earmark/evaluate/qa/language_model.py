@@ -1,4 +1,4 @@
-"""A frozen causal language model of `transformers`, and what stands around the audio."""
+"""A frozen causal language model of `transformers`, and the prompt around the audio."""
 
 from __future__ import annotations
 

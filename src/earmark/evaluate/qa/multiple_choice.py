@@ -1,8 +1,13 @@
-"""Scores of answers: one over all questions, and one a field.
+"""Multiple choice without training, and the scores of all multiple-choice tasks.
 
-The task of the first is the name in the settings, that of a field "<name>: <field>"; the metric is
-always accuracy. Chance is what needs no audio: one over the options, or, where that is more, the
-accuracy of answering each question by the option most frequent in train.
+For encoders trained on texts, each option becomes a statement ("the sound of a flute"), and the
+option nearest to the audio is the answer, as in zero-shot classification with CLIP (Radford et al.
+2021, arXiv 2103.00020, section 3.1).
+
+There is one score over all questions and one a field. The task of the first is the name in the
+settings, that of a field "<name>: <field>"; the metric is always accuracy. Chance is what needs no
+audio: one over the options, or, where that is more, the accuracy of answering each question by the
+option most frequent in train.
 """
 
 from __future__ import annotations
@@ -14,11 +19,13 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval
-from earmark.evaluate.base import NAN, OK, Fit, Outcome
-from earmark.evaluate.qa.questions import Field, Question
-from earmark.records import Score, recording_of
+from earmark.evaluate.base import NAN, OK, Aligned, Fit, FrozenEncoder, Outcome, Task
+from earmark.evaluate.config import QuestionsConfig
+from earmark.evaluate.qa.questions import Field, Question, questions_of, statement_of
+from earmark.records import Example, Score, recording_of
 
 METRIC = "accuracy"
+
 NOTHING_TO_ASK = "no label field to ask of"
 
 
@@ -138,3 +145,61 @@ def chance(questions: Sequence[Question], fields: Sequence[Field]) -> float:
 
 def _problem_of_all(fields: Sequence[Field]) -> str:
     return fields[0].problem if fields else NOTHING_TO_ASK
+
+
+class ChoiceTask(Task):
+    """Multiple choice in the space that an encoder shares with texts (probe "choice").
+
+    Args:
+        config: what is asked.
+        fields: as `fields_of` found them; those with a problem become scores with a status.
+        bootstrap: resamples of the test recordings.
+    """
+
+    def __init__(self, config: QuestionsConfig, fields: Sequence[Field], bootstrap: int) -> None:
+        self.name = config.name
+        self.config = config
+        self.fields = tuple(fields)
+        self.scorer = Scorer(config.name, "choice", self.fields, bootstrap)
+
+    def examples(self) -> Sequence[Example]:
+        """Return the test clips: nothing is fitted."""
+        asked = [e for f in self.fields if not f.problem for e in f.clips["test"]]
+        return tuple({example.id: example for example in asked}.values())
+
+    def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
+        """Answer the test questions; `seed` is that of the options and of the bootstrap."""
+        return self.scorer.outcomes(encoder.name, self._answer(encoder, seed), seed)
+
+    def _answer(self, encoder: FrozenEncoder, seed: int) -> Answered:
+        able = [field for field in self.fields if not field.problem]
+        questions = [q for field in able for q in questions_of(field, "test", self.config, seed)]
+        if not questions:
+            return Answered()
+        if encoder.aligned is None:
+            return Answered(status="has learnt no texts")
+        chosen = self._nearest(encoder.aligned, questions)
+        if chosen is None:
+            return Answered(status="features not finite")
+        right = [option == q.answer for option, q in zip(chosen, questions, strict=True)]
+        return Answered(questions=tuple(questions), right=tuple(right))
+
+    def _nearest(self, aligned: Aligned, questions: Sequence[Question]) -> list[str] | None:
+        """Return the nearest option of each question, None where vectors are not finite."""
+        clips = list({q.example.id: q.example for q in questions}.values())
+        said = {
+            (q.field, o): statement_of(q.field, o, self.config)
+            for q in questions
+            for o in q.options
+        }
+        texts = list(dict.fromkeys(said.values()))
+        audio, words = aligned.audio(clips), aligned.texts(texts)
+        if not (np.isfinite(audio).all() and np.isfinite(words).all()):
+            return None
+        clip_at = {clip.id: place for place, clip in enumerate(clips)}
+        text_at = {text: place for place, text in enumerate(texts)}
+        chosen: list[str] = []
+        for q in questions:
+            rows = [text_at[said[q.field, option]] for option in q.options]
+            chosen.append(q.options[int((words[rows] @ audio[clip_at[q.example.id]]).argmax())])
+        return chosen

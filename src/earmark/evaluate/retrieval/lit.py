@@ -1,10 +1,10 @@
 """A text side for a frozen encoder: locked-audio tuning.
 
-After LiT (Zhai et al. 2022, arXiv 2111.07991): what was pre-trained is locked, and a text tower is
+After LiT (Zhai et al. 2022, arXiv 2111.07991): the pre-trained side is locked, and a text tower is
 trained to read out of it. Here the text tower learns from some thousand captions on a CPU, from
 nothing: it is a deep averaging network (Iyyer et al. 2015, "Deep Unordered Composition Rivals
 Syntactic Methods for Text Classification") over words and pairs of words. The audio side is a
-linear map of standardised mean-pooled features, so that what is measured are the features.
+linear map of standardized mean-pooled features, so that the score measures the features.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.evaluate.language.schedule import is_check, rate
-from earmark.evaluate.language.seeding import seeded
-from earmark.evaluate.language.texts import Told
-from earmark.evaluate.language.words import Terms, gather_terms
-from earmark.evaluate.small_training import Best
+from earmark.evaluate.small_training import Best, is_check, rate, seeded
+from earmark.evaluate.text_tasks import Told
+from earmark.evaluate.words import Terms, gather_terms
 from earmark.pretrain.objectives.contrastive_losses import InfoNce, Pairs
 from earmark.pretrain.seeds import derived_seed, generator
 

@@ -1,10 +1,10 @@
-"""Which text belongs to which clip: retrieval in both directions.
+"""Retrieval tasks between clips and texts, in both directions.
 
 The pool are the clips of test that have texts, and their different texts. Audio to text: each clip
 is a query, and any of its own texts is right. Text to audio: each caption of each clip is a query,
 and every clip that has the same text is right.
 
-Intervals are bootstrapped over recordings: queries are weighed by how often their clip's recording
+Intervals are bootstrapped over recordings: queries are weighted by how often their clip's recording
 was drawn. The candidates stay the whole pool, for with fewer of them every rank would be better: an
 interval is about other queries against these candidates.
 """
@@ -20,11 +20,9 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, RetrievalConfig
-from earmark.evaluate.language.chance import chances
-from earmark.evaluate.language.texts import sides_of
-from earmark.evaluate.probes.scaling import scaling_of
-from earmark.evaluate.retrieval.metrics import Ranked, rank, rank_metrics
-from earmark.evaluate.text_tasks import Measured, Resampling, Teller, resampling
+from earmark.evaluate.probes.base import scaling_of
+from earmark.evaluate.retrieval.metrics import Ranked, chances, rank, rank_metrics
+from earmark.evaluate.text_tasks import Measured, Resampling, Teller, resampling, sides_of
 from earmark.pretrain.device import pick_device
 from earmark.records import Example
 

@@ -1,19 +1,94 @@
-"""What an objective was built from, on the disk: materials.json, and its word pieces.
+"""A checkpoint's folder, read without torch: where it is, its settings, its target specs, its
+size.
 
-  materials.json         the classes, what the special word pieces are called, how long texts are
-  tokenizers/0/          the word pieces of the objective's part 0, where it reads or writes text
+  config.json            `CheckpointConfig`
+  materials.json         the classes, the names of special tokens, statistics of the texts
+  tokenizers/0/          the tokenizer of the objective's part 0, where it reads or writes text
 
-The latter is a folder that `transformers.AutoTokenizer.from_pretrained` reads.
+`transformers.AutoTokenizer.from_pretrained` reads the tokenizer folders.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 
 from earmark.config import ConfigError
-from earmark.pretrain.supervision import Materials, Words
+from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.objectives.config import ObjectiveConfig
+from earmark.pretrain.objectives.targets import Materials
+from earmark.pretrain.text.config import Words
+from earmark.workspace import Workspace
+
+CONFIG = "config.json"
+
+STAGE_FOLDERS = ("checkpoint", "best")
+"""Where a pretrain stage keeps its models: as training ended, and the best on validation."""
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the folder with config.json that `path` means.
+
+    That is `path` itself, the checkpoint of a pretrain stage (its best, before it has finished),
+    or that of a workspace's latest run.
+
+    Raises:
+        ConfigError: there is none; the message says where it was looked for.
+    """
+    if not path.is_dir():
+        raise ConfigError(f"{path} is not a folder; give a checkpoint, a stage or a workspace.")
+    for folder in (path, *(path / name for name in STAGE_FOLDERS)):
+        if (folder / CONFIG).exists():
+            return folder
+    if not (path / "run.json").exists():
+        raise ConfigError(
+            f"{path} holds neither config.json (a checkpoint), nor checkpoint/ or best/ (a "
+            "pretrain stage), nor run.json (a workspace)."
+        )
+    _, stages = Workspace(path).latest_run()
+    if "pretrain" not in stages:
+        ran = ", ".join(stages) or "nothing"
+        raise ConfigError(f"The latest run of {path} has no pretrain stage (it ran: {ran}).")
+    folder = stages["pretrain"].file("checkpoint")
+    if not (folder / CONFIG).exists():
+        raise ConfigError(
+            f"The pre-training of {path} has not finished: there is no {folder}. Run it again; it "
+            "goes on from its last state."
+        )
+    return folder
+
+
+def model_type_of(folder: Path) -> str:
+    """Return the model_type that a published model's config.json names, "" for ours.
+
+    Raises:
+        ConfigError: config.json cannot be read, or is neither.
+    """
+    path = folder / CONFIG
+    try:
+        plain: Any = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {error}") from None
+    if isinstance(plain, dict):
+        if "format" in plain:
+            return ""
+        if model_type := plain.get("model_type"):
+            return str(model_type)
+    raise ConfigError(
+        f"{path} names neither a format (a checkpoint of earmark) nor a model_type (a published "
+        "Zipformer, or an audio model of transformers)."
+    )
+
+
+def count_parameters(path: Path) -> int:
+    """Return how many numbers a safetensors file holds, from its header alone."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
 
 
 def write_materials(materials: Materials, folder: Path) -> None:
@@ -69,3 +144,47 @@ def _write_words(words: Words, folder: Path) -> None:
     }
     written = msgspec.json.format(msgspec.json.encode(settings), indent=1)
     (folder / "tokenizer_config.json").write_bytes(written + b"\n")
+
+
+FORMAT = 2
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What config.json says: how to build the modules, and what they were trained for.
+
+    `step` counts the optimiser steps taken, `vocabulary` is a fingerprint, `earmark` the version
+    that wrote the folder, `format` the version of this layout.
+    """
+
+    format: int
+    earmark: str
+    step: int
+    sample_rate: int
+    vocabulary: str
+    encoder: EncoderConfig
+    objective: ObjectiveConfig
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read config.json.
+
+    Raises:
+        ConfigError: there is none, or this version of earmark cannot read it.
+    """
+    path = folder / "config.json"
+    try:
+        plain = msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{folder} is not a checkpoint: {path}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is damaged: {error}") from None
+    written = plain.get("format") if isinstance(plain, dict) else None
+    if written != FORMAT:
+        raise ConfigError(
+            f"{path} has format {written!r}; this version of earmark reads {FORMAT}. "
+            "Load it with the version of earmark that wrote it."
+        )
+    try:
+        return msgspec.convert(plain, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path} does not describe a checkpoint: {error}") from None

@@ -1,7 +1,8 @@
 """The model card: README.md beside a checkpoint, in the form that the Hugging Face hub shows.
 
-What the folder itself says (settings, classes, word pieces, weights) is read from it; what only the
-run knows comes as `Data` and `Training`. Probes come later, between two marks (`set_probes`).
+Settings, classes, tokenizers and weights are read from the checkpoint's folder; what only the run
+knows comes as `TrainingData` and `TrainingSummary`. Evaluation adds probe scores later, between two
+marks (`set_probes`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ import msgspec
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import to_plain
-from earmark.pretrain.checkpoint.folder import read_materials
-from earmark.pretrain.checkpoints.checkpoint import Settings, read_settings
+from earmark.io import write_text
+from earmark.pretrain.checkpoint.folder import (
+    Settings,
+    count_parameters,
+    read_materials,
+    read_settings,
+)
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
@@ -25,12 +31,14 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.supervision import Materials, PartMaterials, parts_of
+from earmark.pretrain.objectives.targets import Materials, PartMaterials, parts_of
 from earmark.records import SPLITS, Example
-from earmark.workspace import write_text
+from earmark.tables import TOTALS
 
 CARD = "README.md"
+
 PROBES_BEGIN, PROBES_END = "<!-- probes: begin -->", "<!-- probes: end -->"
+
 NO_PROBES = "Not measured yet: `earmark evaluate` fills this in."
 
 
@@ -151,7 +159,7 @@ def render_card(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(_FILTERS)
-    source = (resources.files("earmark.pretrain.checkpoints") / "card.md.j2").read_text("utf-8")
+    source = (resources.files("earmark.pretrain.checkpoint") / "card.md.j2").read_text("utf-8")
     pairs = zip(parts_of(settings.objective), materials.parts, strict=True)
     parts = [_part(config, material) for config, material in pairs]
     return environment.from_string(source).render(
@@ -256,3 +264,49 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 _FILTERS = {"count": _count, "hours": _hours, "score": _score, "listed": _listed}
+
+CHOSEN = {"checkpoint": "last step", "best": "best on the validation split"}
+
+
+def write_cards(
+    folder: Path, data: Data, config: PretrainConfig, counts: Mapping[str, int], *, seed: int
+) -> None:
+    """Write the card of each checkpoint in a run's folder.
+
+    Args:
+        folder: of a finished run.
+        data: what was trained on.
+        config: how.
+        counts: as `pretrain` returned them.
+        seed: of the run.
+    """
+    log = [msgspec.json.decode(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
+    for name, chosen in CHOSEN.items():
+        checkpoint = folder / name
+        if not checkpoint.exists():
+            continue
+        step = read_settings(checkpoint).step
+        last = [row for row in log if row["split"] == "train" and row["step"] <= step][-1:]
+        measured = [row for row in log if row["split"] == "validation" and row["step"] == step]
+        training = Training(
+            config=config,
+            seed=seed,
+            parameters=count_parameters(checkpoint / "model.safetensors"),
+            objective_parameters=count_parameters(checkpoint / "objective.safetensors"),
+            left_out={why: n for why, n in counts.items() if why not in TOTALS},
+            **_told(last, "audio_s", "processes"),
+            **_told(measured, "selects"),
+            validation=_scores(measured),
+        )
+        write_card(checkpoint, data, training, chosen=chosen)
+
+
+def _told(rows: list[dict[str, Any]], *names: str) -> dict[str, Any]:
+    """Return what the last of the rows says of `names`."""
+    return {name: rows[-1][name] for name in names if rows and name in rows[-1]}
+
+
+def _scores(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the scores of the last of the rows."""
+    row = rows[-1] if rows else {}
+    return {name: value for name, value in row.items() if isinstance(value, float)}

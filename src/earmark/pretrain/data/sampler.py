@@ -1,10 +1,10 @@
 """(seed, index) to the clips of a batch, without state.
 
-Clips are sorted into buckets of like length, once. In each epoch every bucket is shuffled, cut into
-batches of nearly equal size, and the batches of all buckets are shuffled. An epoch always has the
-same number of batches, so the batch of any index follows from the seed and the index by arithmetic:
-a resumed run goes on in the middle of an epoch without replaying it, no clip comes twice, and
-processes that take different indices have different clips.
+Clips are sorted into buckets of similar length, once. In each epoch every bucket is shuffled, cut
+into batches of nearly equal size, and the batches of all buckets are shuffled. An epoch always has
+the same number of batches, so the batch of any index follows from the seed and the index by
+arithmetic: a resumed run continues in the middle of an epoch without replaying it, no clip comes
+twice, and processes that take different indices have different clips.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from earmark.pretrain.augment import spec_augment
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.loading.waves import Sound, as_wave, duration_s, group_by_length, pad
+from earmark.pretrain.data.loader import Sound, as_wave, duration_s, group_by_length, pad
 
 EMBED_BATCH_S = 60.0
 """Seconds of audio that `embed` encodes at a time, padding included."""

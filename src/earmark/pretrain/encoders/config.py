@@ -1,14 +1,66 @@
-"""The settings of encoders, free of torch."""
+"""The settings of encoders, free of torch.
+
+They include the check that a sample rate has room for the mel filters.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
 from earmark.config import Config, ConfigError, NonNegativeInt, Package, PositiveInt, Share
-from earmark.pretrain.encoders.mel import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, check_mel_bins
+
+LOWEST_HZ = 20.0
+
+BELOW_NYQUIST_HZ = 400.0
+
+LOWEST_RATE_HZ = 1000
+"""Some band is left between 20 Hz and 400 Hz below Nyquist."""
+
+HIGHEST_RATE_HZ = 768_000
+"""No recorder is faster."""
+
+
+def check_mel_bins(sample_rate: int, mel_bins: int) -> None:
+    """Refuse a log-mel that `earmark.pretrain.encoders.log_mel.LogMel` cannot compute.
+
+    Raises:
+        ConfigError: so many bins that a filter would lie between two bands of the spectrum; the
+            message has the most that fit.
+    """
+    if fits(sample_rate, mel_bins):
+        return
+    tried = range(min(mel_bins, sample_rate), 0, -1)
+    most = next(bins for bins in tried if bins == 1 or fits(sample_rate, bins))
+    raise ConfigError(
+        f"mel_bins = {mel_bins} are too many at sample_rate = {sample_rate}: some filter would "
+        f"hold nothing of the spectrum. Give at most {most}; 80 suit 16000 Hz."
+    )
+
+
+def fits(sample_rate: int, mel_bins: int) -> bool:
+    """Tell whether each triangle holds a band of the spectrum of 25 ms."""
+    fft_size = 2 ** math.ceil(math.log2(round(0.025 * sample_rate)))
+    band_hz = sample_rate / fft_size
+    low, high = mel_of(LOWEST_HZ), mel_of(sample_rate / 2 - BELOW_NYQUIST_HZ)
+    step = (high - low) / (mel_bins + 1)
+    for place in range(mel_bins):
+        left, right = (_hz(low + step * (place + side)) for side in (0, 2))
+        if (math.floor(left / band_hz) + 1) * band_hz >= right:
+            return False
+    return True
+
+
+def mel_of(hz: float) -> float:
+    """Return a frequency on Kaldi's mel scale."""
+    return 1127.0 * math.log1p(hz / 700.0)
+
+
+def _hz(mel: float) -> float:
+    return 700.0 * math.expm1(mel / 1127.0)
 
 
 class TransformerShape(NamedTuple):
@@ -29,8 +81,10 @@ PATCH = 16
 """Log-mel frames and bins that a patch spans."""
 
 SampleRate = Annotated[int, Meta(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)]
+
 Stacks = Annotated[tuple[PositiveInt, ...], Meta(min_length=1)]
 """A number for each stack of a Zipformer."""
+
 WideStacks = Annotated[tuple[Annotated[int, Meta(ge=2)], ...], Meta(min_length=1)]
 
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
-from earmark.pretrain.encoders.mel import BELOW_NYQUIST_HZ, LOWEST_HZ, mel_of
+from earmark.pretrain.encoders.config import BELOW_NYQUIST_HZ, LOWEST_HZ, mel_of
 
 FRAME_RATE = 100.0
 """Log-mel frames a second."""

@@ -1,4 +1,4 @@
-"""Pooled log-mel statistics behind an encoder's face: what a trained encoder has to beat."""
+"""Pooled log-mel statistics as an encoder: the baseline that a trained encoder has to beat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of files, by a checkpoint that has learnt to write them."""
+"""Texts of audio files, by a checkpoint that was trained to write them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from earmark.pretrain.data.loader import Sound
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.inference.load import load_trained
-from earmark.pretrain.loading.waves import Sound
+from earmark.pretrain.inference.load import cannot, load_trained
+from earmark.pretrain.inference.tagger import part_of
 from earmark.pretrain.objectives.captioning import CaptioningObjective
 from earmark.pretrain.objectives.config import CaptioningConfig
-from earmark.pretrain.use.ability import cannot
-from earmark.pretrain.use.scoring import part_of
 
 
 @final

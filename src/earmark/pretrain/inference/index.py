@@ -1,11 +1,11 @@
-"""The index file of a search: one vector for each window of each file.
+"""The index file of a search: one vector for each window of each file. Free of torch.
 
-One safetensors file, written whole or not at all:
+One safetensors file, written whole or not at all, as it grows and only where it has changed:
 
   vectors [windows, space]   unit vectors, float32 or float16
   owners [windows]           places in the table's files, ascending
   starts_s [windows]         where windows begin in their files, seconds
-  table [bytes]              JSON of `Table`: the files, and those that were lost, with a reason
+  table [bytes]              JSON of `IndexTable`: the files, and those left out, with a reason
 
 Paths are relative to the indexed folder, and that to the index file: both can move together.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,3 +160,51 @@ def load_index(path: Path) -> Index:
         owners=arrays["owners"],
         starts_s=arrays["starts_s"],
     )
+
+
+SAVE_EVERY_S = 120.0
+"""Seconds after which what was listened to is saved: as much as a killed search loses."""
+
+
+class Keeper:
+    """Writes an index when it has changed, and at intervals.
+
+    Args:
+        path: the index file; None keeps nothing.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._saved: Index | None = None
+        self._saved_at_s = clock()
+
+    def has(self, index: Index) -> None:
+        """Say that this is what the file holds."""
+        self._saved = index
+
+    def check(self) -> None:
+        """Raise what `save` would raise."""
+        if self._path is not None:
+            check_writable(self._path)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save is long ago."""
+        return self._path is not None and self._clock() - self._saved_at_s >= SAVE_EVERY_S
+
+    def save(self, index: Index) -> None:
+        """Write an index, unless the file holds it already."""
+        if self._path is not None and not _same(index, self._saved):
+            save_index(index, self._path)
+            self._saved = index
+        self._saved_at_s = self._clock()
+
+
+def _same(index: Index, other: Index | None) -> bool:
+    """Return whether two indexes are of the same files; their vectors follow from those."""
+    if other is None or index.vectors.dtype != other.vectors.dtype:
+        return False
+    mine = (index.checkpoint, index.folder, index.files, index.lost)
+    return mine == (other.checkpoint, other.folder, other.files, other.lost)

@@ -1,4 +1,4 @@
-"""Sounds into an index: only what is new or has changed is listened to."""
+"""Build or update the index of some audio files: only new and changed files are encoded."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from earmark import audio
 from earmark.config import ConfigError
 from earmark.corpora.folder import FolderConfig
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.inference.index import Entry, Index, Lost, Stamp, load_index
-from earmark.pretrain.use.decoding import load_wave
-from earmark.pretrain.use.keeping import Keeper
+from earmark.pretrain.inference.embed import load_wave
+from earmark.pretrain.inference.index import Entry, Index, Keeper, Lost, Stamp, load_index
 from earmark.progress import track
 from earmark.records import Rejected, Span
 

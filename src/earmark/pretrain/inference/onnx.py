@@ -1,4 +1,4 @@
-"""An encoder as an ONNX graph, checked against itself."""
+"""Export an encoder as an ONNX graph, and compare the graph with the encoder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoints.checkpoint import read_settings
+from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
 from earmark.pretrain.inference.load import load_encoder
-from earmark.pretrain.use.finding import find_checkpoint, model_type_of
 
 OPSET = 20
 INPUTS = ("features", "lengths")

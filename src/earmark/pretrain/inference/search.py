@@ -1,4 +1,4 @@
-"""Files by what they sound like, in words: "a dog barking"."""
+"""Search audio files by a text, such as "a dog barking"."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from earmark.pretrain.inference.index_builder import (
     build_index,
     fingerprint_of,
 )
-from earmark.pretrain.inference.load import load_trained
+from earmark.pretrain.inference.load import cannot, load_trained
+from earmark.pretrain.inference.tagger import part_of
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.use.ability import cannot
-from earmark.pretrain.use.scoring import part_of
 
 
 def index_name(fingerprint: str) -> str:

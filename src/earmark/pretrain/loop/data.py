@@ -1,17 +1,33 @@
-"""Which examples train, which validate, and which are not touched."""
+"""What a run trains on: the examples of each split, the audio budget, the plan, the micro-batches.
+
+Micro-batches are numbered over all processes and epochs. A step of `world.size` processes takes the
+next `accumulate * world.size` of them, dealt out in turn. So a step of two processes is made of the
+same micro-batches as one of a single process that accumulates two, and one number says how far a
+run is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import torch
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.config import ConfigError, nearest
-from earmark.pretrain.config import Requirement
+from earmark.config import ConfigError, fingerprint, nearest
+from earmark.pretrain.config import PretrainConfig, Requirement, shaping
+from earmark.pretrain.data.loader import Batch, load_batch, prefetch
+from earmark.pretrain.data.sampler import Order
+from earmark.pretrain.encoders.base import Encoder
+from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.loop.distributed import World
+from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.supervision import lacks, misses
+from earmark.pretrain.objectives.targets import lacks, misses
 from earmark.records import SPLITS, Example
 
 
@@ -134,4 +150,117 @@ def _check_tags(example: Example, vocabulary: Vocabulary) -> None:
             f"clip {example.id} has the tags {example.tags}, but its ids {example.tag_ids} mean "
             f"{meant} in vocabulary {vocabulary.fingerprint}. Assemble the manifest again with the "
             "vocabulary that is trained on."
+        )
+
+
+def order_of(train: Sequence[Example], config: PretrainConfig, *, seed: int) -> Order:
+    """Return the order in which clips are learnt from. Raises as `Order`."""
+    return Order(_heard_s(train, config), config.batch_s, seed=seed)
+
+
+def within_budget(
+    config: PretrainConfig, train: Sequence[Example], *, processes: int, seed: int
+) -> PretrainConfig:
+    """Return settings with as many steps as `audio_s` is, at least one; as they are without it.
+
+    A micro-batch counts with the mean over an epoch, so the audio heard may miss the budget by a
+    part of a step, and within the first epoch by its unevenness. Raises as `Order`.
+    """
+    if not config.audio_s:
+        return config
+    batches = order_of(train, config, seed=seed).batches_an_epoch
+    step_s = sum(_heard_s(train, config)) / batches * config.accumulate * processes
+    return msgspec.structs.replace(config, steps=max(1, round(config.audio_s / step_s)))
+
+
+def _heard_s(train: Sequence[Example], config: PretrainConfig) -> list[float]:
+    return [min(clip.duration_s, config.max_clip_s) for clip in train]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a run is made of: the same in every process, and after a kill.
+
+    `encoder` is as the recipe has it: what else a model hub says of it is in the state of the run.
+    """
+
+    splits: Splits
+    vocabulary: Vocabulary
+    encoder: EncoderConfig
+    objective: ObjectiveConfig
+    config: PretrainConfig
+    seed: int
+
+    def fingerprint(self) -> str:
+        """Return what tells this run from those with other weights."""
+        clips = [_digest(split) for split in (self.splits.train, self.splits.validation)]
+        return fingerprint(
+            self.encoder,
+            self.objective,
+            shaping(self.config),
+            self.vocabulary.fingerprint,
+            clips,
+            self.seed,
+        )
+
+
+def _digest(examples: Iterable[Example]) -> str:
+    """Return a hash of examples in their order; files may have moved."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(msgspec.json.encode(msgspec.structs.replace(example, path="")))
+    return digest.hexdigest()
+
+
+class MicroBatches:
+    """The train split, as one process hears it.
+
+    Args:
+        plan: the clips, their order and their lengths.
+        world: which process this is.
+        encoder: what it listens to.
+        objective: makes the targets, in the threads that load.
+        device: where batches will go.
+
+    Attributes:
+        a_step: micro-batches of one optimiser step, over all processes.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        world: World,
+        encoder: Encoder,
+        objective: Objective[Any],
+        device: torch.device,
+    ) -> None:
+        self._plan, self._world = plan, world
+        self._sample_rate, self._targets = encoder.sample_rate, objective.targets
+        self._pin_memory = device.type == "cuda"
+        self.a_step = plan.config.accumulate * world.size
+        self._order = order_of(plan.splits.train, plan.config, seed=plan.seed)
+
+    def epoch(self, consumed: int) -> float:
+        """Return how many epochs are done once so many micro-batches are consumed."""
+        return self._order.epoch(consumed)
+
+    def index(self, consumed: int, place: int) -> int:
+        """Return the index of this process's micro-batch 0, 1, ... behind what was consumed."""
+        return consumed + place * self._world.size + self._world.rank
+
+    def behind(self, consumed: int, steps: int) -> Generator[tuple[Batch, float]]:
+        """Yield this process's micro-batches of so many steps, and the seconds waited for each."""
+        places = range(steps * self._plan.config.accumulate)
+        indices = (self.index(consumed, place) for place in places)
+        return prefetch(self._load, indices, self._plan.config.workers)
+
+    def _load(self, index: int) -> Batch:
+        train = self._plan.splits.train
+        return load_batch(
+            [train[place] for place in self._order(index)],
+            self._sample_rate,
+            self._plan.config.max_clip_s,
+            self._targets,
+            seed=self._plan.seed,
+            step=index,
+            pin_memory=self._pin_memory,
         )

@@ -1,4 +1,4 @@
-"""Which process of a run this is, as torchrun says; free of torch.
+"""The rank of this process, as torchrun sets it. Free of torch.
 
     torchrun --nproc-per-node 8 -m earmark pretrain ...
 

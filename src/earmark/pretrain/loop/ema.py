@@ -1,4 +1,6 @@
-"""The running average of the weights, which scores better than the last ones and costs little."""
+"""The exponential moving average of the weights: it scores better than the last ones and costs
+little.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of one run: how they find each other, and what they tell each other."""
+"""The processes of one run: how they join, and what they exchange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that wait for the end of a step."""
+"""Ctrl-C and SIGTERM, deferred to the end of a step. Free of torch."""
 
 from __future__ import annotations
 

@@ -1,26 +1,43 @@
-"""The states that a killed run goes on from: state-00000200, the weights and what surrounds them.
+"""The state of a run: what it starts from, what it trains, and what a killed run resumes from.
+
+A state is a folder such as state-00000200:
 
 model.safetensors, objective.safetensors, config.json, ...   a checkpoint of the last weights
-optimiser.safetensors                                        the optimiser's moments
-average.safetensors                                          the running average, where there is one
-training.json                                                `Reached`
+optimiser.safetensors                                        the optimizer's moments
+average.safetensors                                          the EMA weights, where there are any
+training.json                                                `TrainState`
 """
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import torch
 
+from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, write_checkpoint
-from earmark.pretrain.checkpoints.folders import appearing
-from earmark.pretrain.checkpoints.tensors import fill, read_tensors, write_tensors
+from earmark.io import write_text
+from earmark.pretrain.build import build_encoder, build_objective, resolved
+from earmark.pretrain.checkpoint.checkpoint import (
+    Checkpoint,
+    appearing,
+    fill,
+    read_tensors,
+    write_checkpoint,
+    write_tensors,
+)
+from earmark.pretrain.checkpoint.folder import read_materials, read_settings
+from earmark.pretrain.encoders.config import EncoderConfig
+from earmark.pretrain.loop.data import Plan
 from earmark.pretrain.loop.ema import Average
-from earmark.pretrain.optimisers.base import Optimiser
-from earmark.workspace import write_text
+from earmark.pretrain.loop.process_group import Peers
+from earmark.pretrain.objectives.targets import Materials, gather
+from earmark.pretrain.optim.optimizers import Optimiser, build_optimiser
 
 RUN = "run.txt"
 """In the folder of a finished run: the fingerprint of all that shaped it."""
@@ -141,3 +158,144 @@ def drop_states(folder: Path) -> None:
 def _states(folder: Path) -> list[Path]:
     """Return whole states, oldest first."""
     return sorted(path for path in folder.glob("state-*") if not path.suffix)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The same in every process.
+
+    Args:
+        reached: how far the run is, with the numbers of this start's processes.
+        encoder: settings that an encoder can be built from without a model hub.
+        materials: what the objective is built from.
+        state: where weights and all that surrounds them are read from, None for fresh ones.
+    """
+
+    reached: Reached
+    encoder: EncoderConfig
+    materials: Materials
+    state: Path | None
+
+
+def find_start(plan: Plan, folder: Path, peers: Peers) -> Start:
+    """Return what a run starts from.
+
+    Classes and word pieces are gathered from the corpus, and models asked for by name, by the first
+    process of a fresh run alone; a run that goes on reads them from its state.
+
+    Raises:
+        ConfigError: the state belongs to another run, or is damaged.
+        RuntimeError: the processes read different states.
+    """
+    state = latest_state(folder)
+    run = plan.fingerprint()
+    reached = Reached(run=run) if state is None else read_reached(state, run)
+    _check_same(peers.gather(reached), folder)
+    now = msgspec.structs.replace(
+        reached, processes=peers.world.size, accumulate=plan.config.accumulate
+    )
+    if state is None:
+        return Start(now, *peers.from_first(lambda: _gathered(plan)), None)
+    if peers.world.is_first and now != reached:
+        _tell_of_change(reached, now)
+    written = Vocabulary.load(state / "vocabulary.json").fingerprint
+    if written != plan.vocabulary.fingerprint:
+        raise ConfigError(
+            f"{state} has vocabulary {written}, the run {plan.vocabulary.fingerprint}: its files "
+            "are of different runs. Delete it to start afresh."
+        )
+    return Start(now, read_settings(state).encoder, read_materials(state), state)
+
+
+def _gathered(plan: Plan) -> tuple[EncoderConfig, Materials]:
+    return resolved(plan.encoder), gather(plan.splits.train, plan.vocabulary, plan.objective)
+
+
+def _check_same(everyone: list[Reached], folder: Path) -> None:
+    if len(set(everyone)) > 1:
+        steps = ", ".join(str(each.step) for each in everyone)
+        raise RuntimeError(
+            f"the processes read different states in {folder} (steps {steps}). They should be "
+            "started on one folder, on a disk that all of them share."
+        )
+
+
+def _tell_of_change(reached: Reached, now: Reached) -> None:
+    tell(
+        f"goes on after step {reached.step} with {now.processes} processes of "
+        f"{now.accumulate} batches a step each, instead of {reached.processes} of "
+        f"{reached.accumulate}; the next batches are those behind the "
+        f"{reached.consumed} that were consumed."
+    )
+
+
+class Model:
+    """What is trained, fresh or as the last state has it.
+
+    Args:
+        plan: of the run.
+        start: what it starts from.
+        device: where the weights lie.
+        averages: whether this process keeps the running average, where the run has one.
+
+    Attributes:
+        encoder: the weights of the last step; the same in every process.
+        objective: likewise.
+        optimiser: of both.
+        average: None where none is kept.
+    """
+
+    def __init__(self, plan: Plan, start: Start, device: torch.device, *, averages: bool) -> None:
+        self._plan, self._start = plan, start
+        fresh = start.state is None
+        self.encoder = build_encoder(start.encoder, seed=plan.seed, pretrained=fresh).to(device)
+        self.encoder.checkpoint_activations = plan.config.checkpoint_activations
+        self.objective = build_objective(
+            plan.objective,
+            start.materials,
+            dim=self.encoder.dim,
+            seed=plan.seed,
+            pretrained=fresh,
+        ).to(device)
+        self.optimiser = build_optimiser(self.encoder, self.objective, plan.config)
+        self.average = None
+        if averages and plan.config.ema_decay:
+            self.average = Average(self.encoder, self.objective, plan.config.ema_decay)
+        if start.state is not None:
+            restore(start.state, self.kept(start.reached.step))
+
+    @property
+    def leaves_parameters_out(self) -> bool:
+        """Whether some parameter may get no gradient from a batch."""
+        return self.encoder.leaves_parameters_out or self.objective.leaves_parameters_out
+
+    def latest(self, step: int) -> Checkpoint:
+        """Return the model with the weights of the last step, which is `step`."""
+        plan = self._plan
+        return Checkpoint(
+            self.encoder,
+            self.objective,
+            plan.vocabulary,
+            self._start.materials,
+            self._start.encoder,
+            plan.objective,
+            step,
+        )
+
+    def used(self, step: int) -> Checkpoint:
+        """Return the model as it is used: the running average, where there is one."""
+        latest = self.latest(step)
+        if self.average is None:
+            return latest
+        return dataclasses.replace(
+            latest, encoder=self.average.encoder, objective=self.average.objective
+        )
+
+    def kept(self, step: int) -> Kept:
+        """Return what the state of a step is of."""
+        return Kept(self.latest(step), self.optimiser, self.average)
+
+
+def tell(line: str) -> None:
+    """Print a line that people should see, whether they watch a bar or a log."""
+    print(f"pretrain: {line}", file=sys.stderr, flush=True)

@@ -1,16 +1,16 @@
-"""The one training loop. It never learns which encoder and which objective it has.
+"""The training loop. It does not depend on which encoder and which objective it trains.
 
   folder/checkpoint/         the finished model
   folder/best/               the model that scored best on the validation split
-  folder/log.jsonl           loss, rate and speed by step; scores of the validation split
-  folder/state-00000200/     where a killed run goes on
-  folder/run.txt             once it has finished, which run it is of
+  folder/log.jsonl           loss, learning rate and speed by step; scores of the validation split
+  folder/state-00000200/     where a killed run resumes
+  folder/run.txt             once it has finished, the fingerprint of the run
   folder/tensorboard/        the log once more, where pretrain.tensorboard asks for it
 
 Order, crops, masks and dropout are functions of (seed, index, clip id), where the index numbers
 micro-batches over all processes. On the CPU a run that was killed and resumed therefore ends with
 the same weights, bit for bit, as one that was not. A resumed run may have another number of
-processes, and goes on right behind what was consumed.
+processes, and continues right behind what was consumed.
 
 Under torchrun every process calls `pretrain` with the same arguments, on a disk that all of them
 share; the first one writes.
@@ -27,31 +27,25 @@ import msgspec
 import torch
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.checkpoints.checkpoint import save_checkpoint
-from earmark.pretrain.checkpoints.folders import recover
+from earmark.pretrain.checkpoint.checkpoint import recover, save_checkpoint
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.device import peak_memory_gib, pick_device
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.loop.budget import within_budget
-from earmark.pretrain.loop.clock import Clock
-from earmark.pretrain.loop.data import split_examples
+from earmark.pretrain.loop.data import MicroBatches, Plan, split_examples, within_budget
 from earmark.pretrain.loop.distributed import world_from_environment
-from earmark.pretrain.loop.joined import Taken, wish
-from earmark.pretrain.loop.journal import Journal, note, open_journal, train_row
-from earmark.pretrain.loop.micro_batches import MicroBatches
-from earmark.pretrain.loop.model import Model
-from earmark.pretrain.loop.plan import Plan
+from earmark.pretrain.loop.metrics_log import Clock, Journal, note, open_journal, train_row
 from earmark.pretrain.loop.process_group import Peers, process_group
 from earmark.pretrain.loop.signals import Preempted, deferred_interrupts
-from earmark.pretrain.loop.start import find_start
 from earmark.pretrain.loop.state import (
+    Model,
     Reached,
     check_finished,
     drop_states,
+    find_start,
     mark_finished,
     save_state,
 )
-from earmark.pretrain.loop.stepping import Stepper
+from earmark.pretrain.loop.step import Stepper, Taken, wish
 from earmark.pretrain.loop.validation import Validation, better
 from earmark.pretrain.objectives.config import ObjectiveConfig
 from earmark.records import Example

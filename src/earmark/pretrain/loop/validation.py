@@ -10,10 +10,9 @@ from typing import Any
 import torch
 
 from earmark.pretrain.config import PretrainConfig
-from earmark.pretrain.data.loader import Batch, load_batch, prefetch
+from earmark.pretrain.data.loader import Batch, group_by_length, load_batch, prefetch
 from earmark.pretrain.device import autocast
 from earmark.pretrain.encoders.base import Encoded, Encoder
-from earmark.pretrain.loading.waves import group_by_length
 from earmark.pretrain.objectives.base import Objective
 from earmark.records import Example
 

@@ -1,4 +1,4 @@
-"""The rows of all processes in one tensor, with gradients that find their way back."""
+"""Gather the rows of all processes into one tensor, with gradients that flow back."""
 
 from __future__ import annotations
 

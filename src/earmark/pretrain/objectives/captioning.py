@@ -22,11 +22,11 @@ from earmark.pretrain.objectives.decoder import (
     states_at_once,
     tally,
 )
+from earmark.pretrain.objectives.targets import texts
 from earmark.pretrain.seeds import derived_seed, generator
-from earmark.pretrain.supervision import Words, texts
+from earmark.pretrain.text.config import Words
 from earmark.pretrain.text.models import build_text_decoder
-from earmark.pretrain.text.tokenizer import Tokenizer
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
 
@@ -80,7 +80,7 @@ class CaptioningObjective(Objective[Captions]):
         if not found:
             raise ValueError(
                 f"Clip {example.id} ({example.path}) has no {self.config.text} text; leave out "
-                "what earmark.pretrain.supervision.lacks finds lacking."
+                "what earmark.pretrain.objectives.targets.lacks finds lacking."
             )
         return found[derived_seed(seed, "text") % len(found)]
 

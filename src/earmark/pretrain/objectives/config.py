@@ -15,6 +15,7 @@ from earmark.config import (
     PositiveInt,
     Share,
 )
+from earmark.pretrain.text.config import TextModelConfig
 
 TEXT = (Package("tokenizers", "text"), Package("transformers", "text"))
 """What objectives that read or write text need."""
@@ -42,28 +43,6 @@ class TagsConfig(Config, frozen=True, kw_only=True, tag="tags", tag_field="kind"
     gamma: NonNegativeFloat = 2.0
     gamma_present: NonNegativeFloat = 0.0
     margin: Share = 0.05
-
-
-class TextModelConfig(Config, frozen=True, kw_only=True):
-    """A text encoder (BERT) or decoder (BART) of `transformers`, and its words.
-
-    Args:
-        size: "base" as in the paper (BERT 12 x 768, BART's decoder 6 x 768), "small" (4 x 512),
-            "mini" (2 x 256) for a CPU. Not looked at where `pretrained` is given.
-        pretrained: a model hub's name or a folder, whose weights and words are taken instead; a
-            word embedding that fits another size of vocabulary is not.
-        revision: of the hub's repository.
-        bpe_size: words of the BPE vocabulary that is trained on the corpus's texts, at most.
-        max_tokens: longer texts are cut, and counted.
-        dropout: 0 to 1.
-    """
-
-    size: Literal["base", "small", "mini"] = "base"
-    pretrained: str = ""
-    revision: str | None = None
-    bpe_size: Annotated[int, Meta(ge=300)] = 50000
-    max_tokens: Annotated[int, Meta(ge=3)] = 256
-    dropout: Share = 0.1
 
 
 class TagsParallelConfig(Config, frozen=True, kw_only=True, tag="tags-parallel", tag_field="kind"):

@@ -18,11 +18,11 @@ from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.objectives.contrastive_losses import InfoNce, PairLoss, Pairs, SigLip
 from earmark.pretrain.objectives.metrics import recalls
+from earmark.pretrain.objectives.targets import texts
 from earmark.pretrain.seeds import derived_seed
-from earmark.pretrain.supervision import Words, texts
+from earmark.pretrain.text.config import Words
 from earmark.pretrain.text.models import build_text_encoder
-from earmark.pretrain.text.tokenizer import Tokenizer
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
 DEPTHS = (1, 5, 10)
@@ -87,7 +87,7 @@ class ContrastiveObjective(Objective[ContrastiveTargets]):
         if not found:
             raise ValueError(
                 f"Clip {example.id} ({example.path}) has no {self.config.text} text; leave out "
-                "the clips that earmark.pretrain.supervision.lacks tells of."
+                "the clips that earmark.pretrain.objectives.targets.lacks tells of."
             )
         return found[derived_seed(seed, "text") % len(found)]
 

@@ -1,10 +1,10 @@
-"""Losses that hold each clip and its text together, and both apart from those of other clips.
+"""Losses that pull a clip and its text together, and push both away from those of other clips.
 
-Both take a share of the pairs and hold it against all, so that the mean over processes, weighted
-by their shares, is the loss of the joined batch (`earmark.pretrain.objectives.all_gather`).
+Both take some of the pairs and compare them with all, so that the mean over processes, weighted by
+their numbers of pairs, is the loss of the joined batch (`earmark.pretrain.objectives.all_gather`).
 
-Two clips with one and the same text do not contradict each other: a clip and the equal text of
-another count neither as a match nor as a mismatch.
+Two clips with the same text do not contradict each other: a clip and the equal text of another
+count neither as a match nor as a mismatch.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""What a text decoder is asked, and how well it answers: shared by captions and tags.
+"""The inputs, targets and losses of a text decoder, shared by captions and tags.
 
-A text "<s> w1 ... wn </s>" asks n + 1 questions: w1, ..., wn, </s>.
+A text "<s> w1 ... wn </s>" has n + 1 target tokens: w1, ..., wn, </s>.
 
-Word by word (autoregression), the decoder reads "<s> w1 ... wn", each place seeing those before it.
-In parallel (PAPER section 2, PAR), it reads nothing but mask pieces, each place seeing all others:
-L = -sum_t log p(y_t | audio). How many there are is all that it is told of the text:
+Autoregressive: the decoder reads "<s> w1 ... wn", and each position sees those before it. Parallel
+(PAPER section 2, PAR): it reads nothing but mask tokens, and each position sees all others: L =
+-sum_t log p(y_t | audio). The number of mask tokens is all that it knows of the text:
 
-"target"  n + 1, as many as there are answers, which gives the text's length away: the decoder need
-          not hear it, and the last place is always </s>. Cheap; but to write a text from the audio
-          alone, a length must be assumed (`queries_to_write`).
-"fixed"   max_tokens - 1, the longest answer there is, whatever the text. Nothing is given away;
-          where the text ends must be heard. Places behind </s> are not asked, so that the loss is a
-          mean over the same answers as with "target", and what is learnt of a place is
+"target"  n + 1, as many as there are targets, which gives the text's length away: the decoder need
+          not hear it, and the last position is always </s>. Cheap; but to write a text from the
+          audio alone, a length must be assumed (`query_count`).
+"fixed"   max_tokens - 1, the longest text there is, whatever the text. Nothing is given away; the
+          decoder must hear where the text ends. Positions behind </s> have no loss, so that the
+          loss is a mean over the same tokens as with "target", and a position learns
           p(y_t | audio, the text has not ended before t). The decoder's blocks cost
-          (max_tokens - 1) / (n + 1) times as much, the word scores the same.
+          (max_tokens - 1) / (n + 1) times as much, the token scores the same.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.supervision import Words
-from earmark.pretrain.text.decoder import TextDecoder
-from earmark.pretrain.text.tokenizer import Tokenizer
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.config import Words
+from earmark.pretrain.text.models import TextDecoder
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 
 Queries = Literal["target", "fixed"]
 

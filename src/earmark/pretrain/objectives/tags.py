@@ -1,7 +1,15 @@
-"""Multi-tag classification: which tags of the vocabulary does a clip carry? (PAPER section 2)"""
+"""Multi-label classification: which tags of the vocabulary does a clip have? (PAPER section 2,
+MTC)
+
+The losses, each on log-odds, element by element: binary cross-entropy, focal (arXiv 1708.02002) and
+asymmetric (arXiv 2009.14119). They are written on logarithms throughout: a prediction with
+certainty, right or wrong, has a finite loss and a finite gradient. `truth` is 1 where the tag is
+present, else 0.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,14 +18,66 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
+from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.precision import MeanAveragePrecision
-from earmark.pretrain.objectives.presence import asymmetric, binary_cross_entropy, focal
-from earmark.pretrain.supervision import Classes, class_names
+from earmark.pretrain.objectives.metrics import MeanAveragePrecision
+from earmark.pretrain.objectives.targets import Classes, class_names
 from earmark.records import Example
+
+
+def binary_cross_entropy(
+    logits: Float32[Tensor, "*shape"], truth: Float32[Tensor, "*shape"]
+) -> Float32[Tensor, "*shape"]:
+    """Return -log p where present, -log(1 - p) where absent, in nats; p = sigmoid(logits)."""
+    return functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+
+
+def focal(
+    logits: Float32[Tensor, "*shape"], truth: Float32[Tensor, "*shape"], *, gamma: float
+) -> Float32[Tensor, "*shape"]:
+    """Return -(1 - q)^gamma log q, where q is the probability of what is true.
+
+    Lin et al. 2017, arXiv 1708.02002, equation 4: without the weight alpha of equation 5, in whose
+    place the head starts at each tag's own frequency.
+
+    Args:
+        logits: log-odds of presence.
+        truth: 1 or 0.
+        gamma: 0 or more; 0 is the binary cross-entropy.
+    """
+    signed = torch.where(truth > 0, logits, -logits)
+    return -torch.exp(gamma * functional.logsigmoid(-signed)) * functional.logsigmoid(signed)
+
+
+def asymmetric(
+    logits: Float32[Tensor, "*shape"],
+    truth: Float32[Tensor, "*shape"],
+    *,
+    gamma: float,
+    gamma_present: float,
+    margin: float,
+) -> Float32[Tensor, "*shape"]:
+    """Return -(1 - p)^gamma_present log p where present, -m^gamma log(1 - m) where absent.
+
+    m = max(p - margin, 0): what is all but certainly absent weighs nothing (Ben-Baruch et al. 2020,
+    arXiv 2009.14119, equations 4 to 7).
+
+    Args:
+        logits: log-odds of presence.
+        truth: 1 or 0.
+        gamma: exponent for absent tags, 0 or more.
+        gamma_present: exponent for present tags, 0 or more.
+        margin: 0 to 1; with 0 and equal exponents it is the focal loss.
+    """
+    present = focal(logits, torch.ones_like(logits), gamma=gamma_present)
+    shift = logits.new_tensor(math.log(margin) if margin else -math.inf)
+    log_absent = torch.logaddexp(functional.logsigmoid(-logits), shift).clamp(max=0.0)
+    # Off 0, where a power below 1 has no gradient; log_absent is 0 there.
+    shifted = (torch.sigmoid(logits) - margin).clamp(min=1e-12)
+    return torch.where(truth > 0, present, -shifted.pow(gamma) * log_absent)
 
 
 @dataclass(frozen=True)

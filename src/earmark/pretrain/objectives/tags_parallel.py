@@ -23,12 +23,12 @@ from earmark.pretrain.objectives.decoder import (
     states_at_once,
     tally,
 )
-from earmark.pretrain.objectives.precision import MeanAveragePrecision
-from earmark.pretrain.supervision import Classes, Words, class_names
+from earmark.pretrain.objectives.metrics import MeanAveragePrecision
+from earmark.pretrain.objectives.targets import Classes, class_names
+from earmark.pretrain.text.config import Words
 from earmark.pretrain.text.models import build_text_decoder
 from earmark.pretrain.text.tag_list import SEPARATOR, Listed, NameChances, listed
-from earmark.pretrain.text.tokenizer import Tokenizer
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
 

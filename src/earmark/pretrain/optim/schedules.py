@@ -1,4 +1,7 @@
-"""Learning rates as functions of how far a run is, relative to their peak."""
+"""Learning rates as functions of training progress, relative to their peak.
+
+Half a cosine (arXiv 1608.03983) and Eden (arXiv 2310.11230, section 3.5).
+"""
 
 from __future__ import annotations
 

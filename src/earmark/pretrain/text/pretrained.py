@@ -1,4 +1,4 @@
-"""A text model by name: its word pieces, its architecture, its weights."""
+"""The tokenizer and the architecture of a text model that is loaded by name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from tokenizers import Tokenizer as Pieces
 
 from earmark.config import ConfigError
 from earmark.pretrain.huggingface import quiet, reason_of
-from earmark.pretrain.supervision import SpecialPieces
-from earmark.pretrain.text.tokens import MISSING
+from earmark.pretrain.text.config import MISSING, SpecialPieces
 
 try:
     from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast

@@ -1,4 +1,4 @@
-"""Names in a list, "dog, rain, speech": read back from a text, or from the chances of its words."""
+"""Tags in a list, "dog, rain, speech": parsed from a text, or scored by token probabilities."""
 
 from __future__ import annotations
 

@@ -1,16 +1,32 @@
-"""Word pieces: a BPE trained on the corpus's texts, or those of a model that is loaded by name."""
+"""Texts as tokens: a BPE trained on the corpus's texts, or the tokenizer of a named model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
 
 from earmark.config import ConfigError
-from earmark.pretrain.objectives.config import TextModelConfig
-from earmark.pretrain.supervision import SpecialPieces, TextFacts, Words
-from earmark.pretrain.text.tokens import MISSING, Tokens
+from earmark.pretrain.text.config import MISSING, SpecialPieces, TextFacts, TextModelConfig, Words
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Word pieces of a batch of texts, "<s> ... </s>", and a `mask` that is True where one is."""
+
+    ids: Int64[Tensor, "batch tokens"]
+    mask: Bool[Tensor, "batch tokens"]
+
+    def to(self, device: torch.device) -> Tokens:
+        """Return the same on another device."""
+        return Tokens(
+            self.ids.to(device, non_blocking=True), self.mask.to(device, non_blocking=True)
+        )
+
 
 try:
     from tokenizers import Tokenizer as Pieces

@@ -1,4 +1,4 @@
-"""Arms by tasks: each arm's score, and how far it is from the base arm's."""
+"""The heat map of a study, arms by tasks: scores, and differences to the base arm."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from earmark.evaluate.base import OK
 from earmark.report.formatting import probe_place
-from earmark.report.probes import TRAINED
+from earmark.report.scores import TRAINED
 from earmark.study.results import DONE, Cell, Difference, Run, Study
 
 Judgement = Literal["better", "worse", "undecided", "alone", "none"]

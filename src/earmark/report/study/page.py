@@ -1,4 +1,4 @@
-"""The page of a study: what it asked, what its intervals decide, and where they decide nothing."""
+"""The page of a study: its question, what its intervals decide, and where they decide nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from earmark.io import write_text
 from earmark.report.formatting import PROBES
-from earmark.report.probes import ENCODERS, TRAINED
 from earmark.report.render import drawings, render
-from earmark.report.study.forest import MOST_TASKS as MOST_DIFFERENCES
-from earmark.report.study.forest import forests
+from earmark.report.scores import ENCODERS, TRAINED
 from earmark.report.study.heat_map import HeatMap, heading, heat_map
 from earmark.report.study.model import Found
-from earmark.report.study.plots import MOST_TASKS as MOST_CURVES
-from earmark.report.study.plots import Curves, number_curves, shot_curves
+from earmark.report.study.plots import (
+    MOST_CURVES,
+    MOST_DIFFERENCES,
+    Curves,
+    forests,
+    number_curves,
+    shot_curves,
+)
 from earmark.report.study.tables import axis_tables, costs, folders
 from earmark.report.study.verdicts import arm_verdicts, by_chance, read_headline, thin_tasks
 from earmark.study.results import Study
-from earmark.workspace import versions, write_text
+from earmark.workspace import versions
 
 BASELINES = {name: called for name, called in ENCODERS.items() if name != TRAINED}
 

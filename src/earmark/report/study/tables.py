@@ -1,4 +1,4 @@
-"""The tables of a study: each axis' levels, what each arm cost, and which runs failed."""
+"""The tables of a study: each axis' levels, each arm's cost, and each run's folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study found, in sentences that follow from intervals alone."""
+"""The verdicts of a study, in sentences that follow from intervals alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.report import numbers
+from earmark.report import formatting
 from earmark.report.study.model import Found, Measure, has_value, judge, tasks_of
 from earmark.report.summary import Headline
 from earmark.study.results import DONE, Cell
@@ -87,7 +87,7 @@ def by_chance(intervals: int) -> str:
     It is not rounded to whole ones where it is small: 0.15 of 3.
     """
     expected = intervals / 20
-    return f"{expected:.2g}" if expected < 10 else numbers.count(round(expected))
+    return f"{expected:.2g}" if expected < 10 else formatting.count(round(expected))
 
 
 def _sentences(found: Found) -> list[str]:
@@ -100,7 +100,7 @@ def _chances(found: Found) -> str:
     if number < 2:
         return ""
     return (
-        f"These are {numbers.count(number)} comparisons: about {by_chance(number)} of them would "
+        f"These are {formatting.count(number)} comparisons: about {by_chance(number)} of them would "
         "exclude zero by chance alone if no arm differed."
     )
 
@@ -124,7 +124,7 @@ def _part(number: int, of: int) -> str:
     if number == of:
         return "Every comparison rests"
     verb = "rests" if number == 1 else "rest"
-    return f"{numbers.count(number)} of {numbers.count(of)} comparisons {verb}"
+    return f"{formatting.count(number)} of {formatting.count(of)} comparisons {verb}"
 
 
 def _against_base(found: Found) -> str:
@@ -171,13 +171,13 @@ def _facts(found: Found) -> list[tuple[str, str]]:
     done = [run for run in runs if run.status == DONE]
     tasks = {measure.task for measure in found.measures}
     facts = [
-        (numbers.count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
-        (numbers.count(len(found.study.design.seeds)), "seeds"),
+        (formatting.count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
+        (formatting.count(len(found.study.design.seeds)), "seeds"),
         (f"{len(done)} of {len(runs)}", "runs done"),
-        (numbers.count(len(tasks)), "tasks"),
+        (formatting.count(len(tasks)), "tasks"),
     ]
     trained_s = sum(run.train_s for run in done if run.train_s == run.train_s)
-    return [*facts, (numbers.duration(trained_s), "of training")] if trained_s else facts
+    return [*facts, (formatting.duration(trained_s), "of training")] if trained_s else facts
 
 
 def _differences(found: Found, measure: Measure) -> list[Cell]:

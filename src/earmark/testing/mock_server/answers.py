@@ -1,4 +1,4 @@
-"""What the mock server says: captions and tags that depend on the content alone."""
+"""The mock server's captions and tags, which depend on the content alone."""
 
 from __future__ import annotations
 

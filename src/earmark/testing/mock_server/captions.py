@@ -1,4 +1,6 @@
-"""A caption from a few simple measures: enough to tell clips apart, never mistaken for a model."""
+"""Captions from a few simple measurements: they differ between clips; nobody takes them for a
+model's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chat-completions request asks: its text, its audio, and a key that names its content."""
+"""Parse a chat-completions request: its text, its audio, and a key that identifies its content."""
 
 from __future__ import annotations
 

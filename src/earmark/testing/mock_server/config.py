@@ -1,4 +1,4 @@
-"""The mock server's settings, and their form as flags of a command line."""
+"""The mock server's settings, and their form as command-line flags."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class MockConfig(Config, frozen=True, kw_only=True):
 def parse(arguments: Sequence[str]) -> MockConfig:
     """Read a command line; a wrong one ends the process with exit code 2 and its usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m earmark.annotate.mock_server",
+        prog="python -m earmark.testing.mock_server",
         description="An OpenAI-compatible chat server that needs no model and fails on demand.",
     )
     for field in msgspec.structs.fields(MockConfig):

@@ -1,4 +1,4 @@
-"""Which request goes wrong: chance that is fixed by seed, content and how often it came before."""
+"""Which request fails: fixed by the seed, the content and how often it came before."""
 
 from __future__ import annotations
 

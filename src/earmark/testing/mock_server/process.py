@@ -1,4 +1,4 @@
-"""The mock server in a process of its own, for tests and benchmarks."""
+"""The mock server in a process of its own, for tests and benchmarks. It needs no aiohttp itself."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from earmark.annotate.mock_server.counts import Stats
 from earmark.config import decode
 from earmark.testing.mock_server.config import MockConfig, flags
+from earmark.testing.mock_server.engine import Stats
 
 _GRACE_S = 5.0
 
@@ -44,7 +44,7 @@ def serving(**settings: Any) -> Generator[RunningServer]:
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()}
     config = decode({**plain, "until_stdin_closes": True}, MockConfig, where="mock server")
     process = subprocess.Popen(
-        [sys.executable, "-m", "earmark.annotate.mock_server", *flags(config)],
+        [sys.executable, "-m", "earmark.testing.mock_server", *flags(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

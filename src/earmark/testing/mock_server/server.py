@@ -1,23 +1,33 @@
-"""The mock server's HTTP face: routes, statuses and headers."""
+"""The mock server over HTTP: routes, statuses and headers, and the command that serves it."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
 
-from earmark.annotate.mock_server.counts import Counts
 from earmark.config import ConfigError
 from earmark.testing.mock_server.chat_request import BadRequestError, read_request
-from earmark.testing.mock_server.config import MockConfig
-from earmark.testing.mock_server.engine import Engine, HtmlPageError, StatusError, completion
+from earmark.testing.mock_server.config import MockConfig, parse
+from earmark.testing.mock_server.engine import (
+    Counts,
+    Engine,
+    HtmlPageError,
+    StatusError,
+    completion,
+)
 
 _CUT = 444  # of a response that reaches nobody: its connection is gone
+
 _LARGEST_BODY = 256 * 2**20
+
 _PAGE = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -142,3 +152,34 @@ async def serve(config: MockConfig, ready: Callable[[int], None], stop: asyncio.
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def main() -> int:
+    """Serve, and return the process's exit code: 0, or 2 for settings that cannot be served."""
+    try:
+        asyncio.run(_serve(parse(sys.argv[1:])))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cannot listen: {error}. Take another port; --port 0 finds one.", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(config: MockConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if config.until_stdin_closes:
+        watcher = threading.Thread(target=_wait_for_end, args=(loop, stop), daemon=True)
+        watcher.start()
+    await serve(config, lambda port: print(f"http://127.0.0.1:{port}/v1", flush=True), stop)
+
+
+def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # Not sys.stdin: a daemon thread that holds its lock aborts the interpreter at its end.
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)

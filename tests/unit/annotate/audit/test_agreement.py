@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.audit.agreement import LEAST_CLIPS, agreement
-from earmark.annotate.audit.intervals import grouped, patterns_of, rates
-from earmark.annotate.audit.labelled import Labelled
+from earmark.annotate.audit.counts import LEAST_CLIPS, Labelled, agreement
 from earmark.annotate.audit.matching import matchers
 from earmark.annotate.audit.results import Agreement
+from earmark.bootstrap import grouped, patterns_of, rates
 
 
 class Judged(NamedTuple):

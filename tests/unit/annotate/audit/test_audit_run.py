@@ -20,15 +20,16 @@ from earmark.annotate.audit.results import (
     MapPoint,
     ParserScore,
     Shape,
+    summary,
 )
 from earmark.annotate.audit.run import audit
-from earmark.annotate.audit.summary import summary
 from earmark.annotate.backends.lexical import LexicalConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
-from earmark.records import Clip, Labels, Rejected, TagSet, read_parquet, write_parquet
+from earmark.records import Clip, Labels, Rejected, TagSet
+from earmark.tables import read_parquet, write_parquet
 from factories import new_clip
 
 TABLES = {

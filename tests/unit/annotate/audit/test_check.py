@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from earmark.annotate.audit.check import check
-from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
+from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource, check
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.config import ConfigError

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.audit.config import LabelList
-from earmark.annotate.audit.coverage import coverage
-from earmark.annotate.audit.label_lists import audioset, read_list
+from earmark.annotate.audit.config import LabelList, audioset, read_list
+from earmark.annotate.audit.matching import coverage
 from earmark.config import ConfigError
 
 

@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.audit.config import AuditConfig
-from earmark.annotate.audit.joined import joined, label_values, read_columns
-from earmark.annotate.audit.labels import audit_corpus, choose_fields, read_labels
-from earmark.records import ROW_GROUP, Clip, TagSet, write_parquet
+from earmark.annotate.audit.labels import (
+    audit_corpus,
+    choose_fields,
+    joined,
+    label_values,
+    read_columns,
+    read_labels,
+)
+from earmark.records import Clip, TagSet
+from earmark.tables import ROW_GROUP, write_parquet
 from factories import new_clip
 
 

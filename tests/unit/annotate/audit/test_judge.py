@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float32
 
+from earmark.annotate.audit import counts
 from earmark.annotate.audit import counts as judging
-from earmark.annotate.audit import labelled
-from earmark.annotate.audit.counts import judge
-from earmark.annotate.audit.labelled import Labelled
+from earmark.annotate.audit.counts import Labelled, judge
 from earmark.annotate.audit.matching import matchers
 
 WORDS = ("dog", "dogs", "bark", "acoustic", "guitar", "church bell", "bell", "rain")
@@ -66,7 +65,7 @@ def test_the_size_of_a_block_has_no_influence(monkeypatch: pytest.MonkeyPatch) -
         rows.append(str(number), "", ("dog", "bark")[: number % 3], ("dog bark", "rain"))
     matcher = matchers(list(rows.labels.names), (), None)[1]
     whole = judge(rows, matcher)
-    monkeypatch.setattr(labelled, "BLOCK", 3)
+    monkeypatch.setattr(counts, "BLOCK", 3)
     monkeypatch.setattr(judging, "BLOCK", 3)
     for one, other in zip(whole, judge(rows, matcher), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float32
 
-from earmark.annotate.audit.matching import Matcher, matchers
-from earmark.annotate.audit.names import alternatives, denies, lemmas_of, words_of
+from earmark.annotate.audit.matching import (
+    Matcher,
+    alternatives,
+    denies,
+    lemmas_of,
+    matchers,
+    words_of,
+)
 from earmark.annotate.sentence_encoder import TEMPLATE
 
 WORDS = st.sampled_from(["dog", "bark", "guitar", "acoustic", "rain", "bell", "church"])

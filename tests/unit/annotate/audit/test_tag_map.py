@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
-from earmark.annotate.audit.tag_map import tag_map
+from earmark.annotate.audit.run import tag_map
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
 

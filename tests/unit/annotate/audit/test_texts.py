@@ -17,7 +17,8 @@ from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.config import ConfigError
-from earmark.records import Caption, Rejected, read_parquet, write_jsonl
+from earmark.records import Caption, Rejected
+from earmark.tables import read_parquet, write_jsonl
 
 
 def source(tmp_path: Path, *lines: Any, name: str = "toy", **settings: Any) -> TextSource:

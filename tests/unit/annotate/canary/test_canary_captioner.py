@@ -8,9 +8,9 @@ import pytest
 
 from earmark.annotate.backends.base import Backend, Prompt, Refusal
 from earmark.annotate.canary import try_captioner
-from earmark.annotate.canary.replies import Reply
+from earmark.annotate.canary.prober import Reply
 from earmark.config import ConfigError
-from earmark.records import read_jsonl
+from earmark.tables import read_jsonl
 from earmark.workspace import StageError
 
 LIMIT_S = 8.0

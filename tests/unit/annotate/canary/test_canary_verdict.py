@@ -7,11 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.annotate.canary.batch_checks import find_mixed
-from earmark.annotate.canary.checks import find_cut, names_silence, says_no_audio
-from earmark.annotate.canary.likeness import content_words, likeness
-from earmark.annotate.canary.replies import Reply
-from earmark.annotate.canary.similarity import tell_apart
-from earmark.annotate.canary.verdict import judge
+from earmark.annotate.canary.checks import find_cut, judge, names_silence, says_no_audio
+from earmark.annotate.canary.prober import Reply
+from earmark.annotate.canary.similarity import content_words, likeness, tell_apart
 
 KIND = {
     "silence": "silence",

@@ -17,7 +17,8 @@ from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.jobs.local import LocalConfig
 from earmark.annotate.jobs.run import answer_all
 from earmark.annotate.tag import tag_job, write_tags
-from earmark.records import Caption, write_parquet
+from earmark.records import Caption
+from earmark.tables import write_parquet
 from earmark.testing.mock_server.process import serving
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="pip install 'earmark[ray]'")

@@ -15,16 +15,15 @@ import pytest
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.execute.ask import ATTEMPTS
-from earmark.annotate.execute.job import BackendConfig, Job
 from earmark.annotate.jobs.answers import Answer, ShardLedger, may_be_asked_again, stream_answers
-from earmark.annotate.jobs.job import PromptTable
-from earmark.annotate.jobs.local import MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
+from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
+from earmark.annotate.jobs.local import ATTEMPTS, MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
 from earmark.annotate.jobs.run import answer_all, conclude, is_answered, unfinished
 from earmark.annotate.jobs.shards import begin_shards, begun_shards, journal_path
 from earmark.annotate.tag import tag_job
 from earmark.config import ConfigError
-from earmark.records import Caption, Rejected, read_parquet, write_jsonl, write_parquet
+from earmark.records import Caption, Rejected
+from earmark.tables import read_parquet, write_jsonl, write_parquet
 from earmark.workspace import StageError
 
 BUSY = Refusal(reason="server error", detail="500", retryable=True)
@@ -71,7 +70,7 @@ def table(tmp_path: Path) -> PromptTable:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("earmark.annotate.execute.ask.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("earmark.annotate.jobs.local.FIRST_PAUSE_S", 0.0)
 
 
 def job_of(table: PromptTable, backend: BackendConfig, fault: Callable[..., str | None] = no_fault):

@@ -12,7 +12,8 @@ from earmark.annotate.jobs.answers import Answer, ShardLedger, found_by, stream_
 from earmark.annotate.jobs.job import PromptTable
 from earmark.annotate.jobs.shards import ROWS_A_SHARD, Shard, begin_shards, parse_shard
 from earmark.config import ConfigError
-from earmark.records import Caption, write_parquet
+from earmark.records import Caption
+from earmark.tables import write_parquet
 
 
 @given(total=st.integers(0, 10_000), count=st.integers(1, 100))

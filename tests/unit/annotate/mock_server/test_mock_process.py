@@ -14,7 +14,7 @@ from earmark.testing.mock_server.process import serving
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "earmark.annotate.mock_server", *arguments],
+        [sys.executable, "-m", "earmark.testing.mock_server", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

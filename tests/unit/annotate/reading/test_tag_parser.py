@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from earmark.annotate.backends.chat import MOST_TAGS
 from earmark.annotate.parsing.json import LooseReader
-from earmark.annotate.parsing.tags import REPAIRS, ParsedTags, parse_tags
-from earmark.annotate.reading.bare_list import NOTHING
+from earmark.annotate.parsing.tags import NOTHING, REPAIRS, ParsedTags, parse_tags
 from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "tag_answers.json"

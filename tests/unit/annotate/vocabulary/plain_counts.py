@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from earmark.annotate.vocabulary.choosing.selection import Ranking, choose
 from earmark.annotate.vocabulary.config import DOMAINS, VocabularyConfig
 from earmark.annotate.vocabulary.counting.count import Tally
 from earmark.annotate.vocabulary.domains import seed_of
 from earmark.annotate.vocabulary.lockfile import VocabularyEntry
+from earmark.annotate.vocabulary.select import Ranking, choose
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 Corpus = Sequence[Sequence[str]]

@@ -13,7 +13,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from earmark.records import TagSet, read_parquet
+from earmark.records import TagSet
+from earmark.tables import read_parquet
 
 BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
 

@@ -12,7 +12,8 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import write_vocabulary
 from earmark.annotate.vocabulary.stats import Facts
 from earmark.config import ConfigError
-from earmark.records import TagSet, read_parquet, write_parquet
+from earmark.records import TagSet
+from earmark.tables import read_parquet, write_parquet
 
 TAGS = ("dog", "dogs", "Dog", "barking", "rain", "speech", "man", "guitar", "music", "colour")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.config import NORMALISER_STEPS, NormaliserStep
 from earmark.annotate.vocabulary.decisions import Decisions
-from earmark.annotate.vocabulary.folding import Folding, fold, fold_one
+from earmark.annotate.vocabulary.normalize import Folding, fold, fold_one
 from earmark.config import ConfigError
 
 NAMES = """

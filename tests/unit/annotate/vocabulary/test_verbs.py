@@ -10,11 +10,13 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.commands import check_sources, compare_files, make_alone
-from earmark.annotate.vocabulary.locking.opening import open_vocabulary
+from earmark.annotate.vocabulary.formats import open_vocabulary
 from earmark.annotate.vocabulary.stats import Facts
 from earmark.config import ConfigError
-from earmark.records import Rejected, read_parquet
-from earmark.workspace import StageError, locked
+from earmark.io import locked
+from earmark.records import Rejected
+from earmark.tables import read_parquet
+from earmark.workspace import StageError
 
 GOOD = '{"id": "a", "caption": "A dog.", "tags": ["dog", "barking"]}'
 STRANGE = {

@@ -9,7 +9,7 @@ from earmark.corpora.synthetic.captions import describe
 from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, SoundPart, SpeechPart, plan_clip
 from earmark.corpora.synthetic.sounds import SOUNDS
-from earmark.corpora.synthetic.voices import VOICES
+from earmark.corpora.synthetic.speech import VOICES
 
 SEED = 3
 

@@ -12,7 +12,7 @@ from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.espeak import Utterance, say
 from earmark.corpora.synthetic.instruments import INSTRUMENTS, Note
 from earmark.corpora.synthetic.music import compose, perform
-from earmark.corpora.synthetic.sentences import phrasebooks, sentence
+from earmark.corpora.synthetic.speech import phrasebooks, sentence
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,

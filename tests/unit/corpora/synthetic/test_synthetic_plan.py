@@ -8,7 +8,7 @@ from earmark.corpora.synthetic.effects import TRAITS
 from earmark.corpora.synthetic.instruments import INSTRUMENTS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, plan_clip
 from earmark.corpora.synthetic.sounds import SOUNDS
-from earmark.corpora.synthetic.voices import VOICES, speakers
+from earmark.corpora.synthetic.speech import VOICES, speakers
 
 CLIPS = 720
 

@@ -199,7 +199,7 @@ MAKERS: dict[str, Maker] = {
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[str], Path]:
     """Make a copy of a dataset in tmp_path/<folder>; returns that folder."""
-    from earmark.evaluate.datasets.entries import folder_of
+    from earmark.evaluate.datasets.registry import folder_of
 
     def make(name: str) -> Path:
         folder = tmp_path / folder_of(name)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.scan import hash_file
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.datasets.clips import Clips
-from earmark.evaluate.datasets.entries import datasets
-from earmark.evaluate.datasets.load import clips_of
+from earmark.evaluate.datasets.load import Clips, clips_of
 from earmark.evaluate.datasets.measure import INDEX
+from earmark.evaluate.datasets.registry import datasets
 from earmark.evaluate.splits import partition
+from earmark.io import hash_file
 
 Copy = Callable[[str], Path]
 OFFICIAL = {"train": 6, "validation": 2, "test": 4}

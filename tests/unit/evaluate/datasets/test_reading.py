@@ -14,12 +14,11 @@ import soundfile
 
 from earmark.config import ConfigError, decode
 from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.datasets import entries
-from earmark.evaluate.datasets.clips import Clips
-from earmark.evaluate.datasets.entries import Dataset, datasets
-from earmark.evaluate.datasets.load import clips_of
+from earmark.evaluate.datasets import registry
+from earmark.evaluate.datasets.load import Clips, clips_of
 from earmark.evaluate.datasets.measure import INDEX, Index, measure
-from earmark.evaluate.datasets.sources import source_digests
+from earmark.evaluate.datasets.registry import Dataset, datasets
+from earmark.evaluate.fingerprints import source_digests
 from earmark.evaluate.splits import partition
 from factories import new_example
 
@@ -375,7 +374,7 @@ def test_digests_change_with_any_part_of_an_entry(monkeypatch: pytest.MonkeyPatc
     config = EvaluateConfig(tasks=(TaskConfig(dataset="esc50"),))
     before = source_digests(config)
     entry = msgspec.structs.replace(datasets()["esc50"], label="target")
-    monkeypatch.setattr(entries, "datasets", lambda: {"esc50": entry})
+    monkeypatch.setattr(registry, "datasets", lambda: {"esc50": entry})
     assert source_digests(config) != before
 
 

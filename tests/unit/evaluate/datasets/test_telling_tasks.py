@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from earmark.cli import app
 from earmark.config import ConfigError
 from earmark.evaluate.datasets.describe import told, told_all
-from earmark.evaluate.datasets.entries import datasets
 from earmark.evaluate.datasets.measure import INDEX
+from earmark.evaluate.datasets.registry import datasets
 
 
 def test_all_datasets_are_listed() -> None:

@@ -12,15 +12,11 @@ import torch
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.objectives.config import (
-    ContrastiveConfig,
-    ObjectiveConfig,
-    TagsConfig,
-    TextModelConfig,
-)
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.objectives.config import ContrastiveConfig, ObjectiveConfig, TagsConfig
+from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
 

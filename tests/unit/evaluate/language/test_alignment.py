@@ -14,7 +14,7 @@ from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.audio import AudioError
 from earmark.evaluate.joint_space import aligned_of
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import (
@@ -22,9 +22,9 @@ from earmark.pretrain.objectives.config import (
     MultitaskConfig,
     ObjectiveConfig,
     TagsConfig,
-    TextModelConfig,
 )
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
 

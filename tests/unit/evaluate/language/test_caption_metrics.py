@@ -10,12 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.evaluate.captioning.metrics import CAPTION_METRICS, caption_metrics
-from earmark.evaluate.language.caption_metrics.bleu import bleu, bleu_counts
-from earmark.evaluate.language.caption_metrics.cider import cider_d
-from earmark.evaluate.language.caption_metrics.meteor import align, chunks, meteor_like
-from earmark.evaluate.language.caption_metrics.rouge import common_subsequence, rouge_l
-from earmark.evaluate.language.caption_metrics.spider import spider
+from earmark.evaluate.captioning.metrics import (
+    CAPTION_METRICS,
+    align,
+    bleu,
+    bleu_counts,
+    caption_metrics,
+    chunks,
+    cider_d,
+    common_subsequence,
+    meteor_like,
+    rouge_l,
+    spider,
+)
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "caption_metrics.json").read_text())
 CANDIDATES, REFERENCES = GOLDEN["candidates"], GOLDEN["references"]

@@ -1,7 +1,6 @@
 import pytest
 
-from earmark.evaluate.language.caption_metrics.stems import stem
-from earmark.evaluate.words import ngrams, tokenise
+from earmark.evaluate.words import ngrams, stem, tokenise
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from earmark.evaluate.language.chance import chances
-from earmark.evaluate.retrieval.metrics import rank, rank_metrics, weighted_median
+from earmark.evaluate.retrieval.metrics import chances, rank, rank_metrics, weighted_median
 
 
 def scores_of(*rows: list[float]) -> np.ndarray:

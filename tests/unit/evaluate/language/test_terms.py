@@ -1,4 +1,4 @@
-from earmark.evaluate.language.words import gather_terms
+from earmark.evaluate.words import gather_terms
 
 
 def test_terms_are_words_and_pairs_that_two_texts_have() -> None:

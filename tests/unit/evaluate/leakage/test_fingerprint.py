@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 import soxr
 
-from earmark.evaluate.leakage.fingerprint import COLUMNS, FRAME, HOP, KEY_SHIFTS, fingerprint
-from earmark.evaluate.leakage.store import Fingerprints, fingerprints_of
+from earmark.evaluate.leakage.fingerprint import (
+    COLUMNS,
+    FRAME,
+    HOP,
+    KEY_SHIFTS,
+    Fingerprints,
+    fingerprint,
+    fingerprints_of,
+)
 from earmark.records import Example
 
 Clip = Callable[..., Example]

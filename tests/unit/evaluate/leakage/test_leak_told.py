@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from earmark.evaluate.leakage.detect import normalised, shared_files, shared_sentences
 from earmark.evaluate.leakage.leak import Leak, told
-from earmark.evaluate.leakage.written import normalised, shared_files, shared_sentences
 from earmark.records import Example
 
 Clip = Callable[..., Example]

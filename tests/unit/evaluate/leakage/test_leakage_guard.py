@@ -10,12 +10,12 @@ import pytest
 import soxr
 
 from earmark.evaluate.config import LeakageConfig
-from earmark.evaluate.leakage.audio import weigh
-from earmark.evaluate.leakage.candidates import Alignments
+from earmark.evaluate.leakage.audio import Alignments, weigh
 from earmark.evaluate.leakage.detect import find_leaks, look_for_leaks
+from earmark.evaluate.leakage.fingerprint import Fingerprints
 from earmark.evaluate.leakage.leak import Leak
-from earmark.evaluate.leakage.store import Fingerprints
-from earmark.records import Example, read_parquet, write_parquet
+from earmark.records import Example
+from earmark.tables import read_parquet, write_parquet
 
 Clip = Callable[..., Example]
 Sound = Callable[[int, float], np.ndarray]

@@ -14,9 +14,9 @@ from earmark.evaluate.config import EvaluateConfig, TaskConfig
 from earmark.evaluate.metrics import metric_named
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.base import Answer
-from earmark.evaluate.probes.build import probes_of
-from earmark.evaluate.probes.outcome import Asked, outcome_of
+from earmark.evaluate.probes.classification import Asked, outcome_of
 from earmark.evaluate.splits import Partition, partition
+from earmark.evaluate.tasks import probes_of
 from factories import new_example
 
 CLIPS = 480

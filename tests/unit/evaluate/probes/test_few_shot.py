@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from earmark.evaluate.probes.few_shot import draw_clips
+from earmark.evaluate.probes.linear import draw_clips
 from earmark.evaluate.splits import Part
 from factories import new_example
 

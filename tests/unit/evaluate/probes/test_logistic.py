@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.probes.logistic import fit_path, log_likelihood
+from earmark.evaluate.probes.linear import fit_path, log_likelihood
 
 
 def blobs(classes: int, clips: int = 150, dim: int = 6) -> tuple[np.ndarray, np.ndarray]:

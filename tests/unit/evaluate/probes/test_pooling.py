@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from earmark.evaluate.probes.pooling import AttentionClassifier
+from earmark.evaluate.probes.attentive import AttentionClassifier
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,11 @@ from earmark.config import ConfigError
 from earmark.evaluate.base import Frames
 from earmark.evaluate.config import EvaluateConfig, QuestionsConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.qa.adapter import Answerer, Asked
+from earmark.evaluate.qa.adapter import Adapter, Answerer, Asked, Heard, hear, new_adapter
 from earmark.evaluate.qa.adapter_task import Learnt, learn_to_answer
 from earmark.evaluate.qa.language_model import LanguageModel, load_language_model
 from earmark.evaluate.qa.questions import Question, fields_of, questions_of
-from earmark.evaluate.questions.adapter import Adapter, Heard, hear, new_adapter
-from earmark.evaluate.questions.build import question_tasks
+from earmark.evaluate.tasks import question_tasks
 from earmark.records import SPLITS, Example
 
 CONFIG = QuestionsConfig(steps=80, lr=1e-2, stack=4)

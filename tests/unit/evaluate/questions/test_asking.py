@@ -7,8 +7,7 @@ import pytest
 from earmark.config import ConfigError
 from earmark.evaluate.config import QuestionsConfig
 from earmark.evaluate.qa.multiple_choice import chance
-from earmark.evaluate.qa.questions import fields_of, questions_of
-from earmark.evaluate.questions.wording import question_of, statement_of
+from earmark.evaluate.qa.questions import fields_of, question_of, questions_of, statement_of
 from earmark.records import Example, Labels
 from factories import new_example
 

@@ -8,17 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.vocabulary import Vocabulary
+from earmark.pretrain.checkpoint.folder import FORMAT, Settings
 from earmark.pretrain.checkpoint.model_card import Data, SplitData, Training, render_card
-from earmark.pretrain.checkpoints.checkpoint import FORMAT, Settings
 from earmark.pretrain.config import PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.encoders.config import ZipformerConfig
-from earmark.pretrain.objectives.config import (
-    CaptioningConfig,
-    MultitaskConfig,
-    TagsConfig,
-    TextModelConfig,
-)
-from earmark.pretrain.supervision import Classes, Materials, PartMaterials, TextFacts, Words
+from earmark.pretrain.objectives.config import CaptioningConfig, MultitaskConfig, TagsConfig
+from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
+from earmark.pretrain.text.config import TextFacts, TextModelConfig, Words
 
 PATH = Path(__file__).parent / "golden" / "card.md"
 COMMAND = "python tests/unit/pretrain/checkpoints/golden_card.py"

@@ -11,6 +11,7 @@ import pytest
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoint.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earmark.pretrain.checkpoint.model_card import (
     NO_PROBES,
     Data,
@@ -19,11 +20,10 @@ from earmark.pretrain.checkpoint.model_card import (
     set_probes,
     write_card,
 )
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.objectives.targets import gather
 from earmark.records import Example
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -12,13 +12,18 @@ from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
+from earmark.pretrain.checkpoint.checkpoint import (
+    Checkpoint,
+    appearing,
+    load_checkpoint,
+    read_tensors,
+    save_checkpoint,
+    write_tensors,
+)
 from earmark.pretrain.checkpoint.folder import read_materials, write_materials
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from earmark.pretrain.checkpoints.folders import appearing
-from earmark.pretrain.checkpoints.tensors import read_tensors, write_tensors
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.supervision import Classes, Materials, PartMaterials, gather_classes
+from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials, gather_classes
 
 
 @pytest.fixture
@@ -175,7 +180,7 @@ def test_tied_weights_are_written_under_both_names(tmp_path: Path) -> None:
 
 def test_word_pieces_are_read_by_other_tools_too(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    from earmark.pretrain.objectives.config import TextModelConfig
+    from earmark.pretrain.text.config import TextModelConfig
     from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 
     words = gather_words([["a dog barks", "a dog runs"]], TextModelConfig(bpe_size=300))

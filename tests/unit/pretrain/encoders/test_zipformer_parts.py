@@ -10,10 +10,9 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from earmark.pretrain.encoders.zipformer import activations, modules, schedule
+from earmark.pretrain.encoders.zipformer import modules, schedule
 from earmark.pretrain.encoders.zipformer.encoder import widest
-from earmark.pretrain.encoders.zipformer.layers import Bypass
-from earmark.pretrain.encoders.zipformer.stack import Downsample
+from earmark.pretrain.encoders.zipformer.layers import Bypass, Downsample
 
 
 def test_rates_fall_along_their_schedules() -> None:
@@ -45,10 +44,10 @@ def test_swoosh_is_its_formula() -> None:
     zero = torch.zeros_like(values)
     left = torch.logaddexp(zero, values - 4) - 0.08 * values - 0.035
     right = torch.logaddexp(zero, values - 1) - 0.08 * values - 0.313261687
-    torch.testing.assert_close(activations.swoosh_l(values - 4), left)
-    torch.testing.assert_close(activations.swoosh_r(values - 1), right)
+    torch.testing.assert_close(modules.swoosh_l(values - 4), left)
+    torch.testing.assert_close(modules.swoosh_r(values - 1), right)
     shifted, kept = values.requires_grad_(), torch.rand(121, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda v: activations.swoosh_l(v, kept), (shifted,))
+    assert torch.autograd.gradcheck(lambda v: modules.swoosh_l(v, kept), (shifted,))
 
 
 @pytest.mark.slow
@@ -56,7 +55,7 @@ def test_swoosh_compiles_for_every_size_at_once() -> None:
     # In a process of its own: under test, shape checks are wound around every function.
     script = """
 import torch
-from earmark.pretrain.encoders.zipformer.activations import SHIFT_R, swoosh_r
+from earmark.pretrain.encoders.zipformer.modules import SHIFT_R, swoosh_r
 bias = torch.zeros(4, requires_grad=True)
 def run(frames):
     return swoosh_r(frames + (bias - SHIFT_R))
@@ -110,7 +109,7 @@ def test_listening_alike_is_the_mean_of_real_frames() -> None:
 
 
 def test_bias_norm_scales_by_the_distance_from_its_bias() -> None:
-    norm = activations.BiasNorm(2)
+    norm = modules.BiasNorm(2)
     with torch.no_grad():
         norm.bias.copy_(torch.tensor([1.0, 0.0]))
         norm.log_scale.fill_(math.log(2.0))

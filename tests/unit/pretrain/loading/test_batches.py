@@ -17,9 +17,8 @@ from msgspec.structs import replace
 
 from earmark.audio import AudioError
 from earmark.config import ConfigError
-from earmark.pretrain.data.loader import Batch, load_batch, prefetch
+from earmark.pretrain.data.loader import Batch, group_by_length, load_batch, prefetch
 from earmark.pretrain.data.sampler import Order
-from earmark.pretrain.loading.waves import group_by_length
 from earmark.records import Example
 
 Make = Callable[..., list[Example]]

@@ -7,7 +7,7 @@ import pytest
 
 from earmark.config import ConfigError
 from earmark.pretrain.config import PretrainConfig, shaping
-from earmark.pretrain.loop.budget import order_of, within_budget
+from earmark.pretrain.loop.data import order_of, within_budget
 from earmark.records import Example
 
 CONFIG = PretrainConfig(audio_s=300.0, batch_s=20.0, max_clip_s=5.0, steps=7)

@@ -16,13 +16,12 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.audio import AudioError
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoints.checkpoint import load_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import load_checkpoint
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.data.sampler import Order
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import split_examples
+from earmark.pretrain.loop.data import Plan, split_examples
 from earmark.pretrain.loop.distributed import World
-from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers
 from earmark.pretrain.loop.signals import Preempted
 from earmark.pretrain.loop.trainer import Run, pretrain

@@ -24,20 +24,18 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
 from earmark.pretrain.encoders.base import Augment, Encoder
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import split_examples
+from earmark.pretrain.loop.data import MicroBatches, Plan, split_examples
 from earmark.pretrain.loop.distributed import World, world_from_environment
-from earmark.pretrain.loop.micro_batches import MicroBatches
-from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers
 from earmark.pretrain.loop.signals import Preempted
 from earmark.pretrain.loop.trainer import Run, pretrain
-from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
+from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
 from earmark.pretrain.objectives.contrastive_losses import Pairs
-from earmark.pretrain.optimisers.base import within_norm
-from earmark.pretrain.optimisers.build import build_optimiser
+from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.optim.optimizers import build_optimiser, within_norm
 from earmark.pretrain.seeds import derived_seed
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 
 CONTRASTIVE = ContrastiveConfig(dim=16, model=TextModelConfig(size="mini", bpe_size=300))

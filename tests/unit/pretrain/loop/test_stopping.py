@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.pretrain.loop.log import BLOCK, Log
+from earmark.pretrain.loop.metrics_log import BLOCK, Log
 from earmark.pretrain.loop.signals import deferred_interrupts
 
 

@@ -16,7 +16,7 @@ from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
 from earmark.pretrain.loop.ema import Average
 from earmark.pretrain.loop.step import TrainingStep
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.supervision import Classes, Materials, PartMaterials
+from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
 from earmark.records import Example
 from factories import new_example
 

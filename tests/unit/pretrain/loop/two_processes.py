@@ -16,9 +16,8 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import split_examples
+from earmark.pretrain.loop.data import Plan, split_examples
 from earmark.pretrain.loop.distributed import world_from_environment
-from earmark.pretrain.loop.plan import Plan
 from earmark.pretrain.loop.process_group import Peers, process_group
 from earmark.pretrain.loop.signals import Preempted
 from earmark.pretrain.loop.trainer import Run, pretrain

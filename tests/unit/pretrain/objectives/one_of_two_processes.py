@@ -13,9 +13,9 @@ import torch
 from torch import distributed
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.config import ContrastiveConfig, TextModelConfig
+from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.supervision import Words
+from earmark.pretrain.text.config import TextModelConfig, Words
 from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives import decoder
 from earmark.pretrain.objectives.captioning import CaptioningObjective, Captions
-from earmark.pretrain.objectives.config import CaptioningConfig, TextModelConfig
+from earmark.pretrain.objectives.config import CaptioningConfig
 from earmark.pretrain.objectives.decoder import Queries, ask
-from earmark.pretrain.text.tokenizer import gather_words
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.config import TextModelConfig
+from earmark.pretrain.text.tokenizer import Tokens, gather_words
 from earmark.records import Example
 from factories import new_example
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.config import ContrastiveConfig, TextModelConfig
+from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.supervision import written
+from earmark.pretrain.objectives.targets import written
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 

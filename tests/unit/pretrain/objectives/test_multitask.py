@@ -10,7 +10,7 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import MultitaskConfig, TagsConfig
 from earmark.pretrain.objectives.multitask import MultitaskObjective, part_names, union
 from earmark.pretrain.objectives.tags import TagsObjective
-from earmark.pretrain.supervision import Classes
+from earmark.pretrain.objectives.targets import Classes
 from earmark.records import Example
 
 Told = Callable[..., list[Example]]

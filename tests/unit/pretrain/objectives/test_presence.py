@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.pretrain.objectives.presence import asymmetric, binary_cross_entropy, focal
+from earmark.pretrain.objectives.tags import asymmetric, binary_cross_entropy, focal
 
 LOGITS = np.array([[-3.0, -0.7, 0.0, 0.4], [2.5, 1.0, -1.5, 6.0], [-8.0, 0.01, 3.0, -0.2]])
 TRUTH = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1]])

@@ -10,9 +10,9 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.precision import MeanAveragePrecision
+from earmark.pretrain.objectives.metrics import MeanAveragePrecision
 from earmark.pretrain.objectives.tags import TagsObjective, TagTargets
-from earmark.pretrain.supervision import Classes, gather_classes
+from earmark.pretrain.objectives.targets import Classes, gather_classes
 from earmark.records import Example
 
 

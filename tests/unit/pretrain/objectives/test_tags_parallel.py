@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.config import TagsParallelConfig, TextModelConfig
+from earmark.pretrain.objectives.config import TagsParallelConfig
 from earmark.pretrain.objectives.decoder import Queries
 from earmark.pretrain.objectives.tags_parallel import TagsParallelObjective
-from earmark.pretrain.supervision import Classes
+from earmark.pretrain.objectives.targets import Classes
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.pretrain.text.tokenizer import gather_words
 from earmark.records import Example
 from factories import new_example

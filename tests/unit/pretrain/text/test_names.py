@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from earmark.pretrain.objectives.config import TextModelConfig
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.pretrain.text.tag_list import NameChances, listed
 from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 

@@ -21,12 +21,9 @@ from transformers import (
 
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.config import TextModelConfig
-from earmark.pretrain.supervision import Words
-from earmark.pretrain.text.decoder import TextDecoder
-from earmark.pretrain.text.models import build_text_decoder, build_text_encoder
-from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
-from earmark.pretrain.text.tokens import Tokens
+from earmark.pretrain.text.config import TextModelConfig, Words
+from earmark.pretrain.text.models import TextDecoder, build_text_decoder, build_text_encoder
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens, gather_words
 
 CONFIG = TextModelConfig(size="mini", bpe_size=300, max_tokens=16)
 TEXTS = ["A dog barks in the rain.", "Rain."]

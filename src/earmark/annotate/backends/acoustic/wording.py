@@ -1,10 +1,18 @@
-"""Small tools of English: lists, numbers, and a fixed choice among ways to say the same."""
+"""What the sentences of a caption are written from: the facts of a clip, and small tools of
+English.
+
+The tools are lists, numbers, and a fixed choice among phrases of equal meaning.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from earmark.annotate.backends.acoustic.analysis import Measurements, kind_of
+from earmark.annotate.backends.acoustic.descriptors import Manner, Traits, manner_of, traits_of
+from earmark.annotate.backends.acoustic.sound_events import Kind, Named, name_events
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -70,3 +78,23 @@ def frequency(frequency_hz: float) -> str:
 def hertz(frequency_hz: float) -> str:
     """Return "around 210 Hz"."""
     return f"around {frequency(frequency_hz)}"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that sentences are written from."""
+
+    measured: Measurements
+    kind: Kind
+    named: Named
+    traits: Traits
+    manner: Manner
+    choose: Chooser
+
+
+def find(measured: Measurements, seed: str) -> Findings:
+    """Choose kind, names and traits; `seed`, a digest of the clip, chooses among wordings."""
+    kind = kind_of(measured)
+    named = name_events(measured.events or (), kind)
+    traits, manner = traits_of(measured, kind), manner_of(measured, kind)
+    return Findings(measured, kind, named, traits, manner, Chooser(seed))

@@ -7,12 +7,11 @@ import random
 from collections.abc import Mapping
 
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.endpoint import dialect as dialects
+from earmark.annotate.backends.endpoint import request as dialects
+from earmark.annotate.backends.endpoint.balancer import Clock
 from earmark.annotate.backends.endpoint.client import Client
 from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
-from earmark.annotate.backends.endpoint.dialect import Dialect
-from earmark.annotate.backends.endpoint.pauses import Clock
-from earmark.annotate.backends.endpoint.request import audio_body, text_body
+from earmark.annotate.backends.endpoint.request import Dialect, audio_body, text_body
 from earmark.annotate.backends.endpoint.retry import Exchange
 from earmark.audio import AudioError
 

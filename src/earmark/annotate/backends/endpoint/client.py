@@ -1,14 +1,23 @@
-"""One HTTP client for all requests; what goes wrong on the wire comes back as a value."""
+"""One HTTP client for all requests, and what each reply means.
+
+Network errors are returned as values. A reply is an answer, a failure of the prompt, a failure of
+the server, or a mistake of the user; for the last, the error says what to fix and what the server
+offers.
+"""
 
 from __future__ import annotations
 
 import io
+import math
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import aiohttp
 import msgspec
 
-from earmark.annotate.backends.endpoint.config import Key
+from earmark.annotate.backends.base import Completion, Refusal
+from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
+from earmark.config import ConfigError, nearest
 
 CONNECT_S = 30.0
 """The longest wait for a connection, seconds."""
@@ -116,3 +125,195 @@ class Client:
     def _without_key(self, body: bytes) -> bytes:
         key = self._key
         return body if key is None else body.replace(key.reveal().encode(), b"[key]")
+
+
+DETAIL_CHARACTERS = 300
+
+
+class Busy(msgspec.Struct, frozen=True):
+    """The server has too much to do: ask it later."""
+
+    detail: str
+    retry_after_s: float | None
+
+
+class Down(msgspec.Struct, frozen=True):
+    """The server is gone or starting. `lost` says that the request had reached it."""
+
+    detail: str
+    retry_after_s: float | None = None
+    lost: bool = False
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """Something went wrong, and it is open whether with the prompt or with the server."""
+
+    reason: str
+    detail: str
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """The user has to mend something: the key, the model's name, the URL."""
+
+    status: int
+    detail: str
+
+
+Outcome = Completion | Refusal | Busy | Down | Failed | Mistake
+
+
+class _Message(msgspec.Struct, frozen=True):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Chat(msgspec.Struct, frozen=True):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+_CHAT = msgspec.json.Decoder(_Chat)
+
+
+def judge(reply: Reply | Fault, now: float) -> Outcome:
+    """Return what a reply means; `now` is seconds since 1970, for dates in Retry-After."""
+    if isinstance(reply, Fault):
+        if reply.kind == "timeout":
+            return Failed("timeout", reply.detail)
+        return Down(reply.detail, lost=reply.kind == "lost")
+    if reply.status == 200:
+        return _completion(reply)
+    detail = f"{reply.status}: {excerpt(reply.body)}"
+    match reply.status:
+        case 429 | 529:
+            return Busy(detail, retry_after_s(reply.retry_after, now))
+        case 503:
+            return Down(detail, retry_after_s(reply.retry_after, now))
+        case 408 | 504:
+            return Failed("timeout", detail)
+        case 401 | 402 | 403 | 404 | 405:
+            return Mistake(reply.status, detail)
+        case status if 300 <= status < 400:
+            return Mistake(status, f"{status}: it moved to {reply.location or 'another place'}")
+        case status if 400 <= status < 500:
+            return Mistake(status, detail) if _unknown_model(reply.body) else refused(detail)
+        case _:
+            return Failed("server error", detail)
+
+
+def refused(detail: str) -> Refusal:
+    """Return the refusal of a request that the server, as it runs now, will not take."""
+    return Refusal(reason="refused by server", detail=detail, passing=True)
+
+
+def excerpt(body: bytes) -> str:
+    """Return the first 300 characters of a body as one line."""
+    text = body[: 8 * DETAIL_CHARACTERS].decode("utf-8", "replace")
+    return " ".join(text.split())[:DETAIL_CHARACTERS] or "(no text)"
+
+
+def _completion(reply: Reply) -> Completion | Failed:
+    try:
+        chat = _CHAT.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Failed("bad answer", f"200, but no chat completion: {excerpt(reply.body)}")
+    if not chat.choices:
+        return Failed("bad answer", f"200, but no choices: {excerpt(reply.body)}")
+    choice, usage = chat.choices[0], chat.usage or _Usage()
+    return Completion(
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "stop",
+        tokens_in=usage.prompt_tokens or 0,
+        tokens_out=usage.completion_tokens or 0,
+    )
+
+
+def _unknown_model(body: bytes) -> bool:
+    """Return whether an error is about the model's name, as OpenAI's code for it says."""
+    return b"model_not_found" in body
+
+
+class _Model(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Models(msgspec.Struct, frozen=True):
+    data: list[_Model]
+
+
+async def explain(
+    mistake: Mistake, url: str, config: EndpointConfig, client: Client
+) -> ConfigError | Refusal:
+    """Return what tells the user what to do, or a refusal if it is the prompt's fault after all."""
+    match mistake.status:
+        case 401 | 403:
+            return ConfigError(f"{url} answered {mistake.detail}. {_about_key(config)}")
+        case 400 | 404 | 422:
+            return await _about_model(mistake, url, config, client)
+        case 402:
+            return ConfigError(f"{url} wants to be paid first: {mistake.detail}")
+        case _:
+            return ConfigError(
+                f"{url} answered {mistake.detail}. The base URL in urls is probably wrong: "
+                f"requests go to {url}/chat/completions."
+            )
+
+
+def _about_key(config: EndpointConfig) -> str:
+    if config.api_key_variable is None:
+        return (
+            "It wants a key: put it into an environment variable and name that in the recipe, "
+            'api_key_variable = "OPENAI_API_KEY".'
+        )
+    return f"Is the key in ${config.api_key_variable} the right one for it, and still valid?"
+
+
+async def _about_model(
+    mistake: Mistake, url: str, config: EndpointConfig, client: Client
+) -> ConfigError | Refusal:
+    models = await _served_models(url, client)
+    if models is None:
+        return ConfigError(
+            f"{url} answered {mistake.detail}, and lists no models at {url}/models. "
+            f"Is the base URL right, and model = {config.model!r} served there?"
+        )
+    if config.model not in models:
+        return ConfigError(
+            f"{url} does not serve model = {config.model!r}.{nearest(config.model, models)}"
+        )
+    return refused(mistake.detail)
+
+
+async def _served_models(url: str, client: Client) -> list[str] | None:
+    reply = await client.get(f"{url}/models")
+    if not isinstance(reply, Reply) or reply.status != 200:
+        return None
+    try:
+        return [model.id for model in msgspec.json.decode(reply.body, type=_Models).data]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def retry_after_s(header: str | None, now: float) -> float | None:
+    """Return how long a Retry-After header asks to wait, None where it says nothing.
+
+    It holds seconds or an HTTP date (RFC 9110, section 10.2.3); `now` is seconds since 1970.
+    """
+    text = (header or "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None

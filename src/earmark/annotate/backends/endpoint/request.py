@@ -1,17 +1,104 @@
-"""The body of a chat completions request, as JSON bytes."""
+"""The body of a chat completions request: audio, messages and response format.
+
+A clip is sent as the bytes of its file, or as a window that is decoded and encoded again. The
+response format holds a tagger to a JSON Schema; which form a server supports is found out once.
+"""
 
 from __future__ import annotations
 
 import binascii
+import io
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from earmark.annotate.backends.base import Prompt
-from earmark.annotate.backends.chat import user_text
+from earmark import audio
+from earmark.annotate.backends.base import Completion, Prompt, Refusal
+from earmark.annotate.backends.chat import TAG_SCHEMA, user_text
 from earmark.annotate.backends.endpoint.config import EndpointConfig
-from earmark.annotate.backends.endpoint.sound import Sound, encoded, original, whole_file
+from earmark.audio import AudioError
+
+Format = Literal["wav", "flac", "mp3", "ogg"]
+
+TOLERANCE_S = 0.1
+"""By how much a clip may exceed the limit: codecs pad, and windows end on a whole frame."""
+
+SAME_LENGTH_S = 1e-3
+"""Lengths that differ by less are the same."""
+
+
+class Sound(msgspec.Struct, frozen=True):
+    """An encoded clip."""
+
+    data: bytes
+    format: Format
+
+
+def whole_file(path: Path, start_s: float, duration_s: float | None, longest_s: float) -> bool:
+    """Return whether the window is the whole file, having checked that it is not too long.
+
+    Raises:
+        AudioError: as `earmark.audio.probe`, "empty" for a window behind the end, or "too long"
+            for more than `longest_s` seconds.
+    """
+    available_s = audio.probe(path).duration_s
+    seconds = available_s - start_s
+    if seconds <= 0:
+        raise AudioError("empty", f"{path} lasts {available_s:.2f} s, nothing from {start_s} s on")
+    if duration_s is not None:
+        seconds = min(seconds, duration_s)
+    if seconds > longest_s + TOLERANCE_S:
+        raise AudioError("too long", f"{seconds:.1f} s, and max_audio_s is {longest_s:g}")
+    return seconds > available_s - SAME_LENGTH_S
+
+
+def original(path: Path) -> Sound | None:
+    """Return a file's own bytes, None where servers are not known to read what it holds.
+
+    Raises:
+        AudioError: "unreadable".
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise AudioError("unreadable", f"{path}: {error.strerror}") from None
+    form = recognise(data)
+    return None if form is None else Sound(data, form)
+
+
+def encoded(
+    path: Path,
+    start_s: float,
+    duration_s: float | None,
+    sample_rate: int,
+    form: Literal["wav", "flac"],
+) -> Sound:
+    """Return the window decoded, mono, at `sample_rate` Hz, as 16-bit FLAC or WAV.
+
+    Raises:
+        AudioError: as `earmark.audio.load`.
+    """
+    import soundfile
+
+    wave = audio.load(path, sample_rate, start_s=start_s, duration_s=duration_s)
+    stream = io.BytesIO()
+    soundfile.write(stream, wave, sample_rate, format=form.upper(), subtype="PCM_16")
+    return Sound(stream.getvalue(), form)
+
+
+def recognise(data: bytes) -> Format | None:
+    """Return the format that a file's first bytes show, None for any other."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return "wav"
+    if data[:4] == b"fLaC":
+        return "flac"
+    if data[:4] == b"OggS":
+        return "ogg"
+    # A frame of MPEG audio starts with eleven set bits; layer III is 01 after two more.
+    frame = len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2
+    return "mp3" if data[:3] == b"ID3" or frame else None
 
 
 def text_body(
@@ -101,3 +188,58 @@ def _sound(prompt: Prompt, config: EndpointConfig, path: Path, whole: bool) -> S
             return sound
     form = "wav" if config.audio_format == "wav" else "flac"
     return encoded(path, prompt.start_s, prompt.duration_s, config.sample_rate, form)
+
+
+Dialect = Literal["json_schema", "json_object", "none"]
+
+HELD: tuple[Dialect, ...] = ("json_schema", "json_object")
+"""Dialects that hold a model to the schema, in the order they are tried."""
+
+PROBE = Prompt(
+    id="dialect",
+    text="Heavy rain falls on a tin roof while a dog barks twice in the distance, and a car "
+    "passes slowly from left to right. The recording is clear, with a little wind noise.",
+)
+"""A description that a tagger has no trouble with."""
+
+
+def response_format(dialect: Dialect) -> dict[str, Any] | None:
+    """Return a request's `response_format`, None for none.
+
+    json_schema is OpenAI's, and that of vLLM and SGLang; json_object with a schema beside it is
+    that of llama.cpp's server.
+    """
+    match dialect:
+        case "json_schema":
+            held = {"name": "tags", "schema": TAG_SCHEMA, "strict": True}
+            return {"type": "json_schema", "json_schema": held}
+        case "json_object":
+            return {"type": "json_object", "schema": TAG_SCHEMA}
+        case "none":
+            return None
+
+
+async def find(
+    ask: Callable[[Dialect], Awaitable[Completion | Refusal]],
+) -> Dialect:
+    """Return the first dialect in which the probe is answered as the schema says.
+
+    `ask` puts PROBE in a dialect, and again where that failed for a reason that may pass. Where
+    none works the answers are left to the parser, "none": there is nothing to be found out about
+    it.
+    """
+    for dialect in HELD:
+        answer = await ask(dialect)
+        if isinstance(answer, Refusal) and answer.retryable:
+            answer = await ask(dialect)  # a passing fault says nothing about the dialect
+        if isinstance(answer, Completion) and fits(answer.text):
+            return dialect
+    return "none"
+
+
+def fits(text: str) -> bool:
+    """Return whether a text is JSON of the schema's shape: a list of strings, not empty."""
+    try:
+        return len(msgspec.json.decode(text, type=list[str])) > 0
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False

@@ -1,24 +1,24 @@
-"""One logical request: sent until it is answered, or found to be at fault itself."""
+"""Send one request until it is answered, or until the request itself turns out to be at fault."""
 
 from __future__ import annotations
 
 import random
 
 from earmark.annotate.backends.base import Completion, Refusal
-from earmark.annotate.backends.endpoint.balancer import Lease, Servers
-from earmark.annotate.backends.endpoint.client import Client, Fault
-from earmark.annotate.backends.endpoint.config import EndpointConfig
-from earmark.annotate.backends.endpoint.mistakes import explain
-from earmark.annotate.backends.endpoint.pauses import Clock, full_jitter
-from earmark.annotate.backends.endpoint.replies import (
+from earmark.annotate.backends.endpoint.balancer import Clock, Lease, Servers, full_jitter
+from earmark.annotate.backends.endpoint.client import (
     Busy,
+    Client,
     Down,
     Failed,
+    Fault,
     Mistake,
     Outcome,
     excerpt,
+    explain,
     judge,
 )
+from earmark.annotate.backends.endpoint.config import EndpointConfig
 from earmark.annotate.backends.endpoint.request import greeting_body
 
 FIRST_PAUSE_S = 0.5

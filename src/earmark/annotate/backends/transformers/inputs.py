@@ -1,18 +1,24 @@
-"""A prompt to what a model's forward pass takes: audio read, chat template filled, tokens made."""
+"""From prompts to the inputs of a model: read audio, fill the chat template, tokenize, pad a
+batch.
+
+Libraries pad the wave and then compute features, which changes the last frames of the shorter
+clips. Here features are computed from each clip alone and padded afterwards, so every value stays
+as it was.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from earmark import audio
 from earmark.annotate.backends.base import Prompt, Refusal
 from earmark.annotate.backends.chat import user_text
-from earmark.annotate.backends.transformers.config import TransformersConfig
-from earmark.annotate.backends.transformers.hearing import ear_of
-from earmark.annotate.backends.transformers.load import Loaded
+from earmark.annotate.backends.transformers.backend import TransformersConfig
+from earmark.annotate.backends.transformers.load import Loaded, ear_of
 from earmark.config import ConfigError
 
 SHORTEST_S = 0.1
@@ -112,3 +118,36 @@ def _system(config: TransformersConfig, in_parts: bool) -> list[dict[str, Any]]:
 
 def _text_part(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}] if text else []
+
+
+TOKENS = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"})
+"""Inputs with a value a token. They are padded at the left, for text is added at the right."""
+
+
+def collate(inputs: Sequence[Mapping[str, Tensor]], pad_token: int) -> dict[str, Tensor]:
+    """Return the inputs of several prompts as one batch; zeros fill up all but `input_ids`.
+
+    Tensors of one name are joined along the first axis, and padded along the others.
+    """
+    return {
+        name: _join(
+            [one[name] for one in inputs],
+            fill=pad_token if name == "input_ids" else 0,
+            left=name in TOKENS,
+        )
+        for name in inputs[0]
+    }
+
+
+def _join(tensors: Sequence[Tensor], fill: int, left: bool) -> Tensor:
+    shape = [max(sizes) for sizes in zip(*(one.shape[1:] for one in tensors), strict=True)]
+    joined = tensors[0].new_full((sum(len(one) for one in tensors), *shape), fill)
+    row = 0
+    for one in tensors:
+        place = joined[row : row + len(one)]
+        for axis, size in enumerate(one.shape[1:], start=1):
+            start = place.shape[axis] - size if left else 0
+            place = torch.narrow(place, axis, start, size)
+        place.copy_(one)
+        row += len(one)
+    return joined

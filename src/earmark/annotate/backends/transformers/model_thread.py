@@ -1,4 +1,4 @@
-"""One thread that owns a model, next to an asyncio loop that it never holds up."""
+"""One thread that owns a model, next to an asyncio loop that it never blocks."""
 
 from __future__ import annotations
 

@@ -9,9 +9,8 @@ from typing import Any
 from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import LEAST_AHEAD, EndpointBackend
 from earmark.annotate.backends.vllm.config import VllmConfig
-from earmark.annotate.backends.vllm.fleet import Fleet
-from earmark.annotate.backends.vllm.gpus import visible_gpus
-from earmark.annotate.backends.vllm.servers import Pace
+from earmark.annotate.backends.vllm.resources import visible_gpus
+from earmark.annotate.backends.vllm.servers import Fleet, Pace
 
 
 class VllmBackend(Backend):

@@ -1,18 +1,86 @@
-"""Keeps one server up: waits for health, starts it again when it ends, gives up in the end."""
+"""The servers of one backend: how each is started, supervised and ended.
+
+A supervisor waits until its server is healthy, starts it again when it ends, and gives up after too
+many failures.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 
-from earmark.annotate.backends.vllm.launch import Launch
+from earmark.annotate.backends.vllm.config import VllmConfig
 from earmark.annotate.backends.vllm.process import ServerProcess, tail
+from earmark.annotate.backends.vllm.resources import groups_of, take_port, visible_gpus
+from earmark.config import ConfigError
 from earmark.workspace import StageError
+
+_GENERATION = "--generation-config"
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start one server, and where it will be.
+
+    Args:
+        command: program and arguments.
+        environment: variables on top of this process's own.
+        url: base URL of its API.
+        log: the file for its output.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    url: str
+    log: Path
+
+    @property
+    def health_url(self) -> str:
+        """Where it says whether it is well."""
+        return self.url.removesuffix("/v1") + "/health"
+
+
+def plan(config: VllmConfig, gpus: Sequence[str], port: int, folder: Path) -> Launch:
+    """Return how to start a server on these GPUs and this port."""
+    command = [*config.command, config.model, "--host=127.0.0.1", f"--port={port}"]
+    if config.revision:
+        command.append(f"--revision={config.revision}")
+    if config.gpus_per_server:
+        command.append(f"--tensor-parallel-size={config.gpus_per_server}")
+    if not any(flag.partition("=")[0] == _GENERATION for flag in config.flags):
+        # Else the model's own generation_config.json fills in what a request leaves out, and the
+        # recipe would not say how answers are sampled.
+        command.append(f"{_GENERATION}=vllm")
+    return Launch(
+        command=[*command, *config.flags],
+        environment={"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {},
+        url=f"http://127.0.0.1:{port}/v1",
+        log=folder / f"vllm-{port}.log",
+    )
+
+
+def check_command(command: Sequence[str]) -> None:
+    """Refuse a command that is not there.
+
+    Raises:
+        ConfigError: it cannot be found or run.
+    """
+    if shutil.which(command[0]) is None:
+        raise ConfigError(
+            f"the vllm backend runs `{' '.join(command)}`, and there is no command {command[0]!r} "
+            "here: pip install vllm, or set command to where it is installed "
+            '(command = ["/path/to/venv/bin/vllm", "serve"])'
+        )
+
 
 _log = logging.getLogger("earmark.vllm")
 
@@ -164,3 +232,107 @@ async def _whole(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+_ANSWER_S = 5.0
+
+
+class Fleet:
+    """The servers that a config asks for. It belongs to the loop that starts it.
+
+    `failure` is a future that never has a result: its exception is that of the first supervisor
+    to give up.
+    """
+
+    def __init__(self, config: VllmConfig, pace: Pace) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._config = config
+        self._pace = pace
+        self._ports = ExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S))
+        self.supervisors: list[Supervisor] = []
+
+    async def start(self) -> tuple[str, ...]:
+        """Start the servers and wait until all are well; return their URLs.
+
+        Raises:
+            ConfigError: no such command, too few GPUs, no free port, or no folder for logs.
+            StageError: a server does not get well.
+        """
+        for launch in self._plan():
+            supervisor = Supervisor(
+                launch,
+                self._config.start_timeout_s,
+                self._config.restarts,
+                self._pace,
+                self._is_well,
+            )
+            self.supervisors.append(supervisor)
+            task = asyncio.create_task(supervisor.run())
+            task.add_done_callback(self._note_end)
+            self._tasks.append(task)
+        await self._until_well()
+        _log.info("all servers are well")
+        return tuple(supervisor.launch.url for supervisor in self.supervisors)
+
+    async def aclose(self) -> None:
+        """End all servers; their logs stay."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._session.close()
+        self._ports.close()
+        if self.failure.done():
+            self.failure.exception()  # asyncio complains of errors that nobody has looked at
+
+    def _plan(self) -> list[Launch]:
+        config = self._config
+        check_command(config.command)
+        groups = groups_of(visible_gpus(), config.gpus_per_server, config.servers)
+        folder = _make_folder(config.log_folder)
+        _log.info("starting %d server(s) of %s, logs in %s", len(groups), config.model, folder)
+        launches: list[Launch] = []
+        port = config.first_port
+        for gpus in groups:
+            taken = take_port(port)
+            self._ports.callback(taken.close)
+            launches.append(plan(config, gpus, taken.number, folder))
+            port = taken.number + 1
+        return launches
+
+    async def _until_well(self) -> None:
+        well = asyncio.create_task(self._all_well())
+        try:
+            await asyncio.wait({well, self.failure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            well.cancel()
+        if self.failure.done():
+            self.failure.result()
+
+    async def _all_well(self) -> None:
+        for supervisor in self.supervisors:
+            await supervisor.well.wait()
+
+    async def _is_well(self, url: str) -> bool:
+        try:
+            async with self._session.get(url) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failure.done():
+            self.failure.set_exception(error)
+
+
+def _make_folder(named: str) -> Path:
+    if not named:
+        return Path(tempfile.mkdtemp(prefix="earmark-vllm-"))
+    folder = Path(named)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"vllm: log_folder cannot be made: {error}") from None
+    return folder

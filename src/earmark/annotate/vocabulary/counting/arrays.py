@@ -1,4 +1,4 @@
-"""Rows of numbers, laid one after the other: what counting tags needs of numpy.
+"""Rows of numbers, laid one after the other, and chunks of tagged rows in that form.
 
 `lengths` says how many values each row has, `values` has those of all rows. Nothing here loops
 over rows in Python, and numpy lets other threads run meanwhile. Codes of 32 bits are looked up by
@@ -8,15 +8,17 @@ over rows in Python, and numpy lets other threads run meanwhile. Codes of 32 bit
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Int32, Int64, Integer
 
 T = TypeVar("T")
+
 R = TypeVar("R")
 
 
@@ -131,3 +133,52 @@ def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> It
         finally:
             for future in waiting:
                 future.cancel()
+
+
+STAGE = "vocabulary"
+"""The stage that a row is rejected by."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that cannot be counted: its id, or "" where it has none, and why.
+
+    `row` counts from 0 within the chunk: lines of a JSON file, rows of a Parquet file.
+    """
+
+    row: int
+    id: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some neighbouring rows of a source, their tags as codes into `terms`.
+
+    Args:
+        ids: Arrow array of strings, one a row.
+        lengths: how many tags each row has.
+        codes: the tags of all rows, one row after the other; each once a row.
+        terms: distinct tags, in the order in which they first occur.
+        rows: rows that were read, faulty ones included.
+        faults: rows that were not passed on.
+        dropped: elements of tag lists that are no tags, by reason.
+    """
+
+    ids: Any
+    lengths: Int32[np.ndarray, " kept"]
+    codes: Int32[np.ndarray, " uses"]
+    terms: Sequence[str]
+    rows: int
+    faults: Sequence[Fault] = ()
+    dropped: Counter[str] = field(default_factory=Counter[str])
+
+    def tag_lists(self) -> Iterator[Sequence[str]]:
+        """Yield the tags of each row that was passed on, as written."""
+        codes: list[int] = self.codes.tolist()
+        tags = [self.terms[code] for code in codes]
+        start = 0
+        for length in self.lengths.tolist():
+            yield tags[start : start + length]
+            start += length

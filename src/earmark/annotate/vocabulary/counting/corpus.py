@@ -1,7 +1,18 @@
-"""The tags of a corpus as numbers: each distinct tag is a term, each caption a list of terms."""
+"""The tags of a corpus as numbers: each distinct tag is a term, each caption a list of terms.
+
+Sources are encoded and counted once and cached.
+
+A source is known by its path, inode, size and times: an edit that restores the time of modification
+(cp -p, rsync -t) still shows in that of the inode. The counts of a part lie in its folder, keyed by
+how its own terms are grouped: more sources shift the numbers of all terms, but not the groups
+within this one.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,28 +24,89 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Int8, Int32, Int64, Integer
 
-from earmark.annotate.vocabulary.counting.arrays import drop_repeats, in_order, reduce_rows
-from earmark.annotate.vocabulary.counting.cache import (
-    encode_source,
-    remove_unfinished,
-    saved_counts,
+from earmark.annotate.vocabulary.counting.arrays import (
+    STAGE,
+    Chunk,
+    drop_repeats,
+    in_order,
+    reduce_rows,
 )
-from earmark.annotate.vocabulary.counting.chunks import STAGE, Chunk
 from earmark.annotate.vocabulary.counting.count import (
     Counts,
     Grouping,
     Tally,
     count_batch,
+    pair_cells,
+    pair_counts,
     tally_of,
     total,
 )
 from earmark.annotate.vocabulary.counting.join import JoinedPart, join
-from earmark.annotate.vocabulary.counting.pairs import pair_cells, pair_counts
-from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, Batch, write_part
-from earmark.annotate.vocabulary.counting.sources import find_sources
-from earmark.config import ConfigError
+from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, Batch, Part, write_part
+from earmark.annotate.vocabulary.counting.sources import find_sources, read_chunks
+from earmark.config import ConfigError, fingerprint
+from earmark.io import locked, publish
 from earmark.records import Rejected
-from earmark.workspace import locked
+
+FORMAT = 2
+"""Raised whenever a part would be written otherwise than before."""
+
+_KEPT_COUNTS = 4  # ways of grouping whose counts a part keeps
+
+
+def encode_source(source: Path, folder: Path, *, workers: int) -> Part:
+    """Return the part of a source; read the source only where none of its present state is there.
+
+    Raises:
+        ConfigError: the source cannot be read.
+    """
+    place = fingerprint(str(source))
+    state = source.stat()
+    seen = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    digest = fingerprint(FORMAT, str(source), seen)
+    path = folder / f"part-{place}-{digest}"
+    if not path.exists():
+        write_part(read_chunks(source, workers=workers), str(source), path)
+        for older in folder.glob(f"part-{place}-*"):
+            if older != path:
+                shutil.rmtree(older)
+    return Part(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left."""
+    for path in folder.glob("part-*.tmp"):
+        shutil.rmtree(path)
+
+
+def saved_counts(joined: JoinedPart, grouping: Grouping, count: Callable[[], Counts]) -> Counts:
+    """Return the counts of a part under a canonical grouping; `count` is called for new ones."""
+    digest = hashlib.sha256()
+    for array in (grouping.group, grouping.seeds, joined.skipped):
+        digest.update(len(array).to_bytes(8, "little"))
+        digest.update(array.tobytes())
+    path = joined.part.folder / f"counts-{digest.hexdigest()[:24]}.npy"
+    with contextlib.suppress(FileNotFoundError):
+        return np.load(path)
+    counts = count()
+    # Other processes may have counted the same, and remove old counts too.
+    with locked(path.with_name("lock"), wait=True):
+        _keep_counts(counts, path)
+    return counts
+
+
+def _keep_counts(counts: Counts, path: Path) -> None:
+    """Write counts, and remove the oldest ones beside them, and what a killed process left."""
+    for unfinished in path.parent.glob("counts-*.tmp"):
+        unfinished.unlink()
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        np.save(file, counts)
+    publish(temporary, path)
+    every = sorted(path.parent.glob("counts-*.npy"), key=lambda old: old.stat().st_mtime_ns)
+    for old in every[:-_KEPT_COUNTS]:
+        old.unlink()
+
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""In how many captions each tag is, over all and by domain."""
+"""Count the captions that hold each tag, over all and by domain, or each two tags."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from earmark.annotate.vocabulary.counting.parts import Batch
 
 _SETS = 1 << len(DOMAINS)
 """Sets of domains that a caption can be of, as bits."""
+
 _NO_SEED = 1 << DOMAINS.index("sound")
 
 
@@ -108,3 +109,42 @@ def _shared(grouping: Grouping) -> np.ndarray:
     members = np.bincount(grouping.group + 1, minlength=len(grouping.seeds) + 1)
     members[0] = 0
     return members[grouping.group + 1] > 1
+
+
+def pair_cells(
+    batch: Batch, rank: Int32[np.ndarray, " terms"], size: int
+) -> Int64[np.ndarray, " pairs"]:
+    """Return a cell, a * size + b, for each two ranks a <= b that a caption holds.
+
+    Args:
+        batch: captions.
+        rank: of each term, -1 for none.
+        size: above all ranks.
+    """
+    ranks = rank.take(batch.codes)
+    ranked = ranks >= 0
+    keys = np.sort(pair_keys(row_of(batch.lengths)[ranked], ranks[ranked]))
+    keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
+    rows, ranks = keys >> 32, keys & 0xFFFF_FFFF
+    end = np.searchsorted(rows, rows, side="right")
+    cells = [ranks * (size + 1)]
+    first = np.arange(len(keys))
+    distance = 1
+    while len(first := first[first + distance < end[first]]):
+        cells.append(ranks[first] * size + ranks[first + distance])
+        distance += 1
+    return np.concatenate(cells)
+
+
+def pair_counts(
+    cells: Iterable[Int64[np.ndarray, " pairs"]], size: int
+) -> Int64[np.ndarray, "size size"]:
+    """Return how often each cell occurs, as a symmetric matrix."""
+    counts = np.zeros(size * size, np.int64)
+    for some in cells:
+        np.add.at(counts, some, 1)
+    above = counts.reshape(size, size)
+    diagonal = above.diagonal().copy()
+    above += above.T.copy()
+    np.fill_diagonal(above, diagonal)
+    return above

@@ -1,4 +1,4 @@
-"""The tags of a vocabulary in each caption: tags_<K>/<source>.parquet, all sizes in one pass."""
+"""Write the tags that a vocabulary keeps of each caption: tags_<K>/<source>.parquet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from earmark.annotate.vocabulary.counting.corpus import TagCorpus, local_values
 from earmark.annotate.vocabulary.counting.join import JoinedPart
 from earmark.annotate.vocabulary.counting.parts import Batch
 from earmark.config import fingerprint
-from earmark.records import publish, read_metadata
+from earmark.io import publish
+from earmark.tables import read_metadata
 
 FORMAT = "earmark filtered tags 2"
 

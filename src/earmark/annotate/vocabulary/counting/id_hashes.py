@@ -1,4 +1,4 @@
-"""Whether ids are there twice: 64 bits for each id, in numpy.
+"""Find ids that occur twice: 64 bits for each id, in numpy.
 
 Ten million ids as Python strings in a set take 1 GB, as sorted 64-bit hashes 86 MB. Two different
 ids of ten million have the same hash by chance in 3 of a million corpora.

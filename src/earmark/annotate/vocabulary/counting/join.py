@@ -1,4 +1,4 @@
-"""Parts of one corpus: their terms in one list, and no id twice."""
+"""Join the parts of a corpus: one list of terms, and each id only once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
 
-from earmark.annotate.vocabulary.counting.arrays import filtered, row_of
-from earmark.annotate.vocabulary.counting.chunks import STAGE
+from earmark.annotate.vocabulary.counting.arrays import STAGE, filtered, row_of
 from earmark.annotate.vocabulary.counting.id_hashes import common_hashes, hash_ids, shared_hashes
 from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, Batch, Part
 from earmark.records import Rejected

@@ -1,8 +1,8 @@
 """Rows of JSON lines: {"id", "tags"} objects, or the cuts of a Lhotse manifest.
 
-A block of lines is decoded into typed structs at once; what is not asked for (captions above all)
-is stepped over. Only where that fails is the block decoded line by line, and only a line that
-fails again is looked at without types, to say what is wrong with it.
+A block of lines is decoded into typed structs at once; other fields (captions above all) are
+skipped. Only where that fails is the block decoded line by line, and only a line that fails again
+is parsed without types, to say what is wrong with it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Int64
 
-from earmark.annotate.vocabulary.counting.arrays import drop_repeats
-from earmark.annotate.vocabulary.counting.chunks import Chunk, Fault
+from earmark.annotate.vocabulary.counting.arrays import Chunk, Fault, drop_repeats
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DETAIL = 200  # characters of a faulty value that are told

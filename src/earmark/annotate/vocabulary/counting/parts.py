@@ -5,7 +5,7 @@
     hashes.npy         of all ids, each once, sorted
     repeats.npy        rows whose id an earlier row of the same source has
     rejected.parquet   rows that could not be counted
-    part.json          what else there is to say of it
+    part.json          its counts and digest
 
 A part depends on its source's rows alone, not on how they were cut into chunks.
 """
@@ -27,9 +27,10 @@ import msgspec
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
 
-from earmark.annotate.vocabulary.counting.chunks import STAGE, Chunk
+from earmark.annotate.vocabulary.counting.arrays import STAGE, Chunk
 from earmark.annotate.vocabulary.counting.id_hashes import hash_ids, without_repeats
-from earmark.records import Rejected, TableWriter, stream_parquet
+from earmark.records import Rejected
+from earmark.tables import TableWriter, stream_parquet
 
 BATCH_ROWS = 131_072
 """Rows that are in memory at a time: about 9 MB with 7 tags each."""

@@ -1,8 +1,8 @@
-"""Bare files of tagged captions: which there are, and what form each has.
+"""Bare files of tagged captions: find them, tell their format, read their rows.
 
-A row is {"id", "caption", "tags"}; nothing but id and tags is ever read. Three forms are known:
+A row is {"id", "caption", "tags"}; only id and tags are ever read. Three formats are known:
 JSON lines (plain, .gz or .zst), Parquet, and the Lhotse manifest of the paper, section 3.3, whose
-tags stand in `supervisions[0].custom.audio_tag`.
+tags are in `supervisions[0].custom.audio_tag`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from earmark.annotate.vocabulary.counting.chunks import Chunk
+from earmark.annotate.vocabulary.counting.arrays import Chunk
 from earmark.annotate.vocabulary.counting.json_files import PACKED_SUFFIXES, read_json_chunks
 from earmark.annotate.vocabulary.counting.parquet_rows import columns_of, read_parquet_chunks
 from earmark.config import ConfigError, nearest

@@ -1,7 +1,7 @@
 """Plural and singular, and forms of one verb: by rules, with the exceptions of `irregular.toml`.
 
-A corpus decides what is folded: only forms that it shows beside each other. The rules decide what
-may be folded at all, and rather leave two forms of a word apart than join two words.
+A corpus decides what is merged: only forms that it shows beside each other. The rules decide what
+may be merged at all, and rather leave two forms of a word apart than join two words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from earmark.annotate.vocabulary.normaliser.words import changed_tags, words_of
+from earmark.annotate.vocabulary.normalize.surface import changed_tags, words_of
 
 _BREAKS = re.compile(r"[\s_-]+")
 _DOUBLED = re.compile(r"(?:un)?[^aeiou]*[aeiou][^aeiouwxy]")  # hum, humming; unzip, unzipping

@@ -1,21 +1,37 @@
-"""How a tag is written, not which words it has: Unicode, case, separators, punctuation.
+"""How a tag is written: Unicode, case, separators, punctuation, and American spelling.
 
 Each function takes a tag and returns it as its step leaves it. None needs the corpus.
+`change_words` applies a change of words to all tags that hold them, for a corpus has far fewer
+words than tags.
+
+British spelling becomes American by vetted words and by endings that are safe. `spelling.toml` says
+which. A word that neither names is left alone: "advertise", "four", "hour", "noise" and "metre" (a
+musical one is no meter) stay as they are written.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
 
 LONGEST = 60
 """Characters of the longest tag; longer ones are sentences that a tagger left in its list."""
 
 _PLAIN = re.compile(r"[a-z]+(?:-[a-z]+)*")
+
 _SEPARATORS = re.compile(r"[\s_-]+")
+
 _REMOVED = re.compile(r'[()\[\]{}<>",;*|\\]+')
+
 _ENDS = " -_.:!?'`~"
+
 _NOTE = re.compile(r"(?:.*[-_ ])?[a-g]#")
+
 _QUOTES = dict.fromkeys("‘’‚‛′´ʼʹ＇", "'") | dict.fromkeys("“”„‟″«»＂", '"')
 
 
@@ -89,3 +105,87 @@ def _plain_character(character: str) -> str:
 
 def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf")
+
+
+def words_of(tags: Collection[str]) -> set[str]:
+    """Return the distinct words, between hyphens, of tags."""
+    return set("-".join(tags).split("-"))
+
+
+def changed_tags(
+    tags: Collection[str], form: Callable[[str], str], words: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Return {tag: tag with each word in that form} of those that differ.
+
+    `words` are those that may have another form, where that can be told more cheaply than by
+    asking for it; all words of the tags otherwise.
+    """
+    asked = words_of(tags) if words is None else words
+    changed = {word: new for word in asked if (new := form(word)) != word}
+    if not changed:
+        return {}
+    untouched = changed.keys().isdisjoint
+    return {
+        tag: "-".join(changed.get(word, word) for word in words)
+        for tag in tags
+        if not untouched(words := tag.split("-"))
+    }
+
+
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    words: dict[str, str]
+    unchanged: frozenset[str]
+    our: re.Pattern[str]
+    ise: re.Pattern[str]
+    doubled: re.Pattern[str]
+
+
+def american(tag: str) -> str:
+    """Return a lower-case tag with every word in American spelling."""
+    if tag.isalpha():
+        return american_word(tag)
+    return _WORDS.sub(lambda match: american_word(match.group()), tag)
+
+
+def american_word(word: str) -> str:
+    """Return one lower-case word in American spelling."""
+    spelling = _spelling()
+    if known := spelling.words.get(word):
+        return known
+    if word in spelling.unchanged or len(word) < 5:
+        return word
+    if "ou" in word:
+        word = spelling.our.sub(_without_u, word)
+    if "is" in word or "ys" in word:
+        word = spelling.ise.sub(r"\1z\2", word)
+    if "ll" in word:
+        word = spelling.doubled.sub(r"\1\2", word)
+    return word
+
+
+def _without_u(match: re.Match[str]) -> str:
+    return match.group().replace("ou", "o")
+
+
+@lru_cache(maxsize=1)
+def _spelling() -> _Spelling:
+    text = resources.files(__package__ or "").joinpath("spelling.toml").read_text("utf-8")
+    table = tomllib.loads(text)
+    words: dict[str, str] = dict(table["words"])
+    words |= {f"{british}s": f"{american}s" for british, american in table["nouns"].items()}
+    words |= table["nouns"]
+    ise = table["ise"]
+    before, after = "|".join(ise["before"].split()), "|".join(ise["after"].split())
+    double_l = table["double_l"]
+    stems, endings = "|".join(double_l["stems"].split()), "|".join(double_l["endings"].split())
+    return _Spelling(
+        words=words,
+        unchanged=frozenset(table["unchanged"]["words"].split()),
+        our=re.compile("|".join(table["our"]["stems"].split())),
+        ise=re.compile(rf"^(\w\w*(?:{before})[yi])s({after})$"),
+        doubled=re.compile(rf"^({stems})l({endings})$"),
+    )

@@ -11,8 +11,14 @@ from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.encoders.huggingface.base import Tower, cut, depth_of, joined, load_weights
-from earmark.pretrain.encoders.huggingface.resolving import Architecture
+from earmark.pretrain.encoders.huggingface.base import (
+    Architecture,
+    Tower,
+    cut,
+    depth_of,
+    joined,
+    load_weights,
+)
 from earmark.pretrain.encoders.log_mel import length_mask
 
 FRAME_SAMPLES = 400

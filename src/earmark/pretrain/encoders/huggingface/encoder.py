@@ -1,4 +1,4 @@
-"""Any supported audio model of `transformers` behind an encoder's face."""
+"""Any supported audio model of `transformers` as an `Encoder`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.encoders.huggingface.base import Tower
-from earmark.pretrain.encoders.huggingface.resolving import (
+from earmark.pretrain.encoders.huggingface.base import (
     SPECTROGRAM_TYPES,
     WAVE_TYPES,
     WHISPER_TYPES,
+    Tower,
     architecture_of,
 )
 from earmark.pretrain.huggingface import quiet

@@ -1,5 +1,6 @@
-"""Models that read waves: wav2vec 2.0 (arXiv 2006.11477), HuBERT (2106.07447), WavLM (2110.13900),
-data2vec (2202.03555).
+"""Models that read waves: wav2vec 2.0, HuBERT, WavLM and data2vec.
+
+arXiv 2006.11477, 2106.07447, 2110.13900, 2202.03555.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.encoders.huggingface.base import Tower, depth_of, load_weights
-from earmark.pretrain.encoders.huggingface.resolving import Architecture
+from earmark.pretrain.encoders.huggingface.base import Architecture, Tower, depth_of, load_weights
 from earmark.pretrain.encoders.log_mel import length_mask
 
 VARIANCE_FLOOR = 1e-7

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.encoders.log_mel import FRAME_RATE, LogMel, length_mask
-from earmark.pretrain.encoders.zipformer.layers import Layer
+from earmark.pretrain.encoders.zipformer.layers import Downsample, DownsampledStack, Layer, Stack
 from earmark.pretrain.encoders.zipformer.modules import AttentionWeights
 from earmark.pretrain.encoders.zipformer.schedule import Rates, rates_at
-from earmark.pretrain.encoders.zipformer.stack import Downsample, DownsampledStack, Stack
 from earmark.pretrain.encoders.zipformer.stem import Stem
 
 SHAPES = {

@@ -1,7 +1,10 @@
-"""Self-attention whose weights are computed once a layer and used three times.
+"""The modules of a Zipformer block: attention, feed-forward, convolution and what they are made
+of.
 
-A score is query . key + positional query . encoding of the distance between both frames; the
-encoding is finest near zero and knows no longest length (arXiv 2310.11230, section 3.2).
+SwooshL, SwooshR and BiasNorm follow arXiv 2310.11230, sections 3.3 and 3.4. Attention weights are
+computed once a layer and used three times. A score is query . key + positional query . encoding of
+the distance between both frames; the encoding is finest near zero and has no longest length
+(section 3.2). Linear layers that add to a frame start out small.
 """
 
 from __future__ import annotations
@@ -12,9 +15,91 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from earmark.pretrain.encoders.zipformer.linear import scaled_linear
-from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_clips
+from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_channels, kept_clips
+
+
+def scaled_linear(dim_in: int, dim_out: int, scale: float, *, bias: bool = True) -> nn.Linear:
+    """Return a linear layer whose weights start at `scale` times the usual, its biases near zero.
+
+    What is added to a frame by a layer's modules is small at first, so that deep stacks start
+    near the identity.
+    """
+    linear = nn.Linear(dim_in, dim_out, bias=bias)
+    with torch.no_grad():
+        linear.weight.mul_(scale)
+        if bias:
+            nn.init.uniform_(linear.bias, -0.1 * scale, 0.1 * scale)
+    return linear
+
+
+SLOPE = 0.08
+
+SHIFT_L, OFFSET_L = 4.0, 0.035
+
+SHIFT_R, OFFSET_R = 1.0, 0.313261687
+
+
+class _Swoosh(torch.autograd.Function):
+    """(ln(1 + e^s) - 0.08 s - constant) * kept, keeping nothing but its inputs for the gradient.
+
+    Above 40, ln(1 + e^s) is s to float64's precision. Numbers are written out, since compilers of
+    dynamic sizes make inputs of a module's floats, and cannot hand those into a Function.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, shifted: Tensor, constant: float, kept: Tensor | None) -> Tensor:
+        ctx.save_for_backward(shifted, kept)
+        curve = functional.softplus(shifted, 1.0, 40.0)
+        curve.sub_(shifted, alpha=0.08).sub_(constant)
+        return curve if kept is None else curve.mul_(kept)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        shifted, kept = ctx.saved_tensors
+        # One pass for sigmoid(shifted) * gradient.
+        steep = torch.ops.aten.softplus_backward(gradients[0], shifted, 1.0, 40.0)
+        steep.sub_(gradients[0], alpha=0.08)
+        return steep if kept is None else steep.mul_(kept), None, None
+
+
+def swoosh_l(
+    shifted: Float[Tensor, "*shape"], kept: Tensor | None = None
+) -> Float[Tensor, "*shape"]:
+    """Return ln(1 + e^(x - 4)) - 0.08 x - 0.035, for what is normally off.
+
+    Args:
+        shifted: x - `SHIFT_L`; whoever computes x takes it off a bias, which costs nothing.
+        kept: what the result is multiplied by.
+    """
+    return _Swoosh.apply(shifted, SLOPE * SHIFT_L + OFFSET_L, kept)
+
+
+def swoosh_r(
+    shifted: Float[Tensor, "*shape"], kept: Tensor | None = None
+) -> Float[Tensor, "*shape"]:
+    """Return ln(1 + e^(x - 1)) - 0.08 x - 0.313261687, which is 0 at 0.
+
+    Args:
+        shifted: x - `SHIFT_R`; whoever computes x takes it off a bias, which costs nothing.
+        kept: what the result is multiplied by.
+    """
+    return _Swoosh.apply(shifted, SLOPE * SHIFT_R + OFFSET_R, kept)
+
+
+class BiasNorm(nn.Module):
+    """x / RMS(x - bias) * e^log_scale: unlike LayerNorm it keeps some of a frame's length."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.log_scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, frames: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
+        """Return frames scaled, each by one number."""
+        power = (frames - self.bias).square().mean(dim=-1, keepdim=True)
+        return frames * (power.rsqrt() * self.log_scale.exp()).to(frames.dtype)
 
 
 def relative_positions(
@@ -166,3 +251,60 @@ def evened(
     chosen = torch.rand(len(mask), 1, 1, device=mask.device) < rates.even_attention
     kept = kept_clips(values, rates.attention)
     return torch.addcmul(alike * (kept * chosen), heard, kept * ~chosen)
+
+
+class FeedForward(nn.Module):
+    """Linear, SwooshL, linear."""
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.project_in = nn.Linear(dim, hidden_dim)
+        self.project_out = scaled_linear(hidden_dim, dim, 0.1)
+
+    def forward(
+        self, frames: Float[Tensor, "batch frames dim"], rates: Rates | None
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return what is to be added to the frames."""
+        linear = self.project_in
+        shifted = functional.linear(frames, linear.weight, linear.bias - SHIFT_L)
+        kept = kept_channels(shifted, rates, "feed_forward")
+        return self.project_out(swoosh_l(shifted, kept))
+
+
+class Convolution(nn.Module):
+    """A gated linear unit, a depthwise convolution over time, SwooshR, linear.
+
+    Args:
+        dim: width of a frame.
+        kernel: of the convolution, frames; odd.
+    """
+
+    def __init__(self, dim: int, kernel: int) -> None:
+        super().__init__()
+        self.project_in = nn.Linear(dim, 2 * dim)
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.project_out = scaled_linear(dim, dim, 0.05)
+
+    def forward(
+        self,
+        frames: Float[Tensor, "batch frames dim"],
+        mask: Bool[Tensor, "batch frames"],
+        rates: Rates | None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Return what is to be added to the frames; where `mask` is False they count as zero."""
+        gated = functional.glu(self.project_in(frames), dim=-1)
+        gated.masked_fill_(~mask.unsqueeze(-1), 0.0)
+        # As a plane one pixel wide the frames lie in channels-last order as they are, for which
+        # CPU kernels are some thirty times faster than Conv1d's.
+        plane = gated.transpose(1, 2).unsqueeze(2)
+        kernel = self.depthwise
+        assert kernel.bias is not None
+        shifted = functional.conv2d(
+            plane,
+            kernel.weight.unsqueeze(2),
+            kernel.bias - SHIFT_R,
+            padding=(0, kernel.kernel_size[0] // 2),
+            groups=kernel.groups,
+        )
+        shifted = shifted.squeeze(2).transpose(1, 2)
+        return self.project_out(swoosh_r(shifted, kept_channels(shifted, rates, "convolution")))

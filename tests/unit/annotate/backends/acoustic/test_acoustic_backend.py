@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from earmark.annotate.backends.acoustic import AcousticConfig, sound_events, vad
-from earmark.annotate.backends.acoustic.captioner import load_captioner
+from earmark.annotate.backends.acoustic.backend import load_captioner
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.config import ConfigError
 
@@ -153,7 +153,7 @@ import sys
 from earmark.annotate.backends.acoustic import AcousticConfig
 assert "numpy" not in sys.modules, "reading a recipe should import nothing heavy"
 from earmark.annotate.backends.acoustic import events, voice
-from earmark.annotate.backends.acoustic.captioner import load_captioner
+from earmark.annotate.backends.acoustic.backend import load_captioner
 from earmark.annotate.backends.base import Prompt
 captioner = load_captioner(voice.weights_path(), events.available(), 16000, 60.0)
 print(captioner.answer(Prompt(id="tone", audio=sys.argv[1])).text)

@@ -10,8 +10,9 @@ import pytest
 
 from earmark import audio
 from earmark.annotate.backends.acoustic import sound_events, vad
-from earmark.annotate.backends.acoustic.frames import MEL_OFFSET, cut, mel_bank
-from earmark.annotate.backends.acoustic.measure import Ears, measure, rank
+from earmark.annotate.backends.acoustic.analysis import Ears, measure
+from earmark.annotate.backends.acoustic.sound_events import rank
+from earmark.annotate.backends.acoustic.spectrum import MEL_OFFSET, cut, mel_bank
 from earmark.config import ConfigError
 
 PACK = os.environ.get("EARMARK_PACK", "")

@@ -7,12 +7,11 @@ import manner_signals as made
 import numpy as np
 import pytest
 
-from earmark.annotate.backends.acoustic import clicks, partials, pitch, rhythm, ridge
-from earmark.annotate.backends.acoustic.frames import cut
-from earmark.annotate.backends.acoustic.manner import Manner, manner_of
-from earmark.annotate.backends.acoustic.measure import measure, measure_speech
-from earmark.annotate.backends.acoustic.naming import Kind
-from earmark.annotate.backends.acoustic.spectrum import long_spectrum
+from earmark.annotate.backends.acoustic import pitch, rhythm, spectrum
+from earmark.annotate.backends.acoustic.analysis import measure, measure_speech
+from earmark.annotate.backends.acoustic.descriptors import Manner, manner_of
+from earmark.annotate.backends.acoustic.sound_events import Kind
+from earmark.annotate.backends.acoustic.spectrum import cut, long_spectrum
 from earmark.annotate.backends.acoustic.text import write
 
 EVERY = np.arange(1, 21)
@@ -109,17 +108,15 @@ def test_a_sweep_is_not_noise(deaf_ears):
 
 def test_vibrato_is_the_share_of_notes_that_swing():
     wave = np.concatenate([made.vibrato(25.0), np.zeros(3200, np.float32), made.vibrato(0.0)])
-    share = partials.vibrato_share(pitch.track(wave, signals.RATE))
+    share = pitch.vibrato_share(pitch.track(wave, signals.RATE))
     assert share == pytest.approx(0.5, abs=0.1)
-    assert partials.vibrato_share(pitch.track(NOISE, signals.RATE)) == 0.0
+    assert pitch.vibrato_share(pitch.track(NOISE, signals.RATE)) == 0.0
 
 
 def test_partials_are_counted_from_the_fundamental():
     def found(wave):
         frames = cut(wave, signals.RATE)
-        return partials.measure_partials(
-            pitch.track(frames.wave, signals.RATE), long_spectrum(frames)
-        )
+        return pitch.measure_partials(pitch.track(frames.wave, signals.RATE), long_spectrum(frames))
 
     odd = found(made.partials(220.0, ODD, 1.0 / ODD))
     assert odd is not None
@@ -140,16 +137,18 @@ def test_the_fall_after_onsets_is_that_of_the_notes(fall):
 
 
 def test_clicks_are_counted_with_their_regularity():
-    regular = clicks.measure_clicks(made.click_train(TICKS), signals.RATE)
+    regular = rhythm.measure_clicks(made.click_train(TICKS), signals.RATE)
     assert regular.per_s == pytest.approx(2.0, abs=0.3)
     assert regular.irregularity == pytest.approx(0.0, abs=0.02)
-    assert clicks.measure_clicks(NOISE, signals.RATE).irregularity is None
+    assert rhythm.measure_clicks(NOISE, signals.RATE).irregularity is None
 
 
 def test_a_ridge_follows_its_peak():
-    rising = ridge.measure_ridge(cut(made.course(np.linspace(500.0, 2000.0, 32000)), signals.RATE))
+    rising = spectrum.measure_ridge(
+        cut(made.course(np.linspace(500.0, 2000.0, 32000)), signals.RATE)
+    )
     assert rising.share > 0.95
     assert rising.rising_share > 0.7
     assert rising.falling_share < 0.1
     assert rising.spread_semitones == pytest.approx(12 * np.log2(1850 / 650), abs=1.5)
-    assert ridge.measure_ridge(cut(NOISE, signals.RATE)).share < 0.01
+    assert spectrum.measure_ridge(cut(NOISE, signals.RATE)).share < 0.01

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from earmark.annotate.backends.acoustic import level, pitch, rhythm, spectrum
-from earmark.annotate.backends.acoustic.frames import cut
+from earmark.annotate.backends.acoustic.spectrum import cut
 
 
 def timbre_of(wave):

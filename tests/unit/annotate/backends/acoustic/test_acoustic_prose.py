@@ -8,9 +8,9 @@ import golden_captions as golden
 import numpy as np
 import pytest
 
+from earmark.annotate.backends.acoustic.analysis import measure
 from earmark.annotate.backends.acoustic.backend import VERSION
-from earmark.annotate.backends.acoustic.classes import family, phrase
-from earmark.annotate.backends.acoustic.measure import Event, measure
+from earmark.annotate.backends.acoustic.sound_events import Event, family, phrase
 from earmark.annotate.backends.acoustic.text import write
 
 

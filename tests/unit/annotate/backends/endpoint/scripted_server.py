@@ -14,8 +14,8 @@ from aiohttp import web
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
+from earmark.annotate.backends.endpoint.balancer import Clock
 from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
-from earmark.annotate.backends.endpoint.pauses import Clock
 
 TAGS = '["rain", "roof", "dog", "car", "wind"]'
 

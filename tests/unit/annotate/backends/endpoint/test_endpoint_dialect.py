@@ -10,7 +10,7 @@ from scripted_server import TAGS, Say, ScriptedServer, run, said
 
 from earmark.annotate.backends.base import Completion, Prompt
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
-from earmark.annotate.backends.endpoint.dialect import fits
+from earmark.annotate.backends.endpoint.request import fits
 
 PROSE = said("Tags: rain, roof")
 PROMPT = Prompt(id="a", text="Rain on a roof.")

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.backends.endpoint.limit import ROUNDS_TO_MAXIMUM, START, AdaptiveLimit
+from earmark.annotate.backends.endpoint.balancer import ROUNDS_TO_MAXIMUM, START, AdaptiveLimit
 
 
 def a_round(limit: AdaptiveLimit, refused: int = 0) -> None:

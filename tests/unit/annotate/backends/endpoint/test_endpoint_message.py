@@ -15,9 +15,13 @@ import soundfile
 from earmark import audio
 from earmark.annotate.backends.base import Prompt
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.backends.endpoint.dialect import response_format
-from earmark.annotate.backends.endpoint.request import audio_body, greeting_body, text_body
-from earmark.annotate.backends.endpoint.sound import recognise
+from earmark.annotate.backends.endpoint.request import (
+    audio_body,
+    greeting_body,
+    recognise,
+    response_format,
+    text_body,
+)
 from earmark.audio import AudioError
 
 RATE = 22_050

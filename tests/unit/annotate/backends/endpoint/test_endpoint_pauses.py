@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.backends.endpoint.pauses import full_jitter, retry_after_s
+from earmark.annotate.backends.endpoint.balancer import full_jitter
+from earmark.annotate.backends.endpoint.client import retry_after_s
 
 NOW = 1_700_000_000.0
 

@@ -12,9 +12,13 @@ pytest.importorskip("transformers")
 
 from earmark.annotate.backends.base import Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
-from earmark.annotate.backends.transformers.batches import collate
-from earmark.annotate.backends.transformers.generate import spare_memory
-from earmark.annotate.backends.transformers.sampling import GumbelNoise, sampler, seed_of
+from earmark.annotate.backends.transformers.generate import (
+    GumbelNoise,
+    sampler,
+    seed_of,
+    spare_memory,
+)
+from earmark.annotate.backends.transformers.inputs import collate
 
 PROMPTS = [Prompt(id="a"), Prompt(id="b")]
 

@@ -29,7 +29,7 @@ if "--deaf" in sys.argv:
     worker.wait()
 (port,) = [flag for flag in sys.argv if flag.startswith("--port=")]
 sys.argv = ["mock", port, "--latency-s=0.01", "--slots=4"]
-from earmark.annotate.mock_server.__main__ import main
+from earmark.testing.mock_server.__main__ import main
 sys.exit(main())
 """
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.backends.vllm.gpus import groups_of, visible_gpus
+from earmark.annotate.backends.vllm.resources import groups_of, visible_gpus
 from earmark.config import ConfigError
 
 

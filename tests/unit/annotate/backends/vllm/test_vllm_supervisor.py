@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from earmark.annotate.backends.vllm.launch import Launch
-from earmark.annotate.backends.vllm.servers import Pace, Supervisor
+from earmark.annotate.backends.vllm.servers import Launch, Pace, Supervisor
 from earmark.workspace import StageError
 
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_counts import CORPUS, Corpus, count, rank, ranked_tags
 
-from earmark.annotate.vocabulary.choosing.selection import Ranking, choose
 from earmark.annotate.vocabulary.config import DOMAINS, ScoreName, VocabularyConfig
 from earmark.annotate.vocabulary.counting.count import Tally
 from earmark.annotate.vocabulary.scores import score_of
+from earmark.annotate.vocabulary.select import Ranking, choose
 from earmark.config import ConfigError
 
 WORDS = ("speech", "talk", "music", "guitar", "drum", "dog", "rain", "a", "b", "c", "d")

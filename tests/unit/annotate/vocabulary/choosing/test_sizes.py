@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_counts import Corpus, count, rank
 
-from earmark.annotate.vocabulary.choosing.sizes import (
-    SMOOTHED,
-    auto_size,
-    curve_sizes,
-    growth,
-    settle_size,
-)
 from earmark.annotate.vocabulary.config import AutoSize, ScoreName, VocabularyConfig
+from earmark.annotate.vocabulary.size import SMOOTHED, auto_size, curve_sizes, growth, settle_size
 from earmark.config import ConfigError, decode
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)

@@ -9,8 +9,8 @@ import pytest
 
 from earmark.annotate.lhotse import mono_cut
 from earmark.annotate.vocabulary.counting import json_files
-from earmark.annotate.vocabulary.counting.chunks import Fault
-from earmark.annotate.vocabulary.counting.json_processes import Task, processes
+from earmark.annotate.vocabulary.counting.arrays import Fault
+from earmark.annotate.vocabulary.counting.json_files import Task, processes
 from earmark.annotate.vocabulary.counting.json_rows import TagRow
 from earmark.annotate.vocabulary.counting.sources import find_sources, read_chunks
 from earmark.config import ConfigError

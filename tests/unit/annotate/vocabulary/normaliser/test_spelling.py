@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from earmark.annotate.vocabulary.normaliser.spelling import american
+from earmark.annotate.vocabulary.normalize.surface import american
 from factories import assert_all
 
 UNCHANGED = """

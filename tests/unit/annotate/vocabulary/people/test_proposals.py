@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from earmark.annotate.vocabulary.decisions import Decisions, Proposal, read_decisions
-from earmark.annotate.vocabulary.people.proposals import propose
-from earmark.annotate.vocabulary.people.proposals_file import write_proposals
-from earmark.annotate.vocabulary.proposals import are_family, may_be_same, remainders
+from earmark.annotate.vocabulary.proposals import (
+    are_family,
+    may_be_same,
+    propose,
+    remainders,
+    write_proposals,
+)
 
 APART = """
 slow/fast slow-tempo/fast-tempo loud/quiet male/female male-voice/female-voice high/low

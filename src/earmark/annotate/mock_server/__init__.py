@@ -1,4 +1,0 @@
-"""A stand-in for an OpenAI-compatible server: for rehearsals, tests and benchmarks.
-
-`python -m earmark.annotate.mock_server --help` lists how it can be slow, busy, broken or wrong.
-"""

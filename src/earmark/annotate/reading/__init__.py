@@ -1,1 +1,0 @@
-"""What is read from a raw answer: faults, the summary, tags. Pure functions of text."""

@@ -1,1 +1,0 @@
-"""The ways in which a captioner's answer can be wrong, each with its rule."""

@@ -1,1 +1,0 @@
-"""Which tags become classes: domains, scores, the ranking, how many."""

@@ -1,1 +1,0 @@
-"""What people decide of tags: proposals to them, their file, and what follows from it."""

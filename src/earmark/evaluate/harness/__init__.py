@@ -1,1 +1,0 @@
-"""Encoders of earmark in the harnesses of others: HEAR, X-ARES, mteb."""

@@ -1,1 +1,0 @@
-"""Audio and language: retrieval, and captions from a frozen encoder."""

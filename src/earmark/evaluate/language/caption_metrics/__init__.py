@@ -1,1 +1,0 @@
-"""Metrics of captions in plain Python: no Java, nothing to download."""

@@ -1,1 +1,0 @@
-"""Questions about clips: multiple choice, and an adapter into a causal language model."""
