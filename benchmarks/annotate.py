@@ -32,13 +32,13 @@ from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.caption import caption_job
 from earmark.annotate.jobs.answers import stream_answers
 from earmark.annotate.jobs.job import Job
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.run import run_job
 from earmark.annotate.parsing.lint import LintConfig
 from earmark.annotate.tag import tag_job
 from earmark.records import Caption, Clip
 from earmark.tables import TableWriter
-from earmark.testing.mock_server.process import RunningServer, serving
+from earmark.testing.mock_server.process import RunningServer, run_mock_server
 
 SLOTS = 64
 TAG_REQUESTS, CAPTION_REQUESTS, FAULTY_REQUESTS, KILLED_REQUESTS = 20_000, 4_000, 20_000, 400
@@ -104,7 +104,7 @@ def do(work: Work) -> Cost:
     if work.how == "bare":
         asyncio.run(bare_loop(work))
     else:
-        answer_all(job_of(work), LocalConfig(shards=work.shards))
+        run_job(job_of(work), LocalRunnerConfig(shards=work.shards))
     seconds = time.monotonic() - started_s
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Cost(
@@ -200,7 +200,7 @@ def flac_files(folder: Path, count: int = 64) -> list[Path]:
 
 def tags(folder: Path) -> list[Figure]:
     table = captions_table(folder / "captions.parquet", TAG_REQUESTS)
-    with serving(slots=SLOTS, latency_s=0.2, listen=False, dialects=("none",)) as server:
+    with run_mock_server(slots=SLOTS, latency_s=0.2, listen=False, dialects=("none",)) as server:
         bound, ours = compare(folder, "text", table, server)
     return [
         ("tags, bound", TAG_REQUESTS / bound.seconds, "requests/s", 0.0, "least"),
@@ -212,7 +212,7 @@ def tags(folder: Path) -> list[Figure]:
 
 def captions(folder: Path) -> list[Figure]:
     table = clips_table(folder / "clips.parquet", CAPTION_REQUESTS, flac_files(folder))
-    with serving(slots=SLOTS, latency_s=1.0, listen=False) as server:
+    with run_mock_server(slots=SLOTS, latency_s=1.0, listen=False) as server:
         bound, ours = compare(folder, "audio", table, server)
     return [
         ("captions, bound", CAPTION_REQUESTS / bound.seconds, "requests/s", 0.0, "least"),
@@ -238,7 +238,7 @@ def memory(folder: Path) -> list[Figure]:
             many_clips(table, count, sounds[0])
         else:
             clips_table(table, count, sounds)
-        with serving(slots=SLOTS, latency_s=0.2, listen=False) as server:
+        with run_mock_server(slots=SLOTS, latency_s=0.2, listen=False) as server:
             work = Work(
                 how="earmark",
                 kind="audio",
@@ -261,13 +261,13 @@ def many_clips(path: Path, count: int, sound: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from earmark.tables import ROW_GROUP, arrow_schema
+    from earmark.tables import ROW_GROUP_SIZE, arrow_schema
 
     schema = arrow_schema(Clip)
     plain = {"path": str(sound), "duration_s": 10.0, "start_s": 0.0, "sample_rate": 16000}
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for first in range(0, count, ROW_GROUP):
-            size = min(ROW_GROUP, count - first)
+        for first in range(0, count, ROW_GROUP_SIZE):
+            size = min(ROW_GROUP_SIZE, count - first)
             ids = [f"{number:032x}" for number in np.arange(first, first + size).tolist()]
             columns = {
                 field.name: pa.array(ids)
@@ -294,13 +294,13 @@ def faults(folder: Path) -> list[Figure]:
     common = {"slots": SLOTS, "latency_s": 0.2, "listen": False, "dialects": ("none",)}
     shares = {"error_share": 0.05, "busy_share": 0.05, "timeout_share": 0.02, "retry_after_s": 1.0}
     outage_s = 10.0
-    with serving(**common) as server:
+    with run_mock_server(**common) as server:
         bound = measured(
             Work(
                 how="bare", kind="text", table=str(table), folder=str(folder / "b"), url=server.url
             )
         )
-    with serving(**common, **shares, outage_at_s=10.0, outage_s=outage_s) as server:
+    with run_mock_server(**common, **shares, outage_at_s=10.0, outage_s=outage_s) as server:
         work = Work(
             how="earmark",
             kind="text",
@@ -326,7 +326,9 @@ def kills(folder: Path) -> list[Figure]:
     table = captions_table(folder / "captions.parquet", KILLED_REQUESTS, 300)
     lost = wrong = wasted = most_open = 0
     for number in range(KILLS):
-        with serving(slots=SLOTS, latency_s=0.1, listen=False, dialects=("none",)) as server:
+        with run_mock_server(
+            slots=SLOTS, latency_s=0.1, listen=False, dialects=("none",)
+        ) as server:
             work = Work(
                 how="earmark",
                 kind="text",

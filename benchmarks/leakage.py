@@ -30,8 +30,8 @@ from msgspec.structs import replace
 
 from earmark.audio import read
 from earmark.corpora.synthetic.corpus import SyntheticConfig
-from earmark.evaluate.leakage.audio import copies, untold
-from earmark.evaluate.leakage.fingerprint import COLUMNS, Fingerprints, fingerprints_of
+from earmark.evaluate.leakage.audio import find_copies, find_undecidable
+from earmark.evaluate.leakage.fingerprint import COLUMNS, Fingerprints, compute_fingerprints
 from earmark.records import Example, Source
 
 SEED = 0
@@ -120,12 +120,12 @@ def changed(clips: Sequence[Example], kind: str, folder: Path) -> list[Example]:
 
 def found_shares(learnt: Fingerprints, clips: Sequence[Example], folder: Path) -> list[Figure]:
     figures: list[Figure] = []
-    mute = {row.id for row in untold(learnt)}
+    mute = {row.id for row in find_undecidable(learnt)}
     for kind in COPIES:
         rows = changed(clips, kind, folder)
-        heard, _ = fingerprints_of(rows, folder / "copies", columns=COLUMNS, title=kind)
-        silent = {row.id for row in untold(heard)}
-        right = [leak for leak in copies(learnt, heard) if leak.name == leak.learnt_name]
+        heard, _ = compute_fingerprints(rows, folder / "copies", columns=COLUMNS, title=kind)
+        silent = {row.id for row in find_undecidable(heard)}
+        right = [leak for leak in find_copies(learnt, heard) if leak.name == leak.learnt_name]
         hits = {leak.id for leak in right}
         # Noise makes a hum tell something, but not the same as the hum.
         telling = [row for row in rows if row.id not in silent and row.name not in mute]
@@ -150,9 +150,9 @@ def strangers(clips: Sequence[Example], cache: Path) -> list[Figure]:
     half = set(recordings[: len(recordings) // 2])
     sides = [[clip for clip in clips if (clip.recording in half) == side] for side in (True, False)]
     learnt, tested = (
-        fingerprints_of(side, cache, columns=COLUMNS, title="strangers")[0] for side in sides
+        compute_fingerprints(side, cache, columns=COLUMNS, title="strangers")[0] for side in sides
     )
-    leaks = copies(learnt, tested)
+    leaks = find_copies(learnt, tested)
     for leak in leaks:
         print(f"# {leak.name} was found to be {leak.learnt_name}: {leak.detail}", flush=True)
     millions = len(sides[0]) * len(sides[1]) / 1e6
@@ -169,16 +169,16 @@ def main() -> int:
         clips = corpus(folder / "corpus")
         cache = folder / "cache"
         started_s = time.process_time()
-        learnt, _ = fingerprints_of(clips, cache, columns=COLUMNS, title="fingerprints")
+        learnt, _ = compute_fingerprints(clips, cache, columns=COLUMNS, title="fingerprints")
         speed = sum(clip.duration_s for clip in clips) / (time.process_time() - started_s)
         started_s = time.process_time()
-        copies(learnt, learnt)
+        find_copies(learnt, learnt)
         search_s = time.process_time() - started_s
         pick = np.random.default_rng(SEED).permutation(len(clips))[: asked.copies]
         figures = [
             *found_shares(learnt, [clips[number] for number in pick], folder),
             *strangers(clips, cache),
-            Figure("clips to tell by", 100 * (1 - len(untold(learnt)) / len(clips)), "%"),
+            Figure("clips to tell by", 100 * (1 - len(find_undecidable(learnt)) / len(clips)), "%"),
             Figure("fingerprints, audio-seconds a CPU second", speed, "x", 500.0, "least"),
             Figure(f"search, {len(clips)} clips in themselves", search_s, "CPU s", 10.0),
         ]

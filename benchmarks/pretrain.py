@@ -96,10 +96,10 @@ def order() -> Iterator[Figure]:
     """Look at one epoch of the paper's size, and at what ten million clips cost."""
     import numpy as np
 
-    from earmark.pretrain.data.sampler import Order
+    from earmark.pretrain.data.sampler import BucketSampler
 
     durations_s = log_normal_s(ORDER_CLIPS)
-    made = Order(durations_s, ORDER_BATCH_S, seed=0)
+    made = BucketSampler(durations_s, ORDER_BATCH_S, seed=0)
     batches = [made(index) for index in range(made.batches_an_epoch)]
     padded_s = sum(durations_s[batch].max() * len(batch) for batch in batches)
     turns = np.concatenate(batches)

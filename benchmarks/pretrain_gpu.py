@@ -27,21 +27,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import PretrainConfig, SpecAugmentConfig
 from earmark.pretrain.data.loader import Batch, load_batch, prefetch
-from earmark.pretrain.data.sampler import Order
+from earmark.pretrain.data.sampler import BucketSampler
 from earmark.pretrain.device import autocast, peak_memory_gib
-from earmark.pretrain.encoders.base import Augment
+from earmark.pretrain.encoders.base import Augmentation
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
-from earmark.pretrain.loop.step import TrainingStep
+from earmark.pretrain.loop.step import LossModule
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
-from earmark.pretrain.optim.optimizers import build_optimiser, within_norm
+from earmark.pretrain.objectives.targets import ClassSpec, TargetSpec, TargetSpecs
+from earmark.pretrain.optim.optimizers import build_optimizer, clip_factor
 from earmark.records import Example
 
 LONGEST_S = 30
 TAGS = tuple(f"tag {number}" for number in range(500))
-MATERIALS = Materials(
-    parts=(PartMaterials(classes=Classes(names=TAGS, counts=(1,) * len(TAGS), clips=len(TAGS))),)
+MATERIALS = TargetSpecs(
+    parts=(TargetSpec(classes=ClassSpec(names=TAGS, counts=(1,) * len(TAGS), clips=len(TAGS))),)
 )
 PAPER = SpecAugmentConfig(
     probability=0.9, time_warp=80, time_masks=10, time_width=100, mel_masks=2, mel_width=27
@@ -149,7 +149,7 @@ def batches_of(
     sizes: Sizes, examples: Sequence[Example], objective: Objective[object]
 ) -> Callable[[int], Batch]:
     """Return a function that loads the batch of an index, as `pretrain` does."""
-    order = Order([clip.duration_s for clip in examples], sizes.batch_s, seed=0)
+    order = BucketSampler([clip.duration_s for clip in examples], sizes.batch_s, seed=0)
 
     def load(index: int) -> Batch:
         return load_batch(
@@ -190,12 +190,12 @@ def trained(sizes: Sizes, examples: Sequence[Example], precision: str, *, compil
 
 def training_step(
     sizes: Sizes, precision: str, *, compiled: bool
-) -> tuple[TrainingStep, Callable[[Batch], None]]:
+) -> tuple[LossModule, Callable[[Batch], None]]:
     """Return fresh weights, and what takes one optimiser step of them as the loop does."""
     encoder = build_encoder(sizes.encoder).to(sizes.device)
     objective = build_objective(TagsConfig(), MATERIALS, dim=encoder.dim).to(sizes.device)
-    module = TrainingStep(encoder, objective, compiled=compiled).train()
-    optimiser = build_optimiser(encoder, objective, PretrainConfig())
+    module = LossModule(encoder, objective, compiled=compiled).train()
+    optimiser = build_optimizer(encoder, objective, PretrainConfig())
     taken = 0
 
     def step(batch: Batch) -> None:
@@ -203,12 +203,12 @@ def training_step(
         wave = batch.wave.to(sizes.device, non_blocking=True)
         lengths = batch.lengths.to(sizes.device, non_blocking=True)
         with autocast(sizes.device, precision):
-            loss = module(wave, lengths, Augment(PAPER, batch.seeds), batch.targets)
+            loss = module(wave, lengths, Augmentation(PAPER, batch.seeds), batch.targets)
         (loss.total * loss.weight).backward()
         # The loop reads its loss at every step as well.
         loss.total.item()
         norm = float(optimiser.norm()) / loss.weight
-        optimiser.scale(within_norm(norm, 1.0) / loss.weight)
+        optimiser.scale(clip_factor(norm, 1.0) / loss.weight)
         optimiser.step(taken, 0.0)
         optimiser.forget()
         taken += 1

@@ -115,12 +115,12 @@ def encoder_pass(work: Work) -> dict[str, float]:
 def order(work: Work) -> dict[str, float]:
     import numpy as np
 
-    from earmark.pretrain.data.sampler import Order
+    from earmark.pretrain.data.sampler import BucketSampler
 
     durations_s = log_normal_s(ORDER_CLIPS)
     before_mib = memory_mib("VmRSS")
     began_s = time.perf_counter()
-    made = Order(durations_s, ORDER_BATCH_S, seed=0)
+    made = BucketSampler(durations_s, ORDER_BATCH_S, seed=0)
     built_s = time.perf_counter() - began_s
     epoch_s = best_s(lambda: made(0), 1)
     places = np.random.default_rng(0).integers(made.batches_an_epoch, size=1000).tolist()

@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
 from earmark.records import TagSet
-from earmark.tables import ROW_GROUP, arrow_schema
+from earmark.tables import ROW_GROUP_SIZE, arrow_schema
 
 SEED = 0
-CHUNK = 16 * ROW_GROUP
+CHUNK = 16 * ROW_GROUP_SIZE
 """Rows that are drawn from one generator; a stretch may begin and end within a chunk."""
 
 DOMAIN_SHARES = (0.45, 0.3, 0.25)
@@ -141,7 +141,7 @@ class Language:
                     "backend": pa.repeat(pa.scalar("0123456789ab"), len(rows)),
                 }
                 table = pa.table(columns, schema=arrow_schema(TagSet))
-                writer.write_table(table, row_group_size=ROW_GROUP)
+                writer.write_table(table, row_group_size=ROW_GROUP_SIZE)
 
     def write_jsonl(self, path: Path, first: int, count: int) -> None:
         """Write one {"id", "caption", "tags"} object a line, with captions of about 390 words."""

@@ -21,7 +21,7 @@ import soundfile
 from earmark.annotate.jobs.answers import Answer, stream_answers
 from earmark.records import Caption, TagSet
 from earmark.tables import read_parquet
-from earmark.testing.mock_server.process import RunningServer, serving
+from earmark.testing.mock_server.process import RunningServer, run_mock_server
 from earmark.workspace import Workspace
 
 CLIPS = 60
@@ -71,7 +71,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(recipe: Path) -> Path:
     """A workspace in which nothing went wrong."""
-    with serving(slots=8, latency_s=0.01) as server:
+    with run_mock_server(slots=8, latency_s=0.01) as server:
         earmark(server, "tag", recipe, "-w", recipe.parent / "undisturbed")
     return recipe.parent / "undisturbed"
 
@@ -121,7 +121,7 @@ def test_faults_and_an_outage_change_nothing(
 ) -> None:
     faults = {"error_share": 0.05, "busy_share": 0.05, "timeout_share": 0.02, "html_share": 0.02}
     outage = {"outage_at_s": 0.3, "outage_s": 1.0, "outage_kind": "reset", "retry_after_s": 0.2}
-    with serving(slots=8, latency_s=0.05, **faults, **outage) as server:
+    with run_mock_server(slots=8, latency_s=0.05, **faults, **outage) as server:
         earmark(server, "tag", recipe, "-w", tmp_path, "--no-canary")
         by_status = server.stats().by_status
     assert {"429", "500", "reset"} <= set(map(str, by_status))
@@ -134,7 +134,7 @@ def test_killed_runs_lose_nothing_and_ask_nothing_twice(
 ) -> None:
     chance = random.Random(0)
     in_flight = 0
-    with serving(slots=8, latency_s=0.03) as server:
+    with run_mock_server(slots=8, latency_s=0.03) as server:
         for _ in range(kills):
             before = server.stats().completed
             process = started(server, "tag", recipe, "-w", tmp_path, "--no-canary")
@@ -154,7 +154,7 @@ def test_killed_runs_lose_nothing_and_ask_nothing_twice(
 def test_shards_in_any_order_end_in_the_same_bytes(
     recipe: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    with serving(slots=8, latency_s=0.01) as server:
+    with run_mock_server(slots=8, latency_s=0.01) as server:
         together = [
             started(server, "caption", recipe, "-w", tmp_path, "--shard", f"{index}/3")
             for index in (2, 0)
@@ -171,7 +171,7 @@ def test_shards_in_any_order_end_in_the_same_bytes(
 
 
 def test_tags_wait_for_all_captions(recipe: Path, tmp_path: Path) -> None:
-    with serving(slots=8, latency_s=0.01) as server:
+    with run_mock_server(slots=8, latency_s=0.01) as server:
         earmark(server, "caption", recipe, "-w", tmp_path, "--shard", "0/2", "--no-canary")
         early = started(server, "tag", tmp_path, "--shard", "0/2", "--no-canary")
         assert "captioner has not finished (1 shards are left" in early.communicate()[0]
@@ -181,7 +181,7 @@ def test_tags_wait_for_all_captions(recipe: Path, tmp_path: Path) -> None:
 def test_a_server_that_does_not_listen_is_found_before_the_job(
     recipe: Path, tmp_path: Path
 ) -> None:
-    with serving(slots=8, latency_s=0.01, ignore_audio=True) as server:
+    with run_mock_server(slots=8, latency_s=0.01, ignore_audio=True) as server:
         process = started(server, "caption", recipe, "-w", tmp_path)
         out, _ = process.communicate()
         assert process.returncode == 1, out
@@ -194,7 +194,7 @@ def test_the_key_is_sent_and_written_nowhere(recipe: Path, tmp_path: Path) -> No
     environment = {"MOCK_KEY": KEY}
     os.environ["MOCK_KEY"] = KEY
     try:
-        with serving(slots=8, latency_s=0.01, require_key="MOCK_KEY") as server:
+        with run_mock_server(slots=8, latency_s=0.01, require_key="MOCK_KEY") as server:
             keyed = ["captioner.api_key_variable=MOCK_KEY", "tagger.api_key_variable=MOCK_KEY"]
             out = earmark(server, "tag", recipe, *keyed, "-w", tmp_path, **environment)
             without = started(server, "tag", recipe, "-w", tmp_path / "other")
@@ -210,7 +210,7 @@ def test_the_key_is_sent_and_written_nowhere(recipe: Path, tmp_path: Path) -> No
 
 def test_an_estimate_asks_twenty_and_keeps_nothing(recipe: Path, tmp_path: Path) -> None:
     priced = "captioner.price_per_million_tokens_out=10.0"
-    with serving(slots=8, latency_s=0.01) as server:
+    with run_mock_server(slots=8, latency_s=0.01) as server:
         out = earmark(server, "caption", recipe, priced, "-w", tmp_path, "--estimate")
         assert server.stats().requests <= 22
     assert f"20 of {CLIPS} tried" in out

@@ -13,10 +13,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from earmark.io import locked
+from earmark.io import file_lock
 from earmark.study.config import load_study
 from earmark.study.results import DONE, NOT_RUN, read_study
-from earmark.study.worker import STOPPED, conclude, read_outcome
+from earmark.study.worker import STOPPED_CODE, read_run_outcome, record_exit
 
 pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not installed")
 
@@ -191,10 +191,10 @@ def test_mistakes_are_told_in_a_line(
 
 
 def test_a_run_that_was_killed_is_told_of_and_one_that_was_stopped_is_not(tmp_path: Path) -> None:
-    conclude(tmp_path, STOPPED)
-    assert read_outcome(tmp_path) is None
-    conclude(tmp_path, -signal.SIGKILL)
-    outcome = read_outcome(tmp_path)
+    record_exit(tmp_path, STOPPED_CODE)
+    assert read_run_outcome(tmp_path) is None
+    record_exit(tmp_path, -signal.SIGKILL)
+    outcome = read_run_outcome(tmp_path)
     assert outcome is not None
     assert "signal 9, perhaps for want of memory" in outcome.status
     assert str(tmp_path) in outcome.status
@@ -211,10 +211,10 @@ def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: P
     study.kill()
     study.wait()
     (folder,) = root.glob("pretrain-*")
-    with locked(folder / "lock", wait=True):  # held until the run has ended
+    with file_lock(folder / "lock", wait=True):  # held until the run has ended
         assert list(folder.glob("state-*"))
     (told,) = root.glob(f"{FOLDER}/runs/*/outcome.json")  # of the first arm; no other was begun
-    outcome = read_outcome(told.parent)
+    outcome = read_run_outcome(told.parent)
     assert outcome is not None
     assert outcome.status == NOT_RUN
 

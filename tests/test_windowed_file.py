@@ -16,7 +16,7 @@ from lhotse.cut import Cut
 from earmark import audio
 from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.base import Completion, Prompt
-from earmark.annotate.manifest import ManifestConfig, assemble
+from earmark.annotate.manifest import ManifestConfig, build_manifest
 from earmark.annotate.scan import ScanConfig, scan
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
@@ -55,7 +55,7 @@ def folder(source: Source, tmp_path: Path) -> Path:
     tag_sets = [TagSet(id=c.id, tags=("tone",), backend="") for c in clips]
     vocabulary = build_vocabulary([row.tags for row in tag_sets], VocabularyConfig(min_df=1))
     settings = ManifestConfig(keep_apart=())
-    assemble(clips, captions, tag_sets, vocabulary, settings, folder, seed=0)
+    build_manifest(clips, captions, tag_sets, vocabulary, settings, folder, seed=0)
     return folder
 
 

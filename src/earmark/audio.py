@@ -20,10 +20,12 @@ from jaxtyping import Float32
 if TYPE_CHECKING:
     import soundfile
 
-SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aiff", ".aif"})
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aiff", ".aif"}
+)
 """File name endings that corpora look for."""
 
-UNKNOWN_LENGTH = 2**62
+UNKNOWN_FRAME_COUNT = 2**62
 """Frames from which on libsndfile's count means that the header has none."""
 
 
@@ -87,7 +89,7 @@ def read(
             raise AudioError("empty", f"{path} holds no samples from {start_s} s on")
         if start:
             _seek(file, start, path)
-        return _samples(file, wanted, path), file.samplerate
+        return _read_frames(file, wanted, path), file.samplerate
 
 
 def stream(
@@ -100,7 +102,7 @@ def stream(
     with _open(path) as file:
         block = max(round(block_s * file.samplerate), 1)
         for start in range(0, file.frames, block):
-            yield _samples(file, min(block, file.frames - start), path)
+            yield _read_frames(file, min(block, file.frames - start), path)
 
 
 def resample(
@@ -151,7 +153,7 @@ def _header_fault(file: soundfile.SoundFile) -> tuple[str, str] | None:
     """Return (reason, detail) for a header that cannot be relied on, or None."""
     if file.frames == 0:
         return "empty", "holds no samples"
-    if file.frames >= UNKNOWN_LENGTH:
+    if file.frames >= UNKNOWN_FRAME_COUNT:
         return "undecodable", "does not say how long it is (written to a pipe?); encode it again"
     # libsndfile shortens a WAV to the bytes that are there, and says so only in its log. What was
     # written to a pipe has a length near 2 or 4 GiB there, as nobody knew it.
@@ -168,7 +170,7 @@ def _seek(file: soundfile.SoundFile, start: int, path: str | Path) -> None:
         raise AudioError("truncated", f"{path}: {error}") from None
 
 
-def _samples(
+def _read_frames(
     file: soundfile.SoundFile, wanted: int, path: str | Path
 ) -> Float32[np.ndarray, "samples channels"]:
     """Decode the next `wanted` frames, all of them and finite."""

@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int, Int64
 
-from earmark.records import Example, Score, recording_of
+from earmark.records import Example, Score, recording_id
 
 CONFIDENCE = 0.95
 
@@ -56,7 +56,7 @@ def resample_weights(
         yield drawn[:, group_of].astype(np.float64)
 
 
-def bootstrapped(
+def bootstrap_values(
     measure: Callable[
         [Float64[np.ndarray, "_ clips"]],
         Float64[np.ndarray, "*values _"],
@@ -96,7 +96,7 @@ def clips_digest(examples: Sequence[Example], truths: Sequence[Sequence[str]]) -
     if not examples:
         return ""
     rows = [
-        (example.id, recording_of(example), sorted(truth))
+        (example.id, recording_id(example), sorted(truth))
         for example, truth in zip(examples, truths, strict=True)
     ]
     return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()[:DIGITS]
@@ -135,7 +135,7 @@ class Rates(NamedTuple):
     f1: Estimate
 
 
-def rates(
+def bootstrap_rates(
     counts: Int64[np.ndarray, "recordings 4"],
     rng: np.random.Generator,
     resamples: int,
@@ -155,14 +155,14 @@ def rates(
         resamples: how many draws.
         blank: so many more recordings have only zeros.
     """
-    whole = _rates(counts.sum(axis=0, keepdims=True))[:, 0]
+    whole = _precision_recall_f1(counts.sum(axis=0, keepdims=True))[:, 0]
     if not len(counts):
         return Rates(*(Estimate(*[float("nan")] * 3) for _ in range(3)))
-    drawn = _rates(_resampled(counts, blank, rng, resamples))
+    drawn = _precision_recall_f1(_resample_sums(counts, blank, rng, resamples))
     return Rates(*(_estimate(value, draws) for value, draws in zip(whole, drawn, strict=True)))
 
 
-def grouped(
+def sum_by_recording(
     counts: Int64[np.ndarray, "clips columns"], recordings: Int[np.ndarray, " clips"]
 ) -> Int64[np.ndarray, "recordings columns"]:
     """Return the counts of clips summed over each recording, which are drawn together."""
@@ -172,14 +172,14 @@ def grouped(
     return sums
 
 
-def _resampled(
+def _resample_sums(
     counts: Int64[np.ndarray, "recordings 4"],
     blank: int,
     rng: np.random.Generator,
     resamples: int,
 ) -> Int64[np.ndarray, "resamples 4"]:
     nought = np.zeros((1, 4), dtype=np.int64)  # sorts first, whether or not any row is so
-    patterns, times = patterns_of(np.concatenate([counts, nought]))
+    patterns, times = count_patterns(np.concatenate([counts, nought]))
     times[0] += blank - 1
     recordings = len(counts) + blank
     share = times / recordings
@@ -191,7 +191,7 @@ def _resampled(
     return np.concatenate(sums) if sums else np.zeros((0, 4), dtype=np.int64)
 
 
-def patterns_of(
+def count_patterns(
     counts: Int64[np.ndarray, "recordings 4"],
 ) -> tuple[Int64[np.ndarray, "patterns 4"], Int64[np.ndarray, " patterns"]]:
     """Return the distinct rows, sorted, and how often each is there."""
@@ -204,7 +204,7 @@ def patterns_of(
     return np.stack(np.unravel_index(distinct, bases), axis=1), times
 
 
-def _rates(sums: Int64[np.ndarray, "rows 4"]) -> Float64[np.ndarray, "3 rows"]:
+def _precision_recall_f1(sums: Int64[np.ndarray, "rows 4"]) -> Float64[np.ndarray, "3 rows"]:
     """Return precision, recall and F1 of each row of sums, NaN where nothing was to be found."""
     named, right, labels, found = sums.T.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -224,28 +224,28 @@ def _estimate(value: float, draws: Float64[np.ndarray, " resamples"]) -> Estimat
     return Estimate(float(value), float(low), float(high))
 
 
-RESAMPLES = "resamples.safetensors"
+RESAMPLES_FILE = "resamples.safetensors"
 
-Measure = tuple[str, str, int, str]
+ScoreKey = tuple[str, str, int, str]
 """What tells one score of an encoder from another: task, probe, shots, metric."""
 
 
-def measure_of(score: Score) -> Measure:
+def score_key(score: Score) -> ScoreKey:
     """Return which of an encoder's scores it is."""
     return score.task, score.probe, score.shots, score.metric
 
 
-def read_resamples(folder: Path) -> dict[tuple[str, Measure], Float64[np.ndarray, " resamples"]]:
+def read_resamples(folder: Path) -> dict[tuple[str, ScoreKey], Float64[np.ndarray, " resamples"]]:
     """Return the resamples by encoder and measure."""
     from safetensors.numpy import load_file
 
-    found = load_file(folder / RESAMPLES)
-    return {_parse(key): values for key, values in found.items()}
+    found = load_file(folder / RESAMPLES_FILE)
+    return {_decode_score_key(key): values for key, values in found.items()}
 
 
-def _key(encoder: str, measure: Measure) -> str:
+def encode_score_key(encoder: str, measure: ScoreKey) -> str:
     return msgspec.json.encode((encoder, measure)).decode()
 
 
-def _parse(key: str) -> tuple[str, Measure]:
-    return msgspec.json.decode(key, type=tuple[str, Measure])
+def _decode_score_key(key: str) -> tuple[str, ScoreKey]:
+    return msgspec.json.decode(key, type=tuple[str, ScoreKey])

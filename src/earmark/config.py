@@ -104,7 +104,7 @@ C = TypeVar("C", bound=Config)
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
-_LISTED = 20  # names that an error message lists at most
+_MAX_LISTED = 20  # names that an error message lists at most
 
 _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
     inspect.StrType: ("text in quotes", (str,)),
@@ -114,7 +114,7 @@ _SCALARS: dict[type, tuple[str, tuple[type, ...]]] = {
 }
 
 
-def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
+def decode_config(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> C:
     """Build `into` from plain data; a table that names no kind is of its default's kind.
 
     Raises:
@@ -122,8 +122,8 @@ def decode(data: Mapping[str, Any], into: type[C], *, where: str = "recipe") -> 
             contradict each other; the message names the key.
     """
     expected = inspect.type_info(into)
-    data = _with_default_kinds(expected, data)
-    _check(expected, data, "", where)
+    data = _fill_default_kinds(expected, data)
+    _check_value(expected, data, "", where)
     return msgspec.convert(data, into)
 
 
@@ -231,19 +231,19 @@ def check_packages(config: Config, where: str = "") -> None:
         )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" for the nearest of `known`, else the list of what is valid."""
     names = sorted(name or '""' for name in known)
     if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
         return f" Did you mean {close[0]!r}?"
-    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f" Valid here: {', '.join(names[:_LISTED])}{more}." if names else ""
+    more = f", and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return f" Valid here: {', '.join(names[:_MAX_LISTED])}{more}." if names else ""
 
 
-def _choices(given: str, known: Sequence[str]) -> str:
+def _suggest_choice(given: str, known: Sequence[str]) -> str:
     """Return the nearest of `known`, where one is near, and all of them."""
-    guess = nearest(given, known)
-    every = nearest("", known)
+    guess = suggest(given, known)
+    every = suggest("", known)
     return guess if guess == every else guess + every
 
 
@@ -290,10 +290,10 @@ def _similar_files(path: Path) -> str:
     if not folder.is_dir():
         return f" The folder {folder} does not exist either."
     recipes = [file.name for file in folder.glob("*.toml")]
-    return nearest(path.name, recipes) if recipes else f" There are no .toml files in {folder}."
+    return suggest(path.name, recipes) if recipes else f" There are no .toml files in {folder}."
 
 
-def _with_default_kinds(expected: inspect.Type, data: Any) -> Any:
+def _fill_default_kinds(expected: inspect.Type, data: Any) -> Any:
     """Return `data` with the kind of each table that leaves it out and has a default."""
     if not isinstance(expected, inspect.StructType) or not isinstance(data, dict):
         return data
@@ -307,41 +307,43 @@ def _with_default_kinds(expected: inspect.Type, data: Any) -> Any:
         if own.tag_field and isinstance(field.type, inspect.UnionType):
             inner = {own.tag_field: own.tag} | inner
         same = not own.tag_field or inner[own.tag_field] == own.tag
-        filled[field.encode_name] = _with_default_kinds(own, inner) if same else inner
+        filled[field.encode_name] = _fill_default_kinds(own, inner) if same else inner
     return filled
 
 
-def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
+def _check_value(expected: inspect.Type, data: Any, at: str, where: str) -> None:
     """Raise a ConfigError for the first key, kind or type in `data` that cannot be right.
 
     `at` is where `data` stands in the recipe.
     """
     if isinstance(expected, inspect.Metadata):
-        _check(expected.type, data, at, where)
+        _check_value(expected.type, data, at, where)
     elif isinstance(expected, inspect.UnionType):
         if data is not None or not expected.includes_none:
             _check_union(expected, data, at, where)
     elif isinstance(expected, inspect.StructType):
         _check_struct(expected, data, at, where)
     elif isinstance(expected, inspect.DictType):
-        for key, value in _items(data, at, where):
-            _check(expected.key_type, key, f"{at}: the key", where)
-            _check(expected.value_type, value, f"{at}.{key}", where)
+        for key, value in _table_items(data, at, where):
+            _check_value(expected.key_type, key, f"{at}: the key", where)
+            _check_value(expected.value_type, value, f"{at}.{key}", where)
     elif isinstance(expected, inspect.ListType | inspect.VarTupleType):
         if not isinstance(data, list):
             raise _mismatch("a list in [ ]", data, at, where)
         for index, item in enumerate(data):
-            _check(expected.item_type, item, f"{at}[{index}]", where)
+            _check_value(expected.item_type, item, f"{at}[{index}]", where)
     elif isinstance(expected, inspect.TupleType):
         count = len(expected.item_types)
         if not isinstance(data, list) or len(data) != count:
             raise _mismatch(f"a list of {count} in [ ]", data, at, where)
         for index, (kind, item) in enumerate(zip(expected.item_types, data, strict=True)):
-            _check(kind, item, f"{at}[{index}]", where)
+            _check_value(kind, item, f"{at}[{index}]", where)
     elif isinstance(expected, inspect.LiteralType):
         if data not in expected.values:
             told = f"{where}: {at} = {as_toml(data)} is not a choice."
-            raise ConfigError(told + _choices(str(data), [str(each) for each in expected.values]))
+            raise ConfigError(
+                told + _suggest_choice(str(data), [str(each) for each in expected.values])
+            )
     elif type(expected) in _SCALARS:
         words, types = _SCALARS[type(expected)]
         if not isinstance(data, types) or (isinstance(data, bool) and bool not in types):
@@ -349,16 +351,16 @@ def _check(expected: inspect.Type, data: Any, at: str, where: str) -> None:
 
 
 def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) -> None:
-    items = _items(data, at, where)
+    items = _table_items(data, at, where)
     fields = {field.encode_name: field for field in expected.fields}
     valid = [*fields, *([expected.tag_field] if expected.tag_field else [])]
     spot = at if at.endswith("]") else f"[{at}]" if at else "the top level"
     for key, value in items:
         if key not in valid:
-            raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{nearest(key, valid)}")
+            raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{suggest(key, valid)}")
         if key in fields:
             place = f"{at}.{key}" if at else key
-            _check(fields[key].type, value, place, where)
+            _check_value(fields[key].type, value, place, where)
             if problem := out_of_bounds(fields[key].type, value, place):
                 raise ConfigError(f"{where}: {problem}")
     if missing := [name for name, field in fields.items() if field.required and name not in data]:
@@ -376,31 +378,31 @@ def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) ->
     members = [kind for kind in expected.types if not isinstance(kind, inspect.NoneType)]
     tagged = {str(m.tag): m for m in members if isinstance(m, inspect.StructType) and m.tag_field}
     if len(members) == 1:
-        _check(members[0], data, at, where)
+        _check_value(members[0], data, at, where)
     elif not tagged:
-        _check_choice(members, data, at, where)
+        _check_untagged(members, data, at, where)
     else:
-        kind = dict(_items(data, at, where)).get("kind")
+        kind = dict(_table_items(data, at, where)).get("kind")
         if kind is None:
             raise ConfigError(f"{where}: [{at}] needs a kind, one of {', '.join(sorted(tagged))}.")
         if kind not in tagged:
-            known = nearest(str(kind), tagged)
+            known = suggest(str(kind), tagged)
             raise ConfigError(f"{where}: {at}.kind = {as_toml(kind)} does not exist.{known}")
-        _check(tagged[kind], data, at, where)
+        _check_value(tagged[kind], data, at, where)
 
 
-def _check_choice(members: Sequence[inspect.Type], data: Any, at: str, where: str) -> None:
+def _check_untagged(members: Sequence[inspect.Type], data: Any, at: str, where: str) -> None:
     """Check against whichever member fits; where none does, that of `data`'s own sort says why."""
     errors = list[tuple[bool, ConfigError]]()
     for member in members:
         try:
-            return _check(member, data, at, where)
+            return _check_value(member, data, at, where)
         except ConfigError as error:
-            errors.append((_sort_of(member) == _sort_of(data), error))
+            errors.append((_type_category(member) == _type_category(data), error))
     raise max(errors, key=lambda pair: pair[0])[1]
 
 
-def _sort_of(thing: Any) -> str:
+def _type_category(thing: Any) -> str:
     """Return "words", "list" or "other" of a type that is expected, or of a value."""
     if isinstance(thing, inspect.LiteralType | inspect.StrType | str):
         return "words"
@@ -408,7 +410,7 @@ def _sort_of(thing: Any) -> str:
     return "list" if is_list else "other"
 
 
-def _items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:
+def _table_items(data: Any, at: str, where: str) -> list[tuple[str, Any]]:
     if not isinstance(data, dict):
         raise _mismatch("a table", data, at, where)
     return list(data.items())  # pyright: ignore[reportUnknownArgumentType]
@@ -441,7 +443,7 @@ def import_target(target: str, base: type[T]) -> type[T]:
     value = vars(found).get(name)
     if value is None:
         classes = [key for key, each in vars(found).items() if isinstance(each, type)]
-        raise ConfigError(f"target = {target!r}: {module} has no {name}.{nearest(name, classes)}")
+        raise ConfigError(f"target = {target!r}: {module} has no {name}.{suggest(name, classes)}")
     if not (isinstance(value, type) and issubclass(value, base)):
         raise ConfigError(
             f"target = {target!r} should be a class derived from "

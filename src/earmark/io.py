@@ -15,12 +15,10 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
-from earmark.config import (
-    ConfigError,
-)
+from earmark.config import ConfigError
 
 
-def publish(temporary: Path, path: Path) -> None:
+def replace_file(temporary: Path, path: Path) -> None:
     """Give a finished file its name; what bears the name is whole, even after a power cut."""
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
@@ -33,7 +31,7 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False) -> Generator[None]:
+def file_lock(path: Path, *, wait: bool = False) -> Generator[None]:
     """Hold a lock file, in which the holder's name stands; the system frees it with the process.
 
     Raises:
@@ -62,7 +60,7 @@ def locked(path: Path, *, wait: bool = False) -> Generator[None]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file so that a crash leaves either the old or the new one."""
-    temporary = temporary_of(path)
+    temporary = temporary_path(path)
     with open(temporary, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
@@ -70,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def temporary_of(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Return a name beside `path` that no other process has, on any machine with the folder."""
     return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 

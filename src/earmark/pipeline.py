@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.jobs.estimate import Estimate
-from earmark.annotate.jobs.run import answer_one, conclude, is_answered, unfinished
+from earmark.annotate.jobs.estimate import JobEstimate
+from earmark.annotate.jobs.run import finish_job, is_job_sealed, run_single_shard, unsealed_shards
 from earmark.annotate.jobs.shards import Shard
 from earmark.config import ConfigError, to_plain
 from earmark.recipe import Recipe
 from earmark.stages import build_stages
 from earmark.stages.base import BackendStage, Counts, Stage
-from earmark.tables import TOTALS
+from earmark.tables import TOTAL_KEYS
 from earmark.workspace import StageError, StageFolder, Workspace
 
 MAX_CHANGES_SHOWN = 4
@@ -123,7 +123,7 @@ def run_shard(
     raise ValueError(f"{of!r} is not a stage that asks a backend")
 
 
-def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) -> Estimate:
+def estimate(recipe: Recipe, root: str | Path, *, of: str, relist: bool = True) -> JobEstimate:
     """Try a few prompts of the stage `of` and estimate the whole job.
 
     The stages before it are run, unless they ask a backend themselves: an estimate of the tagger
@@ -194,7 +194,7 @@ class PlannedStage:
     def require_finished_job(self) -> None:
         """Raise a ConfigError where the stage asks a backend and has not finished."""
         if isinstance(self.stage, BackendStage) and not self.folder.done:
-            left = len(unfinished(self.stage.job(self.inputs, self.folder.folder)))
+            left = len(unsealed_shards(self.stage.job(self.inputs, self.folder.folder)))
             state = f"{left} shards are left" if left else "it was not begun"
             raise ConfigError(
                 f"{self.stage.name} has not finished ({state}: {self.folder.folder}), and the next "
@@ -207,12 +207,12 @@ class PlannedStage:
             raise ValueError(f"{self.stage.name!r} is not a stage that asks a backend")
         if not self.folder.done:
             job = self.stage.job(self.inputs, self.folder.folder)
-            if not answer_one(job, shard):
-                left = f"{len(unfinished(job))} of {shard.count} left"
+            if not run_single_shard(job, shard):
+                left = f"{len(unsealed_shards(job))} of {shard.count} left"
                 _log(f"{self.stage.name}: shard {shard.index} is done, {left}")
                 return False
             with self.folder.writing(wait=True):
-                self._finish(lambda: conclude(job))
+                self._finish(lambda: finish_job(job))
         self._report()
         return True
 
@@ -236,9 +236,9 @@ class PlannedStage:
         if not isinstance(self.stage, BackendStage):
             return None
         job = self.stage.job(self.inputs, self.folder.folder)
-        if not is_answered(job):
+        if not is_job_sealed(job):
             return None
-        counts = conclude(job)
+        counts = finish_job(job)
         return None if self._shortfall(counts) else counts
 
     def _report(self) -> None:
@@ -258,7 +258,7 @@ class PlannedStage:
         """Return what is wrong with a stage's counts, "" where enough rows passed."""
         name, allowed = self.stage.name, self.stage.recipe.max_rejected
         given, passed = counts["in"], counts["out"]
-        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
+        reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTAL_KEYS)
         if passed == 0:
             return f"{name}: all {given} rows were rejected ({reasons or 'there was no row'})"
         if given - passed > allowed * given:

@@ -51,12 +51,12 @@ class Progress:
         total = f"/{self.total}" if self.total is not None else ""
         left = ""
         if self.total is not None and rate > 0:
-            left = f", {in_words(max(self.total - self.done, 0) / rate)} left"
+            left = f", {format_eta(max(self.total - self.done, 0) / rate)} left"
         note = f", {self.note}" if self.note else ""
         return f"{self.title}: {self.done}{total} {self.unit}, {rate:.1f}/s{left}{note}"
 
 
-def in_words(seconds: float) -> str:
+def format_eta(seconds: float) -> str:
     """Return a time to wait in the unit that people would use."""
     if seconds < 100:
         return f"{seconds:.0f} s"
@@ -78,7 +78,7 @@ def track(
         with _bar(progress):
             yield progress
         return
-    progress = Progress(title, total, unit, _Log(), resumed)
+    progress = Progress(title, total, unit, _LogPrinter(), resumed)
     yield progress
     print(progress.line(), file=sys.stderr, flush=True)
 
@@ -100,7 +100,7 @@ def _bar(progress: Progress) -> Generator[None]:
         yield
 
 
-class _Log:
+class _LogPrinter:
     """Prints a line now and then, for logs and batch jobs."""
 
     def __init__(self) -> None:

@@ -12,14 +12,22 @@ from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.chat import ChatConfig, check_tagging
 from earmark.annotate.backends.lexical import LexicalConfig
 from earmark.annotate.backends.registry import CaptionerConfig, TaggerConfig
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.ray_runner import RayRunnerConfig
 from earmark.annotate.manifest import ManifestConfig
 from earmark.annotate.parsing.lint import LintConfig
 from earmark.annotate.scan import ScanConfig
 from earmark.annotate.vocabulary import VocabularyConfig
-from earmark.config import Config, ConfigError, Share, apply_overrides, decode, load_toml, nearest
-from earmark.corpora.concat import SeveralConfig
+from earmark.config import (
+    Config,
+    ConfigError,
+    Share,
+    apply_overrides,
+    decode_config,
+    load_toml,
+    suggest,
+)
+from earmark.corpora.concat import ConcatConfig
 from earmark.corpora.folder import FolderConfig
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
@@ -39,11 +47,11 @@ class Recipe(Config, frozen=True, kw_only=True):
         max_rejected: the share of its clips that a stage may reject before the run stops, 0 to 1.
     """
 
-    corpus: FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
+    corpus: FolderConfig | TableConfig | SyntheticConfig | ConcatConfig
     seed: int = 0
     max_rejected: Share = 0.5
     scan: ScanConfig = ScanConfig()
-    execute: LocalConfig | RayConfig = LocalConfig()
+    execute: LocalRunnerConfig | RayRunnerConfig = LocalRunnerConfig()
     captioner: CaptionerConfig = AcousticConfig()
     lint: LintConfig = LintConfig()
     tagger: TaggerConfig = LexicalConfig()
@@ -93,7 +101,11 @@ def open_recipe(name: str, overrides: Sequence[str], workspace: Path) -> tuple[R
     """
     if Path(name).is_dir() and name not in shipped_names() and is_workspace(Path(name)):
         plain, _ = Workspace(Path(name)).latest_run()
-        return decode(apply_overrides(plain, overrides), Recipe, where=name), Path(name), False
+        return (
+            decode_config(apply_overrides(plain, overrides), Recipe, where=name),
+            Path(name),
+            False,
+        )
     return load_recipe(name, overrides), workspace, True
 
 
@@ -115,13 +127,13 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"{path} is a study, not a recipe: earmark study {path}")
     if not file.is_file() and file.suffix != ".toml" and str(path) not in names:
         raise ConfigError(
-            f"{path} is neither a file nor a shipped recipe.{nearest(str(path), names)}"
+            f"{path} is neither a file nor a shipped recipe.{suggest(str(path), names)}"
         )
     with shipped_file(path) as found:
         data = load_toml(found, overrides)
     if "axes" in data:
         raise ConfigError(f"{path} is a study, not a recipe: earmark study {path}")
-    return decode(data, Recipe, where=str(path))
+    return decode_config(data, Recipe, where=str(path))
 
 
 @contextmanager

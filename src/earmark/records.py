@@ -112,7 +112,7 @@ class Example(Row, frozen=True, kw_only=True):
     original_captions: tuple[str, ...] = ()
 
 
-class Span(msgspec.Struct, frozen=True):
+class AudioSpan(msgspec.Struct, frozen=True):
     """What to decode of a file: `duration_s` seconds from `start_s` on, or all up to its end."""
 
     path: str
@@ -120,15 +120,15 @@ class Span(msgspec.Struct, frozen=True):
     duration_s: float | None = None
 
 
-def span_of(row: Clip | Example) -> Span:
+def audio_span(row: Clip | Example) -> AudioSpan:
     """Return where a clip's samples are.
 
     A whole file is decoded to its end, whatever its header made of the duration.
     """
-    return Span(row.path, row.start_s, None if row.parent is None else row.duration_s)
+    return AudioSpan(row.path, row.start_s, None if row.parent is None else row.duration_s)
 
 
-def recording_of(example: Example) -> str:
+def recording_id(example: Example) -> str:
     """Return the recording of a clip; a file of no known recording is its own."""
     return example.recording or example.parent or example.id
 

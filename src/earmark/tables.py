@@ -16,16 +16,16 @@ from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, 
 
 import msgspec
 
-from earmark.io import publish
+from earmark.io import replace_file
 from earmark.records import Rejected, Row
 
-ROW_GROUP = 4096
+ROW_GROUP_SIZE = 4096
 """Rows that a table writer or reader holds at a time: 10 MB of captions."""
 
-TOTALS = ("in", "out", "files")
+TOTAL_KEYS = ("in", "out", "files")
 """Counts of a stage that are no rejections; "files" were given where some were cut into clips."""
 
-ADDED_LATER = frozenset(
+OPTIONAL_COLUMNS = frozenset(
     {"original_captions", "probe", "shots", "metric", "clips", "lower_is_better"}
 )
 """Columns that tables of earlier versions lack; their rows are read with the field's default."""
@@ -33,12 +33,12 @@ ADDED_LATER = frozenset(
 R = TypeVar("R", bound=Row)
 
 
-def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
+def count_rejections(rejected: Iterable[Rejected]) -> dict[str, int]:
     """Return {"stage: reason": count}, most frequent first."""
     return dict(Counter(f"{row.stage}: {row.reason}" for row in rejected).most_common())
 
 
-def write_outcome(
+def write_stage_rows(
     folder: Path, table: str, rows: Iterable[R | Rejected], kind: type[R]
 ) -> dict[str, int]:
     """Write a stage's rows into `folder`: those of `kind` to `table`, others to rejected.parquet.
@@ -95,7 +95,7 @@ class TableWriter(Generic[R]):
     def append(self, row: R) -> None:
         """Add a row."""
         self._waiting.append(_to_arrow(row))
-        if len(self._waiting) >= ROW_GROUP:
+        if len(self._waiting) >= ROW_GROUP_SIZE:
             self._flush()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -106,7 +106,7 @@ class TableWriter(Generic[R]):
         finally:
             self._writer.close()
         if kind is None:
-            publish(self._temporary, self._path)
+            replace_file(self._temporary, self._path)
         else:
             self._temporary.unlink(missing_ok=True)
 
@@ -127,17 +127,17 @@ def stream_parquet(path: Path, kind: type[R]) -> Iterator[R]:
     """Yield rows written by `write_parquet`, in bounded memory.
 
     Raises:
-        ValueError: a column is missing (but for those of `ADDED_LATER`) or has another type.
+        ValueError: a column is missing (but for those of `OPTIONAL_COLUMNS`) or has another type.
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        wanted = set(kind.__struct_fields__) - ADDED_LATER
+        wanted = set(kind.__struct_fields__) - OPTIONAL_COLUMNS
         if missing := wanted.difference(file.schema_arrow.names):
             raise ValueError(
                 f"{path} does not hold {kind.__name__} rows: no column {min(missing)!r}"
             )
-        for batch in file.iter_batches(ROW_GROUP, use_threads=False):
+        for batch in file.iter_batches(ROW_GROUP_SIZE, use_threads=False):
             plain: list[dict[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
             try:
                 yield from msgspec.convert(plain, list[kind])
@@ -172,7 +172,7 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
         with packed or contextlib.nullcontext(raw) as stream:
             for row in rows:
                 stream.write(encoder.encode(row) + b"\n")
-    publish(temporary, path)
+    replace_file(temporary, path)
 
 
 def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:

@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 
 from earmark.config import ConfigError, fingerprint
-from earmark.io import locked, write_text
+from earmark.io import file_lock, write_text
 
 
 class StageError(RuntimeError):
@@ -60,7 +60,7 @@ class StageFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"cannot write to {self.folder}: {error.strerror}") from None
-        with locked(self.folder / "lock", wait=wait):
+        with file_lock(self.folder / "lock", wait=wait):
             yield
 
     def seal(
@@ -84,9 +84,9 @@ class StageFolder:
             "counts": dict(counts),
             "duration_s": round(duration_s, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": versions(),
+            "versions": software_versions(),
         }
-        write_text(self.file("provenance.json"), _pretty(provenance))
+        write_text(self.file("provenance.json"), _format_json(provenance))
         write_text(self.file("done"), "")
 
     def provenance(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Workspace:
         if before and before["recipe"] == recipe:
             folders = {**before["stages"], **folders}
         self.root.mkdir(parents=True, exist_ok=True)
-        write_text(self.root / "run.json", _pretty({"recipe": recipe, "stages": folders}))
+        write_text(self.root / "run.json", _format_json({"recipe": recipe, "stages": folders}))
 
     @property
     def has_run(self) -> bool:
@@ -154,7 +154,7 @@ def _read_run(root: Path) -> dict[str, Any] | None:
     return run if {"recipe", "stages"} <= run.keys() else None
 
 
-def versions() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
     """Return the versions of Python and of what can change a result, and earmark's commit."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in ("earmark", "numpy", "soundfile", "soxr", "torch", "scikit-learn", "spacy"):
@@ -183,5 +183,5 @@ def source_commit() -> str | None:
     return found.stdout.strip()
 
 
-def _pretty(data: Any) -> str:
+def _format_json(data: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"

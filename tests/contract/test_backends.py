@@ -21,7 +21,7 @@ from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.backends.transformers import TransformersConfig
 from earmark.annotate.backends.vllm import VllmConfig
 from earmark.annotate.jobs.job import BackendConfig
-from earmark.testing.mock_server.process import serving
+from earmark.testing.mock_server.process import run_mock_server
 
 CAPTIONERS = ("acoustic", "endpoint", "scripted", "transformers", "vllm")
 TAGGERS = ("endpoint", "lexical", "scripted", "transformers", "vllm")
@@ -46,7 +46,7 @@ def ask(backend: Backend, *prompts: Prompt) -> list[Completion | Refusal]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving(latency_s=0.01) as server:
+    with run_mock_server(latency_s=0.01) as server:
         yield server.url
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from earmark.config import fingerprint, to_plain
 from earmark.corpora.base import list_corpus
-from earmark.corpora.concat import SeveralConfig
+from earmark.corpora.concat import ConcatConfig
 from earmark.corpora.folder import FolderConfig
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
 from earmark.records import Rejected, Source
 from earmark.tables import read_parquet
 
-CorpusConfig = FolderConfig | TableConfig | SyntheticConfig | SeveralConfig
+CorpusConfig = FolderConfig | TableConfig | SyntheticConfig | ConcatConfig
 
 
 def a_folder(root: Path) -> FolderConfig:
@@ -40,11 +40,11 @@ def a_synthetic(root: Path) -> SyntheticConfig:
     return SyntheticConfig(clips=3, shortest_s=2.0, longest_s=2.5, workers=1)
 
 
-def several(root: Path) -> SeveralConfig:
+def several(root: Path) -> ConcatConfig:
     for name in ("first", "second"):
         (root / name).mkdir()
     parts = {"first": a_folder(root / "first"), "second": a_table(root / "second")}
-    return SeveralConfig(parts=parts)
+    return ConcatConfig(parts=parts)
 
 
 MEMBERS = {"folder": a_folder, "table": a_table, "synthetic": a_synthetic, "several": several}

@@ -16,19 +16,19 @@ from earmark.audio import AudioError
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.encoders.base import Augment, Encoder
+from earmark.pretrain.encoders.base import Augmentation, Encoder
 from earmark.pretrain.encoders.config import (
     EncoderConfig,
     HuggingFaceConfig,
     TransformerConfig,
     ZipformerConfig,
     ZipformerShape,
-    fits,
+    mel_bins_fit,
 )
 from earmark.pretrain.encoders.log_mel import LogMel
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 from earmark.pretrain.encoders.transformer import Transformer
-from earmark.records import Span
+from earmark.records import AudioSpan
 
 torch.set_num_threads(1)
 
@@ -172,13 +172,13 @@ def test_a_span_is_embedded_as_its_samples_are(
     soundfile.write(path, samples, encoder.sample_rate, subtype="FLOAT")
     starts = np.cumsum([0, *map(len, waves)])
     spans = [
-        Span(str(path), start / rate, len(wave) / rate)
+        AudioSpan(str(path), start / rate, len(wave) / rate)
         for start, wave in zip(starts.tolist(), waves, strict=False)
     ]
     np.testing.assert_array_equal(encoder.embed(spans), encoder.embed(waves))
-    rest = Span(str(path), start_s=int(starts[3]) / rate)
+    rest = AudioSpan(str(path), start_s=int(starts[3]) / rate)
     np.testing.assert_array_equal(encoder.embed([rest]), encoder.embed([samples[starts[3] :]]))
-    whole = encoder.embed([Span(str(path))])
+    whole = encoder.embed([AudioSpan(str(path))])
     np.testing.assert_array_equal(whole, encoder.embed([path]))
 
 
@@ -217,7 +217,7 @@ def test_every_parameter_is_used(encoder: Encoder, waves: list[np.ndarray]) -> N
     encoder.zero_grad()
     # Several clips, since training may drop a part of the network for one of them.
     wave = torch.from_numpy(waves[2]).repeat(16, 1)
-    augment = Augment(SpecAugmentConfig(), range(16))
+    augment = Augmentation(SpecAugmentConfig(), range(16))
     frames = encoder(wave, torch.full((16,), wave.shape[1]), augment).frames
     if not list(encoder.parameters()):
         return
@@ -300,7 +300,7 @@ def test_as_many_mel_bins_fit_as_can_be_built(rate: int) -> None:
         return True
 
     counts = [1, 7, 16, 24, *range(30, 200, 5)]
-    assert [fits(rate, bins) for bins in counts] == [built(bins) for bins in counts]
+    assert [mel_bins_fit(rate, bins) for bins in counts] == [built(bins) for bins in counts]
 
 
 def test_what_is_no_wave_is_refused(encoder: Encoder, tmp_path: Path) -> None:

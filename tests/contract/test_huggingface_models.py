@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from earmark.config import ConfigError
-from earmark.pretrain.build import build_encoder, resolved
+from earmark.pretrain.build import build_encoder, resolve_encoder_config
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.huggingface import quiet
+from earmark.pretrain.huggingface import silence_transformers
 
 torch.set_num_threads(1)
 
@@ -85,7 +85,7 @@ def test_a_layer_that_is_not_there_is_told(audio_model: Saved) -> None:
 
 
 def test_a_model_is_built_again_without_its_folder(name: str, audio_model: Saved) -> None:
-    config = resolved(HuggingFaceConfig(model=str(audio_model(name))))
+    config = resolve_encoder_config(HuggingFaceConfig(model=str(audio_model(name))))
     gone = msgspec.structs.replace(config, model="gone/away")
     first = build_encoder(config).eval()
     again = build_encoder(gone, pretrained=False).eval()
@@ -135,7 +135,7 @@ def test_loading_is_quiet_and_leaves_transformers_as_it_was(
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
-    with pytest.raises(ConfigError), quiet():
+    with pytest.raises(ConfigError), silence_transformers():
         raise ConfigError("within")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 

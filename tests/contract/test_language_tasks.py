@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.evaluate.base import Aligned, Frames, FrozenEncoder, Outcome, Task
-from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig, RetrievalConfig
+from earmark.evaluate.base import Frames, FrozenEncoder, JointSpace, Outcome, Task
+from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig, RetrievalTaskConfig
 from earmark.evaluate.tasks import language_tasks
 from earmark.records import Example
 from factories import new_example
@@ -25,7 +25,7 @@ WORDS = (*PLACES, *SOURCES, *MANNERS)
 CLIPS = 420
 
 CONFIG = EvaluateConfig(
-    retrieval=(RetrievalConfig(steps=100, lr=5e-3),),
+    retrieval=(RetrievalTaskConfig(steps=100, lr=5e-3),),
     captioning=(CaptioningTaskConfig(steps=80, lr=4e-3, max_tokens=12),),
     bootstrap=50,
     device="cpu",
@@ -70,7 +70,7 @@ def held(text: str) -> np.ndarray:
 
 
 @dataclass
-class Space(Aligned):
+class Space(JointSpace):
     """Clips and texts by the words that they hold."""
 
     heard: dict[str, str]
@@ -143,7 +143,7 @@ def written(encoder: Literal["telling", "mistaken"]) -> Sequence[Outcome]:
 
 HASTY = msgspec.structs.replace(
     CONFIG,
-    retrieval=(RetrievalConfig(steps=10),),
+    retrieval=(RetrievalTaskConfig(steps=10),),
     captioning=(CaptioningTaskConfig(steps=6, max_tokens=12),),
 )
 """Too little training to learn anything."""
@@ -357,6 +357,6 @@ def test_only_captioning_asks_for_frames() -> None:
 
 
 def test_a_task_without_lit_is_zero_shot_alone() -> None:
-    config = EvaluateConfig(retrieval=(RetrievalConfig(lit=False),))
+    config = EvaluateConfig(retrieval=(RetrievalTaskConfig(lit=False),))
     (task,) = language_tasks(EXAMPLES, config)
     assert task.evaluate(telling(), seed=0)[0].score.probe == "zero-shot"

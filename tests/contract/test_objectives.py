@@ -28,8 +28,8 @@ from earmark.pretrain.objectives.config import (
     TagsParallelConfig,
 )
 from earmark.pretrain.objectives.multitask import MultitaskObjective
-from earmark.pretrain.objectives.targets import gather
-from earmark.pretrain.seeds import derived_seed
+from earmark.pretrain.objectives.targets import collect_target_specs
+from earmark.pretrain.seeds import derive_seed
 from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
@@ -155,11 +155,11 @@ EXAMPLES = [clip(n, *given) for n, given in enumerate(zip(TAGS, SUMMARIES, stric
 
 
 def seeds(count: int, step: int = 0) -> list[int]:
-    return [derived_seed(step, number) for number in range(count)]
+    return [derive_seed(step, number) for number in range(count)]
 
 
 def build(config: ObjectiveConfig, examples: Sequence[Example] = EXAMPLES, **how: Any):
-    materials = gather(examples, VOCABULARY, config)
+    materials = collect_target_specs(examples, VOCABULARY, config)
     return build_objective(config, materials, **({"dim": DIM, "seed": 1} | how))
 
 

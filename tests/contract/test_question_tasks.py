@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.evaluate.base import Aligned, Outcome, Task
-from earmark.evaluate.config import EvaluateConfig, QuestionsConfig
+from earmark.evaluate.base import JointSpace, Outcome, Task
+from earmark.evaluate.config import EvaluateConfig, QuestionTaskConfig
 from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.tasks import question_tasks
 from earmark.records import Example
@@ -44,7 +44,7 @@ def corpus() -> list[Example]:
 EXAMPLES = corpus()
 
 
-class Named(Aligned):
+class Named(JointSpace):
     """A space with one direction for each label value; a text is the value that it names."""
 
     def __init__(self, vectors: dict[str, np.ndarray]) -> None:
@@ -80,7 +80,7 @@ def ask(request: pytest.FixtureRequest, parrot: Path) -> Ask:
     torch.set_num_threads(1)
 
     def task(examples: Sequence[Example] = EXAMPLES, **changes: object) -> Task:
-        settings = QuestionsConfig(
+        settings = QuestionTaskConfig(
             fields=tuple(VALUES),
             statement=STATEMENTS,
             model=str(parrot),

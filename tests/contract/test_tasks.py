@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from earmark.evaluate.base import Outcome, Task
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.base import question_of
-from earmark.evaluate.probes.classification import Classification
-from earmark.evaluate.splits import Part, Partition, belongs, partition
-from earmark.evaluate.tasks import probes_of
+from earmark.evaluate.probes.base import probe_data
+from earmark.evaluate.probes.classification import ClassificationTask
+from earmark.evaluate.splits import Split, TaskSplits, in_task, split_task
+from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
 
@@ -28,12 +28,12 @@ SHOTS = 20
 LABEL_FIELDS = ("kind", "voice", "instrument", "speaker")
 
 TASKS = [
-    TaskConfig(name="four classes", label="kind"),
-    TaskConfig(name="two classes", label="voice", where={"kind": ("a", "b")}),
-    TaskConfig(name="mean recall", label="kind", metric="macro-accuracy"),
-    TaskConfig(name="several a clip", label="instrument"),
-    TaskConfig(name="one class a clip, as mAP", label="kind", metric="map"),
-    TaskConfig(name="held out", label="speaker", split="held-out"),
+    ClassificationTaskConfig(name="four classes", label="kind"),
+    ClassificationTaskConfig(name="two classes", label="voice", where={"kind": ("a", "b")}),
+    ClassificationTaskConfig(name="mean recall", label="kind", metric="macro-accuracy"),
+    ClassificationTaskConfig(name="several a clip", label="instrument"),
+    ClassificationTaskConfig(name="one class a clip, as mAP", label="kind", metric="map"),
+    ClassificationTaskConfig(name="held out", label="speaker", split="held-out"),
 ]
 
 
@@ -106,10 +106,10 @@ def changed(
     return Precomputed(name, {clip: change(vector) for clip, vector in encoder.vectors.items()})
 
 
-def task_of(kind: Kind, parts: Partition, settings: EvaluateConfig = CONFIG) -> Task:
+def task_of(kind: Kind, parts: TaskSplits, settings: EvaluateConfig = CONFIG) -> Task:
     one = {"probes": ()} if kind.shots else {"probes": (kind.probe,), "shots": ()}
     shots = {"shots": (kind.shots,)} if kind.shots else {}
-    [task] = probes_of("task", [parts], msgspec.structs.replace(settings, **one, **shots))
+    [task] = probe_tasks("task", [parts], msgspec.structs.replace(settings, **one, **shots))
     return task
 
 
@@ -121,7 +121,7 @@ def outcome_of(task: Task, encoder: Precomputed, seed: int = 0) -> Outcome:
 @cache
 def found(kind: Kind, number: int, encoder: Callable[[], Precomputed], seed: int = 0) -> Outcome:
     """Return the outcome of a task of TASKS, worked out once for all tests that look at it."""
-    return outcome_of(task_of(kind, partition(EXAMPLES, TASKS[number])), encoder(), seed)
+    return outcome_of(task_of(kind, split_task(EXAMPLES, TASKS[number])), encoder(), seed)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -143,17 +143,17 @@ def number(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def config(number: int) -> TaskConfig:
+def config(number: int) -> ClassificationTaskConfig:
     return TASKS[number]
 
 
 @pytest.fixture
-def parts(config: TaskConfig) -> Partition:
-    return partition(EXAMPLES, config)
+def parts(config: ClassificationTaskConfig) -> TaskSplits:
+    return split_task(EXAMPLES, config)
 
 
 def test_features_that_hold_the_label_score_one(
-    kind: Kind, config: TaskConfig, parts: Partition
+    kind: Kind, config: ClassificationTaskConfig, parts: TaskSplits
 ) -> None:
     # Neighbours weigh all features alike, so they are perfect only where there are no others.
     encoder = telling(config.label) if kind.probe == "nearest" else telling()
@@ -171,18 +171,20 @@ def test_features_that_know_nothing_score_about_chance(kind: Kind, number: int) 
     assert score.high < 0.75
 
 
-def test_labels_of_other_clips_score_about_chance(kind: Kind, config: TaskConfig) -> None:
+def test_labels_of_other_clips_score_about_chance(
+    kind: Kind, config: ClassificationTaskConfig
+) -> None:
     shuffled = np.random.default_rng(5).permutation(CLIPS)
     strangers = [
         msgspec.structs.replace(example, labels=EXAMPLES[other].labels)
         for example, other in zip(EXAMPLES, shuffled, strict=True)
     ]
     everything = msgspec.structs.replace(config, where={})
-    score = outcome_of(task_of(kind, partition(strangers, everything)), telling()).score
+    score = outcome_of(task_of(kind, split_task(strangers, everything)), telling()).score
     assert score.low - 0.07 < score.chance < score.high + 0.05
 
 
-def test_test_labels_choose_nothing(kind: Kind, number: int, parts: Partition) -> None:
+def test_test_labels_choose_nothing(kind: Kind, number: int, parts: TaskSplits) -> None:
     lies = np.roll(parts.test.targets, 1, axis=1)
     other = replace(parts, test=replace(parts.test, targets=lies))
     honest = found(kind, number, blurred)
@@ -192,7 +194,7 @@ def test_test_labels_choose_nothing(kind: Kind, number: int, parts: Partition) -
     assert sorted(predictions(honest)) == sorted(predictions(deceived))
 
 
-def test_test_features_choose_nothing(kind: Kind, number: int, parts: Partition) -> None:
+def test_test_features_choose_nothing(kind: Kind, number: int, parts: TaskSplits) -> None:
     strange = {example.id for example in parts.test.examples[::2]}
     other = Precomputed(
         "blurred",
@@ -209,17 +211,17 @@ def test_test_features_choose_nothing(kind: Kind, number: int, parts: Partition)
     assert one == pytest.approx(two, abs=1e-5)
 
 
-def asked_of(kind: Kind, parts: Partition, encoder: Precomputed) -> np.ndarray:
+def asked_of(kind: Kind, parts: TaskSplits, encoder: Precomputed) -> np.ndarray:
     """What a probe's first fit says of each test clip."""
     task = task_of(kind, parts)
-    assert isinstance(task, Classification)
-    return task.probe.answers(encoder, question_of(parts), seed=0)[0].scores
+    assert isinstance(task, ClassificationTask)
+    return task.probe.answers(encoder, probe_data(parts), seed=0)[0].scores
 
 
-def test_scores_of_other_clips_are_told_apart(kind: Kind, number: int, parts: Partition) -> None:
-    fewer = Part(parts.test.examples[1:], parts.test.targets[1:])
-    other = Part(parts.test.examples, np.roll(parts.test.targets, 1, axis=1))
-    part = Part(parts.train.examples[1:], parts.train.targets[1:])
+def test_scores_of_other_clips_are_told_apart(kind: Kind, number: int, parts: TaskSplits) -> None:
+    fewer = Split(parts.test.examples[1:], parts.test.targets[1:])
+    other = Split(parts.test.examples, np.roll(parts.test.targets, 1, axis=1))
+    part = Split(parts.train.examples[1:], parts.train.targets[1:])
     sides = [{}, {"train": part}, {"test": fewer}, {"test": other}]
     digests = [
         outcome_of(task_of(kind, replace(parts, problem="", **side)), silent()).score.clips
@@ -238,7 +240,7 @@ def predictions(outcome: Outcome) -> Counter[str]:
     return sum((Counter({row.predicted: row.clips}) for row in outcome.confusion), Counter[str]())
 
 
-def test_equal_seeds_give_equal_rows(kind: Kind, number: int, parts: Partition) -> None:
+def test_equal_seeds_give_equal_rows(kind: Kind, number: int, parts: TaskSplits) -> None:
     first = found(kind, number, noise)
     task = task_of(kind, parts)
     asked = {example.id for example in task.examples()}
@@ -247,14 +249,14 @@ def test_equal_seeds_give_equal_rows(kind: Kind, number: int, parts: Partition) 
     assert np.array_equal(first.resampled, again.resampled)
 
 
-def test_other_seeds_draw_other_resamples(kind: Kind, parts: Partition, number: int) -> None:
+def test_other_seeds_draw_other_resamples(kind: Kind, parts: TaskSplits, number: int) -> None:
     first, other = found(kind, number, noise), outcome_of(task_of(kind, parts), noise(), seed=5)
     assert not np.array_equal(other.resampled, first.resampled)
     depends_on_chance = kind.shots or kind.probe == "attention"
     assert depends_on_chance or other.score.value == first.score.value
 
 
-def test_encoders_share_their_resamples(kind: Kind, number: int, parts: Partition) -> None:
+def test_encoders_share_their_resamples(kind: Kind, number: int, parts: TaskSplits) -> None:
     # The same knowledge on another scale: all that a probe can tell them apart by is the name.
     louder = changed(blurred(), "louder", lambda vector: vector * 4)
     ours, theirs = found(kind, number, blurred), outcome_of(task_of(kind, parts), louder)
@@ -265,7 +267,7 @@ def test_encoders_share_their_resamples(kind: Kind, number: int, parts: Partitio
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_a_status(
-    kind: Kind, parts: Partition, bad: float
+    kind: Kind, parts: TaskSplits, bad: float
 ) -> None:
     broken = dict(noise().vectors)
     broken[parts.test.examples[0].id] = np.full(8, bad, np.float32)
@@ -277,7 +279,7 @@ def test_features_that_are_not_finite_are_a_status(
 
 
 @pytest.mark.parametrize("kind", [Kind("linear"), Kind("linear", SHOTS)])
-def test_a_solver_that_never_converges_is_a_status(kind: Kind, parts: Partition) -> None:
+def test_a_solver_that_never_converges_is_a_status(kind: Kind, parts: TaskSplits) -> None:
     hasty = msgspec.structs.replace(CONFIG, max_iterations=1, regularisation=(100.0,))
     outcome = outcome_of(task_of(kind, parts, hasty), noise())
     assert outcome.score.status == "probe did not converge"
@@ -286,9 +288,11 @@ def test_a_solver_that_never_converges_is_a_status(kind: Kind, parts: Partition)
 
 
 @pytest.mark.parametrize("side", ["train", "validation", "test"])
-def test_a_side_without_clips_is_a_status(kind: Kind, config: TaskConfig, side: str) -> None:
+def test_a_side_without_clips_is_a_status(
+    kind: Kind, config: ClassificationTaskConfig, side: str
+) -> None:
     manifest = msgspec.structs.replace(config, split="manifest")
-    missing = partition([example for example in EXAMPLES if example.split != side], manifest)
+    missing = split_task([example for example in EXAMPLES if example.split != side], manifest)
     task = task_of(kind, missing)
     assert list(task.examples()) == []
     assert outcome_of(task, noise()).score.status == f"no {side} clips"
@@ -296,7 +300,9 @@ def test_a_side_without_clips_is_a_status(kind: Kind, config: TaskConfig, side: 
 
 def test_one_class_is_a_status(kind: Kind) -> None:
     alike = [msgspec.structs.replace(e, labels={"kind": ("a",)}) for e in EXAMPLES]
-    outcome = outcome_of(task_of(kind, partition(alike, TaskConfig(label="kind"))), noise())
+    outcome = outcome_of(
+        task_of(kind, split_task(alike, ClassificationTaskConfig(label="kind"))), noise()
+    )
     assert outcome.score.status == "too few classes in train"
 
 
@@ -305,15 +311,15 @@ def test_a_class_of_one_clip_does_not_stop_the_others(kind: Kind) -> None:
     rare = [
         msgspec.structs.replace(e, labels={"kind": ("rare",)}) if e is lone else e for e in EXAMPLES
     ]
-    config = TaskConfig(label="kind", min_per_class=1)
-    outcome = outcome_of(task_of(kind, partition(rare, config)), telling())
+    config = ClassificationTaskConfig(label="kind", min_per_class=1)
+    outcome = outcome_of(task_of(kind, split_task(rare, config)), telling())
     assert outcome.score.status == "ok"
     assert outcome.score.value > 0.98
     assert outcome.score.classes == 5
 
 
 def test_features_without_a_difference_score_like_a_constant_answer(
-    kind: Kind, parts: Partition
+    kind: Kind, parts: TaskSplits
 ) -> None:
     same = Precomputed("same", {e.id: np.ones(3, np.float32) for e in EXAMPLES})
     score = outcome_of(task_of(kind, parts), same).score
@@ -321,15 +327,17 @@ def test_features_without_a_difference_score_like_a_constant_answer(
     assert score.value == pytest.approx(score.chance, abs=0.08)
 
 
-def test_every_clip_of_the_task_is_counted(kind: Kind, number: int, config: TaskConfig) -> None:
+def test_every_clip_of_the_task_is_counted(
+    kind: Kind, number: int, config: ClassificationTaskConfig
+) -> None:
     fit = found(kind, number, noise).fit
     sides = {"validation", "test"} if config.split == "held-out" else {e.split for e in EXAMPLES}
-    expected = [e for e in EXAMPLES if belongs(e.labels, config) and e.split in sides]
+    expected = [e for e in EXAMPLES if in_task(e.labels, config) and e.split in sides]
     counted = fit.train_clips + fit.validation_clips + fit.test_clips + fit.left_out
     assert counted < len(expected) if kind.shots else counted == len(expected)
 
 
-def test_a_confusion_has_every_test_clip_once(kind: Kind, number: int, parts: Partition) -> None:
+def test_a_confusion_has_every_test_clip_once(kind: Kind, number: int, parts: TaskSplits) -> None:
     outcome = found(kind, number, noise)
     if kind.shots or parts.metric == "map":
         assert outcome.confusion == ()
@@ -344,7 +352,7 @@ def test_a_confusion_has_every_test_clip_once(kind: Kind, number: int, parts: Pa
 
 def test_no_recording_is_on_two_sides_of_a_held_out_split() -> None:
     held_out = next(task for task in TASKS if task.split == "held-out")
-    parts = partition(EXAMPLES, held_out)
+    parts = split_task(EXAMPLES, held_out)
     sides = [set(part.recordings()) for part in (parts.train, parts.validation, parts.test)]
     assert all(sides)
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]

@@ -18,8 +18,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.annotate.backends.vllm.process import ServerProcess, tail
-from earmark.annotate.backends.vllm.resources import take_port
+from earmark.annotate.backends.vllm.process import ServerProcess, log_tail
+from earmark.annotate.backends.vllm.resources import reserve_port
 
 VARIABLE = "EARMARK_LLM_PYTHON"
 UNSET = (
@@ -80,7 +80,7 @@ def language_model(python: str, folder: Path) -> Generator[LanguageModel]:
     if done.returncode:
         raise RuntimeError(f"{VARIABLE} = {python} has no weights:\n{done.stderr}")
     weights_version, engine_version = done.stdout.split()
-    with closing(take_port(FIRST_PORT)) as port:
+    with closing(reserve_port(FIRST_PORT)) as port:
         command = [python, "-m", "llama_cpp.server", f"--model={weights}", f"--port={port.number}"]
         server = ServerProcess([*command, *FLAGS], {}, log, GRACE_S)
         url = f"http://127.0.0.1:{port.number}/v1"
@@ -100,4 +100,4 @@ def _wait_until_up(server: ServerProcess, url: str, log: Path) -> None:
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
-    raise RuntimeError(f"the server did not start; its last lines:\n{tail(log)}")
+    raise RuntimeError(f"the server did not start; its last lines:\n{log_tail(log)}")

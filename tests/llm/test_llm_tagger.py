@@ -25,8 +25,8 @@ from earmark.annotate.backends.endpoint.backend import EndpointBackend
 from earmark.annotate.backends.lexical.backend import LexicalConfig
 from earmark.annotate.jobs.answers import Answer, stream_answers
 from earmark.annotate.jobs.job import BackendConfig, Job
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.run import run_job
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.records import Caption, TagSet
 from earmark.tables import read_parquet, write_parquet
@@ -102,7 +102,7 @@ def tag(captions: Path, backend: BackendConfig, folder: Path) -> Tagged:
     job = tag_job(captions, backend, folder / "tagger")
     job.folder.mkdir(parents=True)
     started_s = time.monotonic()
-    answer_all(job, LocalConfig())
+    run_job(job, LocalRunnerConfig())
     seconds = time.monotonic() - started_s
     counts = write_tags(job.folder, folder)
     parse = msgspec.json.decode((folder / "parse.json").read_bytes())
@@ -171,7 +171,7 @@ def test_each_caption_is_asked_about_once(run: Run) -> None:
     asked = sum(answer.attempts for answer in run.llm.answers)
     assert [answer.id for answer in run.llm.answers] == [caption.id for caption in run.captions]
     assert len(run.model.requests()) == len(PROBES) + asked
-    answer_all(run.llm.job, LocalConfig())
+    run_job(run.llm.job, LocalRunnerConfig())
     assert len(run.model.requests()) == len(PROBES) + asked, "a finished job asks for nothing"
 
 

@@ -16,12 +16,12 @@ import pytest
 from llm_server import MODEL, UNSET, VARIABLE, language_model
 from test_llm_tagger import THREE_EXAMPLES
 
-from earmark.annotate.audit.captions import audit_texts
+from earmark.annotate.audit.captions import audit_captions
 from earmark.annotate.audit.config import AuditConfig, TextSource
-from earmark.annotate.audit.results import ParserScore
+from earmark.annotate.audit.results import TaggerScore
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.lexical.backend import LexicalConfig
-from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.local import LocalRunnerConfig
 
 pytestmark = [
     pytest.mark.llm,
@@ -49,7 +49,7 @@ def drawn(name: str, folder: Path) -> TextSource:
     return TextSource(name=name, path=str(path), labels="human_tags" if name == "MusicCaps" else "")
 
 
-def table(scores: tuple[ParserScore, ...]) -> str:
+def table(scores: tuple[TaggerScore, ...]) -> str:
     """Return the table for docs/results.md."""
     lines = ["| source | tagger | captions | tags | distinct | grounded | same | F1 |"]
     lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
@@ -78,8 +78,8 @@ def test_both_taggers_read_the_same_captions(tmp_path: Path) -> None:
         )
         folder = tmp_path / "audit"
         folder.mkdir()
-        where = LocalConfig()
-        found = audit_texts(config, LexicalConfig(workers=1), where, None, folder, seed=0)
+        where = LocalRunnerConfig()
+        found = audit_captions(config, LexicalConfig(workers=1), where, None, folder, seed=0)
     print(f"\n\n{table(found.parsers)}\n")
     assert len(found.parsers) == 2 * len(SOURCES)
     for row in found.parsers:

@@ -11,12 +11,12 @@ import pytest
 from earmark.annotate.audit.config import check_fields
 from earmark.annotate.backends.acoustic import AcousticConfig
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.jobs.ray_runner import RayRunnerConfig
 from earmark.annotate.manifest import ManifestConfig
 from earmark.annotate.scan import ScanConfig
 from earmark.annotate.splits import check_strata
 from earmark.annotate.vocabulary import VocabularyConfig
-from earmark.annotate.vocabulary.build import digest
+from earmark.annotate.vocabulary.build import rules_digest
 from earmark.config import Config, ConfigError, check_packages, missing_packages
 from earmark.evaluate.check import check_evaluation
 from earmark.evaluate.config import EvaluateConfig
@@ -278,7 +278,7 @@ def test_events_on_demand_say_what_else_is_to_be_installed(bare: None) -> None:
 
 
 def test_nothing_is_missed_where_it_is_installed() -> None:
-    assert missing_packages(RayConfig()) == [] or importlib.util.find_spec("ray") is None
+    assert missing_packages(RayRunnerConfig()) == [] or importlib.util.find_spec("ray") is None
 
 
 @pytest.mark.parametrize("device", ["cuda:9", "mps"])
@@ -330,7 +330,7 @@ def test_files_of_the_vocabulary_are_read_before_anything_is_done(
     file.write_text(text)
     recipe = recipe_with(f"vocabulary.{setting}='{file}'", "vocabulary.sizes=[3]")
     with pytest.raises(ConfigError, match=message):
-        digest(recipe.vocabulary)
+        rules_digest(recipe.vocabulary)
 
 
 def test_label_fields_of_splits_and_audit_are_held_against_the_clips() -> None:

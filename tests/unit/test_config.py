@@ -17,11 +17,11 @@ from earmark.config import (
     Config,
     ConfigError,
     apply_overrides,
-    decode,
+    decode_config,
     expand_variables,
     fingerprint,
     load_toml,
-    nearest,
+    suggest,
     to_plain,
 )
 from earmark.recipe import Recipe as WholeRecipe
@@ -57,7 +57,7 @@ CORPUS = {"kind": "folder", "path": "/sounds"}
 
 
 def test_decode_builds_the_tree_of_structs() -> None:
-    recipe = decode({"corpus": CORPUS, "share": 1, "tasks": [{"name": "domain"}]}, Recipe)
+    recipe = decode_config({"corpus": CORPUS, "share": 1, "tasks": [{"name": "domain"}]}, Recipe)
     expected = Recipe(corpus=Folder(path="/sounds"), share=1.0, tasks=(Task(name="domain"),))
     assert recipe == expected
 
@@ -109,13 +109,13 @@ def test_a_mistake_is_told_with_its_place_and_what_to_write(
     data: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
-        decode({"corpus": CORPUS, **data}, Recipe, where="my.toml")
+        decode_config({"corpus": CORPUS, **data}, Recipe, where="my.toml")
     assert str(caught.value).startswith("my.toml: ")
 
 
 def test_a_missing_table_is_named() -> None:
     with pytest.raises(ConfigError, match="the top level needs 'corpus'"):
-        decode({"seed": 1}, Recipe)
+        decode_config({"seed": 1}, Recipe)
 
 
 def test_configs_are_frozen() -> None:
@@ -240,7 +240,7 @@ RECIPES = st.builds(
 @given(recipe=RECIPES)
 def test_a_config_survives_the_way_through_toml(recipe: Recipe) -> None:
     text = tomli_w.dumps(to_plain(recipe))
-    assert decode(tomllib.loads(text), Recipe) == recipe
+    assert decode_config(tomllib.loads(text), Recipe) == recipe
 
 
 def test_plain_data_has_toml_types_only() -> None:
@@ -253,7 +253,7 @@ def test_plain_data_has_toml_types_only() -> None:
 
 @given(recipe=RECIPES)
 def test_equal_configs_have_equal_fingerprints(recipe: Recipe) -> None:
-    again = decode(to_plain(recipe), Recipe)
+    again = decode_config(to_plain(recipe), Recipe)
     assert fingerprint("stage", recipe) == fingerprint("stage", again)
 
 
@@ -266,10 +266,10 @@ def test_fingerprint_is_fixed_and_sees_every_field() -> None:
 
 
 def test_nearest_proposes_one_name_or_lists_a_few() -> None:
-    assert nearest("mainfest", ["manifest", "scan"]) == " Did you mean 'manifest'?"
-    assert nearest("x", ["scan", "manifest"]) == " Valid here: manifest, scan."
-    assert nearest("x", []) == ""
-    many = nearest("?", [f"name{index:03}" for index in range(1000)])
+    assert suggest("mainfest", ["manifest", "scan"]) == " Did you mean 'manifest'?"
+    assert suggest("x", ["scan", "manifest"]) == " Valid here: manifest, scan."
+    assert suggest("x", []) == ""
+    many = suggest("?", [f"name{index:03}" for index in range(1000)])
     assert many.endswith("name019, and 980 more.")
 
 
@@ -296,8 +296,8 @@ class Chosen(Config, frozen=True, kw_only=True):
 )
 def test_a_choice_among_several_sorts_of_thing(data: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
-        decode(data, Chosen)
-    assert decode({"size": 3, "steps": ["case"], "shares": {"music": 0.2}}, Chosen).size == 3
+        decode_config(data, Chosen)
+    assert decode_config({"size": 3, "steps": ["case"], "shares": {"music": 0.2}}, Chosen).size == 3
 
 
 def test_a_recipe_read_back_is_the_recipe() -> None:

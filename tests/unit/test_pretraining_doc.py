@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import decode, load_toml
+from earmark.config import decode_config, load_toml
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
 from earmark.pretrain.objectives.config import (
     CaptioningConfig,
@@ -23,7 +23,7 @@ SNIPPETS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 def test_each_snippet_is_part_of_a_recipe(place: int, tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('[corpus]\nkind = "synthetic"\n\n' + SNIPPETS[place])
-    decode(load_toml(path, []), Recipe)
+    decode_config(load_toml(path, []), Recipe)
 
 
 def test_every_objective_has_its_snippet() -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from earmark import progress
-from earmark.progress import Progress, in_words, track
+from earmark.progress import Progress, format_eta, track
 
 
 class Terminal(io.StringIO):
@@ -91,4 +91,4 @@ def test_a_failure_goes_through_the_bar(monkeypatch: pytest.MonkeyPatch) -> None
     [(0, "0 s"), (99, "99 s"), (150, "2 min"), (5000, "83 min"), (90000, "25.0 h")],
 )
 def test_a_time_to_wait_is_told_in_its_unit(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_eta(seconds) == words

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from earmark.records import Caption, Clip, Example, Rejected, Row, Score, Source, TagSet
 from earmark.tables import (
     arrow_schema,
-    count_reasons,
+    count_rejections,
     read_jsonl,
     read_metadata,
     read_parquet,
@@ -172,8 +172,8 @@ def test_reasons_are_counted_by_stage_most_frequent_first() -> None:
         Rejected(id=str(index), stage=stage, reason=reason)
         for index, (stage, reason) in enumerate([("scan", "silent")] + 2 * [("tag", "empty")])
     ]
-    assert list(count_reasons(rows).items()) == [("tag: empty", 2), ("scan: silent", 1)]
-    assert count_reasons([]) == {}
+    assert list(count_rejections(rows).items()) == [("tag: empty", 2), ("scan: silent", 1)]
+    assert count_rejections([]) == {}
 
 
 def test_a_type_without_an_arrow_form_is_told() -> None:

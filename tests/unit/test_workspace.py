@@ -13,7 +13,7 @@ import pytest
 
 from earmark.config import ConfigError
 from earmark.io import write_text
-from earmark.workspace import Workspace, is_workspace, source_commit, versions
+from earmark.workspace import Workspace, is_workspace, software_versions, source_commit
 
 
 def test_a_stage_is_named_by_what_it_is_made_from(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_stage_is_done_once_it_is_sealed(tmp_path: Path) -> None:
     assert provenance["settings"] == {"a": 1}
     assert provenance["fingerprint"] == stage.fingerprint
     assert provenance["duration_s"] == 1.235
-    assert provenance["versions"]["python"] == versions()["python"]
+    assert provenance["versions"]["python"] == software_versions()["python"]
 
 
 def test_two_writers_are_kept_apart(tmp_path: Path) -> None:
@@ -123,4 +123,4 @@ def test_records_are_readable_json(tmp_path: Path) -> None:
 def test_the_commit_is_that_of_the_checkout_if_there_is_one() -> None:
     commit = source_commit()
     assert commit is None or re.fullmatch(r"[0-9a-f]{12}(-dirty)?", commit)
-    assert versions().get("commit") == commit
+    assert software_versions().get("commit") == commit

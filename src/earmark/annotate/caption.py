@@ -10,17 +10,17 @@ from pathlib import Path
 
 from earmark.annotate.jobs.answers import Answer, stream_answers
 from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
-from earmark.annotate.parsing.lint import LintConfig, lint
-from earmark.annotate.parsing.summary import summary_of
+from earmark.annotate.parsing.lint import LintConfig, lint_caption
+from earmark.annotate.parsing.summary import extract_summary
 from earmark.records import Caption, Rejected
-from earmark.tables import write_outcome
+from earmark.tables import write_stage_rows
 
 
 def caption_job(
     clips: Path, backend: BackendConfig, config: LintConfig, instruction: str, folder: Path
 ) -> Job:
     """Return the job of captioning a table of clips; a caption with a fault is drawn once more."""
-    fault = partial(_fault, config, instruction)
+    fault = partial(_lint_fault, config, instruction)
     return Job("captioner", PromptTable(clips, "audio"), backend, fault, folder)
 
 
@@ -33,26 +33,28 @@ def write_captions(
     what comes in is what was answered at all.
     """
     rows = (
-        read_caption(answer, config, instruction)
+        caption_from_answer(answer, config, instruction)
         for answer in stream_answers(answers)
         if answer.status == "ok"
     )
-    return write_outcome(folder, "captions.parquet", rows, Caption)
+    return write_stage_rows(folder, "captions.parquet", rows, Caption)
 
 
-def read_caption(answer: Answer, config: LintConfig, instruction: str = "") -> Caption | Rejected:
+def caption_from_answer(
+    answer: Answer, config: LintConfig, instruction: str = ""
+) -> Caption | Rejected:
     """Return a draw that has no fault, or what is wrong with the last one."""
     draws = [(answer.text, answer.finish_reason)]
     if answer.turned_down:
         draws.append((answer.turned_down, answer.turned_down_finish_reason))
-    faults = [lint(text, reason, config, instruction) for text, reason in draws]
+    faults = [lint_caption(text, reason, config, instruction) for text, reason in draws]
     for (text, _), fault in zip(draws, faults, strict=True):
         if fault is None:
-            summary = summary_of(text)
+            summary = extract_summary(text)
             return Caption(id=answer.id, text=text.strip(), summary=summary, backend=answer.backend)
     detail = answer.text.strip()[:200]
     return Rejected(id=answer.id, stage="caption", reason=faults[0] or "", detail=detail)
 
 
-def _fault(config: LintConfig, instruction: str, text: str, finish_reason: str) -> str | None:
-    return lint(text, finish_reason, config, instruction)
+def _lint_fault(config: LintConfig, instruction: str, text: str, finish_reason: str) -> str | None:
+    return lint_caption(text, finish_reason, config, instruction)

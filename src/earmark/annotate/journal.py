@@ -36,7 +36,7 @@ class Journal(Generic[R]):
         self.path = path
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(kind)
-        _cut_torn_line(path)
+        _drop_torn_line(path)
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
 
     def append(self, rows: Sequence[R]) -> None:
@@ -89,7 +89,7 @@ class Journal(Generic[R]):
         os.fsync(self._file.fileno())
 
 
-def _cut_torn_line(path: Path) -> None:
+def _drop_torn_line(path: Path) -> None:
     """Drop what follows the last newline: a row that a crash cut short."""
     if not path.exists():
         return

@@ -12,7 +12,7 @@ from typing import Any
 from earmark.records import Clip, Example
 
 
-def mono_cut(example: Example, clip: Clip) -> dict[str, Any]:
+def to_mono_cut(example: Example, clip: Clip) -> dict[str, Any]:
     """Return the MonoCut of one clip: its first channel, from start to end."""
     duration_s = round(clip.duration_s * clip.sample_rate) / clip.sample_rate
     return {

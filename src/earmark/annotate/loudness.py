@@ -75,7 +75,7 @@ def k_weighting(sample_rate: int) -> Float64[np.ndarray, "2 6"]:
 
     At 48 kHz these are the coefficients of BS.1770-4, tables 1 and 2.
     """
-    return np.array([_head_shelf(sample_rate), _low_cut(sample_rate)])
+    return np.array([_head_shelf_filter(sample_rate), _high_pass_filter(sample_rate)])
 
 
 def channel_weights(channels: int) -> Float64[np.ndarray, " channels"]:
@@ -83,7 +83,7 @@ def channel_weights(channels: int) -> Float64[np.ndarray, " channels"]:
     return np.array(CHANNEL_WEIGHTS.get(channels, (1.0,) * channels))
 
 
-def _head_shelf(sample_rate: int) -> list[float]:
+def _head_shelf_filter(sample_rate: int) -> list[float]:
     """Stage 1: +4 dB above about 1.7 kHz, as a spherical head has."""
     # Below 4 kHz the corner would lie past half the rate, where no filter can be.
     k = math.tan(math.pi * min(1681.974450955533 / sample_rate, 0.45))
@@ -101,7 +101,7 @@ def _head_shelf(sample_rate: int) -> list[float]:
     ]
 
 
-def _low_cut(sample_rate: int) -> list[float]:
+def _high_pass_filter(sample_rate: int) -> list[float]:
     """Stage 2: a high pass at 38 Hz."""
     q = 0.5003270373238773
     k = math.tan(math.pi * min(38.13547087602444 / sample_rate, 0.45))

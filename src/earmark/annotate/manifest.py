@@ -10,17 +10,17 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from earmark.annotate.lhotse import mono_cut
-from earmark.annotate.splits import Deal, Tie, deal, find_leaks
+from earmark.annotate.lhotse import to_mono_cut
+from earmark.annotate.splits import GroupField, SplitAssignment, assign_splits, find_split_leaks
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import Config, ConfigError
 from earmark.io import write_text
 from earmark.records import SPLITS, Caption, Clip, Example, Rejected, TagSet
-from earmark.tables import count_reasons, write_jsonl, write_parquet
+from earmark.tables import count_rejections, write_jsonl, write_parquet
 
 K = TypeVar("K", Clip, Caption, TagSet)
 
-NO_LICENCE = "not stated"
+NO_LICENSE = "not stated"
 
 
 class ManifestConfig(Config, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
 
     validation: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     test: Annotated[float, Meta(ge=0, lt=1)] = 0.2
-    keep_apart: tuple[Tie, ...] = ("recording", "speaker")
+    keep_apart: tuple[GroupField, ...] = ("recording", "speaker")
     stratify_by: tuple[str, ...] | None = None
     keep_untagged: bool = False
 
@@ -53,7 +53,7 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
             )
 
 
-def assemble(
+def build_manifest(
     clips: Sequence[Clip],
     captions: Sequence[Caption],
     tag_sets: Sequence[TagSet],
@@ -77,42 +77,44 @@ def assemble(
         ConfigError: as `splits.deal`.
         ValueError: a clip id is there twice in one table, or a tag set's clip or caption is not.
     """
-    by_id = _by_id(clips, "clips")
-    texts = _by_id(captions, "captions")
-    tags = _by_id(tag_sets, "tags")
+    by_id = _index_by_id(clips, "clips")
+    texts = _index_by_id(captions, "captions")
+    tags = _index_by_id(tag_sets, "tags")
     _check_join(tags, by_id, texts)
-    dealt = deal(
+    dealt = assign_splits(
         clips,
-        _shares(config),
+        _split_shares(config),
         keep_apart=config.keep_apart,
         stratify_by=config.stratify_by,
         seed=seed,
     )
     rows = [
-        _example(clip, texts[clip.id], tags[clip.id], vocabulary, dealt.splits[clip.id], config)
+        _build_example(
+            clip, texts[clip.id], tags[clip.id], vocabulary, dealt.splits[clip.id], config
+        )
         for clip in clips
         if clip.id in tags
     ]
     examples = [row for row in rows if isinstance(row, Example)]
     rejected = [row for row in rows if isinstance(row, Rejected)]
-    leaks = find_leaks(examples, config.keep_apart)
+    leaks = find_split_leaks(examples, config.keep_apart)
     if leaks:
-        raise AssertionError(f"the splits leak, which `deal` should prevent: {leaks[:3]}")
+        raise AssertionError(f"the splits leak, which `assign_splits` should prevent: {leaks[:3]}")
     metadata = {"vocabulary": vocabulary.fingerprint}
     write_parquet(folder / "rejected.parquet", rejected, Rejected)
-    write_jsonl(folder / "manifest.jsonl.gz", (mono_cut(e, by_id[e.id]) for e in examples))
-    write_text(folder / "splits.json", _describe(dealt, examples, by_id))
+    write_jsonl(folder / "manifest.jsonl.gz", (to_mono_cut(e, by_id[e.id]) for e in examples))
+    write_text(folder / "splits.json", _splits_summary(dealt, examples, by_id))
     write_parquet(folder / "manifest.parquet", examples, Example, metadata=metadata)
-    return {"in": len(tag_sets), "out": len(examples), **count_reasons(rejected)}
+    return {"in": len(tag_sets), "out": len(examples), **count_rejections(rejected)}
 
 
-def _shares(config: ManifestConfig) -> dict[str, float]:
+def _split_shares(config: ManifestConfig) -> dict[str, float]:
     train = 1 - config.validation - config.test
     shares = {"train": train, "validation": config.validation, "test": config.test}
     return {split: share for split, share in shares.items() if share > 0}
 
 
-def _example(
+def _build_example(
     clip: Clip,
     caption: Caption,
     tag_set: TagSet,
@@ -143,7 +145,7 @@ def _example(
     )
 
 
-def _by_id(rows: Sequence[K], table: str) -> dict[str, K]:
+def _index_by_id(rows: Sequence[K], table: str) -> dict[str, K]:
     found = {row.id: row for row in rows}
     if len(found) < len(rows):
         twice = Counter(row.id for row in rows).most_common(1)[0][0]
@@ -162,7 +164,7 @@ def _check_join(
             )
 
 
-def licences_used(folder: Path) -> dict[str, int]:
+def count_licenses(folder: Path) -> dict[str, int]:
     """Return how many clips of a manifest's train and validation splits have each licence.
 
     Empty where a manifest of an earlier version does not say it.
@@ -178,7 +180,9 @@ def licences_used(folder: Path) -> dict[str, int]:
     return {licence: clips for licence, clips in used.items() if clips}
 
 
-def _describe(dealt: Deal, examples: Sequence[Example], clips: Mapping[str, Clip]) -> str:
+def _splits_summary(
+    dealt: SplitAssignment, examples: Sequence[Example], clips: Mapping[str, Clip]
+) -> str:
     """Return splits.json: clips by split, by label value or licence and split, what was decided."""
     labels: dict[str, dict[str, Counter[str]]] = {}
     for example in examples:
@@ -188,7 +192,7 @@ def _describe(dealt: Deal, examples: Sequence[Example], clips: Mapping[str, Clip
                 table[example.split] += 1
     licences: dict[str, Counter[str]] = {}
     for example in examples:
-        licence = clips[example.id].licence or NO_LICENCE
+        licence = clips[example.id].licence or NO_LICENSE
         licences.setdefault(licence, Counter())[example.split] += 1
     totals = Counter(example.split for example in examples)
     described = {

@@ -21,10 +21,10 @@ from msgspec.structs import replace
 from earmark.annotate.journal import Journal
 from earmark.annotate.loudness import measure_level
 from earmark.annotate.segment import (
-    LEAST_WINDOW_S,
+    MIN_WINDOW_S,
     Window,
-    measure_windows,
-    window_clip,
+    clip_from_window,
+    segment_file,
     window_name,
 )
 from earmark.audio import AudioError, AudioInfo, probe, stream
@@ -32,10 +32,10 @@ from earmark.config import Config, ConfigError, NonNegativeFloat, NonNegativeInt
 from earmark.io import hash_file
 from earmark.progress import track
 from earmark.records import Clip, Rejected, Row, Source
-from earmark.tables import count_reasons, read_parquet, write_parquet
+from earmark.tables import count_rejections, read_parquet, write_parquet
 
 
-class Finding(Row, frozen=True, kw_only=True):
+class ScanResult(Row, frozen=True, kw_only=True):
     """What listening to one source gave: a clip's measures, or a `reason` to reject it.
 
     A file that was cut has its levels in its `windows`.
@@ -53,8 +53,8 @@ class Finding(Row, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def decide(
-    sources: Sequence[Source], findings: Mapping[str, Finding], silence_dbfs: float
+def clips_from_results(
+    sources: Sequence[Source], findings: Mapping[str, ScanResult], silence_dbfs: float
 ) -> tuple[list[Clip], list[Rejected]]:
     """Turn findings by name into rows in the order of `sources`.
 
@@ -73,32 +73,36 @@ def decide(
             rejected.append(_reject(source, "duplicate", detail))
         else:
             first_names[finding.id] = source.name
-            rows = list(_rows(_clip(source, finding), finding.windows, silence_dbfs))
+            rows = list(
+                _expand_windows(_build_clip(source, finding), finding.windows, silence_dbfs)
+            )
             clips += [row for row in rows if isinstance(row, Clip)]
             rejected += [row for row in rows if isinstance(row, Rejected)]
     return clips, rejected
 
 
-def silence(peak_dbfs: float, silence_dbfs: float) -> str:
+def silence_detail(peak_dbfs: float, silence_dbfs: float) -> str:
     """Return why something of this sample peak is silent, "" where it is not."""
     if peak_dbfs >= silence_dbfs:
         return ""
     return f"peak {peak_dbfs:.1f} dBFS; silence_dbfs is {silence_dbfs}"
 
 
-def _rows(whole: Clip, windows: Sequence[Window], silence_dbfs: float) -> Iterator[Clip | Rejected]:
+def _expand_windows(
+    whole: Clip, windows: Sequence[Window], silence_dbfs: float
+) -> Iterator[Clip | Rejected]:
     """Yield a file that was not cut, or each of its windows."""
     if not windows:
         yield whole
     for window in windows:
-        if detail := silence(window.peak_dbfs, silence_dbfs):
+        if detail := silence_detail(window.peak_dbfs, silence_dbfs):
             name = window_name(whole.name, window, whole.sample_rate)
             yield Rejected(id=name, stage="scan", reason="silent", detail=detail)
         else:
-            yield window_clip(whole, window)
+            yield clip_from_window(whole, window)
 
 
-def _clip(source: Source, finding: Finding) -> Clip:
+def _build_clip(source: Source, finding: ScanResult) -> Clip:
     return Clip(
         path=source.path,
         name=source.name,
@@ -122,15 +126,15 @@ def _reject(source: Source, reason: str, detail: str) -> Rejected:
     return Rejected(id=source.name, stage="scan", reason=reason, detail=detail)
 
 
-GROUP = 64  # findings that share one write to the disk, where they come fast
+COMMIT_ROWS = 64  # findings that share one write to the disk, where they come fast
 
-GROUP_S = 2.0  # the longest that a finding waits for it
+COMMIT_INTERVAL_S = 2.0  # the longest that a finding waits for it
 
-LONGEST_WHOLE_S = 60.0
+DEFAULT_MAX_DURATION_S = 60.0
 
-LONGEST_CUT_S = 24 * 3600.0
+DEFAULT_MAX_CUT_DURATION_S = 24 * 3600.0
 
-MOST_TO_LEAST_WINDOW = 3  # a window is at least a third of window_s
+MAX_TO_MIN_WINDOW = 3  # a window is at least a third of window_s
 
 
 class ScanConfig(Config, frozen=True, kw_only=True):
@@ -147,7 +151,7 @@ class ScanConfig(Config, frozen=True, kw_only=True):
     """
 
     min_duration_s: NonNegativeFloat = 0.1
-    window_s: Annotated[float, Meta(ge=LEAST_WINDOW_S)] | None = None
+    window_s: Annotated[float, Meta(ge=MIN_WINDOW_S)] | None = None
     max_duration_s: PositiveFloat | None = None
     silence_dbfs: Annotated[float, Meta(ge=-100, le=0)] = -60.0
     workers: NonNegativeInt = 0
@@ -166,11 +170,11 @@ class ScanConfig(Config, frozen=True, kw_only=True):
                 f"window_s = {self.window_s} is not below max_duration_s = {self.longest_s}, which "
                 "bounds the whole file, so none would be cut: raise it or leave it out"
             )
-        if self.window_s < MOST_TO_LEAST_WINDOW * self.min_duration_s:
+        if self.window_s < MAX_TO_MIN_WINDOW * self.min_duration_s:
             raise ConfigError(
                 f"window_s = {self.window_s} may give windows of a third of it, which "
                 f"min_duration_s = {self.min_duration_s} would reject: give at least "
-                f"window_s = {MOST_TO_LEAST_WINDOW * self.min_duration_s}"
+                f"window_s = {MAX_TO_MIN_WINDOW * self.min_duration_s}"
             )
 
     @property
@@ -178,7 +182,7 @@ class ScanConfig(Config, frozen=True, kw_only=True):
         """Return the duration that a whole file may have, seconds."""
         if self.max_duration_s is not None:
             return self.max_duration_s
-        return LONGEST_WHOLE_S if self.window_s is None else LONGEST_CUT_S
+        return DEFAULT_MAX_DURATION_S if self.window_s is None else DEFAULT_MAX_CUT_DURATION_S
 
 
 def scan(sources: Sequence[Source], config: ScanConfig, folder: Path) -> dict[str, int]:
@@ -199,46 +203,46 @@ def scan(sources: Sequence[Source], config: ScanConfig, folder: Path) -> dict[st
     path = folder / "journal.jsonl"
     tables = folder / "clips.parquet", folder / "rejected.parquet"
     if path.exists() or not all(table.exists() for table in tables):
-        with closing(Journal(path, Finding)) as journal:
-            _listen_to_all(sources, config, journal)
+        with closing(Journal(path, ScanResult)) as journal:
+            _scan_missing(sources, config, journal)
             findings = {row.name: row for row in journal.rows()}
-        clips, rejected = decide(sources, findings, config.silence_dbfs)
+        clips, rejected = clips_from_results(sources, findings, config.silence_dbfs)
         write_parquet(tables[0], clips, Clip)
         write_parquet(tables[1], rejected, Rejected)
         path.unlink()
     clips, rejected = read_parquet(tables[0], Clip), read_parquet(tables[1], Rejected)
-    counts = {"out": len(clips), **count_reasons(rejected)}
+    counts = {"out": len(clips), **count_rejections(rejected)}
     if config.window_s is None:
         return {"in": len(sources), **counts}
     names = [*(clip.name for clip in clips), *(row.id for row in rejected)]
-    return {"in": len(sources) + _added(sources, names), "files": len(sources), **counts}
+    return {"in": len(sources) + _count_extra_rows(sources, names), "files": len(sources), **counts}
 
 
-def listen(source: Source, config: ScanConfig) -> Finding:
+def scan_file(source: Source, config: ScanConfig) -> ScanResult:
     """Decode one file and measure it; whatever is wrong with it becomes the finding's reason."""
     try:
         info = probe(source.path)
         if fault := _duration_fault(info, config):
-            return Finding(name=source.name, reason=fault[0], detail=fault[1])
-        return _measure(source, info, config)
+            return ScanResult(name=source.name, reason=fault[0], detail=fault[1])
+        return _measure_file(source, info, config)
     except AudioError as error:
-        return Finding(name=source.name, reason=error.reason, detail=str(error))
+        return ScanResult(name=source.name, reason=error.reason, detail=str(error))
     except OSError as error:
-        return Finding(name=source.name, reason="unreadable", detail=f"{source.path}: {error}")
+        return ScanResult(name=source.name, reason="unreadable", detail=f"{source.path}: {error}")
 
 
-def _listen_to_all(
-    sources: Sequence[Source], config: ScanConfig, journal: Journal[Finding]
+def _scan_missing(
+    sources: Sequence[Source], config: ScanConfig, journal: Journal[ScanResult]
 ) -> None:
     """Put a finding for each source into the journal, but for those that it holds already."""
     done = {finding.name for finding in journal.rows()}
     left = [source for source in sources if source.name not in done]
-    ready: list[Finding] = []
+    ready: list[ScanResult] = []
     written_s = time.monotonic()
     with track("scan", total=len(sources), resumed=len(sources) - len(left)) as progress:
-        for finding in _in_threads(left, config):
+        for finding in _scan_in_threads(left, config):
             ready.append(finding)
-            if len(ready) >= GROUP or time.monotonic() - written_s > GROUP_S:
+            if len(ready) >= COMMIT_ROWS or time.monotonic() - written_s > COMMIT_INTERVAL_S:
                 journal.append(ready)
                 ready.clear()
                 written_s = time.monotonic()
@@ -246,13 +250,13 @@ def _listen_to_all(
         journal.append(ready)
 
 
-def _in_threads(sources: Sequence[Source], config: ScanConfig) -> Iterator[Finding]:
+def _scan_in_threads(sources: Sequence[Source], config: ScanConfig) -> Iterator[ScanResult]:
     """Yield findings as they come, with a bounded number of files under way."""
     workers = config.workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        under_way: set[Future[Finding]] = set()
+        under_way: set[Future[ScanResult]] = set()
         for source in sources:
-            under_way.add(pool.submit(listen, source, config))
+            under_way.add(pool.submit(scan_file, source, config))
             if len(under_way) >= 4 * workers:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
@@ -267,19 +271,19 @@ def _duration_fault(info: AudioInfo, config: ScanConfig) -> tuple[str, str] | No
     return None
 
 
-def _measure(source: Source, info: AudioInfo, config: ScanConfig) -> Finding:
-    found = Finding(
+def _measure_file(source: Source, info: AudioInfo, config: ScanConfig) -> ScanResult:
+    found = ScanResult(
         name=source.name,
         duration_s=info.duration_s,
         sample_rate=info.sample_rate,
         channels=info.channels,
     )
     if config.window_s is not None and info.duration_s > config.window_s:
-        windows = measure_windows(source.path, info, config.window_s)
+        windows = segment_file(source.path, info, config.window_s)
         return replace(found, id=hash_file(source.path), windows=windows)
     level = measure_level(stream(source.path), info.sample_rate)
-    if detail := silence(level.peak_dbfs, config.silence_dbfs):
-        return Finding(name=source.name, reason="silent", detail=detail)
+    if detail := silence_detail(level.peak_dbfs, config.silence_dbfs):
+        return ScanResult(name=source.name, reason="silent", detail=detail)
     return replace(
         found,
         id=hash_file(source.path),
@@ -288,7 +292,7 @@ def _measure(source: Source, info: AudioInfo, config: ScanConfig) -> Finding:
     )
 
 
-def _added(sources: Sequence[Source], names: Iterable[str]) -> int:
+def _count_extra_rows(sources: Sequence[Source], names: Iterable[str]) -> int:
     """Return how many more rows there are than files, by cutting.
 
     It is counted from the names, that a source without any row would still be missed.

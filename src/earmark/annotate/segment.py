@@ -28,7 +28,7 @@ HOP_S = 0.02
 PAUSE_HOPS = 10
 """200 ms: longer than the closure of a plosive, shorter than a pause between phrases."""
 
-LEAST_WINDOW_S = 1.0
+MIN_WINDOW_S = 1.0
 
 
 class Window(Row, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Window(Row, frozen=True, kw_only=True):
     loudness_lufs: float
 
 
-def measure_windows(path: str, info: AudioInfo, window_s: float) -> tuple[Window, ...]:
+def segment_file(path: str, info: AudioInfo, window_s: float) -> tuple[Window, ...]:
     """Cut a file that is longer than `window_s` seconds; the windows cover it from start to end.
 
     Raises:
@@ -50,10 +50,12 @@ def measure_windows(path: str, info: AudioInfo, window_s: float) -> tuple[Window
     hop = max(round(HOP_S * rate), 1)
     samples = round(info.duration_s * rate)
     power = hop_power(stream(path), hop)
-    cuts = quiet_cuts(power, hop, samples=samples, longest=int(window_s * rate))
+    cuts = find_quiet_cuts(power, hop, samples=samples, longest=int(window_s * rate))
     lengths = [after - before for before, after in pairwise(cuts)]
     windows: list[Window] = []
-    for start, length, piece in zip(cuts, lengths, split(stream(path), lengths), strict=False):
+    for start, length, piece in zip(
+        cuts, lengths, split_stream(stream(path), lengths), strict=False
+    ):
         level = measure_level(piece, rate)
         windows.append(
             Window(
@@ -80,7 +82,7 @@ def hop_power(
     return np.concatenate(hops) if hops else np.zeros(0)
 
 
-def quiet_cuts(
+def find_quiet_cuts(
     power: Float64[np.ndarray, " hops"], hop: int, *, samples: int, longest: int
 ) -> list[int]:
     """Return the places of cuts in samples, with 0 first and `samples` last.
@@ -107,7 +109,7 @@ def quiet_cuts(
     return [*cuts, samples]
 
 
-def split(
+def split_stream(
     blocks: Iterator[Float32[np.ndarray, "_ channels"]], lengths: Sequence[int]
 ) -> Iterator[Iterator[Float32[np.ndarray, "_ channels"]]]:
     """Yield the pieces of a stream, each as an iterator that must be used up before the next."""
@@ -131,7 +133,7 @@ def window_name(name: str, window: Window, sample_rate: int) -> str:
     return f"{name}#t={start_s:.3f},{end_s:.3f}"
 
 
-def window_clip(whole: Clip, window: Window) -> Clip:
+def clip_from_window(whole: Clip, window: Window) -> Clip:
     """Return a window of a whole file as a clip of its own.
 
     Its labels and original captions are those of the file, and as weak as that: a window may not

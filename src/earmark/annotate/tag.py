@@ -16,10 +16,10 @@ from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
 from earmark.annotate.parsing.tags import ParsedTags, parse_tags
 from earmark.io import write_text
 from earmark.records import Rejected, TagSet
-from earmark.tables import write_outcome
+from earmark.tables import write_stage_rows
 
-UNREADABLE = "no tags to be read"
-PARSE_REPORT = "parse.json"
+UNREADABLE_TAGS = "no tags to be read"
+PARSE_REPORT_FILE = "parse.json"
 
 
 class ParseReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class ParseReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def tag_job(captions: Path, backend: BackendConfig, folder: Path) -> Job:
     """Return the job of tagging a table of captions; an unreadable answer is drawn once more."""
-    return Job("tagger", PromptTable(captions, "text"), backend, _fault, folder)
+    return Job("tagger", PromptTable(captions, "text"), backend, _tag_fault, folder)
 
 
 def write_tags(answers: Path, folder: Path) -> dict[str, int]:
@@ -55,49 +55,49 @@ def write_tags(answers: Path, folder: Path) -> dict[str, int]:
     counts; what comes in is what was answered at all.
     """
     repairs = Counter[str]()
-    counts = write_outcome(folder, "tags.parquet", _read(answers, repairs), TagSet)
+    counts = write_stage_rows(folder, "tags.parquet", _parse_answers(answers, repairs), TagSet)
     report = ParseReport(
         answers=counts["in"], parsed=counts["out"], repairs=dict(repairs.most_common())
     )
     encoded = msgspec.json.format(msgspec.json.encode(report))
-    write_text(folder / PARSE_REPORT, encoded.decode())
+    write_text(folder / PARSE_REPORT_FILE, encoded.decode())
     return counts
 
 
 def read_parse_report(folder: Path) -> ParseReport:
     """Return what `write_tags` found out about the answers."""
-    return msgspec.json.decode((folder / PARSE_REPORT).read_bytes(), type=ParseReport)
+    return msgspec.json.decode((folder / PARSE_REPORT_FILE).read_bytes(), type=ParseReport)
 
 
-def read_tags(answer: Answer) -> tuple[TagSet | Rejected, tuple[str, ...]]:
+def tags_from_answer(answer: Answer) -> tuple[TagSet | Rejected, tuple[str, ...]]:
     """Return the tags of the first draw that can be read, and the repairs that this took."""
     draws = [draw for draw in (answer.text, answer.turned_down) if draw]
-    read = [found for draw in draws if (found := _usable(draw)) is not None]
+    read = [found for draw in draws if (found := _parse_nonempty(draw)) is not None]
     if not read:
         rejected = Rejected(
-            id=answer.id, stage="tag", reason=UNREADABLE, detail=answer.text.strip()[:200]
+            id=answer.id, stage="tag", reason=UNREADABLE_TAGS, detail=answer.text.strip()[:200]
         )
         return rejected, ()
     return TagSet(id=answer.id, tags=read[0].tags, backend=answer.backend), read[0].repairs
 
 
-def _read(answers: Path, repairs: Counter[str]) -> Iterator[TagSet | Rejected]:
+def _parse_answers(answers: Path, repairs: Counter[str]) -> Iterator[TagSet | Rejected]:
     for answer in stream_answers(answers):
         if answer.status == "ok":
-            row, repaired = read_tags(answer)
+            row, repaired = tags_from_answer(answer)
             repairs.update(repaired)
             yield row
 
 
-def readable(text: str) -> bool:
+def has_tags(text: str) -> bool:
     """Return whether any tags can be read from an answer."""
-    return _usable(text) is not None
+    return _parse_nonempty(text) is not None
 
 
-def _usable(text: str) -> ParsedTags | None:
+def _parse_nonempty(text: str) -> ParsedTags | None:
     found = parse_tags(text)
     return found if found is not None and found.tags else None
 
 
-def _fault(text: str, finish_reason: str) -> str | None:
-    return None if readable(text) else UNREADABLE
+def _tag_fault(text: str, finish_reason: str) -> str | None:
+    return None if has_tags(text) else UNREADABLE_TAGS

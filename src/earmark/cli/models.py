@@ -20,7 +20,7 @@ from earmark.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from earmark.pretrain.inference.embed import Block, Undecoded
+    from earmark.pretrain.inference.embed import DecodedBlock, UnreadableFile
 
 
 @app.command(epilog="Example: earmark label -c workspace dog.wav song.mp3")
@@ -45,11 +45,11 @@ def label(
 
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
-    from earmark.pretrain.inference.embed import Undecoded
+    from earmark.pretrain.inference.embed import UnreadableFile
     from earmark.pretrain.inference.tagger import load_tagger
 
     tagger = load_tagger(checkpoint, vocabulary, mapped=as_vocabulary, device=device)
-    lost = list[Undecoded]()
+    lost = list[UnreadableFile]()
     for block in iter_decoded(files, tagger.encoder.sample_rate, lost):
         for file, tags in zip(block.files, tagger.label(block.waves, top=top), strict=True):
             print(f"{file}\t" + "\t".join(f"{name} {score:.3f}" for name, score in tags))
@@ -69,11 +69,11 @@ def describe(
 
     Files that cannot be decoded are reported on stderr; the exit code is then 1.
     """
-    from earmark.pretrain.inference.captioner import load_describer
-    from earmark.pretrain.inference.embed import Undecoded
+    from earmark.pretrain.inference.captioner import load_captioner
+    from earmark.pretrain.inference.embed import UnreadableFile
 
-    describer = load_describer(checkpoint, device)
-    lost = list[Undecoded]()
+    describer = load_captioner(checkpoint, device)
+    lost = list[UnreadableFile]()
     for block in iter_decoded(files, describer.encoder.sample_rate, lost):
         texts = describer.describe(block.waves, max_tokens)
         for file, text in zip(block.files, texts, strict=True):
@@ -98,12 +98,12 @@ def embed(
     """
     import numpy as np
 
-    from earmark.pretrain.inference.embed import Undecoded, names_path, write_vectors
+    from earmark.pretrain.inference.embed import UnreadableFile, row_names_path, write_vectors
     from earmark.pretrain.inference.load import load_encoder
 
-    beside = names_path(out)
+    beside = row_names_path(out)
     encoder = load_encoder(checkpoint, device)
-    heard, lost = list[Path](), list[Undecoded]()
+    heard, lost = list[Path](), list[UnreadableFile]()
     rows = list[np.ndarray]()
     for block in iter_decoded(files, encoder.sample_rate, lost):
         rows.append(encoder.embed(block.waves))
@@ -129,11 +129,11 @@ def search(
     device: DeviceOption = "auto",
 ) -> None:
     """Find sounds by words, with a model of the contrastive objective."""
-    from earmark.pretrain.inference.search import search_sounds, told
+    from earmark.pretrain.inference.search import describe_results, search_audio
 
     where = sounds[0] if len(sounds) == 1 else sounds
-    found, searched = search_sounds(text, where, checkpoint, index=index, top=top, device=device)
-    print(told(found, searched))
+    found, searched = search_audio(text, where, checkpoint, index=index, top=top, device=device)
+    print(describe_results(found, searched))
 
 
 @app.command(epilog="Example: earmark export -c workspace --onnx encoder.onnx")
@@ -148,7 +148,9 @@ def export(
     print(export_onnx(checkpoint, onnx, tolerance=tolerance))
 
 
-def iter_decoded(files: Sequence[Path], sample_rate: int, lost: list[Undecoded]) -> Iterator[Block]:
+def iter_decoded(
+    files: Sequence[Path], sample_rate: int, lost: list[UnreadableFile]
+) -> Iterator[DecodedBlock]:
     """Yield the files that can be decoded, block by block.
 
     Each other one is reported at once on stderr, and added to `lost`.
@@ -156,9 +158,9 @@ def iter_decoded(files: Sequence[Path], sample_rate: int, lost: list[Undecoded])
     Raises:
         ValueError: there was none that can be decoded.
     """
-    from earmark.pretrain.inference.embed import decode
+    from earmark.pretrain.inference.embed import decode_files
 
-    for block in decode(files, sample_rate):
+    for block in decode_files(files, sample_rate):
         for each in block.lost:
             print(f"earmark: {each.file}: {each.reason}: {each.detail}", file=sys.stderr)
         lost += block.lost
@@ -168,13 +170,13 @@ def iter_decoded(files: Sequence[Path], sample_rate: int, lost: list[Undecoded])
         raise ValueError(f"none of the files can be decoded ({_reasons(lost)}).")
 
 
-def exit_if_rejected(lost: Sequence[Undecoded], of: int) -> None:
+def exit_if_rejected(lost: Sequence[UnreadableFile], of: int) -> None:
     """End with exit code 1 where some of the files were lost, and say how many and why."""
     if lost:
         print(f"earmark: {len(lost)} of {of} files lost: {_reasons(lost)}.", file=sys.stderr)
         raise typer.Exit(1)
 
 
-def _reasons(lost: Sequence[Undecoded]) -> str:
+def _reasons(lost: Sequence[UnreadableFile]) -> str:
     counts = Counter(each.reason for each in lost).most_common()
     return ", ".join(f"{count} {reason}" for reason, count in counts)

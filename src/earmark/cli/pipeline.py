@@ -85,10 +85,10 @@ def audit(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Compare tags and vocabulary with human labels, label lists and another tagger."""
-    from earmark.annotate.audit.results import summary
+    from earmark.annotate.audit.results import summarize_audit
 
     done = run_until("audit", recipe, overrides, workspace)
-    print(summary(done.latest_run()[1]["audit"].folder))
+    print(summarize_audit(done.latest_run()[1]["audit"].folder))
 
 
 @app.command(epilog="Example: earmark manifest folder corpus.path=~/sounds manifest.test=0.1")

@@ -69,6 +69,6 @@ def datasets(
     Shows a dataset's licence, where to get it, how a copy is laid out, its task and published
     scores. Nothing is ever downloaded.
     """
-    from earmark.evaluate.datasets.describe import told, told_all
+    from earmark.evaluate.datasets.describe import describe_dataset, list_datasets
 
-    print(told(name, copies) if name else told_all(copies))
+    print(describe_dataset(name, copies) if name else list_datasets(copies))

@@ -55,13 +55,13 @@ def build(
     out: OutOption = None,
 ) -> None:
     """Choose the tags that a corpus supports, and lock them."""
-    from earmark.annotate.vocabulary.commands import check_sources, make_alone
+    from earmark.annotate.vocabulary.commands import build_from_files, check_sources
 
     check_sources(source, overrides or [], out)
     if out is None:
         run_until("vocabulary", source, overrides, workspace)
     else:
-        print(make_alone(Path(source), out, overrides or []))
+        print(build_from_files(Path(source), out, overrides or []))
 
 
 @vocabulary.command(epilog="Example: earmark vocabulary rewrite tags.jsonl --out uts")
@@ -73,10 +73,10 @@ def rewrite(
     overrides: Overrides = None,
 ) -> None:
     """Build a vocabulary from a file of rows, and write the file anew with its tags."""
-    from earmark.annotate.vocabulary.commands import check_sources, make_alone
+    from earmark.annotate.vocabulary.commands import build_from_files, check_sources
 
     check_sources(source, overrides or [], out)
-    print(make_alone(Path(source), out, overrides or [], rewrite=True))
+    print(build_from_files(Path(source), out, overrides or [], rewrite=True))
 
 
 @vocabulary.command(epilog="Example: earmark vocabulary propose workspace decisions.toml")

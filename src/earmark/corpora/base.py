@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, suggest
 from earmark.records import Rejected, Source
-from earmark.tables import write_outcome
+from earmark.tables import write_stage_rows
 
 
 class Corpus(ABC):
@@ -46,11 +46,11 @@ def list_corpus(corpus: Corpus, folder: Path) -> dict[str, int]:
 
     Paths are made absolute, so that later stages may be run from another folder.
     """
-    rows = [_absolute(row) for row in corpus.rows(folder)]
-    return write_outcome(folder, "sources.parquet", rows, Source)
+    rows = [_absolute_path(row) for row in corpus.rows(folder)]
+    return write_stage_rows(folder, "sources.parquet", rows, Source)
 
 
-def _absolute(row: Source | Rejected) -> Source | Rejected:
+def _absolute_path(row: Source | Rejected) -> Source | Rejected:
     if isinstance(row, Rejected):
         return row
     return msgspec.structs.replace(row, path=os.path.abspath(row.path))
@@ -68,11 +68,11 @@ def listing_digest(rows: Iterable[Source | Rejected]) -> str:
     for row in rows:
         digest.update(encoder.encode(row))
         if isinstance(row, Source):
-            digest.update(_stamp(row.path))
+            digest.update(_stat_bytes(row.path))
     return digest.hexdigest()[:12]
 
 
-def existing(path: Path, what: str) -> Path:
+def require_path(path: Path, what: str) -> Path:
     """Return `path` as an absolute path.
 
     Raises:
@@ -80,24 +80,24 @@ def existing(path: Path, what: str) -> Path:
             stored, since its name is not UTF-8.
     """
     absolute = Path(os.path.abspath(path))
-    if not is_text(str(absolute)):
-        raise ConfigError(f"{what}: {shown(str(absolute))} is not UTF-8. Rename the folder.")
+    if not is_utf8(str(absolute)):
+        raise ConfigError(f"{what}: {escape_name(str(absolute))} is not UTF-8. Rename the folder.")
     if absolute.exists():
         return absolute
     parent, name = absolute.parent, absolute.name
     while not parent.exists():
         parent, name = parent.parent, parent.name
     try:
-        siblings = [entry.name for entry in parent.iterdir() if is_text(entry.name)]
+        siblings = [entry.name for entry in parent.iterdir() if is_utf8(entry.name)]
     except OSError:
         siblings = []
     raise ConfigError(
         f"{what}: {absolute} does not exist: there is no {name!r} in {parent}."
-        f"{nearest(name, siblings)}"
+        f"{suggest(name, siblings)}"
     )
 
 
-def is_text(name: str) -> bool:
+def is_utf8(name: str) -> bool:
     """Return whether a file name is valid Unicode, so that JSON and Parquet can hold it."""
     try:
         name.encode()
@@ -106,12 +106,12 @@ def is_text(name: str) -> bool:
     return True
 
 
-def shown(name: str) -> str:
+def escape_name(name: str) -> str:
     """Return a file name as valid Unicode; bytes that are not UTF-8 are written as \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _stamp(path: str) -> bytes:
+def _stat_bytes(path: str) -> bytes:
     try:
         status = os.stat(path)
     except (OSError, ValueError):

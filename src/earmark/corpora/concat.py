@@ -17,11 +17,11 @@ from earmark.corpora.synthetic import SyntheticConfig
 from earmark.corpora.table import TableConfig
 from earmark.records import Rejected, Source
 
-COLLECTION = "collection"
+COLLECTION_LABEL = "collection"
 """The label field that tells which part a clip is of."""
 
 
-class SeveralConfig(Config, frozen=True, kw_only=True, tag="several", tag_field="kind"):
+class ConcatConfig(Config, frozen=True, kw_only=True, tag="several", tag_field="kind"):
     """The clips of several corpora, one after another.
 
     Names, recordings and speakers get the part's name before them, so that a speaker "1" of one
@@ -46,11 +46,11 @@ class SeveralConfig(Config, frozen=True, kw_only=True, tag="several", tag_field=
 
     def build(self) -> Corpus:
         """Return the corpus. Raises ConfigError: as that of the parts."""
-        return SeveralCorpora({name: part.build() for name, part in self.parts.items()})
+        return ConcatCorpus({name: part.build() for name, part in self.parts.items()})
 
 
 @dataclass(frozen=True)
-class SeveralCorpora(Corpus):
+class ConcatCorpus(Corpus):
     """The rows of each part in turn."""
 
     parts: Mapping[str, Corpus]
@@ -65,16 +65,16 @@ class SeveralCorpora(Corpus):
         """Yield the rows of each part, which has a folder of its own in `folder`."""
         for name, part in self.parts.items():
             for row in part.rows(folder / name):
-                yield _within(name, row)
+                yield _prefix_names(name, row)
 
 
-def _within(name: str, row: Source | Rejected) -> Source | Rejected:
+def _prefix_names(name: str, row: Source | Rejected) -> Source | Rejected:
     if isinstance(row, Rejected):
         return msgspec.structs.replace(row, id=f"{name}/{row.id}")
     return msgspec.structs.replace(
         row,
         name=f"{name}/{row.name}",
-        labels={**row.labels, COLLECTION: (name,)},
+        labels={**row.labels, COLLECTION_LABEL: (name,)},
         recording=None if row.recording is None else f"{name}/{row.recording}",
         speaker=None if row.speaker is None else f"{name}/{row.speaker}",
     )

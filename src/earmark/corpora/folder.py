@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.audio import SUFFIXES
+from earmark.audio import AUDIO_SUFFIXES
 from earmark.config import Config, ConfigError
-from earmark.corpora.base import Corpus, existing, is_text, listing_digest, shown
+from earmark.corpora.base import Corpus, escape_name, is_utf8, listing_digest, require_path
 from earmark.records import Rejected, Source
-from earmark.tables import count_reasons
+from earmark.tables import count_rejections
 from earmark.workspace import is_workspace
 
-Identity = tuple[int, int]
+FolderId = tuple[int, int]
 """Device and inode: what two names of one folder have in common."""
 
 
@@ -37,7 +37,7 @@ class FolderConfig(Config, frozen=True, kw_only=True, tag="folder", tag_field="k
         Raises:
             ConfigError: the path does not exist or is not a folder.
         """
-        root = existing(Path(self.path), "corpus.path")
+        root = require_path(Path(self.path), "corpus.path")
         if not root.is_dir():
             raise ConfigError(
                 f"corpus.path: {root} is a file, not a folder. For a CSV or JSONL table of clips "
@@ -52,7 +52,7 @@ class FolderCorpus(Corpus):
 
     Every other entry is a Rejected row with stage "corpus" and one of these reasons:
 
-    - "not audio": another suffix than `earmark.audio.SUFFIXES`, in any case;
+    - "not audio": another suffix than `earmark.audio.AUDIO_SUFFIXES`, in any case;
     - "hidden": its name starts with a dot; a hidden folder is one row, and is not looked into;
     - "name not UTF-8": tables could not hold it; again, a folder is one row;
     - "unreadable folder", "unreadable link": the system's own words are in the detail;
@@ -83,7 +83,7 @@ class FolderCorpus(Corpus):
                 rejected.append(row)
             yield row
         if empty:
-            raise ConfigError(_nothing_found(self.root, rejected))
+            raise ConfigError(_no_audio_message(self.root, rejected))
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ class _Entry:
     name: str
     is_folder: bool
     is_link: bool
-    identity: Identity
+    identity: FolderId
 
 
 def _walk(root: Path, follow_links: bool) -> Iterator[Source | Rejected]:
-    seen: dict[Identity, str] = {_identity(os.stat(root)): ""}
+    seen: dict[FolderId, str] = {_folder_id(os.stat(root)): ""}
     # A stack of open folders rather than recursion: trees can be deeper than Python's stack.
-    open_folders = [iter(_entries(str(root), ""))]
+    open_folders = [iter(_list_entries(str(root), ""))]
     while open_folders:
         entry = next(open_folders[-1], None)
         if entry is None:
@@ -108,15 +108,15 @@ def _walk(root: Path, follow_links: bool) -> Iterator[Source | Rejected]:
         elif isinstance(entry, Rejected):
             yield entry
         elif not entry.is_folder:
-            yield _file(entry)
-        elif refusal := _refuse(entry, seen, follow_links):
+            yield _file_row(entry)
+        elif refusal := _skip_folder(entry, seen, follow_links):
             yield refusal
         elif not is_workspace(Path(entry.path)):
             seen[entry.identity] = entry.name
-            open_folders.append(iter(_entries(entry.path, entry.name + "/")))
+            open_folders.append(iter(_list_entries(entry.path, entry.name + "/")))
 
 
-def _entries(folder: str, prefix: str) -> Iterator[_Entry | Rejected]:
+def _list_entries(folder: str, prefix: str) -> Iterator[_Entry | Rejected]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -125,33 +125,33 @@ def _entries(folder: str, prefix: str) -> Iterator[_Entry | Rejected]:
         return
     for entry in entries:
         name = prefix + entry.name
-        if not is_text(entry.name):
+        if not is_utf8(entry.name):
             detail = "rename it, for example with: convmv -r -f latin1 -t utf8 --notest"
-            yield _rejected(shown(name), "name not UTF-8", detail)
+            yield _rejected(escape_name(name), "name not UTF-8", detail)
         elif entry.name.startswith("."):
             yield _rejected(name, "hidden", "names with a leading dot are passed over")
         else:
-            yield _entry(entry, name)
+            yield _read_entry(entry, name)
 
 
-def _entry(entry: os.DirEntry[str], name: str) -> _Entry | Rejected:
+def _read_entry(entry: os.DirEntry[str], name: str) -> _Entry | Rejected:
     try:
         is_folder = entry.is_dir()
-        identity = _identity(entry.stat()) if is_folder else (0, 0)
+        identity = _folder_id(entry.stat()) if is_folder else (0, 0)
     except OSError as error:
         reason = "link loop" if error.errno == errno.ELOOP else "unreadable link"
         return _rejected(name, reason, error.strerror or "")
     return _Entry(entry.path, name, is_folder, entry.is_symlink(), identity)
 
 
-def _file(entry: _Entry) -> Source | Rejected:
+def _file_row(entry: _Entry) -> Source | Rejected:
     suffix = os.path.splitext(entry.name)[1]
-    if suffix.lower() in SUFFIXES:
+    if suffix.lower() in AUDIO_SUFFIXES:
         return Source(path=entry.path, name=entry.name)
     return _rejected(entry.name, "not audio", suffix or "no suffix")
 
 
-def _refuse(entry: _Entry, seen: dict[Identity, str], follow_links: bool) -> Rejected | None:
+def _skip_folder(entry: _Entry, seen: dict[FolderId, str], follow_links: bool) -> Rejected | None:
     """Return why a folder is not gone into, or None."""
     folder = entry.name + "/"
     if entry.identity in seen:
@@ -165,18 +165,18 @@ def _refuse(entry: _Entry, seen: dict[Identity, str], follow_links: bool) -> Rej
 
 
 def _rejected(name: str, reason: str, detail: str) -> Rejected:
-    return Rejected(id=name, stage="corpus", reason=reason, detail=shown(detail))
+    return Rejected(id=name, stage="corpus", reason=reason, detail=escape_name(detail))
 
 
-def _identity(status: os.stat_result) -> Identity:
+def _folder_id(status: os.stat_result) -> FolderId:
     return status.st_dev, status.st_ino
 
 
-def _nothing_found(root: Path, rejected: list[Rejected]) -> str:
-    suffixes = ", ".join(sorted(SUFFIXES))
+def _no_audio_message(root: Path, rejected: list[Rejected]) -> str:
+    suffixes = ", ".join(sorted(AUDIO_SUFFIXES))
     if not rejected:
         return f"{root} is empty. Files that end in {suffixes} are looked for."
-    reasons = count_reasons(rejected)
+    reasons = count_rejections(rejected)
     counts = ", ".join(f"{count} {key.removeprefix('corpus: ')}" for key, count in reasons.items())
     examples = ", ".join(row.id for row in rejected[:3])
     return (

@@ -13,12 +13,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from earmark.config import Config, ConfigError, PositiveInt, nearest
-from earmark.corpora.base import Corpus, existing, listing_digest
-from earmark.corpora.table_reader import Line, read_lines, table_suffix
+from earmark.config import Config, ConfigError, PositiveInt, suggest
+from earmark.corpora.base import Corpus, listing_digest, require_path
+from earmark.corpora.table_reader import TableRow, read_table_rows, table_format
 from earmark.records import SPLITS, Rejected, Source
 
-Split = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 
 
 class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"):
@@ -58,7 +58,7 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
     recording_column: str | None = None
     speaker_column: str | None = None
     split_column: str | None = None
-    splits: dict[str, Split] = field(default_factory=dict[str, Split])
+    splits: dict[str, SplitName] = field(default_factory=dict[str, SplitName])
     licence_column: str | None = None
     attribution_column: str | None = None
     captions_column: str | None = None
@@ -78,10 +78,10 @@ class TableConfig(Config, frozen=True, kw_only=True, tag="table", tag_field="kin
             ConfigError: the table or the audio folder is not there, a column that is asked for
                 is in no row, or no row is asked for.
         """
-        table = existing(Path(self.path), "corpus.path")
-        table_suffix(table)
-        root = existing(Path(self.audio_root), "corpus.audio_root") if self.audio_root else None
-        return TableCorpus(self, table, root or table.parent, survey(self, table))
+        table = require_path(Path(self.path), "corpus.path")
+        table_format(table)
+        root = require_path(Path(self.audio_root), "corpus.audio_root") if self.audio_root else None
+        return TableCorpus(self, table, root or table.parent, count_selected(self, table))
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class TableCorpus(Corpus):
             yield row if isinstance(row, Rejected) else self._once(row, line, taken)
 
     def _once(
-        self, row: Source, line: Line, taken: dict[tuple[str, str], int]
+        self, row: Source, line: TableRow, taken: dict[tuple[str, str], int]
     ) -> Source | Rejected:
         """Return the row, or why not: an earlier line in `taken` has its path or name."""
         keys = (("path", row.path), ("name", row.name))
@@ -134,18 +134,18 @@ class TableCorpus(Corpus):
         taken.update(dict.fromkeys(keys, line.number))
         return row
 
-    def _chosen(self) -> Iterator[Line]:
+    def _chosen(self) -> Iterator[TableRow]:
         """Yield the asked lines that the limit leaves: one of each of `limit` equal stretches."""
-        every = read_lines(self.table, self.config.delimiter)
-        lines = (line for line in every if is_asked(line, self.config))
+        every = read_table_rows(self.table, self.config.delimiter)
+        lines = (line for line in every if is_selected(line, self.config))
         limit = self.config.limit
         if limit is None or limit >= self.asked:
             yield from lines
             return
-        chosen = {pick(index, limit, self.asked) for index in range(limit)}
+        chosen = {position_in_stretch(index, limit, self.asked) for index in range(limit)}
         yield from (line for position, line in enumerate(lines) if position in chosen)
 
-    def _row(self, line: Line) -> Source | Rejected:
+    def _row(self, line: TableRow) -> Source | Rejected:
         if line.fault:
             return self._rejected(line, "broken row", line.fault)
         try:
@@ -153,10 +153,10 @@ class TableCorpus(Corpus):
         except _RowError as error:
             return self._rejected(line, error.reason, error.detail)
 
-    def _source(self, line: Line) -> Source:
+    def _source(self, line: TableRow) -> Source:
         config = self.config
         path = self._path(line)
-        name = path if config.name_column is None else _text(line, config.name_column)
+        name = path if config.name_column is None else _single_text(line, config.name_column)
         if not name:
             raise _RowError("no name", f"the cell {config.name_column!r} is blank")
         labels = {column: self._labels(line, column) for column in config.labels}
@@ -164,19 +164,19 @@ class TableCorpus(Corpus):
             path=os.path.join(self.root, path),
             name=name,
             labels={column: values for column, values in labels.items() if values},
-            recording=_text(line, config.recording_column),
-            speaker=_text(line, config.speaker_column),
+            recording=_single_text(line, config.recording_column),
+            speaker=_single_text(line, config.speaker_column),
             split=self._split(line),
-            licence=_text(line, config.licence_column),
-            attribution=_text(line, config.attribution_column),
-            original_captions=_texts(line, config.captions_column)
+            licence=_single_text(line, config.licence_column),
+            attribution=_single_text(line, config.attribution_column),
+            original_captions=_row_texts(line, config.captions_column)
             if config.captions_column
             else (),
         )
 
-    def _path(self, line: Line) -> str:
+    def _path(self, line: TableRow) -> str:
         """Return the normal form of a row's path below the root, with slashes."""
-        given = _text(line, self.config.path_column)
+        given = _single_text(line, self.config.path_column)
         if not given:
             raise _RowError("no path", f"the cell {self.config.path_column!r} is blank")
         if "\0" in given:
@@ -188,25 +188,25 @@ class TableCorpus(Corpus):
             )
         return path
 
-    def _labels(self, line: Line, column: str) -> tuple[str, ...]:
-        cell = _texts(line, column)
+    def _labels(self, line: TableRow, column: str) -> tuple[str, ...]:
+        cell = _row_texts(line, column)
         separator = self.config.label_separator
         if separator is None:
             return cell
         parts = (part.strip() for text in cell for part in text.split(separator))
         return tuple(dict.fromkeys(part for part in parts if part))
 
-    def _split(self, line: Line) -> str | None:
-        value = _text(line, self.config.split_column)
+    def _split(self, line: TableRow) -> str | None:
+        value = _single_text(line, self.config.split_column)
         if value is None:
             return None
         split = self.config.splits.get(value) if self.config.splits else value
         if split not in SPLITS:
-            known = nearest(value, self.config.splits or SPLITS)
+            known = suggest(value, self.config.splits or SPLITS)
             raise _RowError("unknown split", f"{self.config.split_column} = {value!r}.{known}")
         return split
 
-    def _rejected(self, line: Line, reason: str, detail: str) -> Rejected:
+    def _rejected(self, line: TableRow, reason: str, detail: str) -> Rejected:
         where = f"{self.table.name}:{line.number}"
         return Rejected(id=where, stage="corpus", reason=reason, detail=detail)
 
@@ -218,35 +218,35 @@ class _RowError(Exception):
         self.detail = detail
 
 
-def _texts(line: Line, column: str) -> tuple[str, ...]:
+def _row_texts(line: TableRow, column: str) -> tuple[str, ...]:
     try:
         return line.texts(column)
     except ValueError as error:
         raise _RowError("broken row", f"the cell {column!r} holds {error}") from None
 
 
-def _text(line: Line, column: str | None) -> str | None:
+def _single_text(line: TableRow, column: str | None) -> str | None:
     """Return a cell's single text, None for a blank one."""
     if column is None:
         return None
-    found = _texts(line, column)
+    found = _row_texts(line, column)
     if len(found) > 1:
         raise _RowError("broken row", f"the cell {column!r} holds {len(found)} values")
     return found[0] if found else None
 
 
-LISTED_VALUES = 1000  # of a column, as many as an error message chooses the nearest from
+MAX_LISTED_VALUES = 1000  # of a column, as many as an error message chooses the nearest from
 
 
-def is_asked(line: Line, config: TableConfig) -> bool:
+def is_selected(line: TableRow, config: TableConfig) -> bool:
     """Return whether `where` takes the row; a broken one counts, as nobody knows what it was."""
     return bool(line.fault) or all(
-        any(text in values for text in _known_texts(line, column))
+        any(text in values for text in _texts_or_none(line, column))
         for column, values in config.where.items()
     )
 
 
-def survey(config: TableConfig, table: Path) -> int:
+def count_selected(config: TableConfig, table: Path) -> int:
     """Count the rows that are asked for.
 
     Raises:
@@ -256,29 +256,29 @@ def survey(config: TableConfig, table: Path) -> int:
     values: dict[str, set[str]] = {column: set() for column in config.where}
     asked = readable = 0
     fault = "it has none"
-    for line in read_lines(table, config.delimiter):
+    for line in read_table_rows(table, config.delimiter):
         columns.update(line.cells)
         if line.fault:
             fault = f"line {line.number} is {line.fault}"
-        if is_asked(line, config):
+        if is_selected(line, config):
             asked += 1
             readable += not line.fault
         for column, found in values.items():
-            if len(found) < LISTED_VALUES:
-                found.update(_known_texts(line, column))
+            if len(found) < MAX_LISTED_VALUES:
+                found.update(_texts_or_none(line, column))
     if not columns:
         raise ConfigError(f"{table}: no row can be read: {fault}")
-    for setting, column in _columns(config):
+    for setting, column in _named_columns(config):
         if column not in columns:
             raise ConfigError(
-                f"corpus.{setting}: {table} has no column {column!r}.{nearest(column, columns)}"
+                f"corpus.{setting}: {table} has no column {column!r}.{suggest(column, columns)}"
             )
     if not readable:
-        raise ConfigError(_nothing_asked(config, table, values))
+        raise ConfigError(_nothing_selected_message(config, table, values))
     return asked
 
 
-def _columns(config: TableConfig) -> Iterator[tuple[str, str]]:
+def _named_columns(config: TableConfig) -> Iterator[tuple[str, str]]:
     """Yield each column that the config names, with the setting that names it."""
     yield "path_column", config.path_column
     for label in config.labels:
@@ -297,15 +297,15 @@ def _columns(config: TableConfig) -> Iterator[tuple[str, str]]:
     yield from ((setting, column) for setting, column in singles.items() if column is not None)
 
 
-def _nothing_asked(config: TableConfig, table: Path, values: dict[str, set[str]]) -> str:
+def _nothing_selected_message(config: TableConfig, table: Path, values: dict[str, set[str]]) -> str:
     for column, wanted in config.where.items():
         if not values[column].intersection(wanted):
-            known = nearest(wanted[0] if wanted else "", values[column])
+            known = suggest(wanted[0] if wanted else "", values[column])
             return f"corpus.where: no row of {table} has {column} = {list(wanted)}.{known}"
     return f"corpus.where: no row of {table} fits all of {config.where} at once"
 
 
-def pick(index: int, limit: int, total: int) -> int:
+def position_in_stretch(index: int, limit: int, total: int) -> int:
     """Return a position in stretch `index` of `limit`.
 
     Not always the same place in a stretch: tables often run through folds or classes in turn.
@@ -315,7 +315,7 @@ def pick(index: int, limit: int, total: int) -> int:
     return start + draw % (stop - start)
 
 
-def _known_texts(line: Line, column: str) -> tuple[str, ...]:
+def _texts_or_none(line: TableRow, column: str) -> tuple[str, ...]:
     try:
         return line.texts(column)
     except ValueError:

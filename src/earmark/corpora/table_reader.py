@@ -18,11 +18,11 @@ import msgspec
 from earmark.config import ConfigError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """One row of a table; `number` is the line where it starts, counted from 1.
 
     `fault` says why a row cannot be read; then it has no cells.
@@ -38,10 +38,10 @@ class Line:
         Raises:
             ValueError: the cell holds what no text can be made of.
         """
-        return texts(self.cells.get(column))
+        return cell_texts(self.cells.get(column))
 
 
-def table_suffix(path: Path, setting: str = "corpus.path") -> str:
+def table_format(path: Path, setting: str = "corpus.path") -> str:
     """Return the suffix that tells a table's format, ".gz" left off; `setting` names the table.
 
     Raises:
@@ -49,7 +49,7 @@ def table_suffix(path: Path, setting: str = "corpus.path") -> str:
     """
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem if packed else path.name).suffix.lower()
-    known = (*DELIMITERS, *JSON_LINES)
+    known = (*DELIMITERS, *JSON_LINES_SUFFIXES)
     if suffix not in known:
         raise ConfigError(
             f"{setting}: {path} has none of the suffixes {', '.join(known)} (each also with "
@@ -58,7 +58,7 @@ def table_suffix(path: Path, setting: str = "corpus.path") -> str:
     return suffix
 
 
-def read_lines(path: Path, delimiter: str | None = None) -> Iterator[Line]:
+def read_table_rows(path: Path, delimiter: str | None = None) -> Iterator[TableRow]:
     """Yield the rows of a table; blank lines are no rows.
 
     `delimiter` separates CSV cells where it is not what the suffix says.
@@ -66,16 +66,16 @@ def read_lines(path: Path, delimiter: str | None = None) -> Iterator[Line]:
     Raises:
         ConfigError: the file cannot be read, is not UTF-8, or has no usable header.
     """
-    suffix = table_suffix(path)
-    with _table_errors(path), _open(path) as stream:
-        if suffix in JSON_LINES:
-            yield from _json_lines(stream)
+    suffix = table_format(path)
+    with _table_errors(path), _open_table(path) as stream:
+        if suffix in JSON_LINES_SUFFIXES:
+            yield from _read_json_rows(stream)
         else:
             with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-                yield from _csv_lines(path, text, delimiter or DELIMITERS[suffix])
+                yield from _read_csv_rows(path, text, delimiter or DELIMITERS[suffix])
 
 
-def texts(cell: Any) -> tuple[str, ...]:
+def cell_texts(cell: Any) -> tuple[str, ...]:
     """Return what a cell says as stripped text: none for a blank one, several for a list.
 
     Whole numbers are written without a decimal point, so that 1, 1.0 and "1" agree.
@@ -87,7 +87,7 @@ def texts(cell: Any) -> tuple[str, ...]:
         items = cast("list[Any]", cell)
         if any(isinstance(item, list) for item in items):
             raise ValueError("a list within a list")
-        return tuple(dict.fromkeys(text for item in items for text in texts(item)))
+        return tuple(dict.fromkeys(text for item in items for text in cell_texts(item)))
     if isinstance(cell, dict):
         raise ValueError("an object, where text, a number or a list of these was expected")
     if isinstance(cell, bool):
@@ -98,7 +98,7 @@ def texts(cell: Any) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def _json_lines(stream: BinaryIO) -> Iterator[Line]:
+def _read_json_rows(stream: BinaryIO) -> Iterator[TableRow]:
     decoder = msgspec.json.Decoder()
     for number, line in enumerate(stream, start=1):
         text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
@@ -107,15 +107,15 @@ def _json_lines(stream: BinaryIO) -> Iterator[Line]:
         try:
             cells = decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield Line(number, fault=f"not valid JSON: {error}")
+            yield TableRow(number, fault=f"not valid JSON: {error}")
             continue
         if isinstance(cells, dict):
-            yield Line(number, cast("dict[str, Any]", cells))
+            yield TableRow(number, cast("dict[str, Any]", cells))
         else:
-            yield Line(number, fault="not a JSON object ({...})")
+            yield TableRow(number, fault="not a JSON object ({...})")
 
 
-def _csv_lines(path: Path, text: TextIO, delimiter: str) -> Iterator[Line]:
+def _read_csv_rows(path: Path, text: TextIO, delimiter: str) -> Iterator[TableRow]:
     reader = csv.reader(text, delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]
     if not any(header):
@@ -127,18 +127,18 @@ def _csv_lines(path: Path, text: TextIO, delimiter: str) -> Iterator[Line]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield Line(number, fault=f"not valid CSV: {error}")
+            yield TableRow(number, fault=f"not valid CSV: {error}")
             continue
         if cells is None:
             return
         if cells and len(cells) != len(header):
-            yield Line(number, fault=f"{len(cells)} cells, where the header has {len(header)}")
+            yield TableRow(number, fault=f"{len(cells)} cells, where the header has {len(header)}")
         elif cells:
-            yield Line(number, dict(zip(header, cells, strict=True)))
+            yield TableRow(number, dict(zip(header, cells, strict=True)))
 
 
 @contextmanager
-def _open(path: Path) -> Generator[BinaryIO]:
+def _open_table(path: Path) -> Generator[BinaryIO]:
     with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as stream:
         yield cast("BinaryIO", stream)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from earmark.io import publish, temporary_of
+from earmark.io import replace_file, temporary_path
 
-DIGITS = 16
+PART_DIGEST_DIGITS = 16
 
 
-class Kept:
+class ArrayCache:
     """The arrays of one kind in a folder of parts; in memory are those that were asked for.
 
     Args:
@@ -37,7 +37,7 @@ class Kept:
         missing = {name for name in wanted if name not in self._rows}
         for path in sorted(self.folder.glob(f"{self.kind}-*.safetensors")) if missing else ():
             if path not in self._names:
-                self._names[path] = frozenset(part_names(path))
+                self._names[path] = frozenset(part_ids(path))
             if here := missing & self._names[path]:
                 self._rows.update(read_part(path, here))
                 missing -= here
@@ -58,18 +58,18 @@ def write_part(folder: Path, kind: str, rows: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save
 
     names = list(rows)
-    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:DIGITS]
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:PART_DIGEST_DIGITS]
     counts = np.array([len(each) for each in rows.values()], np.int64)
     metadata = {"ids": msgspec.json.encode(names).decode()}
     values = np.concatenate(list(rows.values()))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}-{digest}.safetensors"
-    temporary = temporary_of(path)
+    temporary = temporary_path(path)
     temporary.write_bytes(save({"values": values, "counts": counts}, metadata))
-    publish(temporary, path)
+    replace_file(temporary, path)
 
 
-def part_names(path: Path) -> list[str]:
+def part_ids(path: Path) -> list[str]:
     """Return the clips of a part; no array is read."""
     from safetensors import safe_open
 
@@ -84,10 +84,10 @@ def read_part(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     with safe_open(path, "np") as part:
         names = msgspec.json.decode(part.metadata()["ids"], type=list[str])
         values, counts = part.get_tensor("values"), part.get_tensor("counts")
-    return dict(_rows(names, np.split(values, np.cumsum(counts)[:-1]), wanted))
+    return dict(_select_rows(names, np.split(values, np.cumsum(counts)[:-1]), wanted))
 
 
-def _rows(
+def _select_rows(
     names: list[str], rows: list[np.ndarray], wanted: Collection[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     for name, each in zip(names, rows, strict=True):

@@ -92,7 +92,7 @@ class Frames:
     mask: Bool[np.ndarray, "clips frames"]
 
 
-class Aligned(ABC):
+class JointSpace(ABC):
     """A space that audio and texts share: unit vectors, alike where their dot product is high."""
 
     @abstractmethod
@@ -111,7 +111,7 @@ class FrozenEncoder(ABC):
     """
 
     name: str
-    aligned: Aligned | None = None
+    aligned: JointSpace | None = None
 
     @abstractmethod
     def pooled(self, examples: Sequence[Example]) -> Float32[np.ndarray, "clips dim"]:

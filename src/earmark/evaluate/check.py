@@ -6,17 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from earmark.config import ConfigError, check_packages, import_target, nearest
+from earmark.config import ConfigError, check_packages, import_target, suggest
 from earmark.evaluate.config import (
     CheckpointChoice,
+    ClassificationTaskConfig,
     EncoderChoice,
     EvaluateConfig,
     ExternalChoice,
-    QuestionsConfig,
-    TaskConfig,
+    QuestionTaskConfig,
 )
 from earmark.evaluate.datasets.load import check_table
-from earmark.evaluate.splits import belongs
+from earmark.evaluate.splits import in_task
 from earmark.pretrain.checkpoint.folder import find_checkpoint
 from earmark.pretrain.encoders.config import HuggingFaceConfig, check_model
 from earmark.records import Labels
@@ -80,14 +80,14 @@ def check_labels(config: EvaluateConfig, labels: Sequence[Labels]) -> None:
         for task in tasks:
             for field in task.where:
                 if field not in known:
-                    hint = nearest(field, known) or " The clips have no labels at all."
+                    hint = suggest(field, known) or " The clips have no labels at all."
                     raise ConfigError(
                         f"evaluate.{kind}, {task.name!r}: where names {field!r}, a label that no "
                         f"clip has.{hint}"
                     )
 
 
-def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Labels]) -> None:
+def check_questions(questions: Sequence[QuestionTaskConfig], labels: Sequence[Labels]) -> None:
     """Check that questions ask of label fields that some clip has. Raises ConfigError."""
     known = {field for row in labels for field in row}
     for task in questions:
@@ -95,11 +95,11 @@ def check_questions(questions: Sequence[QuestionsConfig], labels: Sequence[Label
             if field not in known:
                 raise ConfigError(
                     f"evaluate.questions, {task.name!r}: no clip has a label {field!r}."
-                    f"{nearest(field, known)}"
+                    f"{suggest(field, known)}"
                 )
 
 
-def check_tasks(tasks: Sequence[TaskConfig], labels: Sequence[Labels]) -> None:
+def check_tasks(tasks: Sequence[ClassificationTaskConfig], labels: Sequence[Labels]) -> None:
     """Check that tasks ask for what there is.
 
     That is a label that some clip of the manifest has, or a table with the columns that the task
@@ -121,10 +121,10 @@ def check_tasks(tasks: Sequence[TaskConfig], labels: Sequence[Labels]) -> None:
             _check_metric(task, labels)
 
 
-def _check_fields(task: TaskConfig, known: Mapping[str, set[str]]) -> None:
+def _check_fields(task: ClassificationTaskConfig, known: Mapping[str, set[str]]) -> None:
     for key, field in [("label", task.label), *(("where", field) for field in task.where)]:
         if field not in known:
-            hint = nearest(field, known) or " The clips have no labels at all."
+            hint = suggest(field, known) or " The clips have no labels at all."
             raise ConfigError(
                 f"evaluate.tasks, {task.title!r}: {key} names {field!r}, a label that no clip "
                 f"has.{hint}"
@@ -132,17 +132,17 @@ def _check_fields(task: TaskConfig, known: Mapping[str, set[str]]) -> None:
     for field, values in task.where.items():
         if not known[field].intersection(values):
             given = ", ".join(map(repr, values))
-            hint = nearest(values[0], known[field])
+            hint = suggest(values[0], known[field])
             raise ConfigError(
                 f"evaluate.tasks, {task.title!r}: where.{field} asks for {given}, which no clip "
                 f"has.{hint}"
             )
 
 
-def _check_metric(task: TaskConfig, labels: Sequence[Labels]) -> None:
+def _check_metric(task: ClassificationTaskConfig, labels: Sequence[Labels]) -> None:
     if task.metric not in ("accuracy", "macro-accuracy"):
         return
-    several = [row for row in labels if belongs(row, task) and len(set(row[task.label])) > 1]
+    several = [row for row in labels if in_task(row, task) and len(set(row[task.label])) > 1]
     if several:
         raise ConfigError(
             f"evaluate.tasks, {task.title!r}: {task.metric} wants one value a clip, but "

@@ -16,11 +16,11 @@ from earmark.config import (
     Package,
     PositiveFloat,
     PositiveInt,
-    nearest,
+    suggest,
 )
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 
-VERSION = 1
+EVALUATION_VERSION = 1
 """Raised by every change that alters a score: what was measured before it is measured again."""
 
 Values = Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -29,7 +29,7 @@ Values = Annotated[tuple[str, ...], Meta(min_length=1)]
 TextSource = Literal["original", "summary", "caption"]
 
 
-class TaskConfig(Config, frozen=True, kw_only=True):
+class ClassificationTaskConfig(Config, frozen=True, kw_only=True):
     """One question that a probe asks: which value of a label does a clip have?
 
     The clips are those of the manifest, unless `dataset` or `table` names others.
@@ -83,9 +83,9 @@ class TaskConfig(Config, frozen=True, kw_only=True):
                 "column of its table) or a dataset."
             )
         if self.dataset:
-            from earmark.evaluate.datasets.registry import dataset_named
+            from earmark.evaluate.datasets.registry import get_dataset
 
-            dataset_named(self.dataset)
+            get_dataset(self.dataset)
 
     @property
     def title(self) -> str:
@@ -93,7 +93,7 @@ class TaskConfig(Config, frozen=True, kw_only=True):
         return self.name or self.dataset or self.label
 
 
-class RetrievalConfig(Config, frozen=True, kw_only=True):
+class RetrievalTaskConfig(Config, frozen=True, kw_only=True):
     """Which text belongs to which clip of the manifest's test split, in both directions.
 
     An encoder that was trained on texts is asked as it is (probe "zero-shot"); every encoder gets
@@ -144,7 +144,7 @@ class CaptioningTaskConfig(Config, frozen=True, kw_only=True):
         return Package("tokenizers", "text"), Package("transformers", "text")
 
 
-class QuestionsConfig(Config, frozen=True, kw_only=True):
+class QuestionTaskConfig(Config, frozen=True, kw_only=True):
     """Multiple choice about clips, without a judge: each label field becomes a question.
 
     An encoder that was trained on texts chooses the option that lies nearest (probe "choice");
@@ -192,7 +192,7 @@ class QuestionsConfig(Config, frozen=True, kw_only=True):
         for setting, wordings in (("question", self.question), ("statement", self.statement)):
             for name in wordings if self.fields else ():
                 if name not in self.fields:
-                    hint = nearest(name, self.fields)
+                    hint = suggest(name, self.fields)
                     raise ConfigError(f"{setting}.{name} is of no field that is asked for.{hint}")
         for name, statement in self.statement.items():
             if "{}" not in statement:
@@ -270,10 +270,10 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
         device: "auto" takes an accelerator where there is one, else "cpu", "cuda", "cuda:1", "mps".
     """
 
-    tasks: tuple[TaskConfig, ...] = ()
-    retrieval: tuple[RetrievalConfig, ...] = ()
+    tasks: tuple[ClassificationTaskConfig, ...] = ()
+    retrieval: tuple[RetrievalTaskConfig, ...] = ()
     captioning: tuple[CaptioningTaskConfig, ...] = ()
-    questions: tuple[QuestionsConfig, ...] = ()
+    questions: tuple[QuestionTaskConfig, ...] = ()
     probes: tuple[Literal["linear", "nearest", "attention"], ...] = ("linear",)
     shots: tuple[PositiveInt, ...] = ()
     draws: PositiveInt = 5

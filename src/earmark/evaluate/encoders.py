@@ -13,10 +13,14 @@ import msgspec
 
 from earmark.config import import_target
 from earmark.evaluate.config import CheckpointChoice, EncoderChoice, EvaluateConfig, ExternalChoice
-from earmark.evaluate.fingerprints import source_digest
+from earmark.evaluate.fingerprints import source_code_digest
 from earmark.io import hash_file
-from earmark.pretrain.build import build_encoder, resolved
-from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
+from earmark.pretrain.build import build_encoder, resolve_encoder_config
+from earmark.pretrain.checkpoint.folder import (
+    find_checkpoint,
+    read_checkpoint_config,
+    read_model_type,
+)
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
@@ -24,7 +28,7 @@ from earmark.pretrain.inference.load import load_encoder
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedEncoder:
     """An encoder with its settings as JSON: all that decides, beside class and weights, what it
     computes. `folder` is the checkpoint that it is of, where there is one.
     """
@@ -35,68 +39,73 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Contender:
+class EncoderEntry:
     """An encoder to be: `build(checkpoint, seed)` gives it."""
 
     name: str
-    build: Callable[[Path, int], Loaded]
+    build: Callable[[Path, int], LoadedEncoder]
 
 
-def contenders_of(config: EvaluateConfig) -> tuple[Contender, ...]:
+def encoders_to_compare(config: EvaluateConfig) -> tuple[EncoderEntry, ...]:
     """Return what is compared: the trained encoder, which each other one is held against, first."""
-    baselines = {"random": fresh, "log-mel": log_mel}
+    baselines = {"random": random_init, "log-mel": log_mel_statistics}
     return (
-        Contender("trained", trained),
-        *(Contender(name, baselines[name]) for name in config.baselines),
-        *(Contender(name, partial(_chosen, choice)) for name, choice in config.encoders.items()),
+        EncoderEntry("trained", from_checkpoint),
+        *(EncoderEntry(name, baselines[name]) for name in config.baselines),
+        *(
+            EncoderEntry(name, partial(_from_choice, choice))
+            for name, choice in config.encoders.items()
+        ),
     )
 
 
-def trained(checkpoint: Path, seed: int) -> Loaded:
+def from_checkpoint(checkpoint: Path, seed: int) -> LoadedEncoder:
     """Return the encoder of a checkpoint; it does not depend on the seed."""
     del seed
-    return _of_checkpoint(checkpoint)
+    return _load_checkpoint(checkpoint)
 
 
-def fresh(checkpoint: Path, seed: int) -> Loaded:
+def random_init(checkpoint: Path, seed: int) -> LoadedEncoder:
     """Return the checkpoint's architecture with weights drawn from `seed`.
 
     With the seed of pre-training these are the weights that it began with.
     """
-    settings = read_settings(checkpoint).encoder
-    return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
+    settings = read_checkpoint_config(checkpoint).encoder
+    return LoadedEncoder(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
 
 
-def log_mel(checkpoint: Path, seed: int) -> Loaded:
+def log_mel_statistics(checkpoint: Path, seed: int) -> LoadedEncoder:
     """Return log-mel means and deviations over time, at the checkpoint's sample rate."""
     del seed
-    sample_rate = read_settings(checkpoint).sample_rate
+    sample_rate = read_checkpoint_config(checkpoint).sample_rate
     encoder = LogMelStatistics(sample_rate)
     settings: Mapping[str, int] = {"sample_rate": sample_rate, "dim": encoder.dim}
-    return Loaded(encoder, msgspec.json.encode(settings))
+    return LoadedEncoder(encoder, msgspec.json.encode(settings))
 
 
-def _chosen(choice: EncoderChoice, checkpoint: Path, seed: int) -> Loaded:
+def _from_choice(choice: EncoderChoice, checkpoint: Path, seed: int) -> LoadedEncoder:
     """Return an encoder that the recipe names. Raises ConfigError: it cannot be had."""
     del checkpoint
     match choice:
         case HuggingFaceConfig():
-            settings = resolved(choice)
-            return Loaded(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
+            settings = resolve_encoder_config(choice)
+            return LoadedEncoder(build_encoder(settings, seed=seed), msgspec.json.encode(settings))
         case CheckpointChoice():
-            return _of_checkpoint(Path(choice.path))
+            return _load_checkpoint(Path(choice.path))
         case ExternalChoice():
             make: Any = import_target(choice.target, Encoder)
-            return Loaded(make(), f"{choice.target} {_source(make, choice.target)}".encode())
+            return LoadedEncoder(
+                make(), f"{choice.target} {_source_digests(make, choice.target)}".encode()
+            )
 
 
-def _source(kind: type[Encoder], target: str) -> str:
+def _source_digests(kind: type[Encoder], target: str) -> str:
     """Return digests of the file that a class is written in, and of what its target names.
 
     Edited code is another encoder: its features are made anew. What these files import is not
     looked at.
     """
-    named = source_digest(target)
+    named = source_code_digest(target)
     try:
         written = inspect.getsourcefile(kind)
     except TypeError:  # its module was made in memory
@@ -104,9 +113,11 @@ def _source(kind: type[Encoder], target: str) -> str:
     return f"{named} {hash_file(written)}" if written and Path(written).is_file() else named
 
 
-def _of_checkpoint(path: Path) -> Loaded:
+def _load_checkpoint(path: Path) -> LoadedEncoder:
     folder = find_checkpoint(path)
     encoder = load_encoder(folder)
-    if model_type_of(folder):
-        return Loaded(encoder, (folder / "config.json").read_bytes(), folder)
-    return Loaded(encoder, msgspec.json.encode(read_settings(folder).encoder), folder)
+    if read_model_type(folder):
+        return LoadedEncoder(encoder, (folder / "config.json").read_bytes(), folder)
+    return LoadedEncoder(
+        encoder, msgspec.json.encode(read_checkpoint_config(folder).encoder), folder
+    )

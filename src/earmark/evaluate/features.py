@@ -19,18 +19,18 @@ import torch
 from jaxtyping import Bool, Float16, Float32
 from torch import nn
 
-from earmark.evaluate.array_cache import Kept
-from earmark.evaluate.base import Aligned, Frames, FrozenEncoder
+from earmark.evaluate.array_cache import ArrayCache
+from earmark.evaluate.base import Frames, FrozenEncoder, JointSpace
 from earmark.pretrain.encoders.base import Encoder
 from earmark.progress import track
-from earmark.records import Example, span_of
+from earmark.records import Example, audio_span
 
 FINGERPRINT_DIGITS = 16
 
-FORM = "features-1"
+FORMAT = "features-1"
 """What is cached; another number wherever the code makes other values of equal encoders."""
 
-Vectors = Float32[np.ndarray, "clips dim"]
+PooledVectors = Float32[np.ndarray, "clips dim"]
 
 
 def encoder_fingerprint(encoder: Encoder, settings: bytes) -> str:
@@ -44,13 +44,13 @@ def encoder_fingerprint(encoder: Encoder, settings: bytes) -> str:
 
 
 def module_fingerprint(module: nn.Module, settings: bytes) -> str:
-    """Return hex digits of SHA-256 over a module's class, `settings` and state, and `FORM`.
+    """Return hex digits of SHA-256 over a module's class, `settings` and state, and `FORMAT`.
 
     State is all parameters and buffers, in the order of their names: also buffers that checkpoints
     leave out, such as windows and mel filters.
     """
     kind = type(module)
-    digest = hashlib.sha256(f"{FORM} {kind.__module__}.{kind.__qualname__}".encode())
+    digest = hashlib.sha256(f"{FORMAT} {kind.__module__}.{kind.__qualname__}".encode())
     digest.update(settings)
     state = chain(
         module.named_parameters(remove_duplicate=False),
@@ -85,7 +85,7 @@ class CachedEncoder(FrozenEncoder):
         settings: bytes,
         block: int,
         max_frames: int = 64,
-        aligned: Aligned | None = None,
+        aligned: JointSpace | None = None,
     ) -> None:
         self.name = name
         self.aligned = aligned
@@ -93,10 +93,10 @@ class CachedEncoder(FrozenEncoder):
         self._encoder = encoder.eval()
         self._block = block
         self._max_frames = max_frames
-        self._vectors = Kept(self.folder, "pooled")
-        self._frames = Kept(self.folder, f"frames{max_frames}")
+        self._vectors = ArrayCache(self.folder, "pooled")
+        self._frames = ArrayCache(self.folder, f"frames{max_frames}")
 
-    def pooled(self, examples: Sequence[Example]) -> Vectors:
+    def pooled(self, examples: Sequence[Example]) -> PooledVectors:
         """Return the features of clips, encoding those that are not in the cache.
 
         Raises:
@@ -138,20 +138,20 @@ class CachedEncoder(FrozenEncoder):
     def _encode(self, block: Sequence[Example], frames: bool) -> None:
         vectors: dict[str, np.ndarray] = {}
         kept: dict[str, np.ndarray] = {}
-        for places, encoded in self._encoder.encode([span_of(example) for example in block]):
+        for places, encoded in self._encoder.encode([audio_span(example) for example in block]):
             pooled = encoded.pooled().cpu().numpy()
             for row, place in enumerate(places):
                 vectors[block[place].id] = pooled[row : row + 1]
                 if frames:
                     real = encoded.frames[row][encoded.mask[row]].float().cpu().numpy()
-                    kept[block[place].id] = thinned(real, self._max_frames)
+                    kept[block[place].id] = downsample_frames(real, self._max_frames)
         ordered = {example.id: vectors[example.id] for example in block}
         self._vectors.add(ordered)
         if frames:
             self._frames.add(kept)
 
 
-def thinned(
+def downsample_frames(
     frames: Float32[np.ndarray, "frames dim"], most: int
 ) -> Float16[np.ndarray, "fewer dim"]:
     """Return at most so many frames: means of neighbours in groups of nearly equal size.

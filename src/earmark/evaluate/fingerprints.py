@@ -17,14 +17,14 @@ import msgspec
 from earmark.config import ConfigError
 from earmark.evaluate.config import (
     CheckpointChoice,
+    ClassificationTaskConfig,
     EncoderChoice,
     EvaluateConfig,
     ExternalChoice,
-    TaskConfig,
 )
-from earmark.evaluate.datasets.listing import AudioFiles, Listed, list_clips
-from earmark.evaluate.datasets.load import layout_of
-from earmark.evaluate.datasets.registry import Layout, NamedFiles, dataset_named, folder_of
+from earmark.evaluate.datasets.listing import AudioFiles, ListedClip, list_clips
+from earmark.evaluate.datasets.load import table_layout
+from earmark.evaluate.datasets.registry import Layout, NamedFiles, dataset_folder, get_dataset
 from earmark.evaluate.datasets.tables import BrokenCopyError
 from earmark.io import hash_file
 from earmark.pretrain.checkpoint.folder import find_checkpoint
@@ -43,16 +43,18 @@ def model_digests(config: EvaluateConfig) -> dict[str, str]:
     the recipe), what is not there is "absent".
     """
     found = {f"encoders.{name}": _encoder_digest(each) for name, each in config.encoders.items()}
-    return found | {f"questions.{task.name}": _folder(task.model) for task in config.questions}
+    return found | {
+        f"questions.{task.name}": _folder_digest(task.model) for task in config.questions
+    }
 
 
-def source_digest(target: str) -> str:
+def source_code_digest(target: str) -> str:
     """Return a digest of the source of "module:Class": its file, or all files of its package.
 
     Neither is the module imported, nor are those looked at that it imports. It is "absent" where
     there is no such module, or none in Python.
     """
-    spec = _spec(target.partition(":")[0])
+    spec = _find_module_spec(target.partition(":")[0])
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return ABSENT
     root = Path(spec.origin)
@@ -68,26 +70,26 @@ def source_digest(target: str) -> str:
 def _encoder_digest(choice: EncoderChoice) -> str:
     match choice:
         case HuggingFaceConfig():
-            return _folder(choice.model)
+            return _folder_digest(choice.model)
         case ExternalChoice():
-            return source_digest(choice.target)
+            return source_code_digest(choice.target)
         case CheckpointChoice():
             try:
-                return _folder(str(find_checkpoint(Path(choice.path))))
+                return _folder_digest(str(find_checkpoint(Path(choice.path))))
             except ConfigError:
                 return ABSENT
 
 
-def _folder(model: str) -> str:
+def _folder_digest(model: str) -> str:
     """Return a digest of the names, sizes and modification times of a folder's files."""
     folder = Path(model)
     if not model or not folder.is_dir():
         return ""
-    lines = "\n".join(sorted(_stamps(folder)))
+    lines = "\n".join(sorted(_file_stamps(folder)))
     return hashlib.sha256(lines.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
-def _stamps(folder: Path) -> Iterator[str]:
+def _file_stamps(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.is_file():
             status = path.stat()
@@ -95,7 +97,7 @@ def _stamps(folder: Path) -> Iterator[str]:
             yield f"{name} {status.st_size} {status.st_mtime_ns}"
 
 
-def _spec(module: str) -> ModuleSpec | None:
+def _find_module_spec(module: str) -> ModuleSpec | None:
     """Return where a module would be imported from, without importing the packages it is in."""
     outer, *inner = module.split(".")
     try:
@@ -111,7 +113,7 @@ def _spec(module: str) -> ModuleSpec | None:
     return spec
 
 
-def source_digests(config: EvaluateConfig) -> dict[str, list[str]]:
+def task_data_digests(config: EvaluateConfig) -> dict[str, list[str]]:
     """Return, by task, what changes when its source does: not where it lies, but what it lists.
 
     For a named dataset that is its entry and the bytes of its tables, each "absent" where it is not
@@ -122,24 +124,24 @@ def source_digests(config: EvaluateConfig) -> dict[str, list[str]]:
         ConfigError: a dataset is unknown.
     """
     foreign = [task for task in config.tasks if task.dataset or task.table]
-    return {task.title: list(_digests(task, config.datasets)) for task in foreign}
+    return {task.title: list(_task_digests(task, config.datasets)) for task in foreign}
 
 
-def _digests(task: TaskConfig, copies: str) -> Iterator[str]:
+def _task_digests(task: ClassificationTaskConfig, copies: str) -> Iterator[str]:
     if task.table:
         table = Path(task.table).absolute()
         yield _file_digest(table)
-        yield _audio(layout_of(task), task.label, table.parent)
+        yield _audio_digest(table_layout(task), task.label, table.parent)
         return
-    dataset = dataset_named(task.dataset)
-    folder = Path(copies, folder_of(task.dataset)).absolute()
+    dataset = get_dataset(task.dataset)
+    folder = Path(copies, dataset_folder(task.dataset)).absolute()
     yield hashlib.sha256(msgspec.json.encode(dataset, order="sorted")).hexdigest()[:DIGEST_DIGITS]
-    for name in _parts(dataset.layout):
+    for name in _layout_paths(dataset.layout):
         yield _file_digest(folder / name) if copies else ABSENT
-    yield _audio(dataset.layout, dataset.label, folder) if copies else ABSENT
+    yield _audio_digest(dataset.layout, dataset.label, folder) if copies else ABSENT
 
 
-def _audio(layout: Layout, label: str, folder: Path) -> str:
+def _audio_digest(layout: Layout, label: str, folder: Path) -> str:
     """Return a digest of the audio that a copy lists: as it is named there, and each file's size.
 
     It is "absent" where the copy cannot be read.
@@ -148,14 +150,14 @@ def _audio(layout: Layout, label: str, folder: Path) -> str:
     files = AudioFiles(folder)
     try:
         for row in list_clips(layout, (label,), folder):
-            if isinstance(row, Listed) and (path := files.find(row.path)):
+            if isinstance(row, ListedClip) and (path := files.find(row.path)):
                 digest.update(f"{row.path} {path.name} {path.stat().st_size}\n".encode())
     except (BrokenCopyError, OSError):
         return ABSENT
     return digest.hexdigest()[:DIGEST_DIGITS]
 
 
-def _parts(layout: Layout) -> Iterator[str]:
+def _layout_paths(layout: Layout) -> Iterator[str]:
     """Yield the files and folders that a copy is read from."""
     for rows in layout.rows:
         yield rows.folder if isinstance(rows, NamedFiles) else rows.file

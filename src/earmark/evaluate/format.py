@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from earmark.bootstrap import Measure, measure_of
+from earmark.bootstrap import ScoreKey, score_key
 from earmark.evaluate.base import OK, Comparison
 from earmark.records import Score
 
-HEADER = ["task", "metric", "classes", "train/test", "chance"]
+TABLE_HEADER = ["task", "metric", "classes", "train/test", "chance"]
 NO_INTERVAL = "(no interval)"
 """Said where there are too few test recordings."""
 
@@ -21,36 +21,36 @@ def score_table(scores: Sequence[Score], comparisons: Sequence[Comparison]) -> s
     """
     encoders = list(dict.fromkeys(score.encoder for score in scores))
     pairs = list(dict.fromkeys((pair.better, pair.than) for pair in comparisons))
-    found = {(measure_of(score), score.encoder): score for score in scores}
-    leads = {(_measure(pair), pair.better, pair.than): pair for pair in comparisons}
-    lines = [[*HEADER, *encoders, *(f"{better} - {than}" for better, than in pairs)]]
+    found = {(score_key(score), score.encoder): score for score in scores}
+    leads = {(_comparison_key(pair), pair.better, pair.than): pair for pair in comparisons}
+    lines = [[*TABLE_HEADER, *encoders, *(f"{better} - {than}" for better, than in pairs)]]
     lines.append(["---"] * len(lines[0]))
-    for measure in dict.fromkeys(measure_of(score) for score in scores):
-        cells = [_score(found.get((measure, encoder))) for encoder in encoders]
-        ahead = [_difference(leads.get((measure, *pair))) for pair in pairs]
+    for measure in dict.fromkeys(score_key(score) for score in scores):
+        cells = [_score_cell(found.get((measure, encoder))) for encoder in encoders]
+        ahead = [_difference_cell(leads.get((measure, *pair))) for pair in pairs]
         first = next(found[measure, name] for name in encoders if (measure, name) in found)
-        lines.append([*_facts(first), *cells, *ahead])
+        lines.append([*_score_columns(first), *cells, *ahead])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def called(measure: Measure) -> str:
+def score_title(measure: ScoreKey) -> str:
     """Return what a task is called with the way it was asked: "ESC-50, nearest, 5 a class"."""
     task, probe, shots, _ = measure
     asked = "" if probe in ("linear", task) else f", {probe}"
     return f"{task}{asked}, {shots} a class" if shots else f"{task}{asked}"
 
 
-def _measure(pair: Comparison) -> Measure:
+def _comparison_key(pair: Comparison) -> ScoreKey:
     return pair.task, pair.probe, pair.shots, pair.metric
 
 
-def _facts(score: Score) -> list[str]:
+def _score_columns(score: Score) -> list[str]:
     sizes = [str(score.classes), f"{score.train}/{score.test}"]
     metric = score.metric.replace("_", " ")
-    return [called(measure_of(score)), metric, *sizes, f"{score.chance:.3f}"]
+    return [score_title(score_key(score)), metric, *sizes, f"{score.chance:.3f}"]
 
 
-def _score(score: Score | None) -> str:
+def _score_cell(score: Score | None) -> str:
     if score is None:
         return ""
     if score.status != OK:
@@ -60,7 +60,7 @@ def _score(score: Score | None) -> str:
     return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
-def _difference(pair: Comparison | None) -> str:
+def _difference_cell(pair: Comparison | None) -> str:
     if pair is None:
         return ""
     if pair.status != OK:

@@ -10,20 +10,24 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.evaluate.array_cache import Kept
-from earmark.evaluate.base import Aligned
-from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
+from earmark.evaluate.array_cache import ArrayCache
+from earmark.evaluate.base import JointSpace
+from earmark.pretrain.checkpoint.folder import (
+    find_checkpoint,
+    read_checkpoint_config,
+    read_model_type,
+)
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.objectives.targets import parts_of
-from earmark.records import Example, span_of
+from earmark.pretrain.objectives.targets import objective_parts
+from earmark.records import Example, audio_span
 
-BLOCK = 256
+CLIPS_PER_BLOCK = 256
 """Clips heard between two writes to the cache, hence lost by a kill."""
 
 
 @final
-class ContrastiveSpace(Aligned):
+class ContrastiveSpace(JointSpace):
     """The space of a contrastive objective; vectors of clips are kept, by clip id.
 
     They are a cache as those of features are: a folder named by the weights of encoder and
@@ -42,7 +46,7 @@ class ContrastiveSpace(Aligned):
         self._encoder = encoder
         self._objective = objective
         heard = encoder_fingerprint(encoder, settings)
-        self._vectors = Kept(
+        self._vectors = ArrayCache(
             folder / f"shared-{module_fingerprint(objective, heard.encode())}", "shared"
         )
 
@@ -55,8 +59,8 @@ class ContrastiveSpace(Aligned):
         by_id = {example.id: example for example in examples}
         missing = [by_id[name] for name in self._vectors.find(by_id)]
         missing.sort(key=lambda example: (example.duration_s, example.id))
-        for start in range(0, len(missing), BLOCK):
-            self._hear(missing[start : start + BLOCK])
+        for start in range(0, len(missing), CLIPS_PER_BLOCK):
+            self._hear(missing[start : start + CLIPS_PER_BLOCK])
         nothing = np.zeros((0, self._objective.config.dim), np.float32)
         return np.concatenate([nothing, *(self._vectors[example.id] for example in examples)])
 
@@ -68,7 +72,7 @@ class ContrastiveSpace(Aligned):
         import torch
 
         heard: dict[str, np.ndarray] = {}
-        for places, encoded in self._encoder.encode([span_of(example) for example in examples]):
+        for places, encoded in self._encoder.encode([audio_span(example) for example in examples]):
             with torch.inference_mode():
                 vectors = self._objective.embed_audio(encoded).cpu().numpy()
             for row, place in enumerate(places):
@@ -76,7 +80,7 @@ class ContrastiveSpace(Aligned):
         self._vectors.add({example.id: heard[example.id] for example in examples})
 
 
-def aligned_of(checkpoint: Path, encoder: Encoder, cache: Path) -> Aligned | None:
+def joint_space_of(checkpoint: Path, encoder: Encoder, cache: Path) -> JointSpace | None:
     """Return the space in which a checkpoint was trained to hold clips and texts together.
 
     Args:
@@ -89,18 +93,18 @@ def aligned_of(checkpoint: Path, encoder: Encoder, cache: Path) -> Aligned | Non
         ConfigError: there is no checkpoint, or it cannot be read.
     """
     folder = find_checkpoint(checkpoint)
-    if model_type_of(folder):
+    if read_model_type(folder):
         return None
-    settings = read_settings(folder)
-    parts = parts_of(settings.objective)
+    settings = read_checkpoint_config(folder)
+    parts = objective_parts(settings.objective)
     if not any(isinstance(part, ContrastiveConfig) for part in parts):
         return None
-    from earmark.pretrain.inference.load import load_trained
-    from earmark.pretrain.inference.tagger import part_of
+    from earmark.pretrain.inference.load import load_trained_checkpoint
+    from earmark.pretrain.inference.tagger import find_objective
 
     device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
-    _, trained = load_trained(folder)
-    objective = part_of(trained, ContrastiveConfig)
+    _, trained = load_trained_checkpoint(folder)
+    objective = find_objective(trained, ContrastiveConfig)
     assert objective is not None
     described = msgspec.json.encode((settings.encoder, objective.config))
     return ContrastiveSpace(encoder, objective.to(device).eval(), cache, settings=described)

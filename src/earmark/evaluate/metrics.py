@@ -21,7 +21,7 @@ class Metric:
     """A metric from 0 to 1, higher is better.
 
     `measure(scores, targets, weights)` gives one value a resample; NaN where a resample holds no
-    positive clip. `chance(targets)` is what needs no audio: see `metric_named`.
+    positive clip. `chance(targets)` is what needs no audio: see `get_metric`.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Metric:
         return float(self.measure(scores, targets, np.ones((1, len(targets))))[0])
 
 
-def metric_named(name: MetricName) -> Metric:
+def get_metric(name: MetricName) -> Metric:
     """Return a metric and its chance level on the test clips.
 
     Chance of accuracy is the share of the largest class (the best constant answer), of
@@ -104,8 +104,8 @@ def mean_average_precision(
         order = np.argsort(-scores[:, index], kind="stable")
         right = targets[order, index]
         ends = np.unique(_last_of_equals(scores[order, index])[right]) + 1
-        seen = _sums(counts, order[: ends[-1]], ends)
-        hits = _sums(counts, order[right], np.cumsum(right)[ends - 1])
+        seen = _group_sums(counts, order[: ends[-1]], ends)
+        hits = _group_sums(counts, order[right], np.cumsum(right)[ends - 1])
         found, ranked = np.cumsum(hits, axis=0), np.cumsum(seen, axis=0)
         # Clips with no weight at the head of the ranking have ranked = 0, but then hits = 0 too.
         gained[:, index] = (hits * found / np.maximum(ranked, 1)).sum(axis=0, dtype=np.float64)
@@ -118,7 +118,7 @@ def _correct(
     return targets[np.arange(len(targets)), scores.argmax(axis=1)].astype(np.float64)
 
 
-def _sums(
+def _group_sums(
     counts: Float32[np.ndarray, "clips resamples"],
     order: Int64[np.ndarray, " some"],
     ends: Int64[np.ndarray, " groups"],

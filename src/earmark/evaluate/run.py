@@ -11,40 +11,50 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.bootstrap import RESAMPLES, Measure, _key, measure_of, percentile_interval
+from earmark.bootstrap import (
+    RESAMPLES_FILE,
+    ScoreKey,
+    encode_score_key,
+    percentile_interval,
+    score_key,
+)
 from earmark.evaluate.base import OK, Comparison, Confusion, Fit, Outcome, Task
 from earmark.evaluate.check import check_tasks
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.encoders import Contender, contenders_of
+from earmark.evaluate.encoders import EncoderEntry, encoders_to_compare
 from earmark.evaluate.features import CachedEncoder
 from earmark.evaluate.format import score_table
-from earmark.evaluate.joint_space import aligned_of
+from earmark.evaluate.joint_space import joint_space_of
 from earmark.evaluate.leakage.leak import Leak
-from earmark.evaluate.tasks import ask
-from earmark.io import publish, write_text
-from earmark.pretrain.checkpoint.model_card import CARD, set_probes
+from earmark.evaluate.tasks import build_tasks
+from earmark.io import replace_file, write_text
+from earmark.pretrain.checkpoint.model_card import CARD_FILE, set_probes
 from earmark.pretrain.device import pick_device
 from earmark.progress import track
 from earmark.records import Example, Score
 from earmark.tables import write_parquet
 
-READING = (
+PROBE_NOTE = (
     "Linear probes on frozen, time-averaged features; test clips only. Brackets are 95 % bootstrap "
     "intervals, differences are paired, those in bold do not hold zero."
 )
 
 
-def add_probes(folder: Path, scores: Sequence[Score], comparisons: Sequence[Comparison]) -> bool:
+def add_scores_to_card(
+    folder: Path, scores: Sequence[Score], comparisons: Sequence[Comparison]
+) -> bool:
     """Show scores in the card of the checkpoint in `folder`, instead of those it showed before.
 
     The card alone is rewritten, at once or not at all; nothing that a stage reads changes. Returns
     whether there is a card: a checkpoint of an earlier version has none.
     """
-    path = folder / CARD
+    path = folder / CARD_FILE
     if not path.exists():
         return False
     told = (
-        f"{READING}\n\n{score_table(scores, comparisons)}" if scores else "No task was asked for."
+        f"{PROBE_NOTE}\n\n{score_table(scores, comparisons)}"
+        if scores
+        else "No task was asked for."
     )
     write_text(path, set_probes(path.read_text("utf-8"), told))
     return True
@@ -59,7 +69,7 @@ def evaluate(
     seed: int,
     weights_seed: int | None = None,
     cache: Path | None = None,
-    contenders: Sequence[Contender] = (),
+    contenders: Sequence[EncoderEntry] = (),
 ) -> dict[str, int]:
     """Run every task on every contender; called again after a kill, it encodes no clip twice.
 
@@ -86,14 +96,14 @@ def evaluate(
     """
     check_tasks(config.tasks, [example.labels for example in examples])
     kept = cache or folder
-    asked = ask(examples, config, kept)
-    encoders = contenders or contenders_of(config)
+    asked = build_tasks(examples, config, kept)
+    encoders = contenders or encoders_to_compare(config)
     first = seed if weights_seed is None else weights_seed
     rows: list[Outcome] = []
     for contender in encoders if asked.tasks else ():
-        encoder = _open(contender, checkpoint, config, kept, first)
-        rows += _measure(encoder, asked.tasks, seed)
-    _write(rows, asked.leaks, encoders, folder)
+        encoder = _open_encoder(contender, checkpoint, config, kept, first)
+        rows += _run_tasks(encoder, asked.tasks, seed)
+    _write_tables(rows, asked.leaks, encoders, folder)
     statuses = Counter(row.score.status for row in rows)
     failed = {f"evaluate: {why}": n for why, n in statuses.most_common() if why != OK}
     return {"in": len(rows), "out": statuses[OK], **failed}
@@ -128,8 +138,8 @@ def compare(found: Mapping[str, Outcome]) -> list[Comparison]:
     return rows
 
 
-def _open(
-    contender: Contender, checkpoint: Path, config: EvaluateConfig, cache: Path, seed: int
+def _open_encoder(
+    contender: EncoderEntry, checkpoint: Path, config: EvaluateConfig, cache: Path, seed: int
 ) -> CachedEncoder:
     loaded = contender.build(checkpoint, seed)
     encoder = loaded.encoder.to(pick_device(config.device, setting="evaluate.device")).eval()
@@ -140,11 +150,11 @@ def _open(
         settings=loaded.settings,
         block=config.block,
         max_frames=config.max_frames,
-        aligned=None if loaded.folder is None else aligned_of(loaded.folder, encoder, cache),
+        aligned=None if loaded.folder is None else joint_space_of(loaded.folder, encoder, cache),
     )
 
 
-def _measure(encoder: CachedEncoder, tasks: Sequence[Task], seed: int) -> list[Outcome]:
+def _run_tasks(encoder: CachedEncoder, tasks: Sequence[Task], seed: int) -> list[Outcome]:
     """Return the outcomes of every task; all clips are encoded in one pass before the first."""
     looked_into = [e for task in tasks if task.needs_frames for e in task.examples()]
     encoder.prepare(looked_into, frames=True)
@@ -157,13 +167,13 @@ def _measure(encoder: CachedEncoder, tasks: Sequence[Task], seed: int) -> list[O
     return outcomes
 
 
-def _write(
-    rows: Sequence[Outcome], leaks: Sequence[Leak], encoders: Sequence[Contender], folder: Path
+def _write_tables(
+    rows: Sequence[Outcome], leaks: Sequence[Leak], encoders: Sequence[EncoderEntry], folder: Path
 ) -> None:
     """Write the tables: by measure, and within one by encoder."""
-    found: dict[Measure, dict[str, Outcome]] = {}
+    found: dict[ScoreKey, dict[str, Outcome]] = {}
     for row in rows:
-        found.setdefault(measure_of(row.score), {})[row.score.encoder] = row
+        found.setdefault(score_key(row.score), {})[row.score.encoder] = row
     ordered = [
         outcomes[each.name]
         for outcomes in found.values()
@@ -185,10 +195,10 @@ def write_resamples(folder: Path, outcomes: Iterable[Outcome]) -> None:
     from safetensors.numpy import save
 
     arrays = {
-        _key(outcome.score.encoder, measure_of(outcome.score)): outcome.resampled
+        encode_score_key(outcome.score.encoder, score_key(outcome.score)): outcome.resampled
         for outcome in outcomes
         if len(outcome.resampled)
     }
-    temporary = folder / f"{RESAMPLES}.tmp"
+    temporary = folder / f"{RESAMPLES_FILE}.tmp"
     temporary.write_bytes(save(arrays))
-    publish(temporary, folder / RESAMPLES)
+    replace_file(temporary, folder / RESAMPLES_FILE)

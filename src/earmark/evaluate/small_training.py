@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 
-def rate(step: int, steps: int) -> float:
+def learning_rate_scale(step: int, steps: int) -> float:
     """Return the share of the highest learning rate at a step from 0 to `steps` - 1.
 
     In a tenth of the steps it rises, then it falls as a cosine.
@@ -25,13 +25,13 @@ def rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
 
 
-def is_check(step: int, steps: int, checks: int) -> bool:
+def is_validation_step(step: int, steps: int, checks: int) -> bool:
     """Return whether validation is looked at after `step`: about `checks` times, and at the end."""
     return (step + 1) % max(steps // checks, 1) == 0 or step + 1 == steps
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Generator[None]:
+def torch_seed(seed: int, device: torch.device) -> Generator[None]:
     """Draw weights and dropout from `seed` within; outside, everything goes on as before."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -40,7 +40,7 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
 
 
 @dataclass
-class Best:
+class BestState:
     """The lowest loss so far, the step that it came after (0: none yet), and the weights then."""
 
     loss: float = math.inf

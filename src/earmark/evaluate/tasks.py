@@ -12,35 +12,35 @@ import msgspec
 
 from earmark.evaluate.base import Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.datasets.load import Clips, clips_of
+from earmark.evaluate.datasets.load import TaskClips, load_clips
 from earmark.evaluate.leakage.detect import find_leaks
-from earmark.evaluate.leakage.leak import Leak, told
+from earmark.evaluate.leakage.leak import Leak, summarize_leaks
 from earmark.evaluate.probes.base import Probe
-from earmark.evaluate.probes.classification import Classification
-from earmark.evaluate.probes.knn import NearestProbe
+from earmark.evaluate.probes.classification import ClassificationTask
+from earmark.evaluate.probes.knn import KnnProbe
 from earmark.evaluate.probes.linear import FewShotProbe, LinearProbe
-from earmark.evaluate.qa.multiple_choice import ChoiceTask
-from earmark.evaluate.qa.questions import fields_of
+from earmark.evaluate.qa.multiple_choice import MultipleChoiceTask
+from earmark.evaluate.qa.questions import label_fields
 from earmark.evaluate.retrieval.tasks import LitRetrieval, ZeroShotRetrieval
-from earmark.evaluate.splits import Partition, partition, unavailable
+from earmark.evaluate.splits import TaskSplits, split_task, unavailable_splits
 from earmark.records import Example
 
 if TYPE_CHECKING:
-    from earmark.evaluate.qa.language_model import LanguageModelSource
+    from earmark.evaluate.qa.language_model import LazyLanguageModel
 
 
-SENTENCE = "sentence"
+SENTENCE_LEAK = "sentence"
 
 
 @dataclass(frozen=True)
-class Asked:
+class TaskSet:
     """The tasks of a run, and the clips that were excluded from them."""
 
     tasks: tuple[Task, ...]
     leaks: tuple[Leak, ...]
 
 
-def ask(manifest: Sequence[Example], config: EvaluateConfig, cache: Path) -> Asked:
+def build_tasks(manifest: Sequence[Example], config: EvaluateConfig, cache: Path) -> TaskSet:
     """Return every task that the settings ask for, without clips that were learnt from.
 
     Of the manifest's clips those are looked at that pre-training did not fit; of another dataset's,
@@ -53,27 +53,29 @@ def ask(manifest: Sequence[Example], config: EvaluateConfig, cache: Path) -> Ask
         config: what is asked.
         cache: the folder of fingerprints.
     """
-    clips = [clips_of(task, manifest, config) for task in config.tasks]
-    leaks = _leaks(manifest, clips, config, cache)
-    heard = _unlearnt(manifest, {leak.id for leak in leaks if not leak.of and leak.by != SENTENCE})
-    read = _unlearnt(manifest, {leak.id for leak in leaks if not leak.of})
+    clips = [load_clips(task, manifest, config) for task in config.tasks]
+    leaks = _find_leaks(manifest, clips, config, cache)
+    heard = _without_leaks(
+        manifest, {leak.id for leak in leaks if not leak.of and leak.by != SENTENCE_LEAK}
+    )
+    read = _without_leaks(manifest, {leak.id for leak in leaks if not leak.of})
     tasks: list[Task] = []
     for each in clips:
         lost = {leak.id for leak in leaks if leak.of == each.task.title}
         kept = [e for e in each.examples if e.id not in lost] if each.foreign else heard
-        tasks += probes_of(each.task.title, _partitions(each, kept), config)
+        tasks += probe_tasks(each.task.title, _task_splits(each, kept), config)
     tasks += language_tasks(read, config)
     tasks += question_tasks(heard, config)
-    return Asked(tuple(tasks), tuple(leaks))
+    return TaskSet(tuple(tasks), tuple(leaks))
 
 
-def _unlearnt(manifest: Sequence[Example], leaks: Collection[str]) -> list[Example]:
+def _without_leaks(manifest: Sequence[Example], leaks: Collection[str]) -> list[Example]:
     """Return the manifest without its leaks; what pre-training fitted stays."""
     return [e for e in manifest if e.split == "train" or e.id not in leaks]
 
 
-def _leaks(
-    manifest: Sequence[Example], clips: Sequence[Clips], config: EvaluateConfig, cache: Path
+def _find_leaks(
+    manifest: Sequence[Example], clips: Sequence[TaskClips], config: EvaluateConfig, cache: Path
 ) -> list[Leak]:
     """Return what of each source's clips was learnt from, and tell of it."""
     if not (clips or config.retrieval or config.captioning or config.questions):
@@ -83,45 +85,49 @@ def _leaks(
     sources |= {each.task.title: list(each.examples) for each in clips if each.foreign}
     tested = [example for examples in sources.values() for example in examples]
     found = find_leaks(learnt, tested, config.leakage, cache)
-    rows = [leak for of, own in sources.items() for leak in _of_source(found, of, own)]
+    rows = [leak for of, own in sources.items() for leak in _leaks_of_source(found, of, own)]
     if rows:
-        print(told(rows, len({example.id for example in tested})), file=sys.stderr, flush=True)
+        print(
+            summarize_leaks(rows, len({example.id for example in tested})),
+            file=sys.stderr,
+            flush=True,
+        )
     return rows
 
 
-def _of_source(found: Sequence[Leak], of: str, examples: Sequence[Example]) -> list[Leak]:
+def _leaks_of_source(found: Sequence[Leak], of: str, examples: Sequence[Example]) -> list[Leak]:
     """Return the leaks that are clips of one source, under the names that they have there."""
     own = {example.id: example for example in examples}
     return [
         msgspec.structs.replace(leak, name=own[leak.id].name, of=of)
         for leak in found
         # Equal bytes in another dataset do not bring the caption along.
-        if leak.id in own and (leak.by != SENTENCE or own[leak.id].original_captions)
+        if leak.id in own and (leak.by != SENTENCE_LEAK or own[leak.id].original_captions)
     ]
 
 
-def _partitions(clips: Clips, kept: Sequence[Example]) -> list[Partition]:
+def _task_splits(clips: TaskClips, kept: Sequence[Example]) -> list[TaskSplits]:
     """Return a task's split, or one for each fold: that is test, the next one validation.
 
     `kept` are its clips without leaks.
     """
     if clips.problem:
-        return [unavailable(clips.problem)]
+        return [unavailable_splits(clips.problem)]
     if not clips.folds:
-        return [partition(kept, clips.task)]
+        return [split_task(kept, clips.task)]
     names = sorted({clips.folds[example.id] for example in kept})
-    parts: list[Partition] = []
+    parts: list[TaskSplits] = []
     for place, name in enumerate(names):
         sides = {name: "test", names[(place + 1) % len(names)]: "validation"}
         dealt = [
             msgspec.structs.replace(example, split=sides.get(clips.folds[example.id], "train"))
             for example in kept
         ]
-        parts.append(partition(dealt, clips.task))
+        parts.append(split_task(dealt, clips.task))
     return parts
 
 
-def probes_of(name: str, partitions: Sequence[Partition], config: EvaluateConfig) -> list[Task]:
+def probe_tasks(name: str, partitions: Sequence[TaskSplits], config: EvaluateConfig) -> list[Task]:
     """Return a task for each of `config.probes`, then for each of `config.shots`.
 
     Args:
@@ -132,21 +138,21 @@ def probes_of(name: str, partitions: Sequence[Partition], config: EvaluateConfig
     Raises:
         ValueError: there is no partition, or they differ in metric.
     """
-    probes = [_probe(kind, config) for kind in config.probes]
+    probes = [_build_probe(kind, config) for kind in config.probes]
     few: list[Probe] = [FewShotProbe(shots, config) for shots in config.shots]
-    return [Classification(name, partitions, probe, config) for probe in probes + few]
+    return [ClassificationTask(name, partitions, probe, config) for probe in probes + few]
 
 
-def _probe(kind: str, config: EvaluateConfig) -> Probe:
+def _build_probe(kind: str, config: EvaluateConfig) -> Probe:
     match kind:
         case "linear":
             return LinearProbe(config)
         case "nearest":
-            return NearestProbe()
+            return KnnProbe()
         case _:
-            from earmark.evaluate.probes.attentive import AttentionProbe
+            from earmark.evaluate.probes.attentive import AttentiveProbe
 
-            return AttentionProbe(config)
+            return AttentiveProbe(config)
 
 
 def language_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[Task]:
@@ -169,9 +175,11 @@ def language_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[
             tasks.append(LitRetrieval(examples, retrieval, config))
     if config.captioning:
         # Here, so that a missing extra is told before anything is computed.
-        from earmark.evaluate.captioning.task import Captioning
+        from earmark.evaluate.captioning.task import CaptioningTask
 
-        tasks.extend(Captioning(examples, captioning, config) for captioning in config.captioning)
+        tasks.extend(
+            CaptioningTask(examples, captioning, config) for captioning in config.captioning
+        )
     return tasks
 
 
@@ -184,15 +192,15 @@ def question_tasks(examples: Sequence[Example], config: EvaluateConfig) -> list[
         ConfigError: a field that no clip has; a model that cannot be had; no `transformers`.
     """
     tasks: list[Task] = []
-    sources: dict[str, LanguageModelSource] = {}
+    sources: dict[str, LazyLanguageModel] = {}
     for each in config.questions:
-        fields = fields_of(examples, each)
-        tasks.append(ChoiceTask(each, fields, config.bootstrap))
+        fields = label_fields(examples, each)
+        tasks.append(MultipleChoiceTask(each, fields, config.bootstrap))
         if each.model:
             from earmark.evaluate.qa.adapter_task import AdapterTask
-            from earmark.evaluate.qa.language_model import LanguageModelSource
+            from earmark.evaluate.qa.language_model import LazyLanguageModel
 
             if each.model not in sources:
-                sources[each.model] = LanguageModelSource(each.model, config.device)
+                sources[each.model] = LazyLanguageModel(each.model, config.device)
             tasks.append(AdapterTask(each, fields, sources[each.model], config.bootstrap))
     return tasks

@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval
+from earmark.bootstrap import bootstrap_values, clips_digest, percentile_interval
 from earmark.evaluate.base import NAN, OK, Fit, Outcome
 from earmark.evaluate.config import TextSource
-from earmark.evaluate.splits import within
-from earmark.pretrain.objectives.targets import texts as texts_of
-from earmark.records import Example, Score, recording_of
+from earmark.evaluate.splits import matches
+from earmark.pretrain.objectives.targets import example_texts as texts_of
+from earmark.records import Example, Score, recording_id
 
 
 @dataclass(frozen=True)
-class Told:
+class CaptionedClips:
     """Clips of one side with their texts, at least one each."""
 
     examples: tuple[Example, ...]
@@ -30,7 +30,7 @@ class Told:
 
     def recordings(self) -> list[str]:
         """Return the recording of each clip."""
-        return [recording_of(example) for example in self.examples]
+        return [recording_id(example) for example in self.examples]
 
     def distinct(self) -> tuple[str, ...]:
         """Return the different texts, sorted."""
@@ -45,12 +45,12 @@ class Told:
         return own
 
 
-class Sides(NamedTuple):
+class TextSplits(NamedTuple):
     """What is fitted on, selected on and scored on; `left_out` clips have no such text."""
 
-    train: Told
-    validation: Told
-    test: Told
+    train: CaptionedClips
+    validation: CaptionedClips
+    test: CaptionedClips
     left_out: int
 
     def examples(self) -> tuple[Example, ...]:
@@ -71,9 +71,9 @@ class Sides(NamedTuple):
         return ""
 
 
-def sides_of(
+def text_splits(
     examples: Sequence[Example], source: TextSource, where: Mapping[str, Sequence[str]]
-) -> Sides:
+) -> TextSplits:
     """Return the clips of a manifest that have texts, split as the manifest is.
 
     Args:
@@ -81,19 +81,21 @@ def sides_of(
         source: which texts.
         where: keep only clips which have, in each of these label fields, one of these values.
     """
-    chosen = [example for example in examples if within(example.labels, where)]
-    told = {side: _told(chosen, side, source) for side in ("train", "validation", "test")}
+    chosen = [example for example in examples if matches(example.labels, where)]
+    told = {
+        side: _captioned_clips(chosen, side, source) for side in ("train", "validation", "test")
+    }
     kept = sum(len(side.examples) for side in told.values())
-    return Sides(told["train"], told["validation"], told["test"], len(chosen) - kept)
+    return TextSplits(told["train"], told["validation"], told["test"], len(chosen) - kept)
 
 
-def _told(chosen: Sequence[Example], side: str, source: TextSource) -> Told:
+def _captioned_clips(chosen: Sequence[Example], side: str, source: TextSource) -> CaptionedClips:
     rows = [(example, texts_of(example, source)) for example in chosen if example.split == side]
     rows = [(example, texts) for example, texts in rows if texts]
-    return Told(tuple(example for example, _ in rows), tuple(texts for _, texts in rows))
+    return CaptionedClips(tuple(example for example, _ in rows), tuple(texts for _, texts in rows))
 
 
-Resampling = Callable[
+Resampler = Callable[
     [Callable[[Float64[np.ndarray, "_ clips"]], Float64[np.ndarray, "metrics _"]]],
     Float64[np.ndarray, "metrics resamples"],
 ]
@@ -101,7 +103,7 @@ Resampling = Callable[
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricValue:
     """A metric's value, what chance would give, and its values on resamples.
 
     `candidates` is how many there were to choose from, 0 where nothing is chosen.
@@ -115,7 +117,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Teller:
+class ResultBuilder:
     """Makes outcomes of what was measured: of which task, how asked, of whom.
 
     `lower_is_better` names the metrics of which a smaller value is the better one.
@@ -125,22 +127,22 @@ class Teller:
     probe: str
     encoder: str
     seed: int
-    sides: Sides
+    sides: TextSplits
     fitted: bool
     lower_is_better: frozenset[str] = frozenset()
 
-    def outcome(self, found: Measured, *, chosen: str = "", validation: float = NAN) -> Outcome:
+    def outcome(self, found: MetricValue, *, chosen: str = "", validation: float = NAN) -> Outcome:
         """Return a metric's outcome; `chosen` and `validation` as of `Fit`."""
         return self._outcome(found, OK, chosen, validation)
 
     def failed(self, metrics: Iterable[str], status: str) -> list[Outcome]:
         """Return for each metric an outcome without a value."""
         return [
-            self._outcome(Measured(metric, NAN, NAN, 0, np.zeros(0)), status, "", NAN)
+            self._outcome(MetricValue(metric, NAN, NAN, 0, np.zeros(0)), status, "", NAN)
             for metric in metrics
         ]
 
-    def _outcome(self, found: Measured, status: str, chosen: str, validation: float) -> Outcome:
+    def _outcome(self, found: MetricValue, status: str, chosen: str, validation: float) -> Outcome:
         low, high = percentile_interval(found.resampled)
         train = len(self.sides.train.examples) if self.fitted else 0
         score = Score(
@@ -174,8 +176,8 @@ class Teller:
         return Outcome(score, fit, found.resampled)
 
 
-def resampling(task: str, told: Told, resamples: int, seed: int) -> Resampling:
+def make_resampler(task: str, told: CaptionedClips, resamples: int, seed: int) -> Resampler:
     """Return the resamples of the test clips of a task: the same for every encoder."""
     return partial(
-        bootstrapped, recordings=told.recordings(), task=task, seed=seed, resamples=resamples
+        bootstrap_values, recordings=told.recordings(), task=task, seed=seed, resamples=resamples
     )

@@ -29,7 +29,7 @@ _CONTRACTION = re.compile(r"(?<=\w)(n't|'(?:s|m|d|ll|re|ve))$")
 Ngram = tuple[str, ...]
 
 
-def tokenise(text: str) -> tuple[str, ...]:
+def tokenize(text: str) -> tuple[str, ...]:
     """Return the words of a text, lower-cased, without punctuation; of no words, nothing."""
     plain = text.lower().replace("’", "'").replace("_", " ")
     words: list[str] = []
@@ -75,36 +75,36 @@ def _undoubled(root: str) -> str:
     return root.removesuffix("e")
 
 
-SEEN_AT_LEAST = 2
+MIN_TEXTS_PER_TERM = 2
 """Texts of train that a term must be in: one that a single text has tells texts of test nothing."""
 
-MOST_TERMS = 20000
+MAX_TERMS = 20000
 """Terms that are kept, the most frequent."""
 
 Term = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Terms:
+class TermVocabulary:
     """The words and pairs of words that train knows, by number from 0 on."""
 
     numbers: dict[Term, int]
 
     def read(self, text: str) -> list[int]:
         """Return the known terms of a text; none where it has no word of train."""
-        return [self.numbers[term] for term in _terms(text) if term in self.numbers]
+        return [self.numbers[term] for term in _terms_of(text) if term in self.numbers]
 
 
-def gather_terms(texts: Sequence[str]) -> Terms:
+def build_term_vocabulary(texts: Sequence[str]) -> TermVocabulary:
     """Return the terms of train's texts; where none is there twice, all."""
-    counts = Counter(term for text in texts for term in dict.fromkeys(_terms(text)))
-    least = min(SEEN_AT_LEAST, max(counts.values(), default=1))
+    counts = Counter(term for text in texts for term in dict.fromkeys(_terms_of(text)))
+    least = min(MIN_TEXTS_PER_TERM, max(counts.values(), default=1))
     # By count, then by name: independent of the order of texts.
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    kept = [term for term, count in ranked if count >= least][:MOST_TERMS]
-    return Terms({term: number for number, term in enumerate(kept)})
+    kept = [term for term, count in ranked if count >= least][:MAX_TERMS]
+    return TermVocabulary({term: number for number, term in enumerate(kept)})
 
 
-def _terms(text: str) -> list[Term]:
-    words = tokenise(text)
+def _terms_of(text: str) -> list[Term]:
+    words = tokenize(text)
     return [*ngrams(words, 1), *ngrams(words, 2)]

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.seeds import generator
+from earmark.pretrain.seeds import seeded_rng
 
 
 def spec_augment(
@@ -38,19 +38,21 @@ def spec_augment(
     """
     if config.probability == 0.0:
         return features
-    chosen, warp, times, mels = _draws(config, seeds, features.device)
+    chosen, warp, times, mels = _random_draws(config, seeds, features.device)
     places = torch.arange(features.shape[1], device=features.device)
     lengths = frame_lengths.unsqueeze(1)
     real = (places < lengths) & chosen
     hidden = _time_masks(times, lengths, features.shape[1], config).unsqueeze(2)
     hidden = hidden | _mel_masks(mels, features.shape[2], config).unsqueeze(1)
-    mean = _means(features, frame_lengths)
+    mean = _clip_means(features, frame_lengths)
     if config.time_warp:
-        features = _warped(features, real, _warp(places, lengths, warp, config.time_warp))
+        features = _warp_time(
+            features, real, _warp_sources(places, lengths, warp, config.time_warp)
+        )
     return torch.where(hidden & real.unsqueeze(2), mean, features)
 
 
-def _draws(
+def _random_draws(
     config: SpecAugmentConfig, seeds: Sequence[int], device: torch.device
 ) -> tuple[
     Bool[Tensor, "batch 1"],
@@ -60,14 +62,14 @@ def _draws(
 ]:
     """Return which clips are changed, and numbers from [0, 1) for warps, time and mel masks."""
     parts = [1, 2, 2 * config.time_masks, 2 * config.mel_masks]
-    drawn = [generator(seed).random(sum(parts), dtype=np.float32) for seed in seeds]
+    drawn = [seeded_rng(seed).random(sum(parts), dtype=np.float32) for seed in seeds]
     draws = torch.from_numpy(np.stack(drawn)).to(device, non_blocking=True)
     chance, warp, times, mels = draws.split(parts, dim=1)
     times = times.unflatten(1, (2, config.time_masks))
     return chance < config.probability, warp, times, mels.unflatten(1, (2, config.mel_masks))
 
 
-def _warp(
+def _warp_sources(
     places: Int[Tensor, " frames"],
     lengths: Int[Tensor, "batch 1"],
     draws: Float32[Tensor, "batch 2"],
@@ -88,7 +90,7 @@ def _warp(
     return torch.where(room > 0, source, places.float()).clamp(min=0)
 
 
-def _warped(
+def _warp_time(
     features: Float32[Tensor, "batch frames bins"],
     real: Bool[Tensor, "batch frames"],
     source: Float32[Tensor, "batch frames"],
@@ -114,7 +116,7 @@ def _time_masks(
     count = (share / max(config.time_width, 1)).ceil().clamp(1, max(config.time_masks, 1))
     widest = (share / count).floor().clamp(max=config.time_width)
     order = torch.arange(config.time_masks, device=lengths.device)
-    return _spans(draws, torch.where(order < count, widest, 0), lengths, frames)
+    return _random_spans(draws, torch.where(order < count, widest, 0), lengths, frames)
 
 
 def _mel_masks(
@@ -122,10 +124,10 @@ def _mel_masks(
 ) -> Bool[Tensor, "batch bins"]:
     widest = min(config.mel_width, bins // 2)
     size = torch.full_like(draws[:, 0], widest)
-    return _spans(draws, size, bins, bins)
+    return _random_spans(draws, size, bins, bins)
 
 
-def _spans(
+def _random_spans(
     draws: Float32[Tensor, "batch 2 masks"],
     widest: Float32[Tensor, "batch masks"],
     lengths: Int[Tensor, "batch 1"] | int,
@@ -140,7 +142,7 @@ def _spans(
     return (after_start & (places < (start + width).unsqueeze(2))).any(dim=1)
 
 
-def _means(
+def _clip_means(
     features: Float32[Tensor, "batch frames bins"], frame_lengths: Int[Tensor, " batch"]
 ) -> Float32[Tensor, "batch 1 1"]:
     """Return the mean of each clip's real frames."""

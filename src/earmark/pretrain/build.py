@@ -23,20 +23,20 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.objectives.targets import Materials, PartMaterials
-from earmark.pretrain.seeds import derived_seed
+from earmark.pretrain.objectives.targets import TargetSpec, TargetSpecs
+from earmark.pretrain.seeds import derive_seed
 
 
-def resolved(config: EncoderConfig) -> EncoderConfig:
+def resolve_encoder_config(config: EncoderConfig) -> EncoderConfig:
     """Return settings that an encoder can be built from without a model hub.
 
     Raises:
         ConfigError: the model that is named cannot be had.
     """
     if isinstance(config, HuggingFaceConfig) and not config.architecture:
-        from earmark.pretrain.encoders.huggingface import resolve
+        from earmark.pretrain.encoders.huggingface import resolve_architecture
 
-        return resolve(config)
+        return resolve_architecture(config)
     return config
 
 
@@ -53,7 +53,7 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, pretrained: bool = Tr
         ConfigError: a setting is out of range, or the weights that are named cannot be had.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, "encoder"))
+        torch.manual_seed(derive_seed(seed, "encoder"))
         match config:
             case TransformerConfig():
                 from earmark.pretrain.encoders.transformer import Transformer
@@ -64,15 +64,18 @@ def build_encoder(config: EncoderConfig, *, seed: int = 0, pretrained: bool = Tr
 
                 return Zipformer(config)
             case HuggingFaceConfig():
-                from earmark.pretrain.encoders.huggingface import HuggingFace, resolve
+                from earmark.pretrain.encoders.huggingface import (
+                    HuggingFaceEncoder,
+                    resolve_architecture,
+                )
 
-                full = config if config.architecture else resolve(config)
-                return HuggingFace(full, pretrained=pretrained and full.pretrained)
+                full = config if config.architecture else resolve_architecture(config)
+                return HuggingFaceEncoder(full, pretrained=pretrained and full.pretrained)
 
 
 def build_objective(
     config: ObjectiveConfig,
-    materials: Materials,
+    materials: TargetSpecs,
     *,
     dim: int,
     seed: int = 0,
@@ -82,26 +85,26 @@ def build_objective(
 
     Args:
         config: which objective.
-        materials: gathered for it from the train split (`earmark.pretrain.objectives.targets.gather`).
+        materials: gathered for it from the train split (`earmark.pretrain.objectives.targets.collect_target_specs`).
         dim: width of the encoder's frames.
         seed: of the weights.
         pretrained: whether text models that the settings name bring their weights.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, "objective"))
+        torch.manual_seed(derive_seed(seed, "objective"))
         if not isinstance(config, MultitaskConfig):
-            return _part(config, materials.parts[0], dim, pretrained)
+            return _build_single_objective(config, materials.parts[0], dim, pretrained)
         from earmark.pretrain.objectives.multitask import MultitaskObjective
 
         parts = [
-            _part(part, material, dim, pretrained)
+            _build_single_objective(part, material, dim, pretrained)
             for part, material in zip(config.parts, materials.parts, strict=True)
         ]
         return MultitaskObjective(config, parts)
 
 
-def _part(
-    config: PartConfig, materials: PartMaterials, dim: int, pretrained: bool
+def _build_single_objective(
+    config: PartConfig, materials: TargetSpec, dim: int, pretrained: bool
 ) -> Objective[Any]:
     match config:
         case TagsConfig():

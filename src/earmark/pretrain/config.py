@@ -88,7 +88,7 @@ class ScaledAdamConfig(Config, frozen=True, kw_only=True, tag="scaled-adam", tag
     lr_epochs: PositiveFloat = 3.5
 
 
-OptimiserConfig = AdamWConfig | ScaledAdamConfig
+OptimizerConfig = AdamWConfig | ScaledAdamConfig
 
 
 Requirement = Literal["tags", "summary", "caption", "original"]
@@ -136,7 +136,7 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     batch_s: PositiveFloat = 60.0
     accumulate: PositiveInt = 1
     max_clip_s: PositiveFloat = 10.0
-    optimiser: OptimiserConfig = AdamWConfig()
+    optimiser: OptimizerConfig = AdamWConfig()
     clip_norm: PositiveFloat = 1.0
     ema_decay: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
@@ -165,7 +165,7 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
             )
 
 
-FREE = (
+NEUTRAL_SETTINGS = (
     "accumulate",
     "log_every",
     "checkpoint_every",
@@ -180,9 +180,11 @@ FREE = (
 say on what a run is computed, or how often it tells of itself."""
 
 
-def shaping(config: PretrainConfig) -> dict[str, Any]:
+def result_settings(config: PretrainConfig) -> dict[str, Any]:
     """Return those settings that shape the weights, but for the seed: it may be the recipe's."""
     settings = msgspec.structs.asdict(config)
     if config.audio_s:
         settings["steps"] = 0  # follow from the audio-seconds
-    return {name: value for name, value in settings.items() if name not in (*FREE, "seed")}
+    return {
+        name: value for name, value in settings.items() if name not in (*NEUTRAL_SETTINGS, "seed")
+    }

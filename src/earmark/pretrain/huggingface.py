@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def quiet() -> Generator[None]:
+def silence_transformers() -> Generator[None]:
     """Keep off the screen what `transformers` says while it loads; afterwards it speaks as before.
 
     Progress bars, its report of weights that are not read (whoever loads checks those that are
@@ -29,7 +29,7 @@ def quiet() -> Generator[None]:
             logging.enable_progress_bar()
 
 
-def reason_of(error: Exception) -> str:
+def load_failure_reason(error: Exception) -> str:
     """Return the first line of an error, ended by a full stop, and the way out of a pickle."""
     said = str(error).strip() or type(error).__name__
     reason = said.splitlines()[0].rstrip(".") + "."

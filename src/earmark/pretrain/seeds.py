@@ -7,12 +7,12 @@ import hashlib
 import numpy as np
 
 
-def derived_seed(*parts: int | str) -> int:
+def derive_seed(*parts: int | str) -> int:
     """Return a number below 2^63 that is fixed by `parts`, and unlike that of any other parts."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
-def generator(*parts: int | str) -> np.random.Generator:
+def seeded_rng(*parts: int | str) -> np.random.Generator:
     """Return a generator whose draws are fixed by `parts`, such as (seed, step, clip id)."""
-    return np.random.default_rng(derived_seed(*parts))
+    return np.random.default_rng(derive_seed(*parts))

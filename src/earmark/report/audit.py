@@ -9,31 +9,31 @@ from dataclasses import dataclass
 import msgspec
 
 from earmark.annotate.audit.results import (
-    AGREEMENT,
-    COVERAGE,
-    MAP,
-    NOTES,
-    PARSERS,
-    SHAPE,
+    AGREEMENT_FILE,
+    COVERAGE_FILE,
+    MAP_FILE,
+    NOTES_FILE,
+    STATISTICS_FILE,
+    TAGGERS_FILE,
     Agreement,
     ListCoverage,
     MapPoint,
-    Match,
-    ParserScore,
-    Shape,
+    MatchKind,
+    TaggerScore,
+    TagStatistics,
 )
-from earmark.report.run import Finished
-from earmark.tables import TOTALS
+from earmark.report.run import RunData
+from earmark.tables import TOTAL_KEYS
 
-MATCHES: tuple[Match, ...] = ("exact", "lemma", "semantic")
+MATCH_ORDER: tuple[MatchKind, ...] = ("exact", "lemma", "semantic")
 """Every way to match, each of which takes in the ones before it."""
-LABELS_SHOWN = 10
-LABELS_MATCH: Match = "lemma"
+MAX_LABELS = 10
+LABELS_MATCH: MatchKind = "lemma"
 """How labels are matched that are shown one by one: it needs no extra, so every audit has it."""
 
 
 @dataclass(frozen=True)
-class Compared:
+class FieldAgreement:
     """The agreement with one label field of one source: over all clips, and by domain."""
 
     source: str
@@ -48,7 +48,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Extremes:
+class LabelExtremes:
     """The labels of one field that the tags agree with least and best, by F1; worst and best first.
 
     The audit leaves out labels that few clips have.
@@ -60,10 +60,10 @@ class Extremes:
 
 
 @dataclass(frozen=True)
-class Part:
+class CoverageStep:
     """The classes of a list that one way to match adds to the ones before it."""
 
-    match: Match
+    match: MatchKind
     covered: int
     added: int
     classes: int
@@ -80,68 +80,68 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Covered:
+class StackedCoverage:
     """How much of a label list the vocabulary covers; `missing` with the widest way to match."""
 
     name: str
     classes: int
-    parts: tuple[Part, ...]
+    parts: tuple[CoverageStep, ...]
     missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditSection:
     """Everything the audit section shows; what was not asked for is empty.
 
     `given` counts the clips and captions that were to be compared, `lost` those that were not, by
     the reason.
     """
 
-    compared: tuple[Compared, ...]
-    extremes: tuple[Extremes, ...]
-    covered: tuple[Covered, ...]
-    shapes: tuple[Shape, ...]
-    parsers: tuple[ParserScore, ...]
+    compared: tuple[FieldAgreement, ...]
+    extremes: tuple[LabelExtremes, ...]
+    covered: tuple[StackedCoverage, ...]
+    shapes: tuple[TagStatistics, ...]
+    parsers: tuple[TaggerScore, ...]
     points: tuple[MapPoint, ...]
     notes: tuple[str, ...]
     given: int
     lost: Mapping[str, int]
 
 
-def read_audit(found: Finished) -> Audit | None:
+def read_audit(found: RunData) -> AuditSection | None:
     """Return the tables of the audit stage, or None where it has not finished."""
     if "audit" not in found:
         return None
-    agreement = found.rows("audit", AGREEMENT, Agreement)
-    notes = found.file("audit", NOTES)
+    agreement = found.rows("audit", AGREEMENT_FILE, Agreement)
+    notes = found.file("audit", NOTES_FILE)
     counts: dict[str, int] = found.provenance("audit")["counts"]
-    return Audit(
-        compared=compare(agreement),
-        extremes=extremes(agreement),
-        covered=stack(found.rows("audit", COVERAGE, ListCoverage)),
-        shapes=tuple(found.rows("audit", SHAPE, Shape)),
-        parsers=tuple(found.rows("audit", PARSERS, ParserScore)),
-        points=tuple(found.rows("audit", MAP, MapPoint)),
+    return AuditSection(
+        compared=group_agreement(agreement),
+        extremes=label_extremes(agreement),
+        covered=stack_coverage(found.rows("audit", COVERAGE_FILE, ListCoverage)),
+        shapes=tuple(found.rows("audit", STATISTICS_FILE, TagStatistics)),
+        parsers=tuple(found.rows("audit", TAGGERS_FILE, TaggerScore)),
+        points=tuple(found.rows("audit", MAP_FILE, MapPoint)),
         notes=msgspec.json.decode(notes.read_bytes(), type=tuple[str, ...]) if notes else (),
         given=counts["in"],
-        lost={reason: n for reason, n in counts.items() if reason not in TOTALS},
+        lost={reason: n for reason, n in counts.items() if reason not in TOTAL_KEYS},
     )
 
 
-def compare(rows: Sequence[Agreement]) -> tuple[Compared, ...]:
+def group_agreement(rows: Sequence[Agreement]) -> tuple[FieldAgreement, ...]:
     """Return the agreement of each field, in the order of the table."""
     return tuple(
-        Compared(
+        FieldAgreement(
             source,
             field,
-            tuple(sorted((row for row in members if row.kind == "all"), key=_match)),
+            tuple(sorted((row for row in members if row.kind == "all"), key=_match_rank)),
             tuple(sorted((row for row in members if row.kind == "domain"), key=_by_group)),
         )
         for (source, field), members in _by_field(rows).items()
     )
 
 
-def extremes(rows: Sequence[Agreement]) -> tuple[Extremes, ...]:
+def label_extremes(rows: Sequence[Agreement]) -> tuple[LabelExtremes, ...]:
     """Return the labels of each field that fare worst and best; no label stands in both."""
     wanted = [
         row
@@ -149,33 +149,35 @@ def extremes(rows: Sequence[Agreement]) -> tuple[Extremes, ...]:
         if row.kind == "label" and row.match == LABELS_MATCH and not math.isnan(row.f1)
     ]
     return tuple(
-        _extremes(f"{source} · {field}" if field else source, members)
+        _field_extremes(f"{source} · {field}" if field else source, members)
         for (source, field), members in _by_field(wanted).items()
     )
 
 
-def stack(rows: Sequence[ListCoverage]) -> tuple[Covered, ...]:
+def stack_coverage(rows: Sequence[ListCoverage]) -> tuple[StackedCoverage, ...]:
     """Return the coverage of each list: what each way to match adds to the one before it."""
     by_name = dict[str, list[ListCoverage]]()
     for row in rows:
         by_name.setdefault(row.name, []).append(row)
-    return tuple(_stacked(name, sorted(members, key=_match)) for name, members in by_name.items())
+    return tuple(
+        _stack_list(name, sorted(members, key=_match_rank)) for name, members in by_name.items()
+    )
 
 
-def _stacked(name: str, rows: Sequence[ListCoverage]) -> Covered:
+def _stack_list(name: str, rows: Sequence[ListCoverage]) -> StackedCoverage:
     before = [0, *(row.covered for row in rows)]
     parts = tuple(
-        Part(row.match, row.covered, row.covered - less, row.classes)
+        CoverageStep(row.match, row.covered, row.covered - less, row.classes)
         for row, less in zip(rows, before, strict=False)
     )
-    return Covered(name, rows[-1].classes, parts, tuple(sorted(rows[-1].missing)))
+    return StackedCoverage(name, rows[-1].classes, parts, tuple(sorted(rows[-1].missing)))
 
 
-def _extremes(name: str, rows: Sequence[Agreement]) -> Extremes:
+def _field_extremes(name: str, rows: Sequence[Agreement]) -> LabelExtremes:
     ordered = sorted(rows, key=lambda row: (row.f1, -row.labels, row.group))
-    worst = ordered[: min(LABELS_SHOWN, (len(ordered) + 1) // 2)]
-    best = ordered[len(worst) :][-LABELS_SHOWN:]
-    return Extremes(name, tuple(worst), tuple(reversed(best)))
+    worst = ordered[: min(MAX_LABELS, (len(ordered) + 1) // 2)]
+    best = ordered[len(worst) :][-MAX_LABELS:]
+    return LabelExtremes(name, tuple(worst), tuple(reversed(best)))
 
 
 def _by_field(rows: Sequence[Agreement]) -> Mapping[tuple[str, str], list[Agreement]]:
@@ -185,9 +187,9 @@ def _by_field(rows: Sequence[Agreement]) -> Mapping[tuple[str, str], list[Agreem
     return fields
 
 
-def _match(row: Agreement | ListCoverage) -> int:
-    return MATCHES.index(row.match)
+def _match_rank(row: Agreement | ListCoverage) -> int:
+    return MATCH_ORDER.index(row.match)
 
 
 def _by_group(row: Agreement) -> tuple[str, int]:
-    return row.group, _match(row)
+    return row.group, _match_rank(row)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 
-def count(value: int) -> str:
+def format_count(value: int) -> str:
     """Return 12,345."""
     return f"{value:,}"
 
 
-def large(value: int) -> str:
+def format_large(value: int) -> str:
     """Return about three digits: 950, 4.95 M, 1.2 k."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
@@ -19,7 +19,7 @@ def large(value: int) -> str:
     return f"{value:,}"
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """Return a share from 0 to 1 as 12 %, 1.2 % or 99.9 %; only all of it is 100 %."""
     if 0.995 <= share < 1:
         return f"{math.floor(1000 * share) / 10:.1f} %"
@@ -27,7 +27,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return 4.2 s, 12 min or 3.4 h."""
     if seconds < 99.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
@@ -37,40 +37,40 @@ def duration(seconds: float) -> str:
     return f"{hours:.1f} h" if hours < 99.5 else f"{hours:,.0f} h"
 
 
-def score(value: float) -> str:
+def format_score(value: float) -> str:
     """Return three digits after the point, a dash where there is no value."""
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
-def loss(value: float) -> str:
+def format_loss(value: float) -> str:
     """Return four significant digits."""
     return f"{value:.4g}"
 
 
-def gain(value: float) -> str:
+def format_gain(value: float) -> str:
     """Return a difference with its sign."""
     return "–" if math.isnan(value) else f"{value:+.3f}".replace("-", "−")
 
 
-def called(score: str) -> str:
+def metric_name(score: str) -> str:
     """Return a score's name as people write it: mAP, recall at 10, audio-to-text recall at 1."""
     words = score.replace("/", ", ").replace("_", " ").split(" ")
     return " ".join("mAP" if word == "map" else word for word in words)
 
 
 NUMBER_FILTERS = {
-    "called": called,
-    "count": count,
-    "large": large,
-    "percent": percent,
-    "duration": duration,
-    "score": score,
-    "loss": loss,
-    "gain": gain,
+    "called": metric_name,
+    "count": format_count,
+    "large": format_large,
+    "percent": format_percent,
+    "duration": format_duration,
+    "score": format_score,
+    "loss": format_loss,
+    "gain": format_gain,
 }
 """The filters of the templates."""
 
-PROBES = {
+PROBE_NAMES = {
     "linear": "linear probe",
     "attention": "attention pooling",
     "nearest": "nearest neighbours",
@@ -90,12 +90,12 @@ DIRECTIONS = {"audio to text": "audio → text", "text to audio": "text → audi
 
 def probe_name(probe: str) -> str:
     """Return what the page calls a probe."""
-    return PROBES.get(probe, probe)
+    return PROBE_NAMES.get(probe, probe)
 
 
-def probe_place(probe: str) -> int:
+def probe_order(probe: str) -> int:
     """Return a probe's place in the page's order; unknown ones come last."""
-    return list(PROBES).index(probe) if probe in PROBES else len(PROBES)
+    return list(PROBE_NAMES).index(probe) if probe in PROBE_NAMES else len(PROBE_NAMES)
 
 
 def split_direction(metric: str) -> tuple[str, str]:
@@ -113,37 +113,37 @@ def is_rank(metric: str) -> bool:
     return "rank" in metric.lower().replace("_", " ").split()
 
 
-def written(metric: str, value: float) -> str:
+def format_metric(metric: str, value: float) -> str:
     """Return a value of `metric`: a rank has one digit after the point, a share three."""
     if math.isnan(value):
         return "–"
     return f"{value:,.1f}" if is_rank(metric) else f"{value:.3f}"
 
 
-def gained(metric: str, difference: float) -> str:
+def format_metric_gain(metric: str, difference: float) -> str:
     """Return a difference of two values of `metric` with its sign."""
-    text = written(metric, difference).replace("-", "−")
+    text = format_metric(metric, difference).replace("-", "−")
     return f"+{text}" if difference >= 0 else text
 
 
-def between(metric: str, low: float, high: float) -> str:
+def format_metric_interval(metric: str, low: float, high: float) -> str:
     """Return the interval of a value of `metric`, or that there is none."""
     if math.isnan(low) or math.isnan(high):
         return NO_INTERVAL
-    return f"{written(metric, low)} – {written(metric, high)}"
+    return f"{format_metric(metric, low)} – {format_metric(metric, high)}"
 
 
-def gained_between(metric: str, low: float, high: float) -> str:
+def format_gain_interval(metric: str, low: float, high: float) -> str:
     """Return the interval of a difference of `metric`, or that there is none."""
     if math.isnan(low) or math.isnan(high):
         return NO_INTERVAL
-    return f"{gained(metric, low)} to {gained(metric, high)}"
+    return f"{format_metric_gain(metric, low)} to {format_metric_gain(metric, high)}"
 
 
 METRIC_FILTERS = {
-    "written": written,
-    "gained": gained,
-    "between": between,
-    "gained_between": gained_between,
+    "written": format_metric,
+    "gained": format_metric_gain,
+    "between": format_metric_interval,
+    "gained_between": format_gain_interval,
 }
 """The filters of the templates, each of a metric's name."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark.records import Clip, Example, Rejected
-from earmark.report.run import Finished
-from earmark.tables import TOTALS, count_reasons
+from earmark.report.run import RunData
+from earmark.tables import TOTAL_KEYS, count_rejections
 
 CLIP_STAGES = (
     "corpus",
@@ -26,11 +26,11 @@ CLIP_STAGES = (
     "manifest",
     "pretrain",
 )
-SHOWN_REJECTED = 50
+MAX_SHOWN_REJECTED = 50
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStage:
     """One stage's counts; `unit` says of what.
 
     `faults` are sentences on what does not add up; none is the good case. `files` is what was
@@ -54,7 +54,7 @@ class Step:
     @property
     def shown(self) -> tuple[Rejected, ...]:
         """Return the rejected rows that the page lists."""
-        return self.rejected[:SHOWN_REJECTED]
+        return self.rejected[:MAX_SHOWN_REJECTED]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Funnel:
     `splits` holds (name, clips, seconds of audio), `names` the name of each clip id.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[FunnelStage, ...]
     splits: tuple[tuple[str, int, float], ...]
     names: Mapping[str, str]
 
@@ -79,22 +79,22 @@ class Funnel:
         return max([1, *(s.received for s in self.steps if s.unit != "distinct tags")])
 
 
-def read_funnel(found: Finished) -> Funnel:
+def read_funnel(found: RunData) -> Funnel:
     """Count the rows of the finished stages."""
-    steps = list[Step]()
+    steps = list[FunnelStage]()
     for name in CLIP_STAGES:
         if name in found:
             before = {step.passed for step in steps}
-            steps.append(_step(name, found, before))
+            steps.append(_funnel_stage(name, found, before))
     if "vocabulary" in found:
         at = next((i for i, step in enumerate(steps) if step.name == "manifest"), len(steps))
-        steps.insert(at, _step("vocabulary", found, set()))
+        steps.insert(at, _funnel_stage("vocabulary", found, set()))
     examples = found.rows("manifest", "manifest.parquet", Example)
     names = {clip.id: clip.name for clip in found.rows("scan", "clips.parquet", Clip)}
     return Funnel(tuple(steps), _splits(examples), names)
 
 
-def check(
+def check_counts(
     name: str, counts: Mapping[str, int], rejected: Sequence[Rejected] | None, before: set[int]
 ) -> tuple[str, ...]:
     """Return what does not add up in one stage's `counts`.
@@ -114,7 +114,7 @@ def check(
             f"{name}: {received:,} rows went in, but {accounted:,} are accounted for "
             f"({abs(received - accounted):,} {'lost' if accounted < received else 'too many'})."
         )
-    if rejected is not None and count_reasons(rejected) != reasons:
+    if rejected is not None and count_rejections(rejected) != reasons:
         faults.append(
             f"{name}: {sum(reasons.values()):,} rejections were counted, but rejected.parquet "
             f"holds {len(rejected):,} rows or other reasons."
@@ -125,24 +125,24 @@ def check(
     return tuple(faults)
 
 
-def _step(name: str, found: Finished, before: set[int]) -> Step:
+def _funnel_stage(name: str, found: RunData, before: set[int]) -> FunnelStage:
     counts: dict[str, int] = found.provenance(name)["counts"]
     kept = found.file(name, "rejected.parquet")
     rejected = found.rows(name, "rejected.parquet", Rejected)
-    return Step(
+    return FunnelStage(
         name=name,
         unit="distinct tags" if name == "vocabulary" else "files" if name == "corpus" else "clips",
         received=counts["in"],
         passed=counts["out"],
         reasons=tuple(sorted(_reasons(counts).items(), key=lambda item: (-item[1], item[0]))),
         rejected=tuple(rejected),
-        faults=check(name, counts, rejected if kept else None, before),
+        faults=check_counts(name, counts, rejected if kept else None, before),
         files=counts.get("files"),
     )
 
 
 def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
-    return {key: count for key, count in counts.items() if key not in TOTALS and count}
+    return {key: count for key, count in counts.items() if key not in TOTAL_KEYS and count}
 
 
 def _splits(examples: Sequence[Example]) -> tuple[tuple[str, int, float], ...]:

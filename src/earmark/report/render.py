@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from earmark.report import formatting
-from earmark.report.scores import ENCODERS
+from earmark.report.scores import ENCODER_NAMES
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -43,10 +43,10 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         "embed_json": embed_json,
     }
     environment.filters.update(filters)
-    script = _asset("script.js")
+    script = _read_asset("script.js")
     shared = {
-        "encoders": ENCODERS,
-        "style": Markup("".join(map(_asset, STYLES))),
+        "encoders": ENCODER_NAMES,
+        "style": Markup("".join(map(_read_asset, STYLES))),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
@@ -63,12 +63,12 @@ def embed_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def drawings(drawn: Mapping[str, str]) -> dict[str, Markup]:
+def svg_markup(drawn: Mapping[str, str]) -> dict[str, Markup]:
     """Return SVGs as elements that a template may write as they are."""
     from markupsafe import Markup
 
     return {name: Markup(svg) for name, svg in drawn.items()}
 
 
-def _asset(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (resources.files("earmark.report") / name).read_text("utf-8")

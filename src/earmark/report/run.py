@@ -15,7 +15,7 @@ from earmark.records import Row
 from earmark.tables import read_parquet
 from earmark.workspace import StageFolder, Workspace
 
-PURPOSE = {
+STAGE_PURPOSES = {
     "corpus": "list the files that there are",
     "scan": "listen to every file: content hash, duration, level",
     "try-captioner": "try the captioner on known sounds",
@@ -32,17 +32,17 @@ PURPOSE = {
 }
 """Every stage in order, and what it is for."""
 
-OPTIONAL = frozenset({"try-captioner", "try-tagger", "audit"})
+OPTIONAL_STAGES = frozenset({"try-captioner", "try-tagger", "audit"})
 """Stages that not every run has: trials of models that nobody here built, and what is asked for."""
 
 R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
-class Finished:
+class RunData:
     """The stages of one run.
 
-    `stages` holds those that are done, by name, in the order of `PURPOSE`; `next_stage` is the
+    `stages` holds those that are done, by name, in the order of `STAGE_PURPOSES`; `next_stage` is the
     first that is not, or None where the whole way has been gone.
     """
 
@@ -79,20 +79,20 @@ class Finished:
         return self.stages[stage].provenance()
 
 
-def finished(workspace: Workspace) -> Finished:
+def load_run(workspace: Workspace) -> RunData:
     """Return what the latest run of `workspace` has finished.
 
     Raises:
         ConfigError: nothing has been run here.
     """
     recipe, stages = workspace.latest_run()
-    done = {name: stages[name] for name in PURPOSE if name in stages and stages[name].done}
-    left = [name for name in PURPOSE if name not in done and name not in OPTIONAL]
-    return Finished(workspace.root, recipe, done, left[0] if left else None)
+    done = {name: stages[name] for name in STAGE_PURPOSES if name in stages and stages[name].done}
+    left = [name for name in STAGE_PURPOSES if name not in done and name not in OPTIONAL_STAGES]
+    return RunData(workspace.root, recipe, done, left[0] if left else None)
 
 
 @dataclass(frozen=True)
-class Made:
+class StageRecord:
     """One finished stage; `inputs` are the fingerprints of what it read, by stage."""
 
     name: str
@@ -103,19 +103,19 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Making:
+class RunProvenance:
     """The stages, the versions (those of the last stage) and the resolved recipe as TOML.
 
     `changed` names libraries that were of another version in an earlier stage.
     """
 
-    stages: tuple[Made, ...]
+    stages: tuple[StageRecord, ...]
     versions: Mapping[str, str]
     changed: tuple[str, ...]
     recipe: str
 
 
-def read_making(found: Finished) -> Making:
+def read_provenance(found: RunData) -> RunProvenance:
     """Gather the provenance of the finished stages."""
     import tomli_w
 
@@ -123,16 +123,16 @@ def read_making(found: Finished) -> Making:
     every = [dict[str, str](record["versions"]) for record in records.values()]
     last = every[-1] if every else {}
     changed = {name for versions in every for name in last if versions.get(name) != last[name]}
-    return Making(
-        stages=tuple(_made(record) for record in records.values()),
+    return RunProvenance(
+        stages=tuple(_stage_record(record) for record in records.values()),
         versions=last,
         changed=tuple(sorted(changed)),
         recipe=tomli_w.dumps(to_plain(found.recipe)),
     )
 
 
-def _made(record: dict[str, Any]) -> Made:
-    return Made(
+def _stage_record(record: dict[str, Any]) -> StageRecord:
+    return StageRecord(
         name=record["stage"],
         fingerprint=record["fingerprint"],
         duration_s=record.get("duration_s"),

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from earmark import audio
-from earmark.records import Caption, Clip, Example, Labels, Span, TagSet, span_of
-from earmark.report.run import Finished
+from earmark.records import AudioSpan, Caption, Clip, Example, Labels, TagSet, audio_span
+from earmark.report.run import RunData
 
-CLIPS = 9
-LONGEST_S = 8.0
+MAX_CLIPS = 9
+MAX_CLIP_S = 8.0
 SAMPLE_RATE = 24000
-PREDICTIONS = 8
+MAX_PREDICTIONS = 8
 
 
 @dataclass(frozen=True)
-class Prediction:
+class TagPrediction:
     """A tag that the trained model gives, its score in [0, 1], and whether the clip has it."""
 
     tag: str
@@ -27,7 +27,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleClip:
     """One clip of the page; `sound` is a data URI, or None with the reason in `silent`."""
 
     name: str
@@ -38,18 +38,18 @@ class Sample:
     caption: str
     summary: str
     tags: tuple[str, ...]
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[TagPrediction, ...]
     labels: Labels
 
 
-def read_samples(found: Finished) -> tuple[Sample, ...]:
-    """Return the clips of `pick` with all that is known of them."""
+def read_samples(found: RunData) -> tuple[SampleClip, ...]:
+    """Return the clips of `pick_clips` with all that is known of them."""
     captions = {row.id: row for row in found.rows("caption", "captions.parquet", Caption)}
     tags = {row.id: row.tags for row in found.rows("tag", "tags.parquet", TagSet)}
     examples = found.rows("manifest", "manifest.parquet", Example)
     tags |= {example.id: example.tags for example in examples}
-    chosen = pick(found)
-    sounds = {clip.id: encode(span_of(clip)) for clip in chosen}
+    chosen = pick_clips(found)
+    sounds = {clip.id: encode_audio(audio_span(clip)) for clip in chosen}
     predicted = _predict(found, [clip for clip in chosen if sounds[clip.id][0]])
     return tuple(
         _sample(clip, sounds[clip.id], captions, tags, predicted.get(clip.id, []))
@@ -57,7 +57,7 @@ def read_samples(found: Finished) -> tuple[Sample, ...]:
     )
 
 
-def pick(found: Finished) -> list[Clip]:
+def pick_clips(found: RunData) -> list[Clip]:
     """Return up to nine clips, the same for the same run, spread over the domains.
 
     They come from the test split where there is one, else from whatever is captioned.
@@ -66,14 +66,14 @@ def pick(found: Finished) -> list[Clip]:
     held_out = {example.id for example in examples if example.split == "test"}
     pool = held_out or {row.id for row in found.rows("caption", "captions.parquet", Caption)}
     clips = [clip for clip in found.rows("scan", "clips.parquet", Clip) if clip.id in pool]
-    return spread(clips, CLIPS)
+    return spread_over_domains(clips, MAX_CLIPS)
 
 
-def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+def spread_over_domains(clips: Sequence[Clip], count: int) -> list[Clip]:
     """Choose `count` clips, taking turns between domains; within one, in order of the hash."""
     queues = dict[str, list[Clip]]()
     for clip in sorted(clips, key=lambda clip: clip.id):
-        queues.setdefault(domain_of(clip.labels), []).append(clip)
+        queues.setdefault(true_domain(clip.labels), []).append(clip)
     chosen = dict[str, list[Clip]]()
     while sum(map(len, chosen.values())) < count and any(queues.values()):
         for domain in sorted(queues):
@@ -82,16 +82,16 @@ def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
     return [clip for domain in sorted(chosen) for clip in chosen[domain]]
 
 
-def domain_of(labels: Labels) -> str:
+def true_domain(labels: Labels) -> str:
     """Return the true domain, "" where none is known."""
     return ", ".join(labels.get("domain", ()))
 
 
-def encode(span: Span) -> tuple[str | None, str]:
+def encode_audio(span: AudioSpan) -> tuple[str | None, str]:
     """Return (data URI of the first seconds as a small mono MP3, "") or (None, why not)."""
     import soundfile
 
-    shown_s = LONGEST_S if span.duration_s is None else min(LONGEST_S, span.duration_s)
+    shown_s = MAX_CLIP_S if span.duration_s is None else min(MAX_CLIP_S, span.duration_s)
     try:
         wave = audio.load(span.path, SAMPLE_RATE, start_s=span.start_s, duration_s=shown_s)
     except audio.AudioError as error:
@@ -102,7 +102,7 @@ def encode(span: Span) -> tuple[str | None, str]:
     return f"data:audio/{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}", ""
 
 
-def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[str, float]]]:
+def _predict(found: RunData, clips: Sequence[Clip]) -> Mapping[str, list[tuple[str, float]]]:
     """Return the trained model's tags by clip id; none where nothing is trained, or no tags."""
     checkpoint = found.file("pretrain", "checkpoint")
     if checkpoint is None or not clips:
@@ -113,7 +113,7 @@ def _predict(found: Finished, clips: Sequence[Clip]) -> Mapping[str, list[tuple[
         return {}
     from earmark.pretrain.inference.tagger import load_tagger
 
-    answers = load_tagger(checkpoint).label([span_of(clip) for clip in clips], PREDICTIONS)
+    answers = load_tagger(checkpoint).label([audio_span(clip) for clip in clips], MAX_PREDICTIONS)
     return {clip.id: answer for clip, answer in zip(clips, answers, strict=True)}
 
 
@@ -123,18 +123,18 @@ def _sample(
     captions: Mapping[str, Caption],
     tags: Mapping[str, tuple[str, ...]],
     predicted: Sequence[tuple[str, float]],
-) -> Sample:
+) -> SampleClip:
     caption = captions.get(clip.id)
     own = tags.get(clip.id, ())
-    return Sample(
+    return SampleClip(
         name=clip.name,
-        domain=domain_of(clip.labels),
+        domain=true_domain(clip.labels),
         duration_s=clip.duration_s,
         sound=sound[0],
         silent=sound[1],
         caption=caption.text if caption else "",
         summary=caption.summary if caption else "",
         tags=own,
-        predictions=tuple(Prediction(tag, score, tag in own) for tag, score in predicted),
+        predictions=tuple(TagPrediction(tag, score, tag in own) for tag, score in predicted),
         labels=clip.labels,
     )

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.evaluate.base import OK, Comparison
-from earmark.evaluate.leakage.leak import KINDS, Leak
+from earmark.evaluate.leakage.leak import LEAK_KINDS, Leak
 from earmark.records import Score
-from earmark.report.formatting import probe_name, probe_place, split_direction
-from earmark.report.run import Finished
+from earmark.report.formatting import probe_name, probe_order, split_direction
+from earmark.report.run import RunData
 
 if TYPE_CHECKING:
     pass
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 TRAINED = "trained"
 
-ENCODERS = {TRAINED: "trained", "random": "random weights", "log-mel": "log-mel statistics"}
+ENCODER_NAMES = {TRAINED: "trained", "random": "random weights", "log-mel": "log-mel statistics"}
 """The encoders that are compared, in order, and what the page calls them."""
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeScores:
     """The scores of one task, trained encoder first, and how much it is ahead of the others."""
 
     task: str
@@ -55,7 +55,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProbeVerdict:
     """Against `baseline`, the tasks that the trained encoder clearly wins, loses, or neither.
 
     Clear means that the 95 % interval of the paired difference does not hold zero.
@@ -72,7 +72,7 @@ class Verdict:
         return len(self.wins) + len(self.losses) + len(self.undecided)
 
 
-def read_probes(found: Finished) -> tuple[Probe, ...]:
+def read_probe_scores(found: RunData) -> tuple[ProbeScores, ...]:
     """Return the scores of linear probes by task; none where the evaluate stage has not finished.
 
     They are fitted on all clips: few-shot scores, other probes and tasks on texts stand elsewhere.
@@ -84,36 +84,38 @@ def read_probes(found: Finished) -> tuple[Probe, ...]:
         if score.probe == "linear" and score.shots == 0:
             by_task.setdefault(score.task, []).append(score)
     return tuple(
-        Probe(task, tuple(sorted(scores, key=_order)), tuple(_of(task, comparisons)))
+        ProbeScores(
+            task, tuple(sorted(scores, key=_encoder_order)), tuple(_task_rows(task, comparisons))
+        )
         for task, scores in by_task.items()
     )
 
 
-def judge(probes: Sequence[Probe], baseline: str) -> Verdict:
+def judge_probes(probes: Sequence[ProbeScores], baseline: str) -> ProbeVerdict:
     """Count what the trained encoder wins and loses against `baseline`."""
     leads = {probe.task: lead for probe in probes if (lead := probe.lead(baseline))}
     wins = tuple(task for task, lead in leads.items() if lead.low > 0)
     losses = tuple(task for task, lead in leads.items() if lead.high < 0)
     undecided = tuple(task for task in leads if task not in wins and task not in losses)
-    return Verdict(baseline, wins, losses, undecided)
+    return ProbeVerdict(baseline, wins, losses, undecided)
 
 
-def _of(task: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
+def _task_rows(task: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
     return [row for row in comparisons if row.task == task]
 
 
-def _order(score: Score) -> tuple[int, str, int]:
-    names = list(ENCODERS)
+def _encoder_order(score: Score) -> tuple[int, str, int]:
+    names = list(ENCODER_NAMES)
     place = names.index(score.encoder) if score.encoder in names else len(names)
     return place, score.encoder, score.seed
 
 
-CLASSIFYING = frozenset({"linear", "nearest", "attention"})
+CLASSIFICATION_PROBES = frozenset({"linear", "nearest", "attention"})
 """Probes of the same classification tasks that the headline has."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScoreEntry:
     """An encoder's score on one measure."""
 
     score: Score
@@ -125,7 +127,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Line:
+class MeasureRow:
     """One measure of all encoders: `entries` are in the order of the table, None where missing."""
 
     probe: str
@@ -135,27 +137,27 @@ class Line:
     chance: float
     test: int
     lower_is_better: bool
-    entries: tuple[Entry | None, ...]
+    entries: tuple[ScoreEntry | None, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TaskScores:
     """A task and what was measured on it, by probe and direction."""
 
     task: str
-    lines: tuple[Line, ...]
+    lines: tuple[MeasureRow, ...]
 
 
 @dataclass(frozen=True)
-class Others:
+class OtherScores:
     """Tables of further probes of the classification tasks, and of tasks on texts."""
 
     encoders: tuple[str, ...]
-    classification: tuple[Asked, ...]
-    language: tuple[Asked, ...]
+    classification: tuple[TaskScores, ...]
+    language: tuple[TaskScores, ...]
 
 
-def read_others(found: Finished) -> Others | None:
+def read_other_scores(found: RunData) -> OtherScores | None:
     """Return what else was asked, or None where nothing was."""
     scores = [
         score
@@ -165,38 +167,48 @@ def read_others(found: Finished) -> Others | None:
     if not scores:
         return None
     present = dict.fromkeys(score.encoder for score in scores)
-    encoders = (*(n for n in ENCODERS if n in present), *(n for n in present if n not in ENCODERS))
-    classifying = [score for score in scores if score.probe in CLASSIFYING]
-    language = [score for score in scores if score.probe not in CLASSIFYING]
-    return Others(encoders, tabled(classifying, encoders), tabled(language, encoders))
+    encoders = (
+        *(n for n in ENCODER_NAMES if n in present),
+        *(n for n in present if n not in ENCODER_NAMES),
+    )
+    classifying = [score for score in scores if score.probe in CLASSIFICATION_PROBES]
+    language = [score for score in scores if score.probe not in CLASSIFICATION_PROBES]
+    return OtherScores(
+        encoders, group_by_task(classifying, encoders), group_by_task(language, encoders)
+    )
 
 
-def tabled(scores: Sequence[Score], encoders: Sequence[str]) -> tuple[Asked, ...]:
+def group_by_task(scores: Sequence[Score], encoders: Sequence[str]) -> tuple[TaskScores, ...]:
     """Return scores by task; within one, by probe, then direction, then as they were found."""
-    by_task = dict[str, dict[tuple[str, str], dict[str, Entry]]]()
+    by_task = dict[str, dict[tuple[str, str], dict[str, ScoreEntry]]]()
     for score in scores:
         entries = by_task.setdefault(score.task, {}).setdefault((score.probe, score.metric), {})
-        entries[score.encoder] = Entry(score)
+        entries[score.encoder] = ScoreEntry(score)
     return tuple(
-        Asked(
+        TaskScores(
             task,
-            tuple(_line(measure, measures[measure], encoders) for measure in _ordered(measures)),
+            tuple(
+                _measure_row(measure, measures[measure], encoders)
+                for measure in _sorted_measures(measures)
+            ),
         )
         for task, measures in by_task.items()
     )
 
 
-def _ordered(measures: Mapping[tuple[str, str], object]) -> list[tuple[str, str]]:
-    return sorted(measures, key=lambda pair: (probe_place(pair[0]), split_direction(pair[1])[0]))
+def _sorted_measures(measures: Mapping[tuple[str, str], object]) -> list[tuple[str, str]]:
+    return sorted(measures, key=lambda pair: (probe_order(pair[0]), split_direction(pair[1])[0]))
 
 
-def _line(measure: tuple[str, str], entries: Mapping[str, Entry], encoders: Sequence[str]) -> Line:
+def _measure_row(
+    measure: tuple[str, str], entries: Mapping[str, ScoreEntry], encoders: Sequence[str]
+) -> MeasureRow:
     probe, metric = measure
     direction, name = split_direction(metric)
     shown = next(
         (e.score for e in entries.values() if e.measured), next(iter(entries.values())).score
     )
-    return Line(
+    return MeasureRow(
         probe_name(probe),
         direction,
         name,
@@ -209,7 +221,7 @@ def _line(measure: tuple[str, str], entries: Mapping[str, Entry], encoders: Sequ
 
 
 @dataclass(frozen=True)
-class Shots:
+class FewShotScores:
     """The few-shot scores of a task, by clips a class; `missing` tells (clips, encoder, why)."""
 
     task: str
@@ -233,26 +245,28 @@ class Shots:
         return next((score for score in self.of(encoder) if score.shots == count), None)
 
 
-def read_shots(found: Finished) -> tuple[Shots, ...]:
+def read_few_shot(found: RunData) -> tuple[FewShotScores, ...]:
     """Return the few-shot scores by task; none where none were asked for."""
     by_task = dict[tuple[str, str], list[Score]]()
     for score in found.rows("evaluate", "scores.parquet", Score):
-        if score.shots and score.probe == "linear" and score.encoder in ENCODERS:
+        if score.shots and score.probe == "linear" and score.encoder in ENCODER_NAMES:
             by_task.setdefault((score.task, score.metric), []).append(score)
-    return tuple(_shots(task, metric, scores) for (task, metric), scores in by_task.items())
+    return tuple(
+        _few_shot_scores(task, metric, scores) for (task, metric), scores in by_task.items()
+    )
 
 
-def _shots(task: str, metric: str, scores: Sequence[Score]) -> Shots:
+def _few_shot_scores(task: str, metric: str, scores: Sequence[Score]) -> FewShotScores:
     measured = tuple(score for score in scores if score.status == OK)
     missing = tuple((s.shots, s.encoder, s.status) for s in scores if s.status != OK)
-    return Shots(task, metric, scores[0].chance, measured, missing)
+    return FewShotScores(task, metric, scores[0].chance, measured, missing)
 
 
-LISTED = 20
+MAX_LISTED_LEAKS = 20
 
-LEAKS = "leaks.parquet"
+LEAKS_FILE = "leaks.parquet"
 
-REASONS = {
+LEAK_REASONS = {
     "id": "the same bytes",
     "fingerprint": "the same sound",
     "sentence": "a sentence of a caption",
@@ -261,7 +275,7 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Leaks:
+class LeakSummary:
     """How many test clips leaked, how many by each reason, and the first rows.
 
     A clip that leaked in several ways counts by the surest of them.
@@ -273,19 +287,19 @@ class Leaks:
     rows: int
 
 
-def read_leaks(found: Finished) -> Leaks | None:
+def read_leaks(found: RunData) -> LeakSummary | None:
     """Return the leaks, or None where the evaluate stage looked for none."""
-    if found.file("evaluate", LEAKS) is None:
+    if found.file("evaluate", LEAKS_FILE) is None:
         return None
-    return leaks_of(found.rows("evaluate", LEAKS, Leak))
+    return summarize_leaks(found.rows("evaluate", LEAKS_FILE, Leak))
 
 
-def leaks_of(rows: Sequence[Leak]) -> Leaks:
+def summarize_leaks(rows: Sequence[Leak]) -> LeakSummary:
     """Count leaks."""
     surest = dict[str, str]()
-    for kind in reversed(KINDS):
+    for kind in reversed(LEAK_KINDS):
         surest |= {leak.id: kind for leak in rows if leak.by == kind}
     counts = Counter(surest.values())
-    reasons = tuple((REASONS[kind], counts[kind]) for kind in KINDS if counts[kind])
-    listed = tuple((leak, REASONS[leak.by]) for leak in rows[:LISTED])
-    return Leaks(len(surest), reasons, listed, len(rows))
+    reasons = tuple((LEAK_REASONS[kind], counts[kind]) for kind in LEAK_KINDS if counts[kind])
+    listed = tuple((leak, LEAK_REASONS[leak.by]) for leak in rows[:MAX_LISTED_LEAKS])
+    return LeakSummary(len(surest), reasons, listed, len(rows))

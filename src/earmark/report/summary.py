@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from earmark.records import Caption, Clip, TagSet
 from earmark.report import formatting
-from earmark.report.run import PURPOSE, Finished
-from earmark.report.scores import Probe, Verdict, judge
-from earmark.report.training import Training
-from earmark.report.vocabulary import TagFacts
+from earmark.report.run import STAGE_PURPOSES, RunData
+from earmark.report.scores import ProbeScores, ProbeVerdict, judge_probes
+from earmark.report.training import TrainingRun
+from earmark.report.vocabulary import VocabularySection
 
 
 @dataclass(frozen=True)
@@ -22,31 +22,34 @@ class Headline:
     facts: tuple[tuple[str, str], ...]
 
 
-def read_headline(
-    found: Finished, tags: TagFacts | None, training: Training | None, probes: Sequence[Probe]
+def run_headline(
+    found: RunData,
+    tags: VocabularySection | None,
+    training: TrainingRun | None,
+    probes: Sequence[ProbeScores],
 ) -> Headline:
     """Say what was bought or, while there is nothing to compare, how far the run has come."""
-    title, lede = _verdict(probes) if probes else _progress(found, tags, training)
+    title, lede = _describe_probes(probes) if probes else _describe_progress(found, tags, training)
     if found.next_stage:
-        lede = (*lede, f"Next comes {found.next_stage}: {PURPOSE[found.next_stage]}.")
+        lede = (*lede, f"Next comes {found.next_stage}: {STAGE_PURPOSES[found.next_stage]}.")
     return Headline(title, tuple(lede), tuple(_facts(found, tags, training)))
 
 
-def _verdict(probes: Sequence[Probe]) -> tuple[str, Sequence[str]]:
-    random, log_mel = judge(probes, "random"), judge(probes, "log-mel")
+def _describe_probes(probes: Sequence[ProbeScores]) -> tuple[str, Sequence[str]]:
+    random, log_mel = judge_probes(probes, "random"), judge_probes(probes, "log-mel")
     if not random.probes:
         return "No probe could compare the trained encoder", ["The reasons stand under Probes."]
     title = f"Trained beats random weights on {len(random.wins)} of {random.probes} probes"
     lede = list[str]()
     if len(random.wins) < random.probes:
-        lede.append(_tally(random, "random weights"))
+        lede.append(_describe_verdict(random, "random weights"))
     if log_mel.probes:
-        lede.append(_tally(log_mel, "pooled log-mel statistics"))
+        lede.append(_describe_verdict(log_mel, "pooled log-mel statistics"))
     lede.append("Won means that the 95 % interval of the paired difference lies above zero.")
     return title, lede
 
 
-def _tally(verdict: Verdict, name: str) -> str:
+def _describe_verdict(verdict: ProbeVerdict, name: str) -> str:
     """Return one sentence; the losses are named, for a headline must not hide them."""
     lost = f" ({', '.join(verdict.losses)})" if verdict.losses else ""
     return (
@@ -55,41 +58,46 @@ def _tally(verdict: Verdict, name: str) -> str:
     )
 
 
-def _progress(
-    found: Finished, tags: TagFacts | None, training: Training | None
+def _describe_progress(
+    found: RunData, tags: VocabularySection | None, training: TrainingRun | None
 ) -> tuple[str, Sequence[str]]:
     if training:
         asked = "evaluate" in found
         lede = ["No probes: the recipe names no label to predict."] if asked else []
-        return f"An encoder, trained for {formatting.count(training.steps)} steps", lede
+        return f"An encoder, trained for {formatting.format_count(training.steps)} steps", lede
     if tags:
-        return f"A vocabulary of {formatting.count(tags.size)} tags", []
+        return f"A vocabulary of {formatting.format_count(tags.size)} tags", []
     for stage, done in (("tag", "tagged"), ("caption", "captioned"), ("scan", "scanned")):
         if stage in found:
             clips = found.provenance(stage)["counts"]["out"]
-            return f"{formatting.count(clips)} clips {done}", []
+            return f"{formatting.format_count(clips)} clips {done}", []
     if "corpus" in found:
-        return f"{formatting.count(found.provenance('corpus')['counts']['out'])} files listed", []
+        return (
+            f"{formatting.format_count(found.provenance('corpus')['counts']['out'])} files listed",
+            [],
+        )
     return "Nothing has finished yet", []
 
 
 def _facts(
-    found: Finished, tags: TagFacts | None, training: Training | None
+    found: RunData, tags: VocabularySection | None, training: TrainingRun | None
 ) -> list[tuple[str, str]]:
     facts = list[tuple[str, str]]()
     if clips := found.rows("scan", "clips.parquet", Clip):
-        facts.append((formatting.count(len(clips)), "clips"))
-        facts.append((formatting.duration(sum(clip.duration_s for clip in clips)), "of audio"))
+        facts.append((formatting.format_count(len(clips)), "clips"))
+        facts.append(
+            (formatting.format_duration(sum(clip.duration_s for clip in clips)), "of audio")
+        )
     if captions := found.rows("caption", "captions.parquet", Caption):
         words = sum(len(caption.text.split()) for caption in captions) / len(captions)
         facts.append((f"{words:.0f}", "words a caption"))
     if tags:
-        facts.append((formatting.count(tags.size), "tags to learn"))
+        facts.append((formatting.format_count(tags.size), "tags to learn"))
     elif tag_sets := found.rows("tag", "tags.parquet", TagSet):
         distinct = {tag for tag_set in tag_sets for tag in tag_set.tags}
-        facts.append((formatting.count(len(distinct)), "distinct tags"))
+        facts.append((formatting.format_count(len(distinct)), "distinct tags"))
     if training and training.parameters:
-        facts.append((formatting.large(training.parameters), "parameters"))
+        facts.append((formatting.format_large(training.parameters), "parameters"))
     if training:
-        facts.append((formatting.count(training.steps), "steps"))
+        facts.append((formatting.format_count(training.steps), "steps"))
     return facts

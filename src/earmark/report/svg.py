@@ -57,16 +57,16 @@ STYLE: dict[RcKeyType, Any] = {
 
 
 @contextmanager
-def axes_of(
+def svg_axes(
     name: str, title: str, height_in: float = HEIGHT_IN, width_in: float = WIDTH_IN
 ) -> Generator[tuple[Axes, Callable[[], str]]]:
     """Give axes to draw on; afterwards the callable returns the SVG."""
-    with panels_of(name, title, 1, height_in, width_in) as ((axes,), take):
+    with svg_panels(name, title, 1, height_in, width_in) as ((axes,), take):
         yield axes, take
 
 
 @contextmanager
-def panels_of(
+def svg_panels(
     name: str, title: str, panels: int, height_in: float = HEIGHT_IN, width_in: float = WIDTH_IN
 ) -> Generator[tuple[Sequence[Axes], Callable[[], str]]]:
     """Give axes one below the other over one x axis; afterwards the callable returns the SVG.
@@ -88,32 +88,32 @@ def panels_of(
         yield every, lambda: done[0]
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    done.append(embeddable(stream.getvalue(), name, title))
+    done.append(embed_svg(stream.getvalue(), name, title))
 
 
-def interval(
+def draw_interval(
     axes: Axes, at: float, low: float, high: float, colour: str, *, width: float = 1.6
 ) -> None:
     """Draw the interval of a value that stands at `at` of the x axis."""
     axes.plot([at, at], [low, high], color=colour, linewidth=width)
 
 
-def logarithmic(axes: Axes, which: Literal["x", "y"], labelled: Sequence[int] = (1,)) -> None:
+def set_log_scale(axes: Axes, which: Literal["x", "y"], labelled: Sequence[int] = (1,)) -> None:
     """Make an axis logarithmic with plain numbers at `labelled` times the powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=labelled))
-    axis.set_major_formatter(FuncFormatter(_plain))
+    axis.set_major_formatter(FuncFormatter(_plain_number))
     axis.set_minor_formatter(NullFormatter())
 
 
-def _plain(value: float, _: int | None) -> str:
+def _plain_number(value: float, _: int | None) -> str:
     return f"{value:,g}"
 
 
-def embeddable(svg: str, name: str, title: str) -> str:
+def embed_svg(svg: str, name: str, title: str) -> str:
     """Turn matplotlib's SVG file into an element of the page, named by `title`.
 
     Ids get the prefix `name`, for a page holds several plots.

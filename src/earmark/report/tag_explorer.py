@@ -13,28 +13,28 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from earmark.records import Clip, Example, span_of
-from earmark.report.run import Finished
-from earmark.report.samples import encode, pick
+from earmark.records import Clip, Example, audio_span
+from earmark.report.run import RunData
+from earmark.report.samples import encode_audio, pick_clips
 
-NEAREST = 8
-FEWEST_SHARED = 2
+MAX_NEAREST = 8
+MIN_SHARED = 2
 """Tags that share fewer clips count as met by chance."""
-HEARD = 3
+MAX_CLIPS_PER_TAG = 3
 """Clips to hear of a tag, at most."""
-FURTHER_CLIPS = 24
+MAX_FURTHER_CLIPS = 24
 AUDIO_BUDGET_BYTES = 2_000_000
 """What the audio of the explorer's further clips may weigh on the page, base64 included."""
-CANDIDATES = 2000
+MAX_CANDIDATES = 2000
 """Clips that further ones are chosen from; the manifest of a large corpus has too many to try."""
-COUNTED = 100_000
+MAX_COUNTED_CLIPS = 100_000
 """Clips over which tags are counted together, at most: a cosine of so many is exact enough."""
 
-Nearest = tuple[tuple[int, float], ...]
+NearestTags = tuple[tuple[int, float], ...]
 """(place in the list, cosine) of the nearest tags."""
 
 
-class Heard(msgspec.Struct, frozen=True):
+class ExplorerClip(msgspec.Struct, frozen=True):
     """A clip to hear: `card` is its card on the page, else `sound` is a data URI of its own."""
 
     name: str
@@ -42,31 +42,31 @@ class Heard(msgspec.Struct, frozen=True):
     sound: str = ""
 
 
-class Explored(msgspec.Struct, frozen=True):
+class TagExplorer(msgspec.Struct, frozen=True):
     """Per tag of the list its nearest tags and its clips (places in `clips`).
 
     Nearness was counted over `counted` clips of all `of`.
     """
 
-    near: tuple[Nearest, ...]
+    near: tuple[NearestTags, ...]
     heard: tuple[tuple[int, ...], ...]
-    clips: tuple[Heard, ...]
+    clips: tuple[ExplorerClip, ...]
     counted: int
     of: int
 
 
-def explore(found: Finished, tags: Sequence[str]) -> Explored:
+def build_tag_explorer(found: RunData, tags: Sequence[str]) -> TagExplorer:
     """Return what the explorer shows of `tags`; without a manifest that is nothing."""
     examples = found.rows("manifest", "manifest.parquet", Example)
-    clips, tags_of = _to_hear(found, examples, tags)
+    clips, tags_of = _explorer_clips(found, examples, tags)
     heard = {tag: list[int]() for tag in tags}
     for place, own in enumerate(tags_of):
         for tag in own:
-            if tag in heard and len(heard[tag]) < HEARD:
+            if tag in heard and len(heard[tag]) < MAX_CLIPS_PER_TAG:
                 heard[tag].append(place)
-    counted = sample([example.tags for example in examples], COUNTED)
-    return Explored(
-        nearest(tags, counted),
+    counted = subsample([example.tags for example in examples], MAX_COUNTED_CLIPS)
+    return TagExplorer(
+        nearest_tags(tags, counted),
         tuple(tuple(heard[tag]) for tag in tags),
         tuple(clips),
         len(counted),
@@ -74,12 +74,12 @@ def explore(found: Finished, tags: Sequence[str]) -> Explored:
     )
 
 
-def sample(held: Sequence[Sequence[str]], most: int) -> Sequence[Sequence[str]]:
+def subsample(held: Sequence[Sequence[str]], most: int) -> Sequence[Sequence[str]]:
     """Return every n-th clip, the first included, with the least n that leaves `most` or fewer."""
     return held[:: max(1, math.ceil(len(held) / most))]
 
 
-def nearest(tags: Sequence[str], held: Sequence[Sequence[str]]) -> tuple[Nearest, ...]:
+def nearest_tags(tags: Sequence[str], held: Sequence[Sequence[str]]) -> tuple[NearestTags, ...]:
     """Return for each of `tags` those that occur in the same clips, nearest first.
 
     Nearness is the cosine of the vectors of clips: shared / sqrt(own clips * other's clips), from
@@ -89,21 +89,21 @@ def nearest(tags: Sequence[str], held: Sequence[Sequence[str]]) -> tuple[Nearest
         tags: the tags.
         held: the tags of each clip.
     """
-    together = _together(tags, held)
+    together = _cooccurrence(tags, held)
     clips = together.diagonal()
-    found: list[Nearest] = []
+    found: list[NearestTags] = []
     for place in range(len(tags)):
         ends = slice(together.indptr[place], together.indptr[place + 1])
         others, counts = together.indices[ends], together.data[ends]
-        kept = (others != place) & (counts >= FEWEST_SHARED)
+        kept = (others != place) & (counts >= MIN_SHARED)
         others, counts = others[kept], counts[kept]
         cosines = counts / np.sqrt(clips[place] * clips[others])
-        best = np.lexsort((others, -cosines))[:NEAREST]
+        best = np.lexsort((others, -cosines))[:MAX_NEAREST]
         found.append(tuple((int(others[i]), round(float(cosines[i]), 2)) for i in best))
     return tuple(found)
 
 
-def _together(tags: Sequence[str], held: Sequence[Sequence[str]]) -> Any:
+def _cooccurrence(tags: Sequence[str], held: Sequence[Sequence[str]]) -> Any:
     """Return in how many clips each two tags are: a sparse (tags, tags) matrix, rows in order."""
     from scipy.sparse import csr_array
 
@@ -120,10 +120,12 @@ def _together(tags: Sequence[str], held: Sequence[Sequence[str]]) -> Any:
     return together
 
 
-def choose(tags_of: Mapping[str, Sequence[str]], heard: Mapping[str, int], count: int) -> list[str]:
+def choose_clips(
+    tags_of: Mapping[str, Sequence[str]], heard: Mapping[str, int], count: int
+) -> list[str]:
     """Choose clips that together let most tags be heard.
 
-    Each next clip is the one with the most tags of which fewer than `HEARD` clips are heard, a tag
+    Each next clip is the one with the most tags of which fewer than `MAX_CLIPS_PER_TAG` clips are heard, a tag
     of which none is counting twice; of equals the first by id.
 
     Args:
@@ -137,7 +139,7 @@ def choose(tags_of: Mapping[str, Sequence[str]], heard: Mapping[str, int], count
 
     def worth(identity: str) -> int:
         times = [heard_now.get(tag, 0) for tag in left[identity]]
-        return sum(2 if time == 0 else 1 for time in times if time < HEARD)
+        return sum(2 if time == 0 else 1 for time in times if time < MAX_CLIPS_PER_TAG)
 
     while left and len(chosen) < count:
         best = max(left, key=worth)
@@ -149,35 +151,35 @@ def choose(tags_of: Mapping[str, Sequence[str]], heard: Mapping[str, int], count
     return chosen
 
 
-def _to_hear(
-    found: Finished, examples: Sequence[Example], tags: Sequence[str]
-) -> tuple[list[Heard], list[tuple[str, ...]]]:
+def _explorer_clips(
+    found: RunData, examples: Sequence[Example], tags: Sequence[str]
+) -> tuple[list[ExplorerClip], list[tuple[str, ...]]]:
     """Return the clips to hear, those of the page's cards first, and the tags of each."""
     listed = set(tags)
     by_id = {example.id: example for example in examples}
-    shown = pick(found)
-    clips = [Heard(clip.name, card=f"clip-{at}") for at, clip in enumerate(shown, start=1)]
+    shown = pick_clips(found)
+    clips = [ExplorerClip(clip.name, card=f"clip-{at}") for at, clip in enumerate(shown, start=1)]
     tags_of = [by_id[clip.id].tags if clip.id in by_id else () for clip in shown]
     counts = dict[str, int]()
     for own in tags_of:
         for tag in own:
             counts[tag] = counts.get(tag, 0) + 1
     taken = {clip.id for clip in shown}
-    rest = sorted((e for e in examples if e.id not in taken), key=lambda e: e.id)[:CANDIDATES]
+    rest = sorted((e for e in examples if e.id not in taken), key=lambda e: e.id)[:MAX_CANDIDATES]
     wanted = {e.id: tuple(set(e.tags) & listed) for e in rest}
-    for identity, sound in _within_budget(found, choose(wanted, counts, FURTHER_CLIPS)):
-        clips.append(Heard(by_id[identity].name, sound=sound))
+    for identity, sound in _within_budget(found, choose_clips(wanted, counts, MAX_FURTHER_CLIPS)):
+        clips.append(ExplorerClip(by_id[identity].name, sound=sound))
         tags_of.append(by_id[identity].tags)
     return clips, tags_of
 
 
-def _within_budget(found: Finished, chosen: Sequence[str]) -> list[tuple[str, str]]:
+def _within_budget(found: RunData, chosen: Sequence[str]) -> list[tuple[str, str]]:
     """Return (id, data URI) of the clips that can be read, as far as the budget reaches."""
-    spans = {clip.id: span_of(clip) for clip in found.rows("scan", "clips.parquet", Clip)}
+    spans = {clip.id: audio_span(clip) for clip in found.rows("scan", "clips.parquet", Clip)}
     left = AUDIO_BUDGET_BYTES
     sounds: list[tuple[str, str]] = []
     for identity in chosen:
-        sound = encode(spans[identity])[0] if identity in spans else None
+        sound = encode_audio(spans[identity])[0] if identity in spans else None
         if sound and len(sound) <= left:
             left -= len(sound)
             sounds.append((identity, sound))

@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from earmark.pretrain.checkpoint.folder import count_parameters
-from earmark.pretrain.objectives.targets import Materials
-from earmark.pretrain.text.config import TextFacts
-from earmark.report.run import Finished
+from earmark.pretrain.objectives.targets import TargetSpecs
+from earmark.pretrain.text.config import TextStats
+from earmark.report.run import RunData
 
-MOST_POINTS = 600
+MAX_POINTS = 600
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,40 @@ def read_log(path: Path) -> list[LogRow]:
     """Read a log, oldest step first; of a step logged twice (a killed run) the later row counts."""
     rows = dict[tuple[str, int], LogRow]()
     for line in path.read_bytes().splitlines():
-        row = _row(msgspec.json.decode(line, type=dict[str, Any]))
+        row = _parse_row(msgspec.json.decode(line, type=dict[str, Any]))
         rows[row.split, row.step] = row
     return sorted(rows.values(), key=lambda row: (row.step, row.split))
 
 
-def names_of(rows: Sequence[LogRow], wanted: Callable[[str], bool]) -> list[str]:
+def value_names(rows: Sequence[LogRow], wanted: Callable[[str], bool]) -> list[str]:
     """Return the names of values in the order in which they first come."""
     return [name for name in dict.fromkeys(n for row in rows for n in row.values) if wanted(name)]
 
 
-def values_of(rows: Sequence[LogRow], name: str) -> Curve:
+def value_curve(rows: Sequence[LogRow], name: str) -> Curve:
     """Return a value by step, where there is one."""
-    return curve_of([(row.step, row.values[name]) for row in rows if name in row.values])
+    return to_curve([(row.step, row.values[name]) for row in rows if name in row.values])
 
 
-def curve_of(points: Sequence[tuple[int, float]]) -> Curve:
+def to_curve(points: Sequence[tuple[int, float]]) -> Curve:
     """Return (step, value) pairs as a curve."""
     steps, values = zip(*points, strict=True) if points else ((), ())
     return Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
 
 
-def thin(curve: Curve) -> Curve:
-    """Average neighbouring points until a plot of them is small: at most `MOST_POINTS`."""
+def thin_curve(curve: Curve) -> Curve:
+    """Average neighbouring points until a plot of them is small: at most `MAX_POINTS`."""
     points = len(curve.steps)
-    if points <= MOST_POINTS:
+    if points <= MAX_POINTS:
         return curve
-    edges = np.linspace(0, points, MOST_POINTS + 1).astype(int)[:-1]
+    edges = np.linspace(0, points, MAX_POINTS + 1).astype(int)[:-1]
     sizes = np.diff(np.append(edges, points))
     return Curve(
         np.add.reduceat(curve.steps, edges) / sizes, np.add.reduceat(curve.values, edges) / sizes
     )
 
 
-def _row(plain: dict[str, Any]) -> LogRow:
+def _parse_row(plain: dict[str, Any]) -> LogRow:
     known = {"step", "split", "loss", "selects"}
     numbers = {
         name: float(value)
@@ -101,13 +101,13 @@ def _row(plain: dict[str, Any]) -> LogRow:
     )
 
 
-PART = "loss/"
+LOSS_PREFIX = "loss/"
 
-WEIGHT = "loss/weight/"
+WEIGHT_PREFIX = "loss/weight/"
 
 
 @dataclass(frozen=True)
-class Layout:
+class ParallelLayout:
     """From `step` on, how many processes shared a step, and how many batches of each made it up."""
 
     step: int
@@ -116,7 +116,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRun:
     """A training run.
 
     `parts` are the losses that make up the training loss, where there are several, `weights` those
@@ -139,9 +139,9 @@ class Training:
     padding: float | None = None
     data_wait: float | None = None
     memory_gib: float | None = None
-    layouts: Sequence[Layout] = ()
+    layouts: Sequence[ParallelLayout] = ()
     parameters: int | None = None
-    texts: Sequence[TextFacts] = ()
+    texts: Sequence[TextStats] = ()
 
     @property
     def drawn(self) -> str:
@@ -150,7 +150,7 @@ class Training:
         return self.chosen if self.chosen in several else (several or [""])[0]
 
 
-def read_training(found: Finished) -> Training | None:
+def read_training(found: RunData) -> TrainingRun | None:
     """Return the curves of the pretrain stage, or None where it has not finished."""
     path = found.file("pretrain", "log.jsonl")
     if path is None:
@@ -159,52 +159,56 @@ def read_training(found: Finished) -> Training | None:
     train = [row for row in rows if row.split == "train"]
     validation = [row for row in rows if row.split == "validation"]
     weights = found.file("pretrain", "checkpoint/model.safetensors")
-    return Training(
-        train=thin(curve_of([(row.step, row.loss) for row in train])),
-        validation=thin(curve_of([(row.step, row.loss) for row in validation])),
+    return TrainingRun(
+        train=thin_curve(to_curve([(row.step, row.loss) for row in train])),
+        validation=thin_curve(to_curve([(row.step, row.loss) for row in validation])),
         parts=read_parts(train),
-        weights=_last(train, WEIGHT),
+        weights=_latest_values(train, WEIGHT_PREFIX),
         scores=read_scores(validation),
-        chosen=_chosen(validation),
+        chosen=_selection_score(validation),
         best_step=_best_step(found.file("pretrain", "best/config.json")),
         steps=max((row.step for row in rows), default=0),
-        epochs=_summed(train, "epoch", np.max),
-        audio_s=_summed(train, "audio_s", np.max),
-        audio_s_per_s=_summed(train, "audio_s_per_s", np.median),
-        padding=_summed(train, "padding", np.mean),
-        data_wait=_summed(train, "data_wait", np.mean),
-        memory_gib=_summed(train, "memory_gib", np.max) or None,
+        epochs=_summarize(train, "epoch", np.max),
+        audio_s=_summarize(train, "audio_s", np.max),
+        audio_s_per_s=_summarize(train, "audio_s_per_s", np.median),
+        padding=_summarize(train, "padding", np.mean),
+        data_wait=_summarize(train, "data_wait", np.mean),
+        memory_gib=_summarize(train, "memory_gib", np.max) or None,
         layouts=read_layouts(train),
         parameters=count_parameters(weights) if weights else None,
-        texts=_texts(found.file("pretrain", "checkpoint/materials.json")),
+        texts=_text_facts(found.file("pretrain", "checkpoint/materials.json")),
     )
 
 
 def read_parts(train: Sequence[LogRow]) -> dict[str, Curve]:
     """Return the losses by part, where there is more than one."""
-    names = names_of(train, lambda name: name.startswith(PART) and not name.startswith(WEIGHT))
-    curves = {name.removeprefix(PART): thin(values_of(train, name)) for name in names}
+    names = value_names(
+        train, lambda name: name.startswith(LOSS_PREFIX) and not name.startswith(WEIGHT_PREFIX)
+    )
+    curves = {
+        name.removeprefix(LOSS_PREFIX): thin_curve(value_curve(train, name)) for name in names
+    }
     return curves if len(curves) > 1 else {}
 
 
 def read_scores(validation: Sequence[LogRow]) -> dict[str, Curve]:
     """Return what was measured on the validation split beside the loss, by name."""
-    return {name: values_of(validation, name) for name in names_of(validation, lambda _: True)}
+    return {name: value_curve(validation, name) for name in value_names(validation, lambda _: True)}
 
 
-def read_layouts(train: Sequence[LogRow]) -> list[Layout]:
+def read_layouts(train: Sequence[LogRow]) -> list[ParallelLayout]:
     """Return each layout that the run had, from the first row on which it is told."""
-    layouts: list[Layout] = []
+    layouts: list[ParallelLayout] = []
     for row in train:
         if "processes" not in row.values:
             continue
         now = int(row.values["processes"]), int(row.values.get("accumulate", 1))
         if not layouts or (layouts[-1].processes, layouts[-1].accumulate) != now:
-            layouts.append(Layout(row.step, *now))
+            layouts.append(ParallelLayout(row.step, *now))
     return layouts
 
 
-def _chosen(validation: Sequence[LogRow]) -> str:
+def _selection_score(validation: Sequence[LogRow]) -> str:
     """Return the score that chooses; logs that do not tell it are of tag classification."""
     told = [row.selects for row in validation if row.selects]
     if told:
@@ -216,22 +220,22 @@ def _best_step(config: Path | None) -> int | None:
     return None if config is None else int(msgspec.json.decode(config.read_bytes())["step"])
 
 
-def _texts(materials: Path | None) -> list[TextFacts]:
+def _text_facts(materials: Path | None) -> list[TextStats]:
     if materials is None:
         return []
-    parts = msgspec.json.decode(materials.read_bytes(), type=Materials).parts
+    parts = msgspec.json.decode(materials.read_bytes(), type=TargetSpecs).parts
     return [part.words.facts for part in parts if part.words is not None]
 
 
-def _last(rows: Sequence[LogRow], prefix: str) -> dict[str, float]:
+def _latest_values(rows: Sequence[LogRow], prefix: str) -> dict[str, float]:
     """Return the latest of each value whose name starts with `prefix`, by the rest of its name."""
-    names = names_of(rows, lambda name: name.startswith(prefix))
-    return {name.removeprefix(prefix): float(values_of(rows, name).values[-1]) for name in names}
+    names = value_names(rows, lambda name: name.startswith(prefix))
+    return {name.removeprefix(prefix): float(value_curve(rows, name).values[-1]) for name in names}
 
 
-def _summed(
+def _summarize(
     rows: Sequence[LogRow], name: str, how: Callable[[Float64[np.ndarray, " rows"]], Any]
 ) -> float | None:
     """Return the median, mean or maximum of a value over the rows that have it."""
-    values = values_of(rows, name).values
+    values = value_curve(rows, name).values
     return float(how(values)) if len(values) else None

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from earmark.annotate.tag import PARSE_REPORT, ParseReport, read_parse_report
+from earmark.annotate.tag import PARSE_REPORT_FILE, ParseReport, read_parse_report
 from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyEntry
 from earmark.annotate.vocabulary.config import PAPER_SIZES
-from earmark.annotate.vocabulary.stats import FACTS, CurvePoint, Facts
+from earmark.annotate.vocabulary.stats import STATS_FILE, CurvePoint, VocabularyStats
 from earmark.records import Example
-from earmark.report.run import Finished
+from earmark.report.run import RunData
 
-TAGS_A_DOMAIN = 8
+TAGS_PER_DOMAIN = 8
 
-FEWEST_CLIPS = 3
+MIN_CLIPS = 3
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DomainTag:
 
 
 @dataclass(frozen=True)
-class LabelledDomain:
+class LabeledDomain:
     """A domain of the true labels, its clips and its most telling tags."""
 
     name: str
@@ -41,7 +41,7 @@ class LabelledDomain:
     tags: tuple[DomainTag, ...]
 
 
-def telling_tags(examples: Sequence[Example]) -> tuple[LabelledDomain, ...]:
+def distinctive_tags(examples: Sequence[Example]) -> tuple[LabeledDomain, ...]:
     """Return each domain's most telling tags, by their part of the divergence from the corpus.
 
     That is p(tag | domain) * ln(p(tag | domain) / p(tag)), which asks of a tag both that it is
@@ -53,41 +53,41 @@ def telling_tags(examples: Sequence[Example]) -> tuple[LabelledDomain, ...]:
             by_domain.setdefault(domain, []).append(example)
     everywhere = Counter(tag for example in examples for tag in set(example.tags))
     return tuple(
-        _domain(name, members, everywhere, len(examples))
+        _labeled_domain(name, members, everywhere, len(examples))
         for name, members in sorted(by_domain.items())
     )
 
 
-def _domain(
+def _labeled_domain(
     name: str, members: Sequence[Example], everywhere: Counter[str], clips: int
-) -> LabelledDomain:
+) -> LabeledDomain:
     counts = Counter(tag for example in members for tag in set(example.tags))
 
     def divergence(tag: str) -> float:
         share = counts[tag] / len(members)
         return share * math.log(share / (everywhere[tag] / clips))
 
-    frequent = [tag for tag, count in counts.items() if count >= FEWEST_CLIPS]
-    best = sorted(frequent, key=lambda tag: (-divergence(tag), tag))[:TAGS_A_DOMAIN]
+    frequent = [tag for tag, count in counts.items() if count >= MIN_CLIPS]
+    best = sorted(frequent, key=lambda tag: (-divergence(tag), tag))[:TAGS_PER_DOMAIN]
     others = max(clips - len(members), 1)
     telling = [
         DomainTag(tag, counts[tag] / len(members), (everywhere[tag] - counts[tag]) / others)
         for tag in best
         if divergence(tag) > 0
     ]
-    return LabelledDomain(name, len(members), tuple(telling))
+    return LabeledDomain(name, len(members), tuple(telling))
 
 
 """The sizes that the paper tries, section 3.2."""
 
-TABLED_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
+TABLE_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
 
-NEAR = 1.1
+MAX_SIZE_RATIO = 1.1
 """A point of the curve stands for a size that it misses by at most this factor."""
 
-MOST_LISTED = 3000
+MAX_LISTED = 3000
 
-MOST_ALIASES = 6
+MAX_ALIASES = 6
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class ListedTag:
 
 
 @dataclass(frozen=True)
-class TagFacts:
+class VocabularySection:
     """Everything the vocabulary section shows.
 
     `facts` is None where the vocabulary was not chosen here, or by a version that kept none;
@@ -122,8 +122,8 @@ class TagFacts:
     """
 
     vocabulary: Vocabulary
-    facts: Facts | None
-    domains: tuple[LabelledDomain, ...] | None
+    facts: VocabularyStats | None
+    domains: tuple[LabeledDomain, ...] | None
     parse: ParseReport | None
 
     @property
@@ -140,7 +140,7 @@ class TagFacts:
     @cached_property
     def listed(self) -> tuple[ListedTag, ...]:
         """Return the tags that the page lists."""
-        return tuple(list_tag(entry) for entry in self.vocabulary.entries[:MOST_LISTED])
+        return tuple(list_tag(entry) for entry in self.vocabulary.entries[:MAX_LISTED])
 
     @cached_property
     def shares(self) -> tuple[DomainShare, ...]:
@@ -155,21 +155,21 @@ class TagFacts:
     @cached_property
     def growth(self) -> tuple[CurvePoint, ...]:
         """Return the points of the growth curve that the page tables, the last included."""
-        return tabled_points(self.facts.curve, self.size) if self.facts else ()
+        return table_points(self.facts.curve, self.size) if self.facts else ()
 
 
-def read_tags(found: Finished) -> TagFacts | None:
+def read_vocabulary(found: RunData) -> VocabularySection | None:
     """Return the facts of the vocabulary stage, or None where it has not finished."""
     path = found.file("vocabulary", "vocabulary.json")
     if path is None:
         return None
-    report = found.file("tag", PARSE_REPORT)
-    facts = found.file("vocabulary", FACTS)
+    report = found.file("tag", PARSE_REPORT_FILE)
+    facts = found.file("vocabulary", STATS_FILE)
     examples = found.rows("manifest", "manifest.parquet", Example)
-    return TagFacts(
+    return VocabularySection(
         vocabulary=Vocabulary.load(path),
-        facts=Facts.load(facts.parent) if facts else None,
-        domains=telling_tags(examples) if examples else None,
+        facts=VocabularyStats.load(facts.parent) if facts else None,
+        domains=distinctive_tags(examples) if examples else None,
         parse=read_parse_report(report.parent) if report else None,
     )
 
@@ -177,10 +177,10 @@ def read_tags(found: Finished) -> TagFacts | None:
 def list_tag(entry: VocabularyEntry) -> ListedTag:
     """Return an entry with its variants: the most frequent first."""
     ordered = sorted(entry.aliases, key=lambda alias: (-entry.aliases[alias], alias))
-    return ListedTag(entry, tuple(ordered[:MOST_ALIASES]), max(len(ordered) - MOST_ALIASES, 0))
+    return ListedTag(entry, tuple(ordered[:MAX_ALIASES]), max(len(ordered) - MAX_ALIASES, 0))
 
 
-def domain_shares(facts: Facts) -> tuple[DomainShare, ...]:
+def domain_shares(facts: VocabularyStats) -> tuple[DomainShare, ...]:
     """Return what each domain has of captions, tags and uses."""
     tags, uses = sum(facts.tags_by_domain.values()), sum(facts.uses_by_domain.values())
     return tuple(
@@ -196,18 +196,18 @@ def domain_shares(facts: Facts) -> tuple[DomainShare, ...]:
 
 def nearest_point(curve: Sequence[CurvePoint], size: int) -> CurvePoint | None:
     """Return the curve's point nearest to `size`, or None where none is near."""
-    best = min(curve, key=lambda point: _distance(point, size), default=None)
-    return best if best and _distance(best, size) <= math.log(NEAR) else None
+    best = min(curve, key=lambda point: _log_distance(point, size), default=None)
+    return best if best and _log_distance(best, size) <= math.log(MAX_SIZE_RATIO) else None
 
 
-def tabled_points(curve: Sequence[CurvePoint], size: int) -> tuple[CurvePoint, ...]:
+def table_points(curve: Sequence[CurvePoint], size: int) -> tuple[CurvePoint, ...]:
     """Return the curve's points at round sizes, at the paper's, at `size` and at its end."""
-    found = [nearest_point(curve, wanted) for wanted in (*TABLED_SIZES, size)]
+    found = [nearest_point(curve, wanted) for wanted in (*TABLE_SIZES, size)]
     points = {point.size: point for point in [*found, *curve[-1:]] if point}
     return tuple(points[at] for at in sorted(points))
 
 
-def _distance(point: CurvePoint, size: int) -> float:
+def _log_distance(point: CurvePoint, size: int) -> float:
     return abs(math.log(point.size / size))
 
 

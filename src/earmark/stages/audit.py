@@ -28,7 +28,7 @@ class AuditStage(Stage):
         other = None if config.against is None else tagger_settings(config.against, self.backends)
         settings = replace(config, against=None), inputs_digest(config)
         tagger = tagger_settings(self.recipe.tagger, self.backends)
-        return *settings, tagger, other, self.recipe.seed, results.VERSION
+        return *settings, tagger, other, self.recipe.seed, results.AUDIT_VERSION
 
     def provenance_settings(self) -> Any:
         """Return the audit's settings."""
@@ -36,9 +36,9 @@ class AuditStage(Stage):
 
     def check(self) -> None:
         """Check the files, the second tagger and the packages."""
-        from earmark.annotate.audit.config import check
+        from earmark.annotate.audit.config import check_audit
 
-        check(self.recipe.audit)
+        check_audit(self.recipe.audit)
 
     def check_clips(self, clips: Path) -> None:
         """Check that some clip has each label field that is compared."""
@@ -50,10 +50,10 @@ class AuditStage(Stage):
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Compare."""
-        from earmark.annotate.audit.run import audit
+        from earmark.annotate.audit.run import run_audit
         from earmark.annotate.vocabulary import Vocabulary
 
-        return audit(
+        return run_audit(
             inputs["scan"] / "clips.parquet",
             inputs["tag"] / "tags.parquet",
             Vocabulary.load(inputs["vocabulary"] / "vocabulary.json"),

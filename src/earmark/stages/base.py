@@ -16,10 +16,9 @@ from earmark.annotate.backends.chat import TAG_INSTRUCTION, TAG_SCHEMA, ChatConf
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.jobs.estimate import Estimate
-from earmark.annotate.jobs.estimate import estimate as estimate_job
+from earmark.annotate.jobs.estimate import JobEstimate, estimate_job
 from earmark.annotate.jobs.job import BackendConfig, Job
-from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.run import run_job
 from earmark.config import check_packages
 from earmark.recipe import Recipe
 from earmark.records import Clip, Labels
@@ -154,9 +153,9 @@ class BackendStage(Stage):
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Ask the backend about each row."""
         backend = self.backends.take(self.config)
-        return answer_all(self.job(inputs, folder), self.recipe.execute, backend)
+        return run_job(self.job(inputs, folder), self.recipe.execute, backend)
 
-    def estimate(self, inputs: Folders, folder: Path) -> Estimate:
+    def estimate(self, inputs: Folders, folder: Path) -> JobEstimate:
         """Try a few prompts and estimate the time and cost of the whole job."""
         return estimate_job(self.job(inputs, folder))
 

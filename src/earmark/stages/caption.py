@@ -51,7 +51,7 @@ class CaptionCanaryStage(Stage):
 
         config = self.recipe.captioner
         limit_s = config.max_audio_s if isinstance(config, ChatConfig) else CANARY_S
-        return canary.try_captioner(build_canary(config), folder, limit_s=limit_s)
+        return canary.check_captioner(build_canary(config), folder, limit_s=limit_s)
 
 
 class CaptionRawStage(BackendStage):
@@ -85,7 +85,7 @@ class CaptionStage(Stage):
 
     def settings(self) -> Any:
         """Return the lint's settings, and the versions of the rules."""
-        return self.recipe.lint, lint.VERSION, summary.VERSION
+        return self.recipe.lint, lint.LINT_VERSION, summary.SUMMARY_VERSION
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Read each answer."""

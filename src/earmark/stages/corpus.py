@@ -7,7 +7,7 @@ from typing import Any
 
 from earmark.corpora.base import list_corpus
 from earmark.stages.base import Counts, Folders, Stage
-from earmark.tables import TOTALS
+from earmark.tables import TOTAL_KEYS
 from earmark.workspace import StageError
 
 
@@ -26,7 +26,7 @@ class CorpusStage(Stage):
         """List the corpus. Raises StageError where nothing of it can be used."""
         counts = list_corpus(self.recipe.corpus.build(), folder)
         if counts["in"] and not counts["out"]:
-            reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTALS)
+            reasons = ", ".join(f"{n} {why}" for why, n in counts.items() if why not in TOTAL_KEYS)
             raise StageError(
                 f"corpus: none of {counts['in']} rows can be used ({reasons}). "
                 f"{folder / 'rejected.parquet'} gives the reason for each row; of a table, paths "

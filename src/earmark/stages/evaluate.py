@@ -22,12 +22,18 @@ class EvaluateStage(Stage):
 
     def settings(self) -> Any:
         """Return what is measured; not where copies of datasets lie, nor the device."""
-        from earmark.evaluate.config import VERSION
-        from earmark.evaluate.fingerprints import model_digests, source_digests
+        from earmark.evaluate.config import EVALUATION_VERSION
+        from earmark.evaluate.fingerprints import model_digests, task_data_digests
 
         config = self.recipe.evaluate
         settings = replace(config, device="", block=1, datasets="")
-        return settings, source_digests(config), model_digests(config), self.recipe.seed, VERSION
+        return (
+            settings,
+            task_data_digests(config),
+            model_digests(config),
+            self.recipe.seed,
+            EVALUATION_VERSION,
+        )
 
     def check(self) -> None:
         """Check the packages, the device, other encoders and tables."""
@@ -46,7 +52,7 @@ class EvaluateStage(Stage):
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Evaluate every encoder on every task."""
         from earmark.evaluate.base import Comparison
-        from earmark.evaluate.run import add_probes, evaluate
+        from earmark.evaluate.run import add_scores_to_card, evaluate
 
         examples = read_parquet(inputs["manifest"] / "manifest.parquet", Example)
         checkpoint = inputs["pretrain"] / "checkpoint"
@@ -61,5 +67,7 @@ class EvaluateStage(Stage):
         )
         scores = read_parquet(folder / "scores.parquet", Score)
         # Of a finished stage the card alone is written anew; nothing reads it.
-        add_probes(checkpoint, scores, read_parquet(folder / "comparisons.parquet", Comparison))
+        add_scores_to_card(
+            checkpoint, scores, read_parquet(folder / "comparisons.parquet", Comparison)
+        )
         return counts

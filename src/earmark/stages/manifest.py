@@ -30,10 +30,10 @@ class ManifestStage(Stage):
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Join, encode and split."""
-        from earmark.annotate.manifest import assemble
+        from earmark.annotate.manifest import build_manifest
         from earmark.annotate.vocabulary import Vocabulary
 
-        return assemble(
+        return build_manifest(
             read_parquet(inputs["scan"] / "clips.parquet", Clip),
             read_parquet(inputs["caption"] / "captions.parquet", Caption),
             read_parquet(inputs["tag"] / "tags.parquet", TagSet),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.backends.registry import told_name
-from earmark.pretrain.config import shaping
+from earmark.annotate.backends.registry import display_name
+from earmark.pretrain.config import result_settings
 from earmark.pretrain.loop.distributed import world_from_environment
 from earmark.records import Clip, Example
 from earmark.stages.base import Counts, Folders, ProcessGroup, Stage
@@ -24,7 +24,12 @@ class PretrainStage(Stage):
     def settings(self) -> Any:
         """Return the model, the objective, the seed, and what shapes the weights."""
         recipe = self.recipe
-        return recipe.encoder, recipe.objective, recipe.training_seed, shaping(recipe.pretrain)
+        return (
+            recipe.encoder,
+            recipe.objective,
+            recipe.training_seed,
+            result_settings(recipe.pretrain),
+        )
 
     def check(self) -> None:
         """Check the packages and the device."""
@@ -34,11 +39,15 @@ class PretrainStage(Stage):
 
     def check_clips(self, clips: Path) -> None:
         """Check that some clip has the labels or the captions that the objective learns from."""
-        from earmark.pretrain.objectives.targets import check_supervision, offered, wants_corpus
+        from earmark.pretrain.objectives.targets import (
+            check_supervision,
+            count_supervision,
+            needs_corpus_supervision,
+        )
 
-        if wants_corpus(self.recipe.objective):
+        if needs_corpus_supervision(self.recipe.objective):
             rows = stream_parquet(clips / "clips.parquet", Clip)
-            check_supervision(self.recipe.objective, offered(rows))
+            check_supervision(self.recipe.objective, count_supervision(rows))
 
     def process_group(self) -> ProcessGroup:
         """Return this process's rank among those that torchrun started."""
@@ -47,26 +56,26 @@ class PretrainStage(Stage):
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Train; the first process writes the model cards."""
-        from earmark.annotate.manifest import licences_used
+        from earmark.annotate.manifest import count_licenses
         from earmark.annotate.vocabulary import Vocabulary
-        from earmark.pretrain.checkpoint.model_card import describe_data, write_cards
+        from earmark.pretrain.checkpoint.model_card import describe_training_data, write_model_cards
         from earmark.pretrain.loop.trainer import pretrain
-        from earmark.pretrain.objectives.targets import without_unread_texts
+        from earmark.pretrain.objectives.targets import drop_unused_texts
 
         recipe = self.recipe
         rows = stream_parquet(inputs["manifest"] / "manifest.parquet", Example)
         # Captions of hundreds of words are most of a manifest, and few objectives read them.
         required = recipe.pretrain.requires
-        examples = [without_unread_texts(row, recipe.objective, required) for row in rows]
+        examples = [drop_unused_texts(row, recipe.objective, required) for row in rows]
         vocabulary = Vocabulary.load(inputs["vocabulary"] / "vocabulary.json")
         settings = (recipe.encoder, recipe.objective, recipe.pretrain)
         counts = pretrain(examples, vocabulary, *settings, folder, seed=recipe.training_seed)
         if self.process_group().rank == 0:
-            data = describe_data(
+            data = describe_training_data(
                 examples,
-                licences=licences_used(inputs["manifest"]),
-                captioner=told_name(recipe.captioner),
-                tagger=told_name(recipe.tagger),
+                licences=count_licenses(inputs["manifest"]),
+                captioner=display_name(recipe.captioner),
+                tagger=display_name(recipe.tagger),
             )
-            write_cards(folder, data, recipe.pretrain, counts, seed=recipe.training_seed)
+            write_model_cards(folder, data, recipe.pretrain, counts, seed=recipe.training_seed)
         return counts

@@ -47,7 +47,7 @@ class TagCanaryStage(Stage):
         from earmark.annotate import canary
 
         backend = build_canary(self.recipe.tagger)
-        return canary.try_tagger(backend, folder, readable=tag.readable)
+        return canary.check_tagger(backend, folder, readable=tag.has_tags)
 
 
 class TagRawStage(BackendStage):
@@ -79,7 +79,7 @@ class TagStage(Stage):
 
     def settings(self) -> Any:
         """Return the version of the parser."""
-        return tags.VERSION
+        return tags.TAG_PARSER_VERSION
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Parse each answer."""

@@ -20,23 +20,23 @@ class VocabularyStage(Stage):
 
     def settings(self) -> Any:
         """Return the settings, the versions of the rules, and what the named files contain."""
-        from earmark.annotate.vocabulary.build import digest
+        from earmark.annotate.vocabulary.build import rules_digest
 
         config = self.recipe.vocabulary
-        return replace(config, decisions="", frozen=""), digest(config)
+        return replace(config, decisions="", frozen=""), rules_digest(config)
 
     def check(self) -> None:
         """Read the files that the settings name."""
-        from earmark.annotate.vocabulary.build import digest
+        from earmark.annotate.vocabulary.build import rules_digest
 
-        digest(self.recipe.vocabulary)
+        rules_digest(self.recipe.vocabulary)
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Count the tags and choose among them."""
         from earmark.annotate.vocabulary.build import write_vocabulary
-        from earmark.annotate.vocabulary.stats import Facts
+        from earmark.annotate.vocabulary.stats import VocabularyStats
 
         counts = write_vocabulary([inputs["tag"] / "tags.parquet"], self.recipe.vocabulary, folder)
-        for line in Facts.load(folder).sentences:
+        for line in VocabularyStats.load(folder).sentences:
             print(f"vocabulary: {line}", file=sys.stderr, flush=True)
         return counts

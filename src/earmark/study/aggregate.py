@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
-from earmark.bootstrap import Measure, measure_of, read_resamples
+from earmark.bootstrap import ScoreKey, read_resamples, score_key
 from earmark.evaluate.base import OK
 from earmark.pipeline import stages_of
 from earmark.records import Score
-from earmark.study.plan import Plan
+from earmark.study.plan import StudyPlan
 from earmark.study.results import (
     DONE,
     NOT_RUN,
@@ -35,7 +35,7 @@ from earmark.study.results import (
     Study,
     run_folder,
 )
-from earmark.study.worker import read_outcome
+from earmark.study.worker import read_run_outcome
 from earmark.tables import read_parquet
 from earmark.workspace import StageFolder
 
@@ -54,14 +54,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Measured:
+class SeedScore:
     """A score under one seed, and its value on each bootstrap resample of the test clips."""
 
     value: float
     resampled: Float64[np.ndarray, " resamples"]
 
 
-def over_seeds(runs: Sequence[Measured]) -> Interval:
+def mean_over_seeds(runs: Sequence[SeedScore]) -> Interval:
     """Return the mean of a score over seeds, with its interval; NaN where there are no runs.
 
     There is no interval under a single seed, which says nothing of other seeds, nor where fewer
@@ -80,16 +80,16 @@ def over_seeds(runs: Sequence[Measured]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def paired(ours: Sequence[Measured], theirs: Sequence[Measured]) -> Interval:
+def paired_difference(ours: Sequence[SeedScore], theirs: Sequence[SeedScore]) -> Interval:
     """Return the mean difference of two arms, run by run under the same seeds, with its interval.
 
     Resamples must hold the same test clips: those of equal (task, seed of evaluation) do.
     """
     differences = [
-        Measured(a.value - b.value, a.resampled - b.resampled)
+        SeedScore(a.value - b.value, a.resampled - b.resampled)
         for a, b in zip(ours, theirs, strict=True)
     ]
-    return over_seeds(differences)
+    return mean_over_seeds(differences)
 
 
 def _half_width(of_seeds: float, of_clips: float, seeds: int) -> float:
@@ -102,40 +102,40 @@ def _half_width(of_seeds: float, of_clips: float, seeds: int) -> float:
 
 TRAINED = "trained"
 
-NO_VALUE = Interval(NAN, NAN, NAN)
+NAN_INTERVAL = Interval(NAN, NAN, NAN)
 
 
 @dataclass(frozen=True)
-class Found:
+class RunResult:
     """What one run measured: scores by encoder and measure, and their resamples."""
 
-    scores: Mapping[tuple[str, Measure], Score]
-    measured: Mapping[tuple[str, Measure], Measured]
+    scores: Mapping[tuple[str, ScoreKey], Score]
+    measured: Mapping[tuple[str, ScoreKey], SeedScore]
 
 
-Runs = Mapping[str, Mapping[int, Found]]
+ArmResults = Mapping[str, Mapping[int, RunResult]]
 """Finished runs by arm and seed."""
 
 
-def gather(plan: Plan, root: Path, folder: Path) -> Study:
+def aggregate_study(plan: StudyPlan, root: Path, folder: Path) -> Study:
     """Return a study's runs, cells and differences, as far as they are done."""
     runs: list[Run] = []
-    found: dict[str, dict[int, Found]] = {arm: {} for arm in plan.design.arms}
+    found: dict[str, dict[int, RunResult]] = {arm: {} for arm in plan.design.arms}
     for each in plan.runs:
         stages = stages_of(each.recipe, root)
         room = run_folder(folder, each.arm, each.seed, stages["evaluate"].fingerprint)
-        runs.append(_run(each.arm, each.seed, stages, room))
+        runs.append(_run_row(each.arm, each.seed, stages, room))
         if stages["evaluate"].done:
-            found[each.arm][each.seed] = _read(stages["evaluate"].folder)
+            found[each.arm][each.seed] = _read_result(stages["evaluate"].folder)
     measures = _measures(found)
     cells = [cell for measure in measures for cell in _cells(plan.design, found, measure)]
     differences = [row for measure in measures for row in _differences(plan.design, found, measure)]
     return Study(plan.design, tuple(runs), tuple(cells), tuple(differences))
 
 
-def _run(arm: str, seed: int, stages: Mapping[str, StageFolder], room: Path) -> Run:
+def _run_row(arm: str, seed: int, stages: Mapping[str, StageFolder], room: Path) -> Run:
     pretrain, evaluate = stages["pretrain"], stages["evaluate"]
-    outcome = read_outcome(room)
+    outcome = read_run_outcome(room)
     failed = outcome is not None and outcome.status not in (DONE, NOT_RUN)
     status = DONE if evaluate.done else outcome.status if outcome and failed else NOT_RUN
     energy_wh = outcome.energy_wh if outcome else None
@@ -164,19 +164,19 @@ def _audio_s(stage: StageFolder) -> float:
     return max((float(row["audio_s"]) for row in rows if row["split"] == "train"), default=NAN)
 
 
-def _read(folder: Path) -> Found:
+def _read_result(folder: Path) -> RunResult:
     scores = read_parquet(folder / "scores.parquet", Score)
     resampled = read_resamples(folder)
-    keyed = {(score.encoder, measure_of(score)): score for score in scores}
+    keyed = {(score.encoder, score_key(score)): score for score in scores}
     measured = {
-        key: Measured(score.value, resampled[key])
+        key: SeedScore(score.value, resampled[key])
         for key, score in keyed.items()
         if score.status == OK
     }
-    return Found(keyed, measured)
+    return RunResult(keyed, measured)
 
 
-def _measures(found: Runs) -> list[Measure]:
+def _measures(found: ArmResults) -> list[ScoreKey]:
     """Return every measure of the trained encoder, in the order of the tasks."""
     every = (run for seeds in found.values() for run in seeds.values())
     return list(
@@ -186,7 +186,7 @@ def _measures(found: Runs) -> list[Measure]:
     )
 
 
-def _cells(design: Design, found: Runs, measure: Measure) -> Iterator[Cell]:
+def _cells(design: Design, found: ArmResults, measure: ScoreKey) -> Iterator[Cell]:
     """Yield a cell for each baseline that the base arm met, and for each arm that has been run."""
     base = found[design.base]
     others = dict.fromkeys(
@@ -196,20 +196,20 @@ def _cells(design: Design, found: Runs, measure: Measure) -> Iterator[Cell]:
         if of == measure and encoder != TRAINED
     )
     for encoder in others:
-        yield _cell("", encoder, base, measure, NO_VALUE, "")
+        yield _cell("", encoder, base, measure, NAN_INTERVAL, "")
     for arm, ours in found.items():
         if ours:
-            lead, why = NO_VALUE, ""
+            lead, why = NAN_INTERVAL, ""
             if arm != design.base:
-                lead, why, _ = _lead(ours, base, measure)
+                lead, why, _ = _arm_difference(ours, base, measure)
             yield _cell(arm, TRAINED, ours, measure, lead, why)
 
 
 def _cell(
     arm: str,
     encoder: str,
-    runs: Mapping[int, Found],
-    measure: Measure,
+    runs: Mapping[int, RunResult],
+    measure: ScoreKey,
     lead: Interval,
     why: str,
 ) -> Cell:
@@ -217,7 +217,7 @@ def _cell(
     scores = [run.scores[key] for run in runs.values() if key in run.scores]
     values = [run.measured[key] for run in runs.values() if key in run.measured]
     shown = next((score for score in scores if score.status == OK), scores[0] if scores else None)
-    interval = over_seeds(values)
+    interval = mean_over_seeds(values)
     task, probe, shots, metric = measure
     status = (why or OK) if values else shown.status if shown else "not measured"
     return Cell(
@@ -241,7 +241,7 @@ def _cell(
     )
 
 
-def _differences(design: Design, found: Runs, measure: Measure) -> Iterator[Difference]:
+def _differences(design: Design, found: ArmResults, measure: ScoreKey) -> Iterator[Difference]:
     """Yield what an axis changes: each level against the axis' first, all else being equal."""
     task, probe, shots, metric = measure
     key = (TRAINED, measure)
@@ -251,7 +251,7 @@ def _differences(design: Design, found: Runs, measure: Measure) -> Iterator[Diff
             for arm in arms.values():
                 if base is None or arm == base or not (found[arm] and found[base]):
                     continue
-                lead, why, seeds = _lead(found[arm], found[base], measure)
+                lead, why, seeds = _arm_difference(found[arm], found[base], measure)
                 rows = [run.scores[key] for run in found[arm].values() if key in run.scores]
                 yield Difference(
                     axis=axis,
@@ -270,8 +270,8 @@ def _differences(design: Design, found: Runs, measure: Measure) -> Iterator[Diff
                 )
 
 
-def _lead(
-    ours: Mapping[int, Found], theirs: Mapping[int, Found], measure: Measure
+def _arm_difference(
+    ours: Mapping[int, RunResult], theirs: Mapping[int, RunResult], measure: ScoreKey
 ) -> tuple[Interval, str, int]:
     """Return the difference of two arms over the seeds that both have, why there is none, seeds."""
     key = (TRAINED, measure)
@@ -281,13 +281,18 @@ def _lead(
         if seed in theirs and key in ours[seed].measured and key in theirs[seed].measured
     ]
     if not both:
-        return NO_VALUE, "no seed that both have", 0
-    if any(_clips(ours[seed].scores[key]) != _clips(theirs[seed].scores[key]) for seed in both):
-        return NO_VALUE, OTHER_CLIPS, 0
-    lead = paired([ours[s].measured[key] for s in both], [theirs[s].measured[key] for s in both])
+        return NAN_INTERVAL, "no seed that both have", 0
+    if any(
+        _test_clips(ours[seed].scores[key]) != _test_clips(theirs[seed].scores[key])
+        for seed in both
+    ):
+        return NAN_INTERVAL, OTHER_CLIPS, 0
+    lead = paired_difference(
+        [ours[s].measured[key] for s in both], [theirs[s].measured[key] for s in both]
+    )
     return lead, "", len(both)
 
 
-def _clips(score: Score) -> Sequence[object]:
+def _test_clips(score: Score) -> Sequence[object]:
     """Return what tells test clips from others."""
     return score.test, score.clips

@@ -16,14 +16,14 @@ from earmark.config import (
     Package,
     PositiveFloat,
     PositiveInt,
-    decode,
+    decode_config,
     load_toml,
-    nearest,
+    suggest,
 )
 from earmark.recipe import shipped_file, shipped_names
 
 
-class OneMachine(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
+class LocalExecution(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
     """Runs as processes of this machine.
 
     Args:
@@ -36,7 +36,7 @@ class OneMachine(Config, frozen=True, kw_only=True, tag="local", tag_field="kind
     devices: tuple[str, ...] = ()
 
 
-class RayCluster(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
+class RayExecution(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
     """Runs spread over a Ray cluster whose machines share the workspace's disk.
 
     Args:
@@ -78,7 +78,7 @@ class StudyConfig(Config, frozen=True, kw_only=True):
         default_factory=dict[str, dict[str, tuple[str, ...]]]
     )
     design: Literal["star", "grid"] = "star"
-    execute: OneMachine | RayCluster = OneMachine()
+    execute: LocalExecution | RayExecution = LocalExecution()
 
     def check(self) -> None:
         """Refuse a study of nothing. Raises ConfigError."""
@@ -107,7 +107,7 @@ def load_study(path: str, overrides: list[str]) -> tuple[str, StudyConfig]:
     file = Path(path)
     names = shipped_names(studies=True)
     if not file.is_file() and file.suffix != ".toml" and path not in names:
-        raise ConfigError(f"{path} is neither a file nor a shipped study.{nearest(path, names)}")
+        raise ConfigError(f"{path} is neither a file nor a shipped study.{suggest(path, names)}")
     with shipped_file(path) as found:
         data = load_toml(found, overrides)
         if "recipe" not in data:
@@ -115,7 +115,7 @@ def load_study(path: str, overrides: list[str]) -> tuple[str, StudyConfig]:
                 f'{path} names no recipe to start from: it is no study. Write recipe = "...", or '
                 f"run it by itself: earmark run {path}"
             )
-        config = decode(data, StudyConfig, where=path)
+        config = decode_config(data, StudyConfig, where=path)
     base = config.recipe
     if base in shipped_names() or Path(base).is_absolute():
         return file.stem, config
@@ -123,6 +123,6 @@ def load_study(path: str, overrides: list[str]) -> tuple[str, StudyConfig]:
     if not beside.is_file():
         raise ConfigError(
             f"{path}: recipe = {base!r} is neither a file beside the study ({beside}) nor a "
-            f"shipped recipe.{nearest(base, shipped_names())}"
+            f"shipped recipe.{suggest(base, shipped_names())}"
         )
-    return file.stem, decode({**data, "recipe": str(beside)}, StudyConfig, where=path)
+    return file.stem, decode_config({**data, "recipe": str(beside)}, StudyConfig, where=path)

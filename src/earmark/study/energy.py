@@ -17,29 +17,29 @@ from typing import Any
 
 POWERCAP = Path("/sys/class/powercap")
 JOULES_A_WH = 3600.0
-LOOK_EVERY_S = 60.0
+POLL_INTERVAL_S = 60.0
 """A processor's counter starts anew after some 260 kJ: not twice between two looks."""
 
 
 @dataclass(frozen=True)
-class Counter:
+class EnergyCounter:
     """A count of joules that only grows; from `wraps_at` on it begins at 0 again."""
 
     read: Callable[[], float]
     wraps_at: float = float("inf")
 
 
-class Meter:
+class EnergyMeter:
     """Counts, from entering its block to leaving it, what the machine's counters count."""
 
-    def __init__(self, counters: Sequence[Counter] | None = None) -> None:
+    def __init__(self, counters: Sequence[EnergyCounter] | None = None) -> None:
         self._counters = find_counters() if counters is None else counters
         self._last = [counter.read() for counter in self._counters]
         self._joules = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> EnergyMeter:
         if self._counters:
             self._thread.start()
         return self
@@ -63,22 +63,22 @@ class Meter:
             self._last[place] = now
 
     def _watch(self) -> None:
-        while not self._over.wait(LOOK_EVERY_S):
+        while not self._over.wait(POLL_INTERVAL_S):
             self.look()
 
 
-def find_counters() -> list[Counter]:
+def find_counters() -> list[EnergyCounter]:
     """Return the counters of this machine that may be read."""
-    return [*processors(POWERCAP), *_accelerators()]
+    return [*cpu_counters(POWERCAP), *_gpu_counters()]
 
 
-def processors(powercap: Path) -> list[Counter]:
+def cpu_counters(powercap: Path) -> list[EnergyCounter]:
     """Return the counter of each processor package.
 
     What is counted below a package, or beside it (the platform, the same package once more through
     another register), is not taken: it would count twice.
     """
-    found: list[Counter] = []
+    found: list[EnergyCounter] = []
     for folder in sorted(powercap.glob("*")):
         if not re.fullmatch(r"(intel|amd)-rapl:\d+", folder.name):
             continue
@@ -86,7 +86,7 @@ def processors(powercap: Path) -> list[Counter]:
             if (folder / "name").read_text().startswith("package"):
                 counter = partial(_joules, folder / "energy_uj")
                 counter()
-                found.append(Counter(counter, _joules(folder / "max_energy_range_uj")))
+                found.append(EnergyCounter(counter, _joules(folder / "max_energy_range_uj")))
         except OSError:
             continue  # counters are for the administrator on many systems
     return found
@@ -96,7 +96,7 @@ def _joules(file: Path) -> float:
     return int(file.read_text()) / 1e6
 
 
-def _accelerators() -> list[Counter]:
+def _gpu_counters() -> list[EnergyCounter]:
     """Return a counter of each NVIDIA accelerator that has one."""
     if find_spec("pynvml") is None:
         return []
@@ -106,7 +106,7 @@ def _accelerators() -> list[Counter]:
         pynvml.nvmlInit()
         count = pynvml.nvmlDeviceGetCount()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-        counters = [Counter(partial(_device_joules, handle)) for handle in handles]
+        counters = [EnergyCounter(partial(_device_joules, handle)) for handle in handles]
         for counter in counters:
             counter.read()
     except pynvml.NVMLError:

@@ -15,7 +15,7 @@ from earmark.study.results import Design
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One arm under one seed, to be run."""
 
     arm: str
@@ -24,14 +24,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study's design and its runs: all arms of the first seed, then of the next."""
 
     design: Design
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
 
 
-def plan_study(name: str, config: StudyConfig) -> Plan:
+def plan_study(name: str, config: StudyConfig) -> StudyPlan:
     """Return the runs of a study; every recipe has been read, and nothing has been run.
 
     Raises:
@@ -46,23 +46,23 @@ def plan_study(name: str, config: StudyConfig) -> Plan:
         seeds=config.seeds,
     )
     runs = [
-        Planned(arm, seed, _recipe(config, arm, levels, seed, is_base=arm == design.base))
+        PlannedRun(arm, seed, _recipe(config, arm, levels, seed, is_base=arm == design.base))
         for seed in config.seeds
         for arm, levels in arms.items()
     ]
-    _check_different(runs[: len(arms)])
-    return Plan(design, tuple(runs))
+    _check_distinct(runs[: len(arms)])
+    return StudyPlan(design, tuple(runs))
 
 
-def alone(recipe: Recipe) -> Recipe:
+def without_baselines(recipe: Recipe) -> Recipe:
     """Return a recipe without the encoders that only the base arm is held against."""
     return replace(recipe, evaluate=replace(recipe.evaluate, baselines=(), encoders={}))
 
 
-def _check_different(arms: Sequence[Planned]) -> None:
+def _check_distinct(arms: Sequence[PlannedRun]) -> None:
     seen: dict[str, str] = {}
     for each in arms:
-        other = seen.setdefault(fingerprint(alone(each.recipe)), each.arm)
+        other = seen.setdefault(fingerprint(without_baselines(each.recipe)), each.arm)
         if other != each.arm:
             raise ConfigError(
                 f"the arms {other!r} and {each.arm!r} are the same run: they have equal settings."
@@ -103,4 +103,4 @@ def _recipe(
             f"arm {arm!r} counts its training in steps, whose audio differs between arms. Give all "
             'of them the same seconds of audio: set = ["pretrain.audio_s=36000"].'
         )
-    return recipe if is_base else alone(recipe)
+    return recipe if is_base else without_baselines(recipe)

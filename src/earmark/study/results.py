@@ -166,7 +166,7 @@ def read_study(folder: Path) -> Study:
     return Study(design, tuple(runs), tuple(cells), tuple(differences))
 
 
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 
 
 def study_folder(root: Path, name: str) -> Path:
@@ -176,5 +176,5 @@ def study_folder(root: Path, name: str) -> Path:
 
 def run_folder(folder: Path, arm: str, seed: int, fingerprint: str) -> Path:
     """Return a run's own folder."""
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", arm).strip("-.")[:LONGEST_NAME] or "arm"
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", arm).strip("-.")[:MAX_NAME_LENGTH] or "arm"
     return folder / "runs" / f"{plain}-seed{seed}-{fingerprint}"

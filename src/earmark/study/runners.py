@@ -18,17 +18,17 @@ from typing import Any
 
 from earmark.annotate.jobs.ray_runner import ray_cluster
 from earmark.progress import Progress
-from earmark.study.config import OneMachine, RayCluster
-from earmark.study.worker import conclude
+from earmark.study.config import LocalExecution, RayExecution
+from earmark.study.worker import record_exit
 
-LOOK_EVERY_S = 0.2
+POLL_INTERVAL_S = 0.2
 
-PATIENCE_S = 60.0
+STOP_TIMEOUT_S = 60.0
 """How long runs that were asked to stop may take, together, to save their states."""
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningProcess:
     """A run and its process."""
 
     folder: Path
@@ -51,29 +51,31 @@ def start_run(
         )
 
 
-def run_here(folders: Sequence[Path], root: Path, where: OneMachine, progress: Progress) -> None:
+def run_local(
+    folders: Sequence[Path], root: Path, where: LocalExecution, progress: Progress
+) -> None:
     """Do runs, some at a time.
 
     A run that fails is left to be told of afterwards. Ctrl-C, SIGTERM and SIGHUP ask the running
     ones to save their state and stop.
     """
-    waiting, running = list(folders), dict[int, Running]()
-    with _stopping(running):
+    waiting, running = list(folders), dict[int, RunningProcess]()
+    with _stop_on_signal(running):
         while waiting or running:
             for slot in range(where.processes):
                 if waiting and slot not in running:
                     folder = waiting.pop(0)
                     process = start_run(folder, root, _environment(where, slot))
-                    running[slot] = Running(folder, process)
+                    running[slot] = RunningProcess(folder, process)
             for slot in [slot for slot, each in running.items() if each.process.poll() is not None]:
                 ended = running.pop(slot)
                 code = ended.process.returncode
-                conclude(ended.folder, code)
+                record_exit(ended.folder, code)
                 progress.advance(note=ended.folder.name + (" FAILED" if code else ""))
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
 
 
-def _environment(where: OneMachine, slot: int) -> dict[str, str]:
+def _environment(where: LocalExecution, slot: int) -> dict[str, str]:
     threads = max((os.cpu_count() or 1) // where.processes, 1)
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
     if where.devices:
@@ -82,7 +84,7 @@ def _environment(where: OneMachine, slot: int) -> dict[str, str]:
 
 
 @contextmanager
-def _stopping(running: Mapping[int, Running]) -> Generator[None]:
+def _stop_on_signal(running: Mapping[int, RunningProcess]) -> Generator[None]:
     """Take the runs along when this process is asked to stop."""
     asked = (signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in asked}
@@ -95,17 +97,17 @@ def _stopping(running: Mapping[int, Running]) -> Generator[None]:
     try:
         yield
     finally:
-        _end([each.process for each in running.values()])
+        _terminate([each.process for each in running.values()])
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _terminate(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """Ask processes to stop, and kill those that have not by then, or when asked once more."""
     for process in processes:
         if process.poll() is None:
             process.terminate()
-    until_s = time.monotonic() + PATIENCE_S
+    until_s = time.monotonic() + STOP_TIMEOUT_S
     try:
         for process in processes:
             process.wait(max(until_s - time.monotonic(), 0))
@@ -114,10 +116,12 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.kill()
 
 
-NO_CODE = 1
+FAILED_CODE = 1
 
 
-def run_on_ray(folders: Sequence[Path], root: Path, where: RayCluster, progress: Progress) -> None:
+def run_on_ray(
+    folders: Sequence[Path], root: Path, where: RayExecution, progress: Progress
+) -> None:
     """Do runs, as many at a time as the cluster has room for.
 
     A run whose machine died is told of as failed; the next call of the study does it.
@@ -126,25 +130,27 @@ def run_on_ray(folders: Sequence[Path], root: Path, where: RayCluster, progress:
         ConfigError: Ray is not installed, or has not what a run takes.
     """
     with ray_cluster(where.address, cpus=where.cpus, gpus=where.gpus, each="run") as ray:
-        task = ray.remote(_run).options(num_cpus=where.cpus, num_gpus=where.gpus, max_retries=0)
+        task = ray.remote(_run_task).options(
+            num_cpus=where.cpus, num_gpus=where.gpus, max_retries=0
+        )
         here = os.getcwd()
         left = {task.remote(each, root, here): each for each in folders}
         while left:
             done, _ = ray.wait(list(left), num_returns=1)
             for each in done:
                 folder = left.pop(each)
-                conclude(folder, _code(ray, each))
+                record_exit(folder, _exit_code(ray, each))
                 progress.advance(note=folder.name)
 
 
-def _run(folder: Path, root: Path, here: str) -> int:
+def _run_task(folder: Path, root: Path, here: str) -> int:
     os.chdir(here)  # paths of a recipe may be relative
     return start_run(folder, root).wait()
 
 
-def _code(ray: Any, task: Any) -> int:
+def _exit_code(ray: Any, task: Any) -> int:
     """Return a run's exit code; that of a failure where its task has none to give."""
     try:
         return ray.get(task)
     except ray.exceptions.RayError:
-        return NO_CODE
+        return FAILED_CODE

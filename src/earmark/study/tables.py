@@ -13,18 +13,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earmark.bootstrap import Measure
-from earmark.evaluate.format import called
+from earmark.bootstrap import ScoreKey
+from earmark.evaluate.format import score_title
 from earmark.io import write_text
 from earmark.study.results import DONE, OTHER_CLIPS, Cell, Difference, Run, Study
 
-Marked = Callable[[str], str]
+TextMarkup = Callable[[str], str]
 
-UNEQUAL = 0.02
+MAX_AUDIO_DIFFERENCE = 0.02
 """By how much, as a share, arms may differ in the audio that they heard before it is told."""
-BOLD, END = "\x02", "\x03"
+BOLD_START, BOLD_END = "\x02", "\x03"
 """Stand-ins for LaTeX's own signs while text is made safe for it."""
-LATEX = {sign: f"\\{sign}" for sign in "&%_#{}$"} | {
+LATEX_ESCAPES = {sign: f"\\{sign}" for sign in "&%_#{}$"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -33,30 +33,32 @@ LATEX = {sign: f"\\{sign}" for sign in "&%_#{}$"} | {
 
 def write_tables(study: Study, folder: Path) -> None:
     """Write table.md, table.tex, cells.csv, differences.csv and runs.csv into a study's folder."""
-    write_text(folder / "table.md", markdown(study))
-    write_text(folder / "table.tex", latex(study))
-    write_text(folder / "cells.csv", _csv(study.cells))
-    write_text(folder / "differences.csv", _csv(study.differences))
-    write_text(folder / "runs.csv", _csv(study.runs))
+    write_text(folder / "table.md", markdown_tables(study))
+    write_text(folder / "table.tex", latex_tables(study))
+    write_text(folder / "cells.csv", _to_csv(study.cells))
+    write_text(folder / "differences.csv", _to_csv(study.differences))
+    write_text(folder / "runs.csv", _to_csv(study.runs))
 
 
-def markdown(study: Study) -> str:
+def markdown_tables(study: Study) -> str:
     """Return a heading and a table for each axis, and one of costs."""
     parts = [f"# {study.design.question or study.design.name}\n"]
     for axis in study.design.axes:
-        for others, rows in axis_tables(study, axis, bold="**{}**".format, line="<br>"):
-            parts.append(f"## {_heading(axis, others)}\n\n{_pipes(rows)}\n")
-    parts.append(f"## Cost, mean of the finished runs\n\n{_pipes(cost_table(study))}\n")
-    parts += [f"{line}\n" for line in unequal_audio(study)]
+        for others, rows in axis_rows(study, axis, bold="**{}**".format, line="<br>"):
+            parts.append(f"## {_heading(axis, others)}\n\n{_markdown_table(rows)}\n")
+    parts.append(f"## Cost, mean of the finished runs\n\n{_markdown_table(cost_rows(study))}\n")
+    parts += [f"{line}\n" for line in audio_warnings(study)]
     return "\n".join(parts)
 
 
-def latex(study: Study) -> str:
+def latex_tables(study: Study) -> str:
     """Return a tabular for each axis, for the package booktabs."""
     parts: list[str] = []
     for axis in study.design.axes:
-        for others, rows in axis_tables(study, axis, bold=f"{BOLD}{{}}{END}".format, line=" "):
-            head, *body = [[_for_latex(cell) for cell in row] for row in rows]
+        for others, rows in axis_rows(
+            study, axis, bold=f"{BOLD_START}{{}}{BOLD_END}".format, line=" "
+        ):
+            head, *body = [[_escape_latex(cell) for cell in row] for row in rows]
             # A bracket behind the end of a row would be taken for its argument.
             lines = [" & ".join(cells) + r" \\ \relax" for cells in body]
             parts.append(
@@ -69,38 +71,41 @@ def latex(study: Study) -> str:
     return "\n".join(parts)
 
 
-def axis_tables(
-    study: Study, axis: str, *, bold: Marked, line: str
+def axis_rows(
+    study: Study, axis: str, *, bold: TextMarkup, line: str
 ) -> Iterator[tuple[dict[str, str], list[list[str]]]]:
     """Yield the tables of an axis, one for each setting of the others: a row a measure.
 
     Columns are the levels, the differences being to the first of them, and the baselines.
     """
-    cells = {(cell.arm, cell.encoder, _measure(cell)): cell for cell in study.cells}
-    leads = {(row.axis, row.arm, _measure(row)): row for row in study.differences}
-    measures = list(dict.fromkeys(_measure(cell) for cell in study.cells))
+    cells = {(cell.arm, cell.encoder, _score_key(cell)): cell for cell in study.cells}
+    leads = {(row.axis, row.arm, _score_key(row)): row for row in study.differences}
+    measures = list(dict.fromkeys(_score_key(cell) for cell in study.cells))
     others = list(dict.fromkeys(cell.encoder for cell in study.cells if not cell.arm))
     seeds = len(study.design.seeds)
     for setting, arms in study.design.blocks(axis):
         rows = [["measure", "chance", *arms, *others]]
         for measure in measures:
-            chances = [cell.chance for cell in study.cells if _measure(cell) == measure]
+            chances = [cell.chance for cell in study.cells if _score_key(cell) == measure]
             chance = next((each for each in chances if not math.isnan(each)), math.nan)
-            row = [f"{called(measure)}, {measure[3].replace('_', ' ')}", _number(chance)]
+            row = [
+                f"{score_title(measure)}, {measure[3].replace('_', ' ')}",
+                _format_number(chance),
+            ]
             for arm in arms.values():
-                text = _score(cells.get((arm, "trained", measure)), seeds)
+                text = _format_score(cells.get((arm, "trained", measure)), seeds)
                 lead = leads.get((axis, arm, measure))
-                told = "" if lead is None else _lead(lead, bold)
+                told = "" if lead is None else _format_difference(lead, bold)
                 row.append(f"{text}{line}{told}" if told else text)
-            row += [_score(cells.get(("", name, measure)), seeds) for name in others]
+            row += [_format_score(cells.get(("", name, measure)), seeds) for name in others]
             rows.append(row)
         yield setting, rows
 
 
-def unequal_audio(study: Study) -> list[str]:
+def audio_warnings(study: Study) -> list[str]:
     """Return a sentence where arms have not heard equally much."""
     heard = {run.arm: run.audio_s for run in study.runs if not math.isnan(run.audio_s)}
-    if not heard or max(heard.values()) <= (1 + UNEQUAL) * min(heard.values()):
+    if not heard or max(heard.values()) <= (1 + MAX_AUDIO_DIFFERENCE) * min(heard.values()):
         return []
     least, most = min(heard, key=heard.__getitem__), max(heard, key=heard.__getitem__)
     return [
@@ -109,7 +114,7 @@ def unequal_audio(study: Study) -> list[str]:
     ]
 
 
-def cost_table(study: Study) -> list[list[str]]:
+def cost_rows(study: Study) -> list[list[str]]:
     """Return what each arm cost, on the mean of its runs, and how many of them are done."""
     head = ["arm", "runs", "audio-seconds", "training, min", "evaluation, min", "energy, Wh"]
     rows = [head]
@@ -120,10 +125,10 @@ def cost_table(study: Study) -> list[list[str]]:
             [
                 arm,
                 f"{len(done)}/{len(runs)}",
-                _mean(done, lambda run: run.audio_s, ",.0f"),
-                _mean(done, lambda run: run.train_s / 60, ".1f"),
-                _mean(done, lambda run: run.evaluate_s / 60, ".1f"),
-                _mean(done, lambda run: run.energy_wh, ".2f"),
+                _format_mean(done, lambda run: run.audio_s, ",.0f"),
+                _format_mean(done, lambda run: run.train_s / 60, ".1f"),
+                _format_mean(done, lambda run: run.evaluate_s / 60, ".1f"),
+                _format_mean(done, lambda run: run.energy_wh, ".2f"),
             ]
         )
     return rows
@@ -134,47 +139,47 @@ def _heading(axis: str, others: Mapping[str, str]) -> str:
     return f"{axis} ({setting})" if setting else axis
 
 
-def _measure(row: Cell | Difference) -> Measure:
+def _score_key(row: Cell | Difference) -> ScoreKey:
     return row.task, row.probe, row.shots, row.metric
 
 
-def _score(cell: Cell | None, seeds: int) -> str:
+def _format_score(cell: Cell | None, seeds: int) -> str:
     if cell is None:
         return "not run"
     if math.isnan(cell.mean):
         return cell.status
     partly = f" ({cell.seeds} of {seeds} seeds)" if cell.arm and cell.seeds < seeds else ""
-    return f"{_number(cell.mean)} {_interval(cell.low, cell.high, '')}{partly}"
+    return f"{_format_number(cell.mean)} {_format_interval(cell.low, cell.high, '')}{partly}"
 
 
-def _lead(row: Difference, bold: Marked) -> str:
+def _format_difference(row: Difference, bold: TextMarkup) -> str:
     if math.isnan(row.difference):
         return OTHER_CLIPS if row.status == OTHER_CLIPS else ""
-    text = f"{row.difference:+.3f} {_interval(row.low, row.high, '+')}"
+    text = f"{row.difference:+.3f} {_format_interval(row.low, row.high, '+')}"
     return bold(text) if row.low > 0 or row.high < 0 else text
 
 
-def _interval(low: float, high: float, sign: str) -> str:
+def _format_interval(low: float, high: float, sign: str) -> str:
     return "(no interval)" if math.isnan(low) else f"[{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3f}"
 
 
-def _mean(runs: Sequence[Run], of: Callable[[Run], float], form: str) -> str:
+def _format_mean(runs: Sequence[Run], of: Callable[[Run], float], form: str) -> str:
     values = [of(run) for run in runs if not math.isnan(of(run))]
     return f"{sum(values) / len(values):{form}}" if values else "-"
 
 
-def _pipes(rows: Sequence[Sequence[str]]) -> str:
+def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
     safe = [[" ".join(cell.split()).replace("|", "&#124;") for cell in row] for row in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in safe)
 
 
-def _csv(rows: Sequence[Cell] | Sequence[Difference] | Sequence[Run]) -> str:
+def _to_csv(rows: Sequence[Cell] | Sequence[Difference] | Sequence[Run]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     if rows:
@@ -184,6 +189,6 @@ def _csv(rows: Sequence[Cell] | Sequence[Difference] | Sequence[Run]) -> str:
     return stream.getvalue()
 
 
-def _for_latex(text: str) -> str:
-    escaped = "".join(LATEX.get(sign, sign) for sign in " ".join(text.split()))
-    return escaped.replace(BOLD, r"\textbf{").replace(END, "}")
+def _escape_latex(text: str) -> str:
+    escaped = "".join(LATEX_ESCAPES.get(sign, sign) for sign in " ".join(text.split()))
+    return escaped.replace(BOLD_START, r"\textbf{").replace(BOLD_END, "}")

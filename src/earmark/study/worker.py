@@ -19,20 +19,20 @@ from typing import Any
 
 import msgspec
 
-from earmark.config import decode
+from earmark.config import decode_config
 from earmark.io import write_text
 from earmark.pipeline import run
 from earmark.recipe import Recipe
 from earmark.records import Row
-from earmark.study.energy import Meter
+from earmark.study.energy import EnergyMeter
 from earmark.study.results import DONE, NOT_RUN
 from earmark.workspace import StageError
 
-STOPPED = 130
+STOPPED_CODE = 130
 """The exit code of a run that was asked to stop."""
 
 
-class Outcome(Row, frozen=True, kw_only=True):
+class RunOutcome(Row, frozen=True, kw_only=True):
     """How a run stands: "done", "not run" (it was cut off), or why it failed.
 
     `energy_wh` is that of its attempts together, but for those that were killed outright.
@@ -42,48 +42,50 @@ class Outcome(Row, frozen=True, kw_only=True):
     energy_wh: float | None = None
 
 
-def read_outcome(folder: Path) -> Outcome | None:
+def read_run_outcome(folder: Path) -> RunOutcome | None:
     """Return how a run stands, None where it has not been begun."""
     path = folder / "outcome.json"
-    return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.exists() else None
+    return msgspec.json.decode(path.read_bytes(), type=RunOutcome) if path.exists() else None
 
 
-def write_outcome(folder: Path, outcome: Outcome) -> None:
+def write_run_outcome(folder: Path, outcome: RunOutcome) -> None:
     """Write how a run stands."""
     write_text(folder / "outcome.json", msgspec.json.encode(outcome).decode() + "\n")
 
 
-def conclude(folder: Path, code: int) -> None:
+def record_exit(folder: Path, code: int) -> None:
     """Say of a run that ended without a word how it did: by a signal, or by a fault of ours."""
-    outcome = read_outcome(folder)
-    if code in (0, STOPPED) or (outcome is not None and outcome.status != NOT_RUN):
+    outcome = read_run_outcome(folder)
+    if code in (0, STOPPED_CODE) or (outcome is not None and outcome.status != NOT_RUN):
         return
     killed = f"ended by signal {-code}" + (", perhaps for want of memory" if code == -9 else "")
     status = f"failed: {killed if code < 0 else 'broke off'}; see {folder / 'log.txt'}"
-    write_outcome(folder, Outcome(status=status, energy_wh=outcome.energy_wh if outcome else None))
+    write_run_outcome(
+        folder, RunOutcome(status=status, energy_wh=outcome.energy_wh if outcome else None)
+    )
 
 
 def main(folder: Path, workspace: Path) -> int:
     """Go the whole way of one run; returns the process's exit code."""
     from earmark.pretrain.loop.signals import Preempted
 
-    before = read_outcome(folder)
+    before = read_run_outcome(folder)
     spent_wh = (before.energy_wh or 0.0) if before else 0.0
-    write_outcome(folder, Outcome(status=NOT_RUN, energy_wh=spent_wh or None))
+    write_run_outcome(folder, RunOutcome(status=NOT_RUN, energy_wh=spent_wh or None))
     plain: Any = msgspec.json.decode((folder / "recipe.json").read_bytes())
     status, code = DONE, 0
-    with Meter() as meter:
+    with EnergyMeter() as meter:
         try:
-            recipe = decode(plain, Recipe, where=str(folder))
+            recipe = decode_config(plain, Recipe, where=str(folder))
             run(recipe, workspace, relist=False, wait=True, record=False)
         except (StageError, FloatingPointError, ValueError, OSError) as error:
             print(f"earmark: {error}", file=sys.stderr, flush=True)
             status, code = f"failed: {error}", 1
         except (Preempted, KeyboardInterrupt):
-            status, code = NOT_RUN, STOPPED
+            status, code = NOT_RUN, STOPPED_CODE
     total_wh = meter.spent_wh() + spent_wh
     energy_wh = None if math.isnan(total_wh) else total_wh
-    write_outcome(folder, Outcome(status=status, energy_wh=energy_wh))
+    write_run_outcome(folder, RunOutcome(status=status, energy_wh=energy_wh))
     return code
 
 

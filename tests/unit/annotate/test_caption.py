@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.caption import caption_job, read_caption, write_captions
+from earmark.annotate.caption import caption_from_answer, caption_job, write_captions
 from earmark.annotate.jobs.answers import Answer
 from earmark.annotate.jobs.job import PromptTable
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.run import run_job
 from earmark.annotate.parsing.lint import LintConfig
 from earmark.records import Caption, Clip, Rejected
 from earmark.tables import read_parquet, write_jsonl, write_parquet
@@ -38,7 +38,7 @@ def answer(text: str, finish_reason: str = "stop", **fields: str) -> Answer:
 
 
 def test_a_caption_keeps_its_text_and_its_summary() -> None:
-    assert read_caption(answer(f"\n{GOOD} "), CONFIG) == Caption(
+    assert caption_from_answer(answer(f"\n{GOOD} "), CONFIG) == Caption(
         id="a",
         text=GOOD,
         summary="In all, a dog barks at somebody who passes by.",
@@ -47,7 +47,7 @@ def test_a_caption_keeps_its_text_and_its_summary() -> None:
 
 
 def test_a_caption_with_a_fault_is_kept_aside_with_its_reason_and_words() -> None:
-    row = read_caption(answer(LOOP), CONFIG)
+    row = caption_from_answer(answer(LOOP), CONFIG)
     assert isinstance(row, Rejected)
     assert (row.stage, row.reason) == ("caption", "repetition")
     assert row.detail.startswith("The dog barks. The dog barks.")
@@ -55,14 +55,14 @@ def test_a_caption_with_a_fault_is_kept_aside_with_its_reason_and_words() -> Non
 
 def test_a_draw_that_was_turned_down_is_used_where_a_later_rule_lets_it_pass() -> None:
     both = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="stop")
-    assert isinstance(read_caption(both, CONFIG), Caption)
+    assert isinstance(caption_from_answer(both, CONFIG), Caption)
     cut_off = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="length")
-    assert isinstance(read_caption(cut_off, CONFIG), Rejected)
+    assert isinstance(caption_from_answer(cut_off, CONFIG), Rejected)
 
 
 def test_an_instruction_that_is_repeated_is_no_caption() -> None:
     instruction = "Write down everything that can be heard in this recording, in detail."
-    row = read_caption(answer(f"{instruction} {instruction}"), CONFIG, instruction)
+    row = caption_from_answer(answer(f"{instruction} {instruction}"), CONFIG, instruction)
     assert isinstance(row, Rejected)
 
 
@@ -78,7 +78,7 @@ def test_counts_add_up_over_both_steps(tmp_path: Path) -> None:
     write_parquet(clips, [clip(name) for name in "abcd"], Clip)
     write_jsonl(script, [{"id": "b", "refusal": "too long"}, {"id": "c", "text": ""}])
     backend = ScriptedConfig(path=str(script), default=GOOD)
-    asked = answer_all(caption_job(clips, backend, CONFIG, "", answers), LocalConfig())
+    asked = run_job(caption_job(clips, backend, CONFIG, "", answers), LocalRunnerConfig())
     assert asked == {"in": 4, "out": 3, "captioner: too long": 1}
     counts = write_captions(answers, CONFIG, "", tmp_path)
     assert counts == {"in": 3, "out": 2, "caption: empty": 1}
@@ -90,7 +90,7 @@ def test_another_rule_is_run_over_stored_answers_without_a_request(tmp_path: Pat
     write_parquet(clips, [clip("a")], Clip)
     write_jsonl(script, [{"id": "a", "text": "A dog barks."}])
     backend = ScriptedConfig(path=str(script))
-    answer_all(caption_job(clips, backend, CONFIG, "", answers), LocalConfig())
+    run_job(caption_job(clips, backend, CONFIG, "", answers), LocalRunnerConfig())
     script.unlink()
     assert write_captions(answers, CONFIG, "", tmp_path)["out"] == 0
     assert write_captions(answers, LintConfig(min_words=2), "", tmp_path)["out"] == 1

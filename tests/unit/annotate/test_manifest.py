@@ -13,8 +13,8 @@ import soundfile
 from lhotse import CutSet, MonoCut
 
 from earmark.annotate import manifest
-from earmark.annotate.manifest import ManifestConfig, assemble
-from earmark.annotate.splits import Deal
+from earmark.annotate.manifest import ManifestConfig, build_manifest
+from earmark.annotate.splits import SplitAssignment
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
@@ -52,7 +52,7 @@ def make_tables(clips: list[Clip]) -> tuple[list[Caption], list[TagSet]]:
 def assemble_all(clips: list[Clip], folder: Path, **settings: float) -> dict[str, int]:
     captions, tag_sets = make_tables(clips)
     config = ManifestConfig(**settings)  # pyright: ignore[reportArgumentType]
-    return assemble(clips, captions, tag_sets, VOCABULARY, config, folder, seed=0)
+    return build_manifest(clips, captions, tag_sets, VOCABULARY, config, folder, seed=0)
 
 
 def test_join_and_counts(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_split_does_not_depend_on_tags(tmp_path: Path) -> None:
     other = Vocabulary(VOCABULARY.entries[:1], VOCABULARY.captions, VOCABULARY.settings)
     found: list[dict[str, str]] = []
     for vocabulary in (VOCABULARY, other):
-        assemble(clips, captions, tag_sets, vocabulary, ManifestConfig(), tmp_path, seed=3)
+        build_manifest(clips, captions, tag_sets, vocabulary, ManifestConfig(), tmp_path, seed=3)
         examples = read_parquet(tmp_path / "manifest.parquet", Example)
         found.append({example.id: example.split for example in examples})
     assert len(found[1]) < len(found[0])
@@ -119,11 +119,11 @@ def test_licences_of_the_clips_trained_on_are_counted(tmp_path: Path) -> None:
         for number in range(4)
     ]
     assemble_all(clips, tmp_path)
-    assert manifest.licences_used(tmp_path) == {"CC0": 2}
+    assert manifest.count_licenses(tmp_path) == {"CC0": 2}
     assemble_all([make_clip(0)], tmp_path, test=0, validation=0)
-    assert manifest.licences_used(tmp_path) == {"not stated": 1}
+    assert manifest.count_licenses(tmp_path) == {"not stated": 1}
     (tmp_path / "splits.json").write_text("{}")  # as earlier versions left it
-    assert manifest.licences_used(tmp_path) == {}
+    assert manifest.count_licenses(tmp_path) == {}
 
 
 def test_nothing_to_assemble(tmp_path: Path) -> None:
@@ -181,11 +181,15 @@ def test_tables_of_different_runs(tmp_path: Path) -> None:
     clips = [make_clip(number) for number in range(4)]
     captions, tag_sets = make_tables(clips)
     with pytest.raises(ValueError, match=r"1 tag sets have no row in captions.*different runs"):
-        assemble(clips, captions[1:], tag_sets, VOCABULARY, ManifestConfig(), tmp_path, seed=0)
+        build_manifest(
+            clips, captions[1:], tag_sets, VOCABULARY, ManifestConfig(), tmp_path, seed=0
+        )
     with pytest.raises(ValueError, match=r"1 tag sets have no row in clips"):
-        assemble(clips[:3], captions, tag_sets, VOCABULARY, ManifestConfig(), tmp_path, seed=0)
+        build_manifest(
+            clips[:3], captions, tag_sets, VOCABULARY, ManifestConfig(), tmp_path, seed=0
+        )
     with pytest.raises(ValueError, match="is in clips more than once"):
-        assemble(
+        build_manifest(
             [*clips, clips[0]], captions, tag_sets, VOCABULARY, ManifestConfig(), tmp_path, seed=0
         )
 
@@ -193,8 +197,8 @@ def test_tables_of_different_runs(tmp_path: Path) -> None:
 def test_a_leak_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [make_clip(0), msgspec.structs.replace(make_clip(1), recording="recording 0")]
     torn = {clips[0].id: "train", clips[1].id: "test"}
-    broken = Deal(splits=torn, groups=1, conflicts=0, moved=0, carved=0)
-    monkeypatch.setattr(manifest, "deal", lambda *_, **__: broken)
+    broken = SplitAssignment(splits=torn, groups=1, conflicts=0, moved=0, carved=0)
+    monkeypatch.setattr(manifest, "assign_splits", lambda *_, **__: broken)
     with pytest.raises(AssertionError, match="recording 0"):
         assemble_all(clips, tmp_path)
     assert not (tmp_path / "manifest.parquet").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from earmark.annotate.backends.base import Prompt
-from earmark.annotate.backends.compare import leading_share, parity
+from earmark.annotate.backends.compare import compare_backends, shared_prefix_share
 from earmark.annotate.backends.scripted import ScriptedConfig
 
 
@@ -27,7 +27,7 @@ def test_share_of_equal_leading_words(tmp_path: Path) -> None:
         ScriptedConfig(path=str(tmp_path / f"{name}.jsonl")).build() for name in ("first", "second")
     )
     prompts = [Prompt(id=name) for name in ("same", "parts", "refused")]
-    found = asyncio.run(parity(first, second, prompts))
+    found = asyncio.run(compare_backends(first, second, prompts))
     assert [(one.id, one.share) for one in found] == [
         *(("same", 1.0), ("parts", 3 / 8), ("refused", 0.0)),
     ]
@@ -38,4 +38,4 @@ def test_share_of_equal_leading_words(tmp_path: Path) -> None:
     ("one", "other", "share"), [([], [], 1.0), (["a"], [], 0.0), (["a"], ["a", "b"], 0.5)]
 )
 def test_edges(one: list[str], other: list[str], share: float) -> None:
-    assert leading_share(one, other) == share
+    assert shared_prefix_share(one, other) == share

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from earmark.annotate.journal import Journal
-from earmark.annotate.scan import Finding, ScanConfig, decide, listen, scan
-from earmark.config import Config, ConfigError, decode
+from earmark.annotate.scan import ScanConfig, ScanResult, clips_from_results, scan, scan_file
+from earmark.config import Config, ConfigError, decode_config
 from earmark.io import hash_file
 from earmark.records import Clip, Rejected, Source
 from earmark.tables import read_parquet, write_parquet
@@ -75,12 +75,12 @@ def test_bounds_are_inclusive_and_told(tmp_path: Path, out: Path) -> None:
 
 def test_silence_is_told_by_the_peak(tmp_path: Path) -> None:
     quiet, silent = 10 ** (-59 / 20), 10 ** (-61 / 20)
-    assert listen(sound(tmp_path / "a.wav", level=quiet), ScanConfig()).reason == ""
-    finding = listen(sound(tmp_path / "b.wav", level=silent), ScanConfig())
+    assert scan_file(sound(tmp_path / "a.wav", level=quiet), ScanConfig()).reason == ""
+    finding = scan_file(sound(tmp_path / "b.wav", level=silent), ScanConfig())
     assert finding.reason == "silent"
     assert finding.detail == "peak -60.8 dBFS; silence_dbfs is -60.0"
-    assert listen(sound(tmp_path / "c.wav", level=0), ScanConfig()).reason == "silent"
-    assert listen(sound(tmp_path / "b.wav", level=silent), ScanConfig(silence_dbfs=-80)).id
+    assert scan_file(sound(tmp_path / "c.wav", level=0), ScanConfig()).reason == "silent"
+    assert scan_file(sound(tmp_path / "b.wav", level=silent), ScanConfig(silence_dbfs=-80)).id
 
 
 def test_the_first_of_equal_files_is_the_clip_whatever_the_threads_do(
@@ -101,11 +101,11 @@ def test_the_first_of_equal_files_is_the_clip_whatever_the_threads_do(
 def test_a_rejected_file_is_nobodys_original(tmp_path: Path) -> None:
     sources = [Source(path="x", name=name) for name in ("bad", "good", "same")]
     findings = {
-        "bad": Finding(name="bad", reason="truncated"),
-        "good": Finding(name="good", id="7"),
-        "same": Finding(name="same", id="7"),
+        "bad": ScanResult(name="bad", reason="truncated"),
+        "good": ScanResult(name="good", id="7"),
+        "same": ScanResult(name="same", id="7"),
     }
-    clips, rejected = decide(sources, findings, -60.0)
+    clips, rejected = clips_from_results(sources, findings, -60.0)
     assert [clip.name for clip in clips] == ["good"]
     assert [(row.id, row.reason) for row in rejected] == [
         ("bad", "truncated"),
@@ -126,8 +126,8 @@ def test_the_tables_are_the_same_for_any_number_of_threads(tmp_path: Path, worke
 
 def test_what_the_journal_holds_is_not_listened_to_again(tmp_path: Path, out: Path) -> None:
     sources = [sound(tmp_path / f"{index}.wav") for index in range(6)]
-    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
-        journal.append([listen(source, ScanConfig()) for source in sources[:3]])
+    with closing(Journal(out / "journal.jsonl", ScanResult)) as journal:
+        journal.append([scan_file(source, ScanConfig()) for source in sources[:3]])
     for source in sources[:3]:
         Path(source.path).unlink()
     assert scan(sources, ScanConfig(), out) == {"in": 6, "out": 6}
@@ -139,8 +139,8 @@ def test_a_kill_while_the_tables_are_written_does_no_harm(
     written: list[str], tmp_path: Path, out: Path
 ) -> None:
     sources = [sound(tmp_path / f"{index}.wav", 0.06 * index) for index in range(1, 5)]
-    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
-        journal.append([listen(source, ScanConfig()) for source in sources])
+    with closing(Journal(out / "journal.jsonl", ScanResult)) as journal:
+        journal.append([scan_file(source, ScanConfig()) for source in sources])
     kept = (out / "journal.jsonl").read_bytes()
     counts = scan(sources, ScanConfig(), out)
     whole = {file.name: file.read_bytes() for file in out.iterdir()}
@@ -215,8 +215,8 @@ def test_a_cut_file_is_resumed_like_any_other(tmp_path: Path, out: Path) -> None
     sources = [two_voices(tmp_path / "long.wav"), sound(tmp_path / "short.wav")]
     (tmp_path / "straight").mkdir()
     counts = scan(sources, CUTTING, tmp_path / "straight")
-    with closing(Journal(out / "journal.jsonl", Finding)) as journal:
-        journal.append([listen(sources[0], CUTTING)])
+    with closing(Journal(out / "journal.jsonl", ScanResult)) as journal:
+        journal.append([scan_file(sources[0], CUTTING)])
     Path(sources[0].path).unlink()
     assert scan(sources, CUTTING, out) == counts
     for name in ("clips.parquet", "rejected.parquet"):
@@ -225,9 +225,9 @@ def test_a_cut_file_is_resumed_like_any_other(tmp_path: Path, out: Path) -> None
 
 def test_what_bounds_a_file_that_may_be_cut(tmp_path: Path) -> None:
     long = sound(tmp_path / "long.wav", 70.0)
-    assert listen(long, ScanConfig()).reason == "too long"
-    assert listen(long, ScanConfig(window_s=30)).reason == ""
-    assert listen(long, ScanConfig(window_s=30, max_duration_s=60)).reason == "too long"
+    assert scan_file(long, ScanConfig()).reason == "too long"
+    assert scan_file(long, ScanConfig(window_s=30)).reason == ""
+    assert scan_file(long, ScanConfig(window_s=30, max_duration_s=60)).reason == "too long"
     assert ScanConfig(window_s=30).longest_s == 24 * 3600
 
 
@@ -247,9 +247,9 @@ def test_an_hour_is_decoded_in_bounded_memory(tmp_path: Path, config: ScanConfig
     with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
         for _ in range(60):
             file.write(block)
-    listen(sound(tmp_path / "warm.wav"), ScanConfig())
+    scan_file(sound(tmp_path / "warm.wav"), ScanConfig())
     tracemalloc.start()
-    finding = listen(Source(path=str(path), name="hour"), config)
+    finding = scan_file(Source(path=str(path), name="hour"), config)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert finding.duration_s == 3600.0
@@ -288,5 +288,5 @@ class Recipe(Config, frozen=True, kw_only=True):
 )
 def test_settings_that_cannot_be_meant_are_told(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        decode({"scan": settings}, Recipe)
+        decode_config({"scan": settings}, Recipe)
     assert message in str(caught.value)

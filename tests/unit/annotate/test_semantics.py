@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.annotate.sentence_encoder import TEMPLATE, Embedder
+from earmark.annotate.sentence_encoder import TAG_TEMPLATE, SentenceEncoder
 from earmark.config import ConfigError
 
 pytestmark = pytest.mark.skipif(
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder.load()
+def embedder() -> SentenceEncoder:
+    return SentenceEncoder.load()
 
 
-def test_vectors_are_units_and_do_not_change(embedder: Embedder) -> None:
+def test_vectors_are_units_and_do_not_change(embedder: SentenceEncoder) -> None:
     texts = ["rain", "a much longer text about heavy rain on a tin roof", "", "雨"]
     vectors = embedder.embed(texts)
     assert vectors.shape == (4, 384)
@@ -31,26 +31,26 @@ def test_vectors_are_units_and_do_not_change(embedder: Embedder) -> None:
     np.testing.assert_array_equal(embedder.embed(texts), vectors)
 
 
-def test_padding_has_no_influence(embedder: Embedder) -> None:
+def test_padding_has_no_influence(embedder: SentenceEncoder) -> None:
     together = embedder.embed(["rain", "a much longer text about heavy rain on a tin roof"])
     np.testing.assert_allclose(embedder.embed(["rain"])[0], together[0], atol=1e-5)
 
 
-def test_what_means_the_same_is_near(embedder: Embedder) -> None:
+def test_what_means_the_same_is_near(embedder: SentenceEncoder) -> None:
     names = ("car", "automobile", "violin")
-    car, automobile, violin = embedder.embed([TEMPLATE.format(name) for name in names])
+    car, automobile, violin = embedder.embed([TAG_TEMPLATE.format(name) for name in names])
     assert car @ automobile > 0.8 > car @ violin
 
 
-def test_nothing_to_embed(embedder: Embedder) -> None:
+def test_nothing_to_embed(embedder: SentenceEncoder) -> None:
     assert embedder.embed([]).shape == (0, 384)
 
 
 def test_loading_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
-    Embedder.load()
+    SentenceEncoder.load()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no config\.json"):
-        Embedder.load(tmp_path)
+        SentenceEncoder.load(tmp_path)

@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from earmark.annotate.segment import Window, window_clip
-from earmark.annotate.splits import Deal, Leak, deal, find_leaks, groups_of
+from earmark.annotate.segment import Window, clip_from_window
+from earmark.annotate.splits import (
+    SplitAssignment,
+    SplitLeak,
+    assign_splits,
+    find_split_leaks,
+    group_clips,
+)
 from earmark.config import ConfigError
 from earmark.records import SPLITS, Clip, Example, Labels
 from factories import new_clip, new_example
@@ -52,13 +58,13 @@ def make_example(number: int, split: str, recording: str | None, speaker: str | 
 
 def deal_all(
     clips: list[Clip], *, seed: int = 0, stratify_by: tuple[str, ...] | None = None
-) -> Deal:
-    return deal(
+) -> SplitAssignment:
+    return assign_splits(
         clips, SHARES, keep_apart=("recording", "speaker"), stratify_by=stratify_by, seed=seed
     )
 
 
-def shares_of(dealt: Deal) -> dict[str, float]:
+def shares_of(dealt: SplitAssignment) -> dict[str, float]:
     counts = Counter(dealt.splits.values())
     return {split: counts[split] / len(dealt.splits) for split in SPLITS}
 
@@ -106,25 +112,25 @@ def test_ties_reach_through_others() -> None:
         make_clip(3, recording="s"),  # a recording that is called like a speaker is no tie
         make_clip(4),
     ]
-    assert [len(g) for g in groups_of(clips, ("recording", "speaker"))] == [3, 1, 1]
-    assert [len(g) for g in groups_of(clips, ("speaker",))] == [1, 2, 1, 1]
-    assert [len(g) for g in groups_of(clips, ())] == [1] * 5
+    assert [len(g) for g in group_clips(clips, ("recording", "speaker"))] == [3, 1, 1]
+    assert [len(g) for g in group_clips(clips, ("speaker",))] == [1, 2, 1, 1]
+    assert [len(g) for g in group_clips(clips, ())] == [1] * 5
 
 
 def test_equal_content_is_a_tie() -> None:
-    assert [len(g) for g in groups_of([make_clip(0), make_clip(1), make_clip(0)], ())] == [2, 1]
+    assert [len(g) for g in group_clips([make_clip(0), make_clip(1), make_clip(0)], ())] == [2, 1]
 
 
 def windows_of(whole: Clip, count: int) -> list[Clip]:
     places = [Window(start=n, samples=1, peak_dbfs=0, loudness_lufs=0) for n in range(count)]
-    return [window_clip(whole, place) for place in places]
+    return [clip_from_window(whole, place) for place in places]
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(0, 3))
 def test_windows_of_a_file_always_stay_together(sizes: list[int], seed: int) -> None:
     files = [windows_of(make_clip(number), size) for number, size in enumerate(sizes)]
     clips = [clip for windows in files for clip in windows]
-    dealt = deal(clips, SHARES, keep_apart=(), stratify_by=None, seed=seed)
+    dealt = assign_splits(clips, SHARES, keep_apart=(), stratify_by=None, seed=seed)
     assert dealt.groups == len(files)
     for windows in files:
         assert len({dealt.splits[clip.id] for clip in windows}) == 1
@@ -132,7 +138,7 @@ def test_windows_of_a_file_always_stay_together(sizes: list[int], seed: int) -> 
 
 def test_a_file_and_its_windows_are_one_content() -> None:
     whole = make_clip(0)
-    (group,) = groups_of([*windows_of(whole, 2), whole], ())
+    (group,) = group_clips([*windows_of(whole, 2), whole], ())
     assert len(group) == 3
 
 
@@ -216,7 +222,9 @@ def test_validation_is_carved_from_train_where_none_is_given() -> None:
 
 def test_a_share_of_nothing() -> None:
     clips = [make_clip(number) for number in range(20)]
-    dealt = deal(clips, {"train": 0.8, "test": 0.2}, keep_apart=(), stratify_by=None, seed=0)
+    dealt = assign_splits(
+        clips, {"train": 0.8, "test": 0.2}, keep_apart=(), stratify_by=None, seed=0
+    )
     assert Counter(dealt.splits.values()) == {"train": 16, "test": 4}
 
 
@@ -238,16 +246,16 @@ def test_leaks_are_found() -> None:
         make_example(3, "train", "q", None),
         make_example(3, "test", None, None),
     ]
-    assert find_leaks(examples, ("recording", "speaker")) == [
-        Leak("id", f"{3:032x}", ("test", "train")),
-        Leak("recording", "r", ("test", "train")),
-        Leak("speaker", "s", ("train", "validation")),
+    assert find_split_leaks(examples, ("recording", "speaker")) == [
+        SplitLeak("id", f"{3:032x}", ("test", "train")),
+        SplitLeak("recording", "r", ("test", "train")),
+        SplitLeak("speaker", "s", ("train", "validation")),
     ]
-    assert [leak.field for leak in find_leaks(examples, ("speaker",))] == ["id", "speaker"]
-    assert find_leaks(examples[:1] + examples[3:4], ("recording", "speaker")) == []
+    assert [leak.field for leak in find_split_leaks(examples, ("speaker",))] == ["id", "speaker"]
+    assert find_split_leaks(examples[:1] + examples[3:4], ("recording", "speaker")) == []
 
 
 def test_windows_of_a_file_on_two_sides_are_a_leak() -> None:
     first, second = (make_example(number, "train", None, None) for number in (1, 2))
     torn = [replace(first, parent="f"), replace(second, parent="f", split="test")]
-    assert find_leaks(torn, ()) == [Leak("id", "f", ("test", "train"))]
+    assert find_split_leaks(torn, ()) == [SplitLeak("id", "f", ("test", "train"))]

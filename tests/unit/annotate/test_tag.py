@@ -6,9 +6,15 @@ from pathlib import Path
 
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.jobs.answers import Answer
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.run import answer_all
-from earmark.annotate.tag import UNREADABLE, read_parse_report, read_tags, tag_job, write_tags
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.run import run_job
+from earmark.annotate.tag import (
+    UNREADABLE_TAGS,
+    read_parse_report,
+    tag_job,
+    tags_from_answer,
+    write_tags,
+)
 from earmark.records import Caption, Rejected, TagSet
 from earmark.tables import read_parquet, write_jsonl, write_parquet
 
@@ -18,24 +24,24 @@ def answer(text: str, turned_down: str = "") -> Answer:
 
 
 def test_tags_are_read_with_the_repairs_that_this_took() -> None:
-    row, repairs = read_tags(answer('```json\n["Dog", "bark"]\n```'))
+    row, repairs = tags_from_answer(answer('```json\n["Dog", "bark"]\n```'))
     assert row == TagSet(id="a", tags=("dog", "bark"), backend="b")
     assert {"fence", "case"} <= set(repairs)
 
 
 def test_what_cannot_be_read_is_rejected_with_its_words() -> None:
-    row, repairs = read_tags(answer("I'm sorry, I cannot help with that."))
+    row, repairs = tags_from_answer(answer("I'm sorry, I cannot help with that."))
     assert isinstance(row, Rejected)
-    assert (row.stage, row.reason, repairs) == ("tag", UNREADABLE, ())
+    assert (row.stage, row.reason, repairs) == ("tag", UNREADABLE_TAGS, ())
     assert row.detail.startswith("I'm sorry")
 
 
 def test_no_tags_are_none() -> None:
-    assert isinstance(read_tags(answer("[]"))[0], Rejected)
+    assert isinstance(tags_from_answer(answer("[]"))[0], Rejected)
 
 
 def test_the_first_draw_is_read_where_the_second_cannot_be() -> None:
-    row, _ = read_tags(answer("I cannot do that.", turned_down='["dog"]'))
+    row, _ = tags_from_answer(answer("I cannot do that.", turned_down='["dog"]'))
     assert row == TagSet(id="a", tags=("dog",), backend="b")
 
 
@@ -52,10 +58,10 @@ def test_counts_and_the_parse_report_add_up(tmp_path: Path) -> None:
         ],
     )
     backend = ScriptedConfig(path=str(script), default='["hum"]')
-    asked = answer_all(tag_job(table, backend, answers), LocalConfig())
+    asked = run_job(tag_job(table, backend, answers), LocalRunnerConfig())
     assert asked == {"in": 4, "out": 3, "tagger: no": 1}
     counts = write_tags(answers, tmp_path)
-    assert counts == {"in": 3, "out": 2, f"tag: {UNREADABLE}": 1}
+    assert counts == {"in": 3, "out": 2, f"tag: {UNREADABLE_TAGS}": 1}
     assert [row.id for row in read_parquet(tmp_path / "tags.parquet", TagSet)] == ["a", "d"]
     report = read_parse_report(tmp_path)
     assert (report.answers, report.parsed, report.repairs) == (3, 2, {"single quotes": 1})

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from earmark.annotate.loudness import measure_level
 from earmark.annotate.segment import (
     Window,
+    clip_from_window,
+    find_quiet_cuts,
     hop_power,
-    measure_windows,
-    quiet_cuts,
-    split,
-    window_clip,
+    segment_file,
+    split_stream,
     window_name,
 )
 from earmark.audio import probe
-from earmark.records import Clip, Span, span_of
+from earmark.records import AudioSpan, Clip, audio_span
 
 RATE = 8000
 
@@ -45,12 +45,12 @@ def test_cuts_fall_into_pauses(tmp_path: Path, rate: int, channels: int) -> None
     wave = bursts(PAUSES, 25.0, rate)
     path = tmp_path / "file.flac"
     soundfile.write(path, np.stack([wave] * channels, axis=1), rate)
-    windows = measure_windows(str(path), probe(path), 10.0)
+    windows = segment_file(str(path), probe(path), 10.0)
     starts_s = [window.start / rate for window in windows]
     assert len(starts_s) == 4
     for start_s in starts_s[1:]:
         assert any(a + 0.08 <= start_s <= b - 0.08 for a, b in PAUSES), "100 ms on either side"
-    assert windows == measure_windows(str(path), probe(path), 10.0)
+    assert windows == segment_file(str(path), probe(path), 10.0)
 
 
 def test_windows_cover_the_file_and_have_levels_of_their_own(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_windows_cover_the_file_and_have_levels_of_their_own(tmp_path: Path) -> 
     wave[: 10 * RATE] *= 0.1
     path = tmp_path / "file.wav"
     soundfile.write(path, wave, RATE, subtype="FLOAT")
-    windows = measure_windows(str(path), probe(path), 10.0)
+    windows = segment_file(str(path), probe(path), 10.0)
     assert windows[0].start == 0
     for before, after in pairwise(windows):
         assert before.start + before.samples == after.start
@@ -80,7 +80,7 @@ def test_no_window_is_too_long_or_too_short(
 ) -> None:
     samples = len(power) * hop + min(tail, hop - 1)
     longest = longest_hops * hop + min(more, hop - 1)
-    cuts = quiet_cuts(np.array(power), hop, samples=samples, longest=longest)
+    cuts = find_quiet_cuts(np.array(power), hop, samples=samples, longest=longest)
     lengths = np.diff(cuts)
     assert (cuts[0], cuts[-1]) == (0, samples)
     assert lengths.max() <= longest
@@ -93,7 +93,7 @@ def test_no_window_is_too_long_or_too_short(
 @given(POWER.filter(lambda power: len(power) > 60), st.integers(0, 2**32))
 def test_each_cut_is_the_quietest_there_could_be(power: list[float], seed: int) -> None:
     shuffled = np.random.default_rng(seed).permutation(power)
-    cuts = quiet_cuts(shuffled, 1, samples=len(shuffled), longest=40)
+    cuts = find_quiet_cuts(shuffled, 1, samples=len(shuffled), longest=40)
     padded = np.pad(shuffled, 5, mode="edge")
     for before, cut in pairwise(cuts[:-1]):
         last = min(before + 40, len(shuffled) - 14)
@@ -103,8 +103,8 @@ def test_each_cut_is_the_quietest_there_could_be(power: list[float], seed: int) 
 
 
 def test_what_fits_is_not_cut() -> None:
-    assert quiet_cuts(np.ones(50), 160, samples=8000, longest=8000) == [0, 8000]
-    assert len(quiet_cuts(np.ones(50), 160, samples=8001, longest=8000)) == 3
+    assert find_quiet_cuts(np.ones(50), 160, samples=8000, longest=8000) == [0, 8000]
+    assert len(find_quiet_cuts(np.ones(50), 160, samples=8001, longest=8000)) == 3
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 9))
@@ -120,7 +120,7 @@ def test_power_does_not_depend_on_the_blocks(sizes: list[int], hop: int) -> None
 def test_a_stream_is_split_where_it_is_said(lengths: list[int], block: int) -> None:
     wave = np.arange(sum(lengths), dtype=np.float32)[:, None]
     blocks = (wave[start : start + block] for start in range(0, len(wave), block))
-    pieces = [np.concatenate(list(piece)) for piece in split(blocks, lengths)]
+    pieces = [np.concatenate(list(piece)) for piece in split_stream(blocks, lengths)]
     assert [len(piece) for piece in pieces] == lengths
     np.testing.assert_array_equal(np.concatenate(pieces), wave)
 
@@ -132,7 +132,7 @@ def test_a_window_is_a_clip_of_its_own_that_knows_its_file() -> None:
         loudness_lufs=0.0, original_captions=("A song.",),
     )  # fmt: skip
     window = Window(start=1323000, samples=441441, peak_dbfs=-3.0, loudness_lufs=-20.0)
-    clip = window_clip(whole, window)
+    clip = clip_from_window(whole, window)
     assert clip.name == window_name("song.flac", window, 44100) == "song.flac#t=30.000,40.010"
     assert (clip.start_s, clip.duration_s) == (30.0, 441441 / 44100)
     assert (clip.parent, clip.parent_duration_s) == (whole.id, 100.0)
@@ -141,5 +141,5 @@ def test_a_window_is_a_clip_of_its_own_that_knows_its_file() -> None:
     assert clip.original_captions == ("A song.",)
     # The id is part of every table on every machine: it may not change.
     assert clip.id == "9e88d7eac91ce4008f63bee4b9946b6e"
-    assert span_of(whole) == Span("a/song.flac", 0.0, None)
-    assert span_of(clip) == Span("a/song.flac", 30.0, 441441 / 44100)
+    assert audio_span(whole) == AudioSpan("a/song.flac", 0.0, None)
+    assert audio_span(clip) == AudioSpan("a/song.flac", 30.0, 441441 / 44100)

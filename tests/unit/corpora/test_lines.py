@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from earmark.config import ConfigError
-from earmark.corpora.table_reader import Line, read_lines, table_suffix, texts
+from earmark.corpora.table_reader import TableRow, cell_texts, read_table_rows, table_format
 
 ROWS = [{"path": "a.wav", "label": "dog"}, {"path": "b, c.wav", "label": "caf\u00e9"}]
 CSV = 'path,label\na.wav,dog\n"b, c.wav",caf\u00e9\n'
@@ -29,15 +29,15 @@ def test_every_form_gives_the_same_cells(
     data = (mark + text.replace("\n", end)).encode()
     path = tmp_path / (name + ".gz" if packed else name)
     path.write_bytes(gzip.compress(data) if packed else data)
-    lines = list(read_lines(path))
+    lines = list(read_table_rows(path))
     assert [line.cells for line in lines] == ROWS
     first = 1 if "js" in name else 2
     assert [line.number for line in lines] == [first, first + 1]
 
 
-def csv_lines(folder: Path, text: str, **settings: Any) -> list[Line]:
+def csv_lines(folder: Path, text: str, **settings: Any) -> list[TableRow]:
     (folder / "t.csv").write_text(text, "utf-8", newline="")
-    return list(read_lines(folder / "t.csv", **settings))
+    return list(read_table_rows(folder / "t.csv", **settings))
 
 
 def test_a_last_line_without_an_end_counts(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_last_line_without_an_end_counts(tmp_path: Path) -> None:
 def test_blank_lines_are_no_rows_but_count(tmp_path: Path) -> None:
     assert [line.number for line in csv_lines(tmp_path, "path\n\na.wav\n\n\nb.wav\n")] == [3, 6]
     (tmp_path / "t.jsonl").write_text('\n{"path": "a"}\n  \n{"path": "b"}\n')
-    assert [line.number for line in read_lines(tmp_path / "t.jsonl")] == [2, 4]
+    assert [line.number for line in read_table_rows(tmp_path / "t.jsonl")] == [2, 4]
 
 
 def test_a_quoted_cell_may_hold_line_ends_and_odd_separators(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_broken_csv_row_does_not_hide_the_next(row: str, fault: str, tmp_path:
     broken, good = csv_lines(tmp_path, f"path,label\n{row}\nb.wav,dog\n")
     assert fault in broken.fault
     assert (broken.number, broken.cells) == (2, {})
-    assert good == Line(3, {"path": "b.wav", "label": "dog"})
+    assert good == TableRow(3, {"path": "b.wav", "label": "dog"})
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_a_broken_csv_row_does_not_hide_the_next(row: str, fault: str, tmp_path:
 )
 def test_a_broken_json_row_does_not_hide_the_next(row: bytes, fault: str, tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_bytes(row + b'\n{"path": "b.wav"}\n')
-    broken, good = read_lines(tmp_path / "t.jsonl")
+    broken, good = read_table_rows(tmp_path / "t.jsonl")
     assert fault in broken.fault
     assert broken.number == 1
-    assert good == Line(2, {"path": "b.wav"})
+    assert good == TableRow(2, {"path": "b.wav"})
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_a_table_that_cannot_be_read(
     else:
         path.write_bytes(data)
     with pytest.raises(ConfigError, match=message):
-        list(read_lines(path))
+        list(read_table_rows(path))
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.xlsx", "t", "t.gz", "csv"])
 def test_an_unknown_suffix_is_told_with_the_known(name: str) -> None:
     with pytest.raises(ConfigError, match=r"\.csv, \.tsv, \.jsonl, \.ndjson"):
-        table_suffix(Path(name))
+        table_format(Path(name))
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_an_unknown_suffix_is_told_with_the_known(name: str) -> None:
     ],
 )
 def test_cells_are_text(cell: object, expected: tuple[str, ...]) -> None:
-    assert texts(cell) == expected
+    assert cell_texts(cell) == expected
 
 
 @pytest.mark.parametrize("cell", [{"a": 1}, [["a"]], [{"a": 1}]])
 def test_cells_that_are_no_text(cell: object) -> None:
     with pytest.raises(ValueError, match=r"an object|a list within a list"):
-        texts(cell)
+        cell_texts(cell)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from earmark.config import Config, ConfigError, decode
+from earmark.config import Config, ConfigError, decode_config
 from earmark.corpora.base import list_corpus
 from earmark.corpora.table import TableConfig
 from earmark.records import Rejected, Source
@@ -318,7 +318,7 @@ class Recipe(Config, frozen=True, kw_only=True):
 )
 def test_settings_of_a_wrong_form_are_told(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
-        decode({"corpus": {"kind": "table", "path": "x.csv", **settings}}, Recipe)
+        decode_config({"corpus": {"kind": "table", "path": "x.csv", **settings}}, Recipe)
 
 
 @pytest.mark.skipif(

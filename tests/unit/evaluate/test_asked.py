@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.evaluate.config import EvaluateConfig, RetrievalConfig, TaskConfig
-from earmark.evaluate.tasks import Asked, ask
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig, RetrievalTaskConfig
+from earmark.evaluate.tasks import TaskSet, build_tasks
 from earmark.io import hash_file
 from earmark.records import Example
 from factories import new_example
 
 SENTENCE = "A dog barks twice while a car drives past slowly."
-OWN = TaskConfig(label="kind")
+OWN = ClassificationTaskConfig(label="kind")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def manifest(tmp_path: Path) -> list[Example]:
 
 
 @pytest.fixture
-def table(tmp_path: Path, manifest: list[Example]) -> TaskConfig:
+def table(tmp_path: Path, manifest: list[Example]) -> ClassificationTaskConfig:
     """A table over 20 of the manifest's files, 10 of them of its train side, and 10 others."""
     rng = np.random.default_rng(1)
     rows = ["path,species"]
@@ -53,20 +53,22 @@ def table(tmp_path: Path, manifest: list[Example]) -> TaskConfig:
             soundfile.write(tmp_path / name, rng.uniform(-0.5, 0.5, 4000), 8000)
         rows.append(f"{name},{'xy'[number // 5 % 2]}")
     (tmp_path / "birds.csv").write_text("\n".join(rows))
-    return TaskConfig(name="birds", table=str(tmp_path / "birds.csv"), label="species")
+    return ClassificationTaskConfig(
+        name="birds", table=str(tmp_path / "birds.csv"), label="species"
+    )
 
 
-def asked(manifest: list[Example], tmp_path: Path, *tasks: TaskConfig) -> Asked:
-    config = EvaluateConfig(tasks=tasks, retrieval=(RetrievalConfig(),), bootstrap=5)
-    return ask(manifest, config, tmp_path / "cache")
+def asked(manifest: list[Example], tmp_path: Path, *tasks: ClassificationTaskConfig) -> TaskSet:
+    config = EvaluateConfig(tasks=tasks, retrieval=(RetrievalTaskConfig(),), bootstrap=5)
+    return build_tasks(manifest, config, tmp_path / "cache")
 
 
-def ids(found: Asked, task: str) -> set[str]:
+def ids(found: TaskSet, task: str) -> set[str]:
     return {e.id for each in found.tasks if each.name == task for e in each.examples()}
 
 
 def test_the_manifest_keeps_its_train_clips_whatever_another_table_holds(
-    manifest: list[Example], table: TaskConfig, tmp_path: Path
+    manifest: list[Example], table: ClassificationTaskConfig, tmp_path: Path
 ) -> None:
     alone = asked(manifest, tmp_path, OWN)
     beside = asked(manifest, tmp_path, OWN, table)
@@ -75,7 +77,7 @@ def test_the_manifest_keeps_its_train_clips_whatever_another_table_holds(
 
 
 def test_a_table_loses_what_was_learnt_on_all_its_sides(
-    manifest: list[Example], table: TaskConfig, tmp_path: Path
+    manifest: list[Example], table: ClassificationTaskConfig, tmp_path: Path
 ) -> None:
     found = asked(manifest, tmp_path, OWN, table)
     learnt = {e.id for e in manifest if e.split == "train"}
@@ -84,7 +86,10 @@ def test_a_table_loses_what_was_learnt_on_all_its_sides(
 
 
 def test_leaks_say_of_which_source_they_are(
-    manifest: list[Example], table: TaskConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    manifest: list[Example],
+    table: ClassificationTaskConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = asked(manifest, tmp_path, OWN, table)
     rows = {(leak.of, leak.name, leak.by) for leak in found.leaks if leak.by != "fingerprint"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from earmark import bootstrap
-from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval, resample_weights
+from earmark.bootstrap import bootstrap_values, clips_digest, percentile_interval, resample_weights
 from earmark.records import Example
 from factories import new_example
 
@@ -33,7 +33,7 @@ def test_equal_generators_give_equal_weights_whatever_the_clips_are_right_about(
 
 def means(recordings: list[str], seed: int = 0, task: str = "kind") -> np.ndarray:
     right = np.arange(len(recordings)) % 3 / 2
-    return bootstrapped(
+    return bootstrap_values(
         lambda weights: np.stack([weights @ right, weights @ (1 - right)]) / len(recordings),
         recordings,
         task=task,

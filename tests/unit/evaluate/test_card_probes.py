@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from earmark.evaluate.base import Comparison
-from earmark.evaluate.run import add_probes
+from earmark.evaluate.run import add_scores_to_card
 from earmark.records import Score
 
 
@@ -28,26 +28,26 @@ LEAD = Comparison(
 def test_new_scores_take_the_place_of_old_ones(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("# Card\n\n<!-- probes: begin -->\nnone\n<!-- probes: end -->\n\n## End\n")
-    assert add_probes(tmp_path, [score(0.25)], [LEAD])
+    assert add_scores_to_card(tmp_path, [score(0.25)], [LEAD])
     first = path.read_text()
     assert "| ESC-50 | accuracy | 50 | 10/5 | 0.020 | 0.250 [0.100, 0.900] |" in first
     assert "**+0.200 [+0.100, +0.300]**" in first
     assert first.endswith("## End\n")
     assert "none" not in first
-    add_probes(tmp_path, [score(0.75)], [])
+    add_scores_to_card(tmp_path, [score(0.75)], [])
     assert "0.750" in path.read_text()
     assert "0.250" not in path.read_text()
-    add_probes(tmp_path, [score(0.25)], [LEAD])
+    add_scores_to_card(tmp_path, [score(0.25)], [LEAD])
     assert path.read_text() == first
     assert [entry.name for entry in tmp_path.iterdir()] == ["README.md"]
 
 
 def test_a_run_without_tasks_says_so(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Card\n")
-    add_probes(tmp_path, [], [])
+    add_scores_to_card(tmp_path, [], [])
     assert "No task was asked for." in (tmp_path / "README.md").read_text()
 
 
 def test_a_checkpoint_without_a_card_is_left_alone(tmp_path: Path) -> None:
-    assert not add_probes(tmp_path, [score(0.5)], [])
+    assert not add_scores_to_card(tmp_path, [score(0.5)], [])
     assert list(tmp_path.iterdir()) == []

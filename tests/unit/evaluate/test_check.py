@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import ConfigError, decode
+from earmark.config import ConfigError, decode_config
 from earmark.evaluate.check import check_encoders, check_labels, check_questions, check_tasks
 from earmark.evaluate.config import (
     CheckpointChoice,
+    ClassificationTaskConfig,
     EvaluateConfig,
     ExternalChoice,
-    QuestionsConfig,
-    TaskConfig,
+    QuestionTaskConfig,
 )
 
 LABELS = [
@@ -19,21 +19,32 @@ LABELS = [
 
 
 def test_tasks_that_fit_the_labels_pass() -> None:
-    check_tasks([TaskConfig(name="a", label="voice", where={"domain": ("speech",)})], LABELS)
+    check_tasks(
+        [ClassificationTaskConfig(name="a", label="voice", where={"domain": ("speech",)})], LABELS
+    )
     check_tasks([], [])
 
 
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (TaskConfig(name="a", label="instruments"), "Did you mean 'instrument'?"),
-        (TaskConfig(name="a", label="xyz"), "Valid here: domain, instrument, voice."),
-        (TaskConfig(name="a", label="voice", where={"domains": ("music",)}), "'domain'"),
-        (TaskConfig(name="a", label="voice", where={"domain": ("speeches",)}), "'speech'"),
-        (TaskConfig(name="a", label="instrument", metric="accuracy"), 'metric = "map"'),
+        (ClassificationTaskConfig(name="a", label="instruments"), "Did you mean 'instrument'?"),
+        (ClassificationTaskConfig(name="a", label="xyz"), "Valid here: domain, instrument, voice."),
+        (
+            ClassificationTaskConfig(name="a", label="voice", where={"domains": ("music",)}),
+            "'domain'",
+        ),
+        (
+            ClassificationTaskConfig(name="a", label="voice", where={"domain": ("speeches",)}),
+            "'speech'",
+        ),
+        (
+            ClassificationTaskConfig(name="a", label="instrument", metric="accuracy"),
+            'metric = "map"',
+        ),
     ],
 )
-def test_errors_name_the_nearest(task: TaskConfig, words: str) -> None:
+def test_errors_name_the_nearest(task: ClassificationTaskConfig, words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         check_tasks([task], LABELS)
     assert words in str(raised.value)
@@ -42,11 +53,14 @@ def test_errors_name_the_nearest(task: TaskConfig, words: str) -> None:
 
 def test_clips_without_any_label_are_told_apart_from_a_misspelling() -> None:
     with pytest.raises(ConfigError, match="no labels at all"):
-        check_tasks([TaskConfig(name="a", label="voice")], [{}])
+        check_tasks([ClassificationTaskConfig(name="a", label="voice")], [{}])
 
 
 def test_two_tasks_of_one_name_are_refused() -> None:
-    tasks = TaskConfig(name="a", label="voice"), TaskConfig(name="a", label="domain")
+    tasks = (
+        ClassificationTaskConfig(name="a", label="voice"),
+        ClassificationTaskConfig(name="a", label="domain"),
+    )
     with pytest.raises(ConfigError, match="2 tasks are named 'a'"):
         EvaluateConfig(tasks=tasks)
 
@@ -72,7 +86,7 @@ def test_two_tasks_of_one_name_are_refused() -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        decode(settings, EvaluateConfig)
+        decode_config(settings, EvaluateConfig)
     assert words in str(raised.value)
 
 
@@ -80,10 +94,10 @@ def test_foreign_tasks_ask_nothing_of_the_manifest(tmp_path: Path) -> None:
     table = tmp_path / "birds.csv"
     table.write_text("path,species,tape\na.wav,wren,1\n")
     tasks = [
-        TaskConfig(dataset="esc50"),
-        TaskConfig(dataset="nsynth", label="pitch", where={"velocity": ("100",)}),
-        TaskConfig(table=str(table), label="species", recording_column="tape"),
-        TaskConfig(label="voice"),
+        ClassificationTaskConfig(dataset="esc50"),
+        ClassificationTaskConfig(dataset="nsynth", label="pitch", where={"velocity": ("100",)}),
+        ClassificationTaskConfig(table=str(table), label="species", recording_column="tape"),
+        ClassificationTaskConfig(label="voice"),
     ]
     check_tasks(tasks, LABELS)
 
@@ -114,12 +128,15 @@ def test_what_a_foreign_task_names_must_be_there(
     else:
         given["table"] = str(tmp_path / str(given["table"]))
     with pytest.raises(ConfigError) as raised:
-        check_tasks([decode(given, TaskConfig)], LABELS)
+        check_tasks([decode_config(given, ClassificationTaskConfig)], LABELS)
     assert words in str(raised.value)
 
 
 def test_two_tasks_of_one_title_are_refused() -> None:
-    tasks = TaskConfig(dataset="gtzan"), TaskConfig(dataset="gtzan", split="held-out")
+    tasks = (
+        ClassificationTaskConfig(dataset="gtzan"),
+        ClassificationTaskConfig(dataset="gtzan", split="held-out"),
+    )
     with pytest.raises(ConfigError, match="2 tasks are named 'gtzan'"):
         EvaluateConfig(tasks=tasks)
 
@@ -141,9 +158,9 @@ def test_encoders_that_are_nowhere_are_told_before_anything_is_done(
 
 def test_questions_ask_of_fields_that_there_are() -> None:
     labels = [{"colour": ("red",)}]
-    check_questions([QuestionsConfig(fields=("colour",))], labels)
+    check_questions([QuestionTaskConfig(fields=("colour",))], labels)
     with pytest.raises(ConfigError, match=r"'color'.*Did you mean 'colour'"):
-        check_questions([QuestionsConfig(fields=("color",))], labels)
+        check_questions([QuestionTaskConfig(fields=("color",))], labels)
 
 
 @pytest.mark.parametrize(
@@ -159,4 +176,4 @@ def test_every_sort_of_task_is_held_against_the_labels(
     settings: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"{words}.*Did you mean 'domain'"):
-        check_labels(decode(settings, EvaluateConfig), LABELS)
+        check_labels(decode_config(settings, EvaluateConfig), LABELS)

@@ -16,9 +16,9 @@ from earmark.evaluate.config import (
     CheckpointChoice,
     EvaluateConfig,
     ExternalChoice,
-    QuestionsConfig,
+    QuestionTaskConfig,
 )
-from earmark.evaluate.fingerprints import model_digests, source_digest
+from earmark.evaluate.fingerprints import model_digests, source_code_digest
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.recipe import Recipe
 from earmark.stages.base import BackendCache
@@ -46,7 +46,7 @@ def test_other_weights_at_a_known_path_are_another_encoder(tmp_path: Path) -> No
             "ours": CheckpointChoice(path=str(folders["ours"])),
             "theirs": HuggingFaceConfig(model=str(folders["theirs"])),
         },
-        questions=(QuestionsConfig(model=str(folders["language"])),),
+        questions=(QuestionTaskConfig(model=str(folders["language"])),),
     )
     before = model_digests(config)
     assert model_digests(config) == before
@@ -60,7 +60,7 @@ def test_other_weights_at_a_known_path_are_another_encoder(tmp_path: Path) -> No
 def test_a_name_on_a_hub_is_no_folder_and_a_checkpoint_may_be_missing(tmp_path: Path) -> None:
     config = EvaluateConfig(
         encoders={"gone": CheckpointChoice(path=str(tmp_path / "gone"))},
-        questions=(QuestionsConfig(model="someone/model"),),
+        questions=(QuestionTaskConfig(model="someone/model"),),
     )
     assert model_digests(config) == {"encoders.gone": "absent", "questions.questions": ""}
 
@@ -72,14 +72,14 @@ def test_edited_source_is_another_encoder(tmp_path: Path, monkeypatch: pytest.Mo
     for path in (package / "__init__.py", package / "deep/__init__.py", package / "deep/one.py"):
         path.write_text("raise AssertionError('not to be imported')")
     targets = [f"invented_encoders{inner}:One" for inner in ("", ".deep", ".deep.one")]
-    before = [source_digest(target) for target in targets]
+    before = [source_code_digest(target) for target in targets]
     assert "absent" not in before
     (package / "deep/one.py").write_text("edited")
-    assert all(a != b for a, b in zip(before, map(source_digest, targets), strict=True))
-    assert source_digest("no_such_module_anywhere:One") == "absent"
-    assert source_digest("invented_encoders.none.at_all:One") == "absent"
+    assert all(a != b for a, b in zip(before, map(source_code_digest, targets), strict=True))
+    assert source_code_digest("no_such_module_anywhere:One") == "absent"
+    assert source_code_digest("invented_encoders.none.at_all:One") == "absent"
     config = EvaluateConfig(encoders={"mine": ExternalChoice(target=targets[2])})
-    assert model_digests(config) == {"encoders.mine": source_digest(targets[2])}
+    assert model_digests(config) == {"encoders.mine": source_code_digest(targets[2])}
 
 
 def test_the_stage_is_told_of_models_and_of_its_rules(
@@ -92,7 +92,7 @@ def test_the_stage_is_told_of_models_and_of_its_rules(
     seen = [stage.settings()]
     rewrite(folder / "model.safetensors", b"WEIGHTS")
     seen.append(stage.settings())
-    monkeypatch.setattr(config, "VERSION", config.VERSION + 1)
+    monkeypatch.setattr(config, "EVALUATION_VERSION", config.EVALUATION_VERSION + 1)
     seen.append(stage.settings())
     assert seen[0] != seen[1] != seen[2] != seen[0]
     elsewhere = replace(

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from earmark.audio import AudioError
-from earmark.evaluate.array_cache import Kept, read_part, write_part
-from earmark.evaluate.features import CachedEncoder, encoder_fingerprint, thinned
+from earmark.evaluate.array_cache import ArrayCache, read_part, write_part
+from earmark.evaluate.features import CachedEncoder, downsample_frames, encoder_fingerprint
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.records import Example
 from factories import new_example
@@ -141,12 +141,12 @@ def test_of_a_part_only_the_wanted_clips_are_held_in_half_precision(tmp_path: Pa
     assert list(found) == ["b"]
     assert found["b"].base is None
     assert (found["b"].dtype, found["b"].tolist()) == (np.float16, rows["b"].tolist())
-    kept = Kept(tmp_path, "frames")
+    kept = ArrayCache(tmp_path, "frames")
     assert kept.find(["b", "z"]) == {"z"}
     with pytest.raises(KeyError):
         kept["a"]
     kept.add({"z": np.zeros((1, 3), np.float16)})
-    assert Kept(tmp_path, "frames").find(["a", "z"]) == set()
+    assert ArrayCache(tmp_path, "frames").find(["a", "z"]) == set()
 
 
 def test_features_without_clips_have_the_width_of_the_encoder(tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ def test_one_pass_gives_frames_and_their_mean(examples: list[Example], tmp_path:
 
 def test_long_clips_are_thinned_to_means_of_neighbours() -> None:
     frames = np.arange(10, dtype=np.float32)[:, None]
-    assert thinned(frames, 4)[:, 0].tolist() == [0.5, 3.0, 5.5, 8.0]
-    assert thinned(frames, 10)[:, 0].tolist() == list(range(10))
-    assert thinned(frames, 1)[:, 0].tolist() == [4.5]
+    assert downsample_frames(frames, 4)[:, 0].tolist() == [0.5, 3.0, 5.5, 8.0]
+    assert downsample_frames(frames, 10)[:, 0].tolist() == list(range(10))
+    assert downsample_frames(frames, 1)[:, 0].tolist() == [4.5]
 
 
 def test_what_float16_cannot_hold_is_its_largest_and_what_is_not_finite_stays() -> None:
     frames = np.array([[1e9], [-1e9], [np.nan]], np.float32)
-    kept = thinned(frames, 3)[:, 0]
+    kept = downsample_frames(frames, 3)[:, 0]
     assert kept[:2].tolist() == [65504.0, -65504.0]
     assert np.isnan(kept[2])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from earmark.evaluate.metrics import accuracy, macro_accuracy, mean_average_precision, metric_named
+from earmark.evaluate.metrics import accuracy, get_metric, macro_accuracy, mean_average_precision
 
 
 def one_class_a_clip(rng: np.random.Generator, clips: int, classes: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_a_resample_equals_the_clips_that_it_holds(rng: np.random.Generator) -> 
     drawn = rng.integers(30, size=30)
     weights = np.bincount(drawn, minlength=30)[None, :].astype(float)
     for name in ("accuracy", "macro-accuracy", "map"):
-        metric = metric_named(name)
+        metric = get_metric(name)
         repeated = metric.value(scores[drawn], targets[drawn])
         assert metric.measure(scores, targets, weights)[0] == pytest.approx(repeated)
 
@@ -85,12 +85,12 @@ def test_a_resample_equals_the_clips_that_it_holds(rng: np.random.Generator) -> 
 def test_classes_without_positives_do_not_count_in_the_mean() -> None:
     targets = np.array([[True, False], [False, False]])
     scores = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert metric_named("map").value(scores, targets) == 1.0
-    assert np.isnan(metric_named("map").value(scores, np.zeros((2, 2), dtype=bool)))
+    assert get_metric("map").value(scores, targets) == 1.0
+    assert np.isnan(get_metric("map").value(scores, np.zeros((2, 2), dtype=bool)))
 
 
 def test_chance_needs_no_audio() -> None:
     targets = np.eye(3, dtype=bool)[[0, 0, 0, 1]]
-    assert metric_named("accuracy").chance(targets) == 0.75
-    assert metric_named("macro-accuracy").chance(targets) == 0.5
-    assert metric_named("map").chance(targets) == 0.5
+    assert get_metric("accuracy").chance(targets) == 0.75
+    assert get_metric("macro-accuracy").chance(targets) == 0.5
+    assert get_metric("map").chance(targets) == 0.5

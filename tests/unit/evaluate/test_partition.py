@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.splits import Partition, partition
-from earmark.evaluate.tasks import probes_of
+from earmark.evaluate.splits import TaskSplits, split_task
+from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
 
-KIND = TaskConfig(name="kind", label="kind")
+KIND = ClassificationTaskConfig(name="kind", label="kind")
 
 
 def clip(number: int, split: str, *values: str, recording: str | None = None) -> Example:
@@ -30,13 +30,13 @@ def clips(plan: dict[str, dict[str, int]]) -> list[Example]:
     return [clip(number, split, kind) for number, (split, kind) in enumerate(wanted)]
 
 
-def kinds(parts: Partition, side: str) -> Counter[str]:
+def kinds(parts: TaskSplits, side: str) -> Counter[str]:
     return Counter(example.labels["kind"][0] for example in getattr(parts, side).examples)
 
 
 def test_sides_and_targets_follow_the_manifest() -> None:
     plan = {side: {"cat": 2, "dog": 3} for side in ("train", "validation", "test")}
-    parts = partition(clips(plan), KIND)
+    parts = split_task(clips(plan), KIND)
     assert parts.classes == ("cat", "dog")
     assert parts.problem == ""
     assert kinds(parts, "train") == {"cat": 2, "dog": 3}
@@ -45,8 +45,10 @@ def test_sides_and_targets_follow_the_manifest() -> None:
 
 def test_where_keeps_clips_with_one_of_the_values() -> None:
     plan = {side: {"cat": 4, "dog": 4} for side in ("train", "validation", "test")}
-    task = TaskConfig(name="kind", label="kind", where={"place": ("indoors", "on the moon")})
-    parts = partition(clips(plan), task)
+    task = ClassificationTaskConfig(
+        name="kind", label="kind", where={"place": ("indoors", "on the moon")}
+    )
+    parts = split_task(clips(plan), task)
     assert {e.labels["place"][0] for e in parts.train.examples} == {"indoors"}
     assert len(parts.train.examples) == 4
 
@@ -57,7 +59,7 @@ def test_rare_classes_go_and_are_counted() -> None:
         "validation": {"cat": 1, "emu": 1},
         "test": {"cat": 2, "dog": 2, "fox": 5},
     }
-    parts = partition(clips(plan), KIND)
+    parts = split_task(clips(plan), KIND)
     assert parts.classes == ("cat", "dog")
     assert parts.left_out == 1 + 1 + 5
     assert kinds(parts, "test") == {"cat": 2, "dog": 2}
@@ -67,7 +69,7 @@ def test_a_class_that_only_train_knows_stays_a_possible_answer() -> None:
     plan = {"train": {"cat": 3, "dog": 3, "emu": 3}} | {
         side: {"cat": 2, "dog": 2} for side in ("validation", "test")
     }
-    assert partition(clips(plan), KIND).classes == ("cat", "dog", "emu")
+    assert split_task(clips(plan), KIND).classes == ("cat", "dog", "emu")
 
 
 PAIR = {"cat": 3, "dog": 3}
@@ -93,8 +95,8 @@ PROBLEMS = [
 def test_what_cannot_be_measured_is_a_row_that_says_why(
     plan: dict[str, dict[str, int]], problem: str
 ) -> None:
-    parts = partition(clips(plan), KIND)
-    [task] = probes_of("kind", [parts], EvaluateConfig())
+    parts = split_task(clips(plan), KIND)
+    [task] = probe_tasks("kind", [parts], EvaluateConfig())
     [outcome] = task.evaluate(Precomputed("nothing", {}), seed=0)
     assert outcome.score.status == problem
     assert np.isnan([outcome.score.value, outcome.score.low, outcome.score.high]).all()
@@ -107,7 +109,7 @@ def test_several_values_make_it_map_and_keep_clips_of_no_class() -> None:
         for side, split in enumerate(("train", "validation", "test"))
         for n, values in enumerate([("harp",), ("harp", "flute"), ("flute",), ("gong",)])
     ]
-    parts = partition(examples, KIND)
+    parts = split_task(examples, KIND)
     assert parts.metric == "map"
     assert parts.classes == ("flute", "harp")
     assert parts.left_out == 0
@@ -125,10 +127,10 @@ def test_under_map_a_class_of_every_train_clip_is_no_class() -> None:
         for side, split in enumerate(("train", "validation", "test"))
         for n, values in enumerate([("harp",), ("harp",), ()])
     ]
-    assert partition(examples, KIND).classes == ("harp",)
+    assert split_task(examples, KIND).classes == ("harp",)
 
 
-HELD_OUT = TaskConfig(name="speaker", label="kind", split="held-out", min_per_class=1)
+HELD_OUT = ClassificationTaskConfig(name="speaker", label="kind", split="held-out", min_per_class=1)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_held_out_gives_each_class_sixty_twenty_twenty(
         for k, kind in enumerate(("ann", "bob"))
         for n in range(recordings)
     ]
-    parts = partition(examples, HELD_OUT)
+    parts = split_task(examples, HELD_OUT)
     for kind in ("ann", "bob"):
         found = tuple(kinds(parts, side)[kind] for side in ("train", "validation", "test"))
         assert found == expected
@@ -151,7 +153,7 @@ def test_held_out_gives_each_class_sixty_twenty_twenty(
 
 def test_held_out_never_uses_what_pre_training_fitted() -> None:
     examples = clips({side: {"ann": 10, "bob": 10} for side in ("train", "validation", "test")})
-    parts = partition(examples, HELD_OUT)
+    parts = split_task(examples, HELD_OUT)
     used = [*parts.train.examples, *parts.validation.examples, *parts.test.examples]
     assert {example.split for example in used} == {"validation", "test"}
     assert len(used) == 40
@@ -159,8 +161,8 @@ def test_held_out_never_uses_what_pre_training_fitted() -> None:
 
 def test_held_out_keeps_recordings_whole_and_does_not_depend_on_the_order() -> None:
     examples = [clip(n, "test", "ann", recording=str(n // 4)) for n in range(80)]
-    parts = partition(examples, HELD_OUT)
-    turned = partition(examples[::-1], HELD_OUT)
+    parts = split_task(examples, HELD_OUT)
+    turned = split_task(examples[::-1], HELD_OUT)
     for side in ("train", "validation", "test"):
         ids = {example.id for example in getattr(parts, side).examples}
         assert ids == {example.id for example in getattr(turned, side).examples}
@@ -170,7 +172,7 @@ def test_held_out_keeps_recordings_whole_and_does_not_depend_on_the_order() -> N
 def test_held_out_takes_the_windows_of_a_file_for_one_recording() -> None:
     examples = [replace(clip(n, "test", "ann"), parent=str(n // 4)) for n in range(80)]
     recordings = [clip(n, "test", "ann", recording=str(n // 4)) for n in range(80)]
-    ours, same = partition(examples, HELD_OUT), partition(recordings, HELD_OUT)
+    ours, same = split_task(examples, HELD_OUT), split_task(recordings, HELD_OUT)
     for side in ("train", "validation", "test"):
         part = getattr(ours, side)
         assert [e.id for e in part.examples] == [e.id for e in getattr(same, side).examples]
@@ -183,7 +185,7 @@ def test_held_out_of_two_recordings_lends_validation_a_quarter_of_the_first() ->
         for k, kind in enumerate(("ann", "bob"))
         for n in range(16)
     ]
-    parts = partition(examples, HELD_OUT)
+    parts = split_task(examples, HELD_OUT)
     assert kinds(parts, "train") == {"ann": 6, "bob": 6}
     assert kinds(parts, "validation") == {"ann": 2, "bob": 2}
     assert kinds(parts, "test") == {"ann": 8, "bob": 8}

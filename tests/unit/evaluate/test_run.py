@@ -7,18 +7,28 @@ import soundfile
 
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
-from earmark.bootstrap import measure_of, percentile_interval, read_resamples
+from earmark.bootstrap import percentile_interval, read_resamples, score_key
 from earmark.config import ConfigError
 from earmark.evaluate.base import Comparison, Fit
-from earmark.evaluate.config import CheckpointChoice, EvaluateConfig, ExternalChoice, TaskConfig
-from earmark.evaluate.encoders import contenders_of, fresh, log_mel, trained
+from earmark.evaluate.config import (
+    CheckpointChoice,
+    ClassificationTaskConfig,
+    EvaluateConfig,
+    ExternalChoice,
+)
+from earmark.evaluate.encoders import (
+    encoders_to_compare,
+    from_checkpoint,
+    log_mel_statistics,
+    random_init,
+)
 from earmark.evaluate.leakage.leak import Leak
 from earmark.evaluate.run import evaluate
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.objectives.targets import collect_target_specs
 from earmark.records import Example, Score
 from earmark.tables import read_parquet
 from factories import new_example
@@ -27,8 +37,8 @@ RATE = 8000
 TINY = TransformerConfig(sample_rate=RATE, mel_bins=16, dim=8, layers=1, heads=2)
 CONFIG = EvaluateConfig(
     tasks=(
-        TaskConfig(name="tone or noise", label="kind"),
-        TaskConfig(name="empty test", label="only-train"),
+        ClassificationTaskConfig(name="tone or noise", label="kind"),
+        ClassificationTaskConfig(name="empty test", label="only-train"),
     ),
     bootstrap=50,
     block=7,
@@ -39,7 +49,7 @@ CONFIG = EvaluateConfig(
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = build_vocabulary([["tone"], ["noise"]], VocabularyConfig(size=2, min_df=1))
     encoder = build_encoder(TINY, seed=99)
-    materials = gather([], vocabulary, TagsConfig())
+    materials = collect_target_specs([], vocabulary, TagsConfig())
     objective = build_objective(TagsConfig(), materials, dim=8)
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
     parts = (encoder, objective, vocabulary, materials)
@@ -140,12 +150,12 @@ def test_a_run_cut_off_between_encoders_ends_the_same(
 
 def test_the_encoders_are_what_their_names_say(checkpoint: Path, examples: list[Example]) -> None:
     files = [example.path for example in examples[:3]]
-    ours = trained(checkpoint, 0).encoder
+    ours = from_checkpoint(checkpoint, 0).encoder
     assert np.array_equal(ours.embed(files), build_encoder(TINY, seed=99).embed(files))
-    untrained = fresh(checkpoint, 5).encoder
+    untrained = random_init(checkpoint, 5).encoder
     assert np.array_equal(untrained.embed(files), build_encoder(TINY, seed=5).embed(files))
     assert not np.array_equal(untrained.embed(files), ours.embed(files))
-    statistics = log_mel(checkpoint, 0).encoder
+    statistics = log_mel_statistics(checkpoint, 0).encoder
     assert statistics.sample_rate == RATE
 
 
@@ -172,7 +182,7 @@ def test_any_other_encoder_is_measured_beside_them(
 def test_a_missing_dataset_is_a_row_that_says_how_to_get_it(
     examples: list[Example], checkpoint: Path, tmp_path: Path
 ) -> None:
-    tasks = (*CONFIG.tasks, TaskConfig(dataset="gtzan"))
+    tasks = (*CONFIG.tasks, ClassificationTaskConfig(dataset="gtzan"))
     config = msgspec.structs.replace(CONFIG, tasks=tasks, datasets=str(tmp_path))
     evaluate(examples, checkpoint, config, tmp_path, seed=0)
     statuses = {s.task: s.status for s in tables(tmp_path)[0]}
@@ -207,7 +217,7 @@ def test_an_encoder_whose_source_was_edited_is_another_one(
     config = EvaluateConfig(
         baselines=(), encoders={"mine": ExternalChoice(target="an_external_encoder:Mine")}
     )
-    _, mine = contenders_of(config)
+    _, mine = encoders_to_compare(config)
     before = mine.build(checkpoint, 0).settings
     assert mine.build(checkpoint, 0).settings == before
     source.write_text("\n".join((*lines, "# edited")))
@@ -229,7 +239,7 @@ def test_a_truncated_file_of_a_table_costs_one_clip(
     damaged = tmp_path / "6.flac"
     damaged.write_bytes(damaged.read_bytes()[:6000])
     (tmp_path / "own.csv").write_text("\n".join(rows))
-    task = TaskConfig(name="own", table=str(tmp_path / "own.csv"), label="kind")
+    task = ClassificationTaskConfig(name="own", table=str(tmp_path / "own.csv"), label="kind")
     config = msgspec.structs.replace(CONFIG, tasks=(task,), baselines=("random",))
     evaluate(examples, checkpoint, config, tmp_path, seed=0)
     (fit, _) = tables(tmp_path)[2]
@@ -244,7 +254,7 @@ def test_resamples_are_kept_for_pairs_of_runs(
     kept = read_resamples(tmp_path)
     assert {encoder for encoder, _ in kept} == {"trained", "random", "log-mel"}
     score, pair = tables(tmp_path)[0][0], tables(tmp_path)[1][0]
-    ours, theirs = (kept[name, measure_of(score)] for name in ("trained", "random"))
+    ours, theirs = (kept[name, score_key(score)] for name in ("trained", "random"))
     assert len(ours) == CONFIG.bootstrap
     low, high = percentile_interval(ours - theirs)
     assert (pair.low, pair.high) == (low, high)
@@ -253,7 +263,9 @@ def test_resamples_are_kept_for_pairs_of_runs(
 def test_a_misspelt_label_is_told_before_any_clip_is_encoded(
     examples: list[Example], checkpoint: Path, tmp_path: Path
 ) -> None:
-    config = msgspec.structs.replace(CONFIG, tasks=(TaskConfig(name="a", label="kinds"),))
+    config = msgspec.structs.replace(
+        CONFIG, tasks=(ClassificationTaskConfig(name="a", label="kinds"),)
+    )
     with pytest.raises(ConfigError, match="Did you mean 'kind'"):
         evaluate(examples, checkpoint, config, tmp_path, seed=0)
     assert list(tmp_path.iterdir()) == []

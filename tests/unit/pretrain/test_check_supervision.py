@@ -16,7 +16,11 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.objectives.targets import check_supervision, offered, wants_corpus
+from earmark.pretrain.objectives.targets import (
+    check_supervision,
+    count_supervision,
+    needs_corpus_supervision,
+)
 from earmark.records import Clip, Labels
 from factories import new_clip
 
@@ -33,14 +37,14 @@ def clip(labels: Labels, *captions: str) -> Clip:
     )
 
 
-LABELLED = offered(
+LABELLED = count_supervision(
     [
         clip({"instrument": ("flute", "harp"), "domain": ("music",)}, "A flute."),
         clip({"instrument": ("flute",), "domain": ("music",), "mood": ()}),
         clip({}, " "),
     ]
 )
-NOTHING = offered([clip({}), clip({})])
+NOTHING = count_supervision([clip({}), clip({})])
 
 
 def test_what_clips_bring_is_counted() -> None:
@@ -62,7 +66,7 @@ def test_what_clips_bring_is_counted() -> None:
     ],
 )
 def test_what_the_corpus_has_passes(config: ObjectiveConfig, wanted: bool) -> None:
-    assert wants_corpus(config) == wanted
+    assert needs_corpus_supervision(config) == wanted
     check_supervision(config, LABELLED)
     if not wanted:
         check_supervision(config, NOTHING)

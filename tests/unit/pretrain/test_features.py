@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from earmark.pretrain.encoders.log_mel import CACHED_FRAMES, LogMel
+from earmark.pretrain.encoders.log_mel import FRAMES_PER_CPU_BLOCK, LogMel
 
 
 def reference(wave: np.ndarray, rate: int, bins: int) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_log_mel_agrees_with_the_authors_front_end(
 def test_clips_that_are_worked_on_apart_and_together_agree() -> None:
     count, log_mel = 5, LogMel(16000, 80)
     wave = torch.randn(
-        count, 160 * (CACHED_FRAMES // 2), generator=torch.Generator().manual_seed(0)
+        count, 160 * (FRAMES_PER_CPU_BLOCK // 2), generator=torch.Generator().manual_seed(0)
     )
     lengths = torch.full((count,), wave.shape[1])
     together, _ = log_mel(wave, lengths)

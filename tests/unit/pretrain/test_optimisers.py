@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from earmark.pretrain.config import AdamWConfig, OptimiserConfig, PretrainConfig, ScaledAdamConfig
-from earmark.pretrain.optim.optimizers import Optimiser, build_optimiser, within_norm
-from earmark.pretrain.optim.schedules import cosine, eden
+from earmark.pretrain.config import AdamWConfig, OptimizerConfig, PretrainConfig, ScaledAdamConfig
+from earmark.pretrain.optim.optimizers import Optimizer, build_optimizer, clip_factor
+from earmark.pretrain.optim.schedules import cosine_schedule, eden_schedule
 
 STEPS = 7
 
@@ -29,10 +29,10 @@ def gradients(parameters: list[nn.Parameter], step: int) -> list[Tensor]:
 
 
 def after_steps(
-    kind: OptimiserConfig, *, size: float = 1.0, steps: int = STEPS
+    kind: OptimizerConfig, *, size: float = 1.0, steps: int = STEPS
 ) -> tuple[list[Tensor], list[float]]:
     encoder, objective = modules()
-    optimiser = build_optimiser(encoder, objective, PretrainConfig(steps=20, optimiser=kind))
+    optimiser = build_optimizer(encoder, objective, PretrainConfig(steps=20, optimiser=kind))
     parameters = [each.parameter for each in optimiser.named]
     with torch.no_grad():
         for parameter in parameters:
@@ -41,7 +41,7 @@ def after_steps(
     return [parameter.detach().clone() for parameter in parameters], rates
 
 
-def take(optimiser: Optimiser, parameters: list[nn.Parameter], step: int) -> float:
+def take(optimiser: Optimizer, parameters: list[nn.Parameter], step: int) -> float:
     for parameter, gradient in zip(parameters, gradients(parameters, step), strict=True):
         parameter.grad = gradient
     return optimiser.step(step, step / 3)
@@ -93,7 +93,7 @@ def test_scaled_adam_leaves_zero() -> None:
     encoder = nn.Linear(3, 3)
     nn.init.zeros_(encoder.bias)
     config = PretrainConfig(optimiser=ScaledAdamConfig(warmup_steps=0))
-    optimiser = build_optimiser(encoder, nn.Linear(1, 1), config)
+    optimiser = build_optimizer(encoder, nn.Linear(1, 1), config)
     for step in range(300):
         encoder.bias.grad = -torch.ones(3)
         optimiser.step(step, 0.0)
@@ -110,7 +110,7 @@ def test_scaled_adam_does_not_learn_sizes_beyond_its_ceiling(
     encoder = nn.Linear(3, 3)
     nn.init.constant_(encoder.weight, size)
     config = PretrainConfig(optimiser=ScaledAdamConfig(lr=0.01, warmup_steps=0))
-    optimiser = build_optimiser(encoder, nn.Linear(1, 1), config)
+    optimiser = build_optimizer(encoder, nn.Linear(1, 1), config)
     encoder.weight.grad = sign * torch.ones(3, 3)
     optimiser.step(0, 0.0)
     expected = torch.full((3, 3), size * (1 + 0.01 * change))
@@ -120,7 +120,7 @@ def test_scaled_adam_does_not_learn_sizes_beyond_its_ceiling(
 def test_adamw_decays_matrices_alone_and_has_two_rates() -> None:
     encoder, objective = modules()
     kind = AdamWConfig(lr=1e-3, objective_lr=1e-2, warmup_steps=0, weight_decay=0.5)
-    optimiser = build_optimiser(encoder, objective, PretrainConfig(steps=10, optimiser=kind))
+    optimiser = build_optimizer(encoder, objective, PretrainConfig(steps=10, optimiser=kind))
     named = {each.name: each.parameter for each in optimiser.named}
     before = {name: parameter.detach().clone() for name, parameter in named.items()}
     for parameter in named.values():
@@ -133,17 +133,17 @@ def test_adamw_decays_matrices_alone_and_has_two_rates() -> None:
 
 
 @pytest.mark.parametrize("kind", [AdamWConfig(), ScaledAdamConfig()])
-def test_moments_come_back_by_name(kind: OptimiserConfig) -> None:
+def test_moments_come_back_by_name(kind: OptimizerConfig) -> None:
     ends, _ = after_steps(kind)
     encoder, objective = modules()
     config = PretrainConfig(steps=20, optimiser=kind)
-    first = build_optimiser(encoder, objective, config)
+    first = build_optimizer(encoder, objective, config)
     parameters = [each.parameter for each in first.named]
     for step in range(3):
         take(first, parameters, step)
     kept = {name: tensor.clone() for name, tensor in first.tensors().items()}
     assert any(name.startswith("encoder.0.weight.") for name in kept)
-    second = build_optimiser(encoder, objective, config)
+    second = build_optimizer(encoder, objective, config)
     second.restore(kept)
     for step in range(3, STEPS):
         take(second, parameters, step)
@@ -153,15 +153,15 @@ def test_moments_come_back_by_name(kind: OptimiserConfig) -> None:
 
 def test_gradients_are_scaled_and_clipped_together() -> None:
     encoder, objective = modules()
-    optimiser = build_optimiser(encoder, objective, PretrainConfig())
+    optimiser = build_optimizer(encoder, objective, PretrainConfig())
     (first, second), others = [e.parameter for e in optimiser.named][:2], optimiser.named[2:]
     first.grad, second.grad = torch.zeros_like(first), torch.zeros_like(second)
     first.grad.view(-1)[0], second.grad.view(-1)[0] = 6.0, 8.0
     norm = float(optimiser.norm())
     assert norm == pytest.approx(10.0)
-    assert within_norm(0.5 * norm, 1.0) == pytest.approx(0.2)
-    assert within_norm(0.9, 1.0) == within_norm(0.0, 1.0) == 1.0
-    optimiser.scale(0.5 * within_norm(0.5 * norm, 1.0))
+    assert clip_factor(0.5 * norm, 1.0) == pytest.approx(0.2)
+    assert clip_factor(0.9, 1.0) == clip_factor(0.0, 1.0) == 1.0
+    optimiser.scale(0.5 * clip_factor(0.5 * norm, 1.0))
     assert first.grad.sum() == pytest.approx(0.6, rel=1e-4)
     assert second.grad.sum() == pytest.approx(0.8, rel=1e-4)
     assert all(each.parameter.grad is None for each in others)
@@ -172,14 +172,16 @@ def test_gradients_are_scaled_and_clipped_together() -> None:
 def test_frozen_parameters_are_left_out() -> None:
     encoder, objective = modules()
     encoder.requires_grad_(False)
-    optimiser = build_optimiser(encoder, objective, PretrainConfig())
+    optimiser = build_optimizer(encoder, objective, PretrainConfig())
     assert {each.owner for each in optimiser.named} == {"objective"}
 
 
 def test_cosine_rises_and_falls() -> None:
-    assert [cosine(step, 100, 4) for step in (0, 3)] == pytest.approx([0.25, 1.0], rel=3e-3)
-    assert cosine(50, 100, 4) == pytest.approx(0.5)
-    assert cosine(99, 100, 0) < 1e-3
+    assert [cosine_schedule(step, 100, 4) for step in (0, 3)] == pytest.approx(
+        [0.25, 1.0], rel=3e-3
+    )
+    assert cosine_schedule(50, 100, 4) == pytest.approx(0.5)
+    assert cosine_schedule(99, 100, 0) < 1e-3
 
 
 def test_eden_is_what_the_paper_says() -> None:
@@ -190,13 +192,15 @@ def test_eden_is_what_the_paper_says() -> None:
             * ((epoch**2 + 3.5**2) / 3.5**2) ** -0.25
             * warm
         )
-        assert eden(step, epoch, steps=7500, epochs=3.5, warmup_steps=500) == expected
-    assert eden(7500, 3.5, steps=7500, epochs=3.5, warmup_steps=0) == pytest.approx(2**-0.5)
-    assert eden(0, 0.0, steps=7500, epochs=3.5, warmup_steps=0) == 1.0
+        assert eden_schedule(step, epoch, steps=7500, epochs=3.5, warmup_steps=500) == expected
+    assert eden_schedule(7500, 3.5, steps=7500, epochs=3.5, warmup_steps=0) == pytest.approx(
+        2**-0.5
+    )
+    assert eden_schedule(0, 0.0, steps=7500, epochs=3.5, warmup_steps=0) == 1.0
 
 
 def test_settings_name_their_optimiser() -> None:
     for kind in ("adamw", "scaled-adam"):
         config = msgspec.convert({"optimiser": {"kind": kind}}, PretrainConfig)
-        built = build_optimiser(*modules(), config)
+        built = build_optimizer(*modules(), config)
         assert type(built).__name__.lower() == kind.replace("-", "")

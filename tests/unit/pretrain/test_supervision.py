@@ -15,14 +15,14 @@ from earmark.pretrain.objectives.config import (
     TagsParallelConfig,
 )
 from earmark.pretrain.objectives.targets import (
-    Classes,
+    ClassSpec,
     class_names,
-    gather,
-    gather_classes,
-    lacks,
-    parts_of,
-    texts,
-    written,
+    collect_classes,
+    collect_target_specs,
+    example_texts,
+    missing_target,
+    objective_parts,
+    target_texts,
 )
 from factories import new_example
 
@@ -49,10 +49,14 @@ def test_classes_are_the_tags_or_a_label_field() -> None:
 
 
 def test_texts_are_the_captioner_s_or_those_that_came_with_the_clip() -> None:
-    assert texts(WHOLE, "summary") == ("A tone is heard.",)
-    assert texts(WHOLE, "caption") == ("A long text. A tone is heard.",)
-    assert texts(WHOLE, "original") == ("Beep.", "A beep.")
-    assert [texts(BARE, source) for source in ("summary", "caption", "original")] == [(), (), ()]
+    assert example_texts(WHOLE, "summary") == ("A tone is heard.",)
+    assert example_texts(WHOLE, "caption") == ("A long text. A tone is heard.",)
+    assert example_texts(WHOLE, "original") == ("Beep.", "A beep.")
+    assert [example_texts(BARE, source) for source in ("summary", "caption", "original")] == [
+        (),
+        (),
+        (),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,19 +79,19 @@ def test_texts_are_the_captioner_s_or_those_that_came_with_the_clip() -> None:
     ],
 )
 def test_what_a_clip_lacks_has_a_reason(config: ObjectiveConfig, reason: str) -> None:
-    assert lacks(WHOLE, config) == ""
-    assert lacks(BARE, config) == reason
+    assert missing_target(WHOLE, config) == ""
+    assert missing_target(BARE, config) == reason
 
 
 def test_a_clip_lacks_what_any_part_wants() -> None:
     config = MultitaskConfig(parts=(TagsConfig(), ContrastiveConfig()), weights=(1.0, 1.0))
     silent = msgspec.structs.replace(WHOLE, summary="")
-    assert lacks(silent, config) == "no summary text"
-    assert lacks(silent, config.parts[0]) == ""
+    assert missing_target(silent, config) == "no summary text"
+    assert missing_target(silent, config.parts[0]) == ""
 
 
 def test_the_classes_of_tags_are_those_of_the_vocabulary(vocabulary: Vocabulary) -> None:
-    classes = gather_classes([WHOLE, WHOLE, BARE], vocabulary, "")
+    classes = collect_classes([WHOLE, WHOLE, BARE], vocabulary, "")
     counts = dict(zip(classes.names, classes.counts, strict=True))
     assert classes.names == vocabulary.tags
     assert {name: count for name, count in counts.items() if count} == {"tone": 2, "high": 2}
@@ -96,25 +100,25 @@ def test_the_classes_of_tags_are_those_of_the_vocabulary(vocabulary: Vocabulary)
 
 def test_the_classes_of_a_label_are_its_values_in_a_fixed_order(vocabulary: Vocabulary) -> None:
     twice = msgspec.structs.replace(WHOLE, labels={"sound": ("sine", "sine", "hum")})
-    wanted = Classes(names=("beep", "hum", "sine"), counts=(1, 1, 2), clips=2)
-    assert gather_classes([WHOLE, twice], vocabulary, "sound") == wanted
-    assert gather_classes([twice, WHOLE], vocabulary, "sound") == wanted
+    wanted = ClassSpec(names=("beep", "hum", "sine"), counts=(1, 1, 2), clips=2)
+    assert collect_classes([WHOLE, twice], vocabulary, "sound") == wanted
+    assert collect_classes([twice, WHOLE], vocabulary, "sound") == wanted
 
 
 def test_what_a_part_writes() -> None:
-    assert written(WHOLE, TagsConfig()) == ()
-    assert written(WHOLE, TagsParallelConfig()) == ("tone, high",)
-    assert written(WHOLE, TagsParallelConfig(label="sound")) == ("sine, beep",)
-    assert written(WHOLE, ContrastiveConfig()) == ("A tone is heard.",)
-    assert written(WHOLE, CaptioningConfig(text="original")) == ("Beep.", "A beep.")
+    assert target_texts(WHOLE, TagsConfig()) == ()
+    assert target_texts(WHOLE, TagsParallelConfig()) == ("tone, high",)
+    assert target_texts(WHOLE, TagsParallelConfig(label="sound")) == ("sine, beep",)
+    assert target_texts(WHOLE, ContrastiveConfig()) == ("A tone is heard.",)
+    assert target_texts(WHOLE, CaptioningConfig(text="original")) == ("Beep.", "A beep.")
 
 
 def test_materials_have_an_entry_for_each_part(vocabulary: Vocabulary) -> None:
     config = MultitaskConfig(parts=(TagsConfig(), TagsConfig(label="sound")), weights=(1.0, 1.0))
-    first, second = gather([WHOLE], vocabulary, config).parts
+    first, second = collect_target_specs([WHOLE], vocabulary, config).parts
     assert first.classes is not None
     assert second.classes is not None
     assert (first.classes.names, second.classes.names) == (vocabulary.tags, ("beep", "sine"))
     assert first.words is second.words is None
-    assert parts_of(config) == config.parts
-    assert parts_of(TagsConfig()) == (TagsConfig(),)
+    assert objective_parts(config) == config.parts
+    assert objective_parts(TagsConfig()) == (TagsConfig(),)

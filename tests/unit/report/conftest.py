@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.annotate.tag import PARSE_REPORT, ParseReport
+from earmark.annotate.tag import PARSE_REPORT_FILE, ParseReport
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.evaluate.base import Comparison
 from earmark.records import Caption, Clip, Example, Rejected, Row, Score, TagSet
 from earmark.report import write_report
 from earmark.report.study import write_study_page
-from earmark.tables import count_reasons, write_jsonl, write_parquet
+from earmark.tables import count_rejections, write_jsonl, write_parquet
 from earmark.workspace import StageFolder, Workspace
 from factories import new_example
 
@@ -115,7 +115,7 @@ class Fabricated:
 
     def reject(self, name: str, rows: Sequence[Rejected]) -> dict[str, int]:
         self.write(name, "rejected.parquet", rows, Rejected)
-        return count_reasons(rows)
+        return count_rejections(rows)
 
 
 def fabricate(root: Path, until: str = "evaluate", *, clips: int = 90) -> Workspace:
@@ -255,7 +255,7 @@ def _tag(made: Fabricated) -> None:
     lost = [Rejected(id=captions[-1].id, stage="tag", reason="no tags")]
     made.write("tag", "tags.parquet", rows, TagSet)
     report = ParseReport(answers=len(captions), parsed=len(rows), repairs={"fence": 7})
-    path = made.stages["tag"].file(PARSE_REPORT)
+    path = made.stages["tag"].file(PARSE_REPORT_FILE)
     path.write_bytes(msgspec.json.encode(report))
     made.seal("tag", {"in": len(captions), "out": len(rows), **made.reject("tag", lost)})
 
@@ -352,11 +352,11 @@ def _save_small_model(made: Fabricated, folder: Path) -> None:
     from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
     from earmark.pretrain.encoders.config import TransformerConfig
     from earmark.pretrain.objectives.config import TagsConfig
-    from earmark.pretrain.objectives.targets import gather
+    from earmark.pretrain.objectives.targets import collect_target_specs
 
     vocabulary = Vocabulary.load(made.stages["vocabulary"].file("vocabulary.json"))
     config = TransformerConfig(dim=32, layers=1, heads=2)
-    materials = gather([], vocabulary, TagsConfig())
+    materials = collect_target_specs([], vocabulary, TagsConfig())
     objective = build_objective(TagsConfig(), materials, dim=32)
     parts = (build_encoder(config), objective, vocabulary, materials)
     save_checkpoint(Checkpoint(*parts, config, TagsConfig(), step=400), folder)

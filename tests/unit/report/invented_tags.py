@@ -10,20 +10,20 @@ import msgspec
 import numpy as np
 
 from earmark.annotate.audit.results import (
-    AGREEMENT,
-    COVERAGE,
-    MAP,
-    MOST_TAGS,
-    PARSERS,
-    SHAPE,
+    AGREEMENT_FILE,
+    COVERAGE_FILE,
+    MAP_FILE,
+    MAX_MAP_TAGS,
+    STATISTICS_FILE,
+    TAGGERS_FILE,
     Agreement,
     ListCoverage,
     MapPoint,
-    ParserScore,
-    Shape,
+    TaggerScore,
+    TagStatistics,
 )
 from earmark.annotate.vocabulary import DOMAINS, Vocabulary, VocabularyConfig, VocabularyEntry
-from earmark.annotate.vocabulary.stats import CurvePoint, Facts, StepChange
+from earmark.annotate.vocabulary.stats import CurvePoint, StepChange, VocabularyStats
 from earmark.tables import write_parquet
 
 MATCHES = ("exact", "lemma", "semantic")
@@ -89,18 +89,22 @@ def write_audit(tags: Mapping[str, int], folder: Path, *, classes: int = 40) -> 
         for kind, groups in (("all", ["all"]), ("domain", DOMAINS), ("label", labels))
         for group in groups
     ]
-    write_parquet(folder / AGREEMENT, agreements, Agreement)
-    write_parquet(folder / COVERAGE, _coverage(labels), ListCoverage)
-    write_parquet(folder / SHAPE, [_shape("corpus", "lexical"), _shape("clotho", "llm")], Shape)
+    write_parquet(folder / AGREEMENT_FILE, agreements, Agreement)
+    write_parquet(folder / COVERAGE_FILE, _coverage(labels), ListCoverage)
+    write_parquet(
+        folder / STATISTICS_FILE,
+        [_shape("corpus", "lexical"), _shape("clotho", "llm")],
+        TagStatistics,
+    )
     parsers = [_parser("clotho", "lexical", 0.31), _parser("clotho", "llm", float("nan"))]
-    write_parquet(folder / PARSERS, parsers, ParserScore)
-    drawn = dict(sorted(tags.items(), key=lambda pair: -pair[1])[:MOST_TAGS])
-    write_parquet(folder / MAP, _map(rng, drawn, classes), MapPoint)
+    write_parquet(folder / TAGGERS_FILE, parsers, TaggerScore)
+    drawn = dict(sorted(tags.items(), key=lambda pair: -pair[1])[:MAX_MAP_TAGS])
+    write_parquet(folder / MAP_FILE, _map(rng, drawn, classes), MapPoint)
     notes = ["Clotho has no labels: only its shape is told.", "<b>300</b> captions were sampled."]
     (folder / "notes.json").write_bytes(msgspec.json.encode(notes))
 
 
-def _facts(vocabulary: Vocabulary, folded: list[int]) -> Facts:
+def _facts(vocabulary: Vocabulary, folded: list[int]) -> VocabularyStats:
     captions, size = vocabulary.captions, len(vocabulary)
     of_five = size // 5
     written = sorted([*folded, *([1] * len(folded))], reverse=True)
@@ -115,7 +119,7 @@ def _facts(vocabulary: Vocabulary, folded: list[int]) -> Facts:
         )
         for k in sizes
     )
-    return Facts(
+    return VocabularyStats(
         captions=captions,
         uses=sum(written) + 42,
         written=tuple(written),
@@ -179,8 +183,8 @@ def _coverage(labels: list[str]) -> list[ListCoverage]:
     ]
 
 
-def _shape(source: str, tagger: str) -> Shape:
-    return Shape(
+def _shape(source: str, tagger: str) -> TagStatistics:
+    return TagStatistics(
         source=source,
         tagger=tagger,
         captions=3840,
@@ -199,8 +203,8 @@ def _shape(source: str, tagger: str) -> Shape:
     )
 
 
-def _parser(source: str, tagger: str, f1: float) -> ParserScore:
-    return ParserScore(
+def _parser(source: str, tagger: str, f1: float) -> TaggerScore:
+    return TaggerScore(
         source=source,
         tagger=tagger,
         captions=300,

@@ -4,10 +4,16 @@ import math
 import msgspec
 import pytest
 
-from earmark.annotate.audit.results import NOTES, Agreement, ListCoverage
+from earmark.annotate.audit.results import NOTES_FILE, Agreement, ListCoverage
 from earmark.report import write_report
-from earmark.report.audit import LABELS_SHOWN, compare, extremes, read_audit, stack
-from earmark.report.run import finished
+from earmark.report.audit import (
+    MAX_LABELS,
+    group_agreement,
+    label_extremes,
+    read_audit,
+    stack_coverage,
+)
+from earmark.report.run import load_run
 from earmark.tables import write_parquet
 
 
@@ -51,7 +57,7 @@ def test_agreement_is_by_field_then_by_match():
         agreed(kind="domain", group="music"),
         agreed(kind="all", match="exact", source="clotho", field=""),
     ]
-    corpus, clotho = compare(rows)
+    corpus, clotho = group_agreement(rows)
     assert (corpus.name, clotho.name) == ("corpus · event", "clotho")
     assert [row.match for row in corpus.whole] == ["exact", "semantic"]
     assert [row.group for row in corpus.domains] == ["music"]
@@ -60,18 +66,18 @@ def test_agreement_is_by_field_then_by_match():
 def test_the_worst_and_the_best_labels_come_in_order_and_never_twice():
     rows = [agreed(n / 100, group=f"label {n:02d}") for n in range(30)]
     rows += [agreed(math.nan, group="never tagged"), agreed(0.0, group="other", match="exact")]
-    (field,) = extremes(rows)
-    assert [row.group for row in field.worst] == [f"label {n:02d}" for n in range(LABELS_SHOWN)]
+    (field,) = label_extremes(rows)
+    assert [row.group for row in field.worst] == [f"label {n:02d}" for n in range(MAX_LABELS)]
     assert [row.group for row in field.best] == [f"label {n}" for n in range(29, 19, -1)]
-    (few,) = extremes(rows[:3])
+    (few,) = label_extremes(rows[:3])
     assert [row.group for row in few.worst] == ["label 00", "label 01"]
     assert [row.group for row in few.best] == ["label 02"]
-    assert extremes([agreed(math.nan)]) == ()
+    assert label_extremes([agreed(math.nan)]) == ()
 
 
 def test_each_way_to_match_adds_to_the_ones_before_it():
     rows = [covered("semantic", 30, "b", "a"), covered("exact", 10, "c"), covered("lemma", 25)]
-    (found,) = stack(rows)
+    (found,) = stack_coverage(rows)
     assert [part.match for part in found.parts] == ["exact", "lemma", "semantic"]
     assert [part.added for part in found.parts] == [10, 15, 5]
     assert [part.share for part in found.parts] == [0.2, 0.5, 0.6]
@@ -106,7 +112,7 @@ def test_names_in_an_audit_stay_text(page):
 
 def test_a_run_without_an_audit_has_no_such_section(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
-    assert read_audit(finished(workspace)) is None
+    assert read_audit(load_run(workspace)) is None
     page = write_report(workspace).read_text("utf-8")
     assert 'id="audit"' not in page
     assert 'href="#audit"' not in page
@@ -117,7 +123,7 @@ def test_an_audit_of_which_only_a_part_was_asked_for_shows_that_part(build, tmp_
     folder = workspace.latest_run()[1]["audit"].folder
     for name in ("agreement", "shape", "parsers", "map"):
         (folder / f"{name}.parquet").unlink()
-    (folder / NOTES).unlink()
+    (folder / NOTES_FILE).unlink()
     page = write_report(workspace).read_text("utf-8")
     assert "Label lists that the vocabulary covers" in page
     for absent in ("Label by label", "Map of tags", "The shape of the tags", "were sampled"):

@@ -2,10 +2,22 @@ import re
 
 from earmark.evaluate.base import Confusion
 from earmark.report import write_report
-from earmark.report.confusions import MOST_CLASSES, confusion_of, read_confusions
-from earmark.report.formatting import between, gained, gained_between, split_direction, written
-from earmark.report.run import finished
-from earmark.report.scores import leaks_of, read_leaks, read_others, read_probes, read_shots
+from earmark.report.confusions import MAX_CLASSES, read_confusions, task_confusion
+from earmark.report.formatting import (
+    format_gain_interval,
+    format_metric,
+    format_metric_gain,
+    format_metric_interval,
+    split_direction,
+)
+from earmark.report.run import load_run
+from earmark.report.scores import (
+    read_few_shot,
+    read_leaks,
+    read_other_scores,
+    read_probe_scores,
+    summarize_leaks,
+)
 
 NAN = float("nan")
 
@@ -17,7 +29,7 @@ def confusion(truth: str, predicted: str, clips: int) -> Confusion:
 
 
 def test_the_headline_counts_linear_probes_on_all_clips_alone(whole):
-    scores = [score for row in read_probes(finished(whole)) for score in row.scores]
+    scores = [score for row in read_probe_scores(load_run(whole)) for score in row.scores]
     assert {(score.probe, score.shots) for score in scores} == {("linear", 0)}
 
 
@@ -28,15 +40,22 @@ def test_directions_are_read_from_metrics():
 
 
 def test_a_rank_has_one_digit_and_a_missing_interval_is_said():
-    assert (written("median rank", 12.04), written("mAP", 0.5)) == ("12.0", "0.500")
-    assert (gained("median_rank", -5.5), gained("mAP", 0.0)) == ("−5.5", "+0.000")
-    assert written("mAP", NAN) == gained("mAP", NAN) == "–"
-    assert between("mAP", 0.4, 0.6) == "0.400 – 0.600"
-    assert between("mAP", NAN, NAN) == gained_between("mAP", NAN, NAN) == "no interval"
+    assert (format_metric("median rank", 12.04), format_metric("mAP", 0.5)) == ("12.0", "0.500")
+    assert (format_metric_gain("median_rank", -5.5), format_metric_gain("mAP", 0.0)) == (
+        "−5.5",
+        "+0.000",
+    )
+    assert format_metric("mAP", NAN) == format_metric_gain("mAP", NAN) == "–"
+    assert format_metric_interval("mAP", 0.4, 0.6) == "0.400 – 0.600"
+    assert (
+        format_metric_interval("mAP", NAN, NAN)
+        == format_gain_interval("mAP", NAN, NAN)
+        == "no interval"
+    )
 
 
 def test_other_probes_and_tasks_on_texts_have_tables_of_their_own(whole):
-    others = read_others(finished(whole))
+    others = read_other_scores(load_run(whole))
     assert others
     assert others.encoders == ("trained", "random", "log-mel")
     (domain,) = others.classification
@@ -60,7 +79,7 @@ def test_a_leaked_clip_of_another_dataset_is_told_with_it(page):
 
 
 def test_few_shots_are_curves_by_encoder_and_missing_ones_have_a_reason(whole, hostile):
-    domain, _, unmeasured = read_shots(finished(whole))
+    domain, _, unmeasured = read_few_shot(load_run(whole))
     assert domain.counts == (1, 5, 10, 50)
     values = [score.value for score in domain.of("trained")]
     assert values == sorted(values)
@@ -69,29 +88,29 @@ def test_few_shots_are_curves_by_encoder_and_missing_ones_have_a_reason(whole, h
 
 
 def test_few_classes_are_a_table_and_many_a_list(whole):
-    few, many = read_confusions(finished(whole))
+    few, many = read_confusions(load_run(whole))
     assert (few.right, few.clips) == (120, 138)
     name, clips, squares = few.rows[0]
     assert (name, clips, [square.clips for square in squares]) == ("music", 46, [40, 3, 3])
     assert [square.right for square in squares] == [True, False, False]
-    assert len(many.classes) > MOST_CLASSES
+    assert len(many.classes) > MAX_CLASSES
     assert many.rows == ()
     assert (many.largest[0].clips, many.largest[0].of) == (8, 17)
 
 
 def test_rows_of_one_pair_add_up_and_equal_confusions_stand_by_name():
     rows = [confusion("a", "b", 1), confusion("b", "a", 2), confusion("a", "b", 1)]
-    task = confusion_of("t", rows)
+    task = task_confusion("t", rows)
     assert [(m.truth, m.predicted, m.clips) for m in task.largest] == [("a", "b", 2), ("b", "a", 2)]
-    assert confusion_of("t", [confusion("a", "a", 3)]).largest == ()
+    assert task_confusion("t", [confusion("a", "a", 3)]).largest == ()
 
 
 def test_a_clip_that_leaked_twice_counts_once_by_the_surest_way(whole):
-    leaks = read_leaks(finished(whole))
+    leaks = read_leaks(load_run(whole))
     assert leaks
     assert (leaks.clips, leaks.rows, len(leaks.listed)) == (24, 25, 20)
     assert leaks.reasons == (("the same bytes", 1), ("a sentence of a caption", 23))
-    assert leaks_of([]).clips == 0
+    assert summarize_leaks([]).clips == 0
 
 
 def test_an_older_evaluation_has_none_of_these_sections(page, build, tmp_path):

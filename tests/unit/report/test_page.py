@@ -13,12 +13,12 @@ import soundfile
 from earmark.config import ConfigError
 from earmark.io import write_text
 from earmark.report import write_report
-from earmark.report.run import OPTIONAL, PURPOSE
+from earmark.report.run import OPTIONAL_STAGES, STAGE_PURPOSES
 from earmark.workspace import Workspace
 
 LOADING = ("src", "srcset", "href", "xlink:href", "poster", "data", "action", "background")
 
-ORDER = [name for name in PURPOSE if name not in OPTIONAL]
+ORDER = [name for name in STAGE_PURPOSES if name not in OPTIONAL_STAGES]
 
 
 class Elements(HTMLParser):
@@ -135,7 +135,7 @@ def test_a_run_in_progress_shows_what_there_is_and_what_comes_next(until, build,
     workspace = build(tmp_path / "workspace", until, clips=12)
     found = Elements(write_report(workspace).read_text("utf-8"))
     following = ORDER[ORDER.index(until) + 1]
-    assert f"Next comes {following}: {PURPOSE[following]}." in found.text
+    assert f"Next comes {following}: {STAGE_PURPOSES[following]}." in found.text
     ids = {attributes.get("id") for _, attributes in found.found}
     first_shown = {
         "vocabulary": "vocabulary",

@@ -6,8 +6,8 @@ import pytest
 
 from earmark.records import Score
 from earmark.report import plots
-from earmark.report.scores import ENCODERS, Probe
-from earmark.report.training import Curve, Training
+from earmark.report.scores import ENCODER_NAMES, ProbeScores
+from earmark.report.training import Curve, TrainingRun
 
 TASK = "<b>$x^2$</b> & 録音"
 
@@ -33,14 +33,14 @@ def score(encoder: str) -> Score:
 
 
 DRAWINGS = {
-    "loss": lambda: plots.loss(Training(curve(400), curve(4), 400)),
-    "one step": lambda: plots.loss(Training(curve(1), curve(0), 1)),
-    "parts": lambda: plots.parts(
-        Training(curve(9), curve(4), 9, parts={f"part {n}": curve(9) for n in range(5)})
+    "loss": lambda: plots.plot_loss(TrainingRun(curve(400), curve(4), 400)),
+    "one step": lambda: plots.plot_loss(TrainingRun(curve(1), curve(0), 1)),
+    "parts": lambda: plots.plot_loss_parts(
+        TrainingRun(curve(9), curve(4), 9, parts={f"part {n}": curve(9) for n in range(5)})
     ),
-    "score": lambda: plots.score(Training(curve(9), curve(4), 9, scores={"map": curve(4)})),
-    "probes": lambda: plots.probes(
-        [Probe(TASK, (score("trained"), score("another")), ())], "mAP", ENCODERS
+    "score": lambda: plots.plot_score(TrainingRun(curve(9), curve(4), 9, scores={"map": curve(4)})),
+    "probes": lambda: plots.plot_probes(
+        [ProbeScores(TASK, (score("trained"), score("another")), ())], "mAP", ENCODER_NAMES
     ),
 }
 
@@ -72,8 +72,8 @@ def test_names_in_a_plot_are_text_and_nothing_else():
 
 def test_the_running_mean_is_centred_and_keeps_a_constant():
     constant = Curve(np.arange(100.0), np.full(100, 3.0))
-    np.testing.assert_allclose(plots.smoothed(constant).values, 3.0)
+    np.testing.assert_allclose(plots.running_mean(constant).values, 3.0)
     straight = Curve(np.arange(100.0), np.arange(100.0))
     np.testing.assert_allclose(
-        plots.smoothed(straight).values[10:-10], np.arange(10, 90), atol=0.51
+        plots.running_mean(straight).values[10:-10], np.arange(10, 90), atol=0.51
     )

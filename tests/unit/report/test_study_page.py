@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from earmark.report.study import write_study_page
-from earmark.report.study.heat_map import heat_map
-from earmark.report.study.model import Found, judge
-from earmark.report.study.plots import number_curves, shot_curves
-from earmark.report.study.tables import axis_tables, costs, folders
-from earmark.report.study.verdicts import arm_verdicts, read_headline, thin_tasks
+from earmark.report.study.heat_map import build_heat_map
+from earmark.report.study.model import StudyModel, judge_cell
+from earmark.report.study.plots import few_shot_curves, number_curves
+from earmark.report.study.tables import arm_costs, axis_tables, run_folders
+from earmark.report.study.verdicts import arm_verdicts, study_headline, undecided_tasks
 from earmark.study.results import Study
 
 NAN = float("nan")
@@ -53,8 +53,8 @@ def small(studies):
 
 
 def test_only_intervals_make_verdicts(small):
-    found = Found(small)
-    assert read_headline(found).lede == (
+    found = StudyModel(small)
+    assert study_headline(found).lede == (
         "On 1 of 3 tasks an arm is clearly better than tags; on 1 one is clearly worse; "
         "on 1 the data is too thin to say.",
         "These are 3 comparisons: about 0.15 of them would exclude zero by chance alone if no "
@@ -64,23 +64,25 @@ def test_only_intervals_make_verdicts(small):
     )
     (verdict,) = arm_verdicts(found)
     assert (verdict.better, verdict.worse, verdict.undecided) == (("won",), ("lost",), ("open",))
-    (thin,) = thin_tasks(found)
+    (thin,) = undecided_tasks(found)
     assert thin.task == "open"
     assert (thin.visible, thin.largest) == pytest.approx((0.04, 0.02))
 
 
 def test_an_interval_that_touches_zero_decides_nothing(studies):
-    assert judge(studies.compared(0.0, 0.1)) == "undecided"
-    assert judge(studies.compared(0.001, 0.1)) == "better"
-    assert judge(studies.compared(0.001, 0.1, lower_is_better=True)) == "worse"
-    assert judge(studies.compared(NAN, NAN, difference=0.1)) == "undecided"
-    assert judge(studies.cell()) == "alone"
-    assert judge(studies.cell(mean=NAN)) == "none"
-    assert judge(studies.compared(0.1, 0.2, status="other test clips")) == "alone"
+    assert judge_cell(studies.compared(0.0, 0.1)) == "undecided"
+    assert judge_cell(studies.compared(0.001, 0.1)) == "better"
+    assert judge_cell(studies.compared(0.001, 0.1, lower_is_better=True)) == "worse"
+    assert judge_cell(studies.compared(NAN, NAN, difference=0.1)) == "undecided"
+    assert judge_cell(studies.cell()) == "alone"
+    assert judge_cell(studies.cell(mean=NAN)) == "none"
+    assert judge_cell(studies.compared(0.1, 0.2, status="other test clips")) == "alone"
 
 
 def test_the_map_marks_what_is_decided_by_more_than_colour(small):
-    drawn = heat_map(Found(small), "linear", {"random": "random weights", "log-mel": "log-mel"})
+    drawn = build_heat_map(
+        StudyModel(small), "linear", {"random": "random weights", "log-mel": "log-mel"}
+    )
     assert drawn
     won, lost, undecided = drawn.rows[1].squares
     assert (won.mark, lost.mark, undecided.mark) == ("▲", "▼", "")
@@ -91,7 +93,7 @@ def test_the_map_marks_what_is_decided_by_more_than_colour(small):
 
 
 def test_an_axis_holds_only_arms_that_differ_on_it_alone(studies):
-    objective, size = axis_tables(Found(studies.study()))
+    objective, size = axis_tables(StudyModel(studies.study()))
     (objectives,), (sizes,) = objective.blocks, size.blocks
     assert objectives.levels == studies.OBJECTIVES
     assert [row.arm for row in sizes.groups[0].rows] == ["tags, K=300", "tags", "tags, K=3000"]
@@ -102,17 +104,17 @@ def test_an_axis_holds_only_arms_that_differ_on_it_alone(studies):
 
 
 def test_a_curve_needs_levels_that_are_numbers(studies):
-    (curves,) = number_curves(Found(studies.study()))
+    (curves,) = number_curves(StudyModel(studies.study()))
     assert curves.axis == "K"
     assert len(curves.drawn) == len(studies.TASKS)
-    shots = shot_curves(Found(studies.study()))
+    shots = few_shot_curves(StudyModel(studies.study()))
     assert shots
     assert len(shots.drawn) == 4
     assert shots.left_out == ("tags, K=300", "tags, K=3000")
 
 
 def test_a_cost_that_is_not_known_of_every_run_is_not_summed(studies):
-    by_arm = {cost.arm: cost for cost in costs(Found(studies.study()))}
+    by_arm = {cost.arm: cost for cost in arm_costs(StudyModel(studies.study()))}
     assert by_arm["tags"].energy_wh == 37.5
     assert by_arm["contrastive"].energy_wh is None
     assert (by_arm["captioning"].done, by_arm["captioning"].train_s) == (0, None)
@@ -121,7 +123,7 @@ def test_a_cost_that_is_not_known_of_every_run_is_not_summed(studies):
 def test_runs_link_to_folders_that_are_there(small, tmp_path):
     (tmp_path / "pretrain-0a1b2c3d4e5f").mkdir()
     page = tmp_path / "study-x" / "study.html"
-    run, *_ = folders(Found(small), tmp_path, page)
+    run, *_ = run_folders(StudyModel(small), tmp_path, page)
     assert run.stages[0] == ("pretrain", "pretrain-0a1b2c3d4e5f", "../pretrain-0a1b2c3d4e5f/")
     assert run.stages[1][2] == ""
     write_study_page(small, page, workspace=tmp_path)
@@ -156,7 +158,7 @@ def test_the_page_is_self_contained_and_small(study_path, studies, tmp_path):
 def test_one_arm_is_compared_with_nothing(studies, tmp_path):
     arms = {"tags": {"objective": "tags", "K": "1000"}}
     study = studies.study(question="", arms=arms, axes={"objective": ("tags",), "K": ("1000",)})
-    headline = read_headline(Found(study))
+    headline = study_headline(StudyModel(study))
     assert headline.title == "What the study objectives found"
     assert "one arm, tags: there is nothing to compare it with" in headline.lede[0]
     text = write_study_page(study, tmp_path / "one.html").read_text("utf-8")

@@ -8,8 +8,8 @@ from earmark.annotate.audit.results import MapPoint
 from earmark.annotate.vocabulary.stats import CurvePoint
 from earmark.report import plots, svg, tag_map
 from earmark.report.audit import read_audit
-from earmark.report.run import finished
-from earmark.report.vocabulary import read_tags
+from earmark.report.run import load_run
+from earmark.report.vocabulary import read_vocabulary
 
 HOSTILE = "<b>$x^2$</b> & 録音"
 
@@ -25,15 +25,15 @@ def map_point(name: str, x: float, y: float, df: int = 9, domain: str = "music")
 
 @pytest.fixture(scope="module")
 def drawings(whole) -> dict[str, str]:
-    tags, audit = read_tags(finished(whole)), read_audit(finished(whole))
+    tags, audit = read_vocabulary(load_run(whole)), read_audit(load_run(whole))
     assert tags
     assert tags.facts
     assert audit
     return {
-        "rank": plots.rank_frequency(tags),
-        "growth": plots.growth(tags.facts.curve, tags.size),
-        "agreement": plots.agreement(audit.compared),
-        "map": tag_map.draw_map(audit.points),
+        "rank": plots.plot_rank_frequency(tags),
+        "growth": plots.plot_growth(tags.facts.curve, tags.size),
+        "agreement": plots.plot_agreement(audit.compared),
+        "map": tag_map.draw_tag_map(audit.points),
     }
 
 
@@ -48,12 +48,12 @@ def test_a_drawing_is_wellformed_named_and_small(drawings, name):
 
 
 def test_a_long_tail_is_drawn_with_few_points():
-    ranks = plots.ranks_to_draw(60_000)
+    ranks = plots.spaced_ranks(60_000)
     assert (ranks[0], ranks[-1]) == (1, 60_000)
-    assert len(ranks) <= plots.MOST_RANKS
+    assert len(ranks) <= plots.MAX_RANKS
     assert np.all(np.diff(ranks) > 0)
-    np.testing.assert_array_equal(plots.ranks_to_draw(3), [1, 2, 3])
-    assert len(plots.ranks_to_draw(0)) == 0
+    np.testing.assert_array_equal(plots.spaced_ranks(3), [1, 2, 3])
+    assert len(plots.spaced_ranks(0)) == 0
 
 
 def test_the_curve_marks_what_was_chosen_and_those_of_the_paper_s_sizes_that_it_reaches():
@@ -61,21 +61,21 @@ def test_the_curve_marks_what_was_chosen_and_those_of_the_paper_s_sizes_that_it_
         CurvePoint(size=size, positives=2, clips=1.0, uses=1.0, tags_a_clip=1.0)
         for size in (1, 100, 900)
     ]
-    texts = [element.text for element in parsed(plots.growth(curve, 100)).iter()]
+    texts = [element.text for element in parsed(plots.plot_growth(curve, 100)).iter()]
     assert "chosen: 100" in texts
     assert "the paper's sizes" in texts
-    short = [element.text for element in parsed(plots.growth(curve[:2], 100)).iter()]
+    short = [element.text for element in parsed(plots.plot_growth(curve[:2], 100)).iter()]
     assert "the paper's sizes" not in short
 
 
 def test_a_map_names_every_point_and_keeps_names_apart():
     rng = np.random.default_rng(5)
     points = [map_point(f"tag {n}", *rng.normal(0, 1, 2), df=500 - n) for n in range(300)]
-    svg = tag_map.draw_map([*points, map_point("Dog", 0.0, 0.0, df=0)])
+    svg = tag_map.draw_tag_map([*points, map_point("Dog", 0.0, 0.0, df=0)])
     titles = re.findall(r"<title>(.*?)</title>", svg)
     assert set(titles) == {f"tag {n}: {500 - n}" for n in range(300)} | {"Dog (AudioSet)"}
-    written = list(tag_map.labels(tag_map.place(points)))
-    assert 20 < len(written) <= tag_map.LABELS
+    written = list(tag_map.place_labels(tag_map.place_points(points)))
+    assert 20 < len(written) <= tag_map.MAX_LABELS
     boxes = [(x, y, x + tag_map.CHARACTER_WIDTH * len(name)) for name, x, y in written]
     for place, (left, base, right) in enumerate(boxes):
         for other_left, other_base, other_right in boxes[:place]:
@@ -85,15 +85,15 @@ def test_a_map_names_every_point_and_keeps_names_apart():
 
 def test_the_most_frequent_tags_come_first_and_classes_last():
     points = [map_point("Dog", 0, 0, df=0), *(map_point(f"tag {n}", n, n, df=n) for n in (1, 3, 2))]
-    assert [point.name for point in tag_map.by_frequency(points)] == [
+    assert [point.name for point in tag_map.sort_by_frequency(points)] == [
         *("tag 3", "tag 2", "tag 1"),
         "Dog",
     ]
 
 
 def test_names_on_a_map_are_text_and_odd_places_are_drawn():
-    alone = tag_map.draw_map([map_point(HOSTILE, 3.0, 3.0, domain="")])
+    alone = tag_map.draw_tag_map([map_point(HOSTILE, 3.0, 3.0, domain="")])
     texts = {element.text for element in parsed(alone).iter()}
     assert {HOSTILE, f"{HOSTILE}: 9"} <= texts
     assert 'class="sound"><use' in alone
-    assert tag_map.map_key([map_point("a", 0, 0)]) == (("music", "music", 1),)
+    assert tag_map.tag_map_key([map_point("a", 0, 0)]) == (("music", "music", 1),)

@@ -1,19 +1,19 @@
 import msgspec
 import pytest
 
-from earmark.annotate.audit.results import MOST_TAGS
+from earmark.annotate.audit.results import MAX_MAP_TAGS
 from earmark.annotate.vocabulary import Vocabulary, VocabularyEntry
-from earmark.annotate.vocabulary.stats import FACTS, CurvePoint, Facts
+from earmark.annotate.vocabulary.stats import STATS_FILE, CurvePoint, VocabularyStats
 from earmark.io import write_text
 from earmark.report import write_report
-from earmark.report.run import finished
+from earmark.report.run import load_run
 from earmark.report.vocabulary import (
-    MOST_ALIASES,
+    MAX_ALIASES,
     domain_shares,
     list_tag,
     nearest_point,
-    read_tags,
-    tabled_points,
+    read_vocabulary,
+    table_points,
 )
 
 
@@ -22,8 +22,8 @@ def point(size: int) -> CurvePoint:
 
 
 @pytest.fixture(scope="module")
-def facts(whole) -> Facts:
-    tags = read_tags(finished(whole))
+def facts(whole) -> VocabularyStats:
+    tags = read_vocabulary(load_run(whole))
     assert tags
     assert tags.facts
     return tags.facts
@@ -39,8 +39,8 @@ def test_a_point_stands_for_sizes_that_it_is_near_to():
 
 def test_the_table_has_each_point_once_and_ends_where_the_curve_ends():
     curve = [point(size) for size in (1, 10, 100, 840, 5000)]
-    assert [p.size for p in tabled_points(curve, 840)] == [10, 100, 840, 5000]
-    assert tabled_points([], 840) == ()
+    assert [p.size for p in table_points(curve, 840)] == [10, 100, 840, 5000]
+    assert table_points([], 840) == ()
 
 
 def test_shares_of_domains_are_of_captions_of_tags_and_of_uses(facts):
@@ -58,10 +58,10 @@ def test_shares_of_domains_are_of_captions_of_tags_and_of_uses(facts):
 
 
 def test_the_most_frequent_variants_of_a_tag_are_listed_and_the_others_counted():
-    aliases = {f"form {n}": n for n in range(1, MOST_ALIASES + 3)}
+    aliases = {f"form {n}": n for n in range(1, MAX_ALIASES + 3)}
     listed = list_tag(VocabularyEntry(rank=1, tag="tag", df=20, score=1.0, aliases=aliases))
-    assert listed.aliases[:2] == (f"form {MOST_ALIASES + 2}", f"form {MOST_ALIASES + 1}")
-    assert len(listed.aliases) == MOST_ALIASES
+    assert listed.aliases[:2] == (f"form {MAX_ALIASES + 2}", f"form {MAX_ALIASES + 1}")
+    assert len(listed.aliases) == MAX_ALIASES
     assert listed.more == 2
 
 
@@ -85,7 +85,7 @@ def test_every_tag_is_listed_with_its_variants(page, whole):
 def test_the_rows_of_all_captions_are_not_read_again(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
     write_text(workspace.latest_run()[1]["tag"].file("tags.parquet"), "nobody reads this")
-    tags = read_tags(finished(workspace))
+    tags = read_vocabulary(load_run(workspace))
     assert tags
     assert tags.facts
     assert tags.facts.written
@@ -93,7 +93,7 @@ def test_the_rows_of_all_captions_are_not_read_again(build, tmp_path):
 
 def test_without_facts_the_lock_file_is_shown(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
-    workspace.latest_run()[1]["vocabulary"].file(FACTS).unlink()
+    workspace.latest_run()[1]["vocabulary"].file(STATS_FILE).unlink()
     page = write_report(workspace).read_text("utf-8")
     assert "How they were chosen is not recorded in this run" in page
     assert 'aria-label="Captions with a tag, by the rank of the tag"' in page
@@ -104,7 +104,7 @@ def test_without_facts_the_lock_file_is_shown(build, tmp_path):
 def test_a_list_of_labels_that_counts_nothing_is_shown_as_one(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
     stage = workspace.latest_run()[1]["vocabulary"]
-    stage.file(FACTS).unlink()
+    stage.file(STATS_FILE).unlink()
     Vocabulary.from_labels(["dog", "rain"]).save(stage.file("vocabulary.json"))
     page = write_report(workspace).read_text("utf-8")
     assert "2 tags, taken over from a list of labels" in page
@@ -115,7 +115,13 @@ def test_a_vocabulary_that_was_not_grown_has_no_curve(build, tmp_path):
     workspace = build(tmp_path / "workspace", "vocabulary", clips=12)
     folder = workspace.latest_run()[1]["vocabulary"].folder
     bare = msgspec.structs.replace(
-        Facts.load(folder), curve=(), changes=(), dropped={}, unread={}, unsupported=(), folded=()
+        VocabularyStats.load(folder),
+        curve=(),
+        changes=(),
+        dropped={},
+        unread={},
+        unsupported=(),
+        folded=(),
     )
     assert "17</b> tags are not a list" in write_report(workspace).read_text("utf-8")
     bare.save(folder)
@@ -139,6 +145,6 @@ def test_a_large_vocabulary_stays_a_light_page(build, tmp_path, invented):
     assert len(page) < 1_200_000
     (drawn,) = [part for part in page.split("<svg ") if part.startswith('class="plot map"')]
     assert len(drawn.partition("</svg>")[0]) < 300_000
-    assert drawn.count("<use ") == MOST_TAGS + 527
-    left_out = f"{len(frequencies) - MOST_TAGS:,}"
+    assert drawn.count("<use ") == MAX_MAP_TAGS + 527
+    left_out = f"{len(frequencies) - MAX_MAP_TAGS:,}"
     assert f"tags, {left_out} less frequent ones are left out." in page

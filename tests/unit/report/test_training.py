@@ -5,23 +5,27 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from earmark.pretrain.checkpoint.folder import count_parameters, read_materials, write_materials
-from earmark.pretrain.objectives.targets import Materials
-from earmark.pretrain.text.config import TextFacts, Words
+from earmark.pretrain.checkpoint.folder import (
+    count_parameters,
+    read_target_specs,
+    write_target_specs,
+)
+from earmark.pretrain.objectives.targets import TargetSpecs
+from earmark.pretrain.text.config import TextStats, TokenizerSpec
 from earmark.report import write_report
-from earmark.report.formatting import called
-from earmark.report.run import PURPOSE, Finished
+from earmark.report.formatting import metric_name
+from earmark.report.run import STAGE_PURPOSES, RunData
 from earmark.report.training import (
-    MOST_POINTS,
+    MAX_POINTS,
     Curve,
-    Layout,
     LogRow,
+    ParallelLayout,
     read_layouts,
     read_log,
     read_parts,
     read_scores,
     read_training,
-    thin,
+    thin_curve,
 )
 from earmark.tables import write_jsonl
 from earmark.workspace import Workspace
@@ -33,9 +37,9 @@ def run(build, tmp_path):
     workspace = build(tmp_path / "workspace", "pretrain", clips=12)
     recipe, stages = workspace.latest_run()
 
-    def write(rows) -> Finished:
+    def write(rows) -> RunData:
         write_jsonl(stages["pretrain"].file("log.jsonl"), rows)
-        return Finished(workspace.root, recipe, stages, "evaluate")
+        return RunData(workspace.root, recipe, stages, "evaluate")
 
     return write
 
@@ -102,7 +106,7 @@ def test_numbers_of_a_run_under_any_objective(run):
     assert (training.steps, training.epochs, training.audio_s) == (30, 1.5, 3000.0)
     assert (training.padding, training.data_wait) == pytest.approx((0.02, 0.02))
     assert training.memory_gib == 6.0
-    assert training.layouts == [Layout(10, 8, 1), Layout(30, 4, 2)]
+    assert training.layouts == [ParallelLayout(10, 8, 1), ParallelLayout(30, 4, 2)]
 
 
 def test_an_old_log_tells_less(run):
@@ -126,7 +130,7 @@ def test_a_single_part_is_the_loss_and_not_shown():
 
 def test_the_layout_is_told_where_it_changes():
     rows = [LogRow(step, "train", 1.0, {"processes": n}) for step, n in ((1, 2), (2, 2), (3, 1))]
-    assert read_layouts(rows) == [Layout(1, 2, 1), Layout(3, 1, 1)]
+    assert read_layouts(rows) == [ParallelLayout(1, 2, 1), ParallelLayout(3, 1, 1)]
 
 
 def test_the_page_names_parts_scores_and_the_best_step(run):
@@ -134,11 +138,11 @@ def test_the_page_names_parts_scores_and_the_best_step(run):
     pretrain = found.stages["pretrain"]
     pretrain.file("best").mkdir()
     pretrain.file("best/config.json").write_text('{"step": 20}')
-    facts = TextFacts(texts=500, tokens=12345, longest=301, texts_cut=4, tokens_cut=99)
+    facts = TextStats(texts=500, tokens=12345, longest=301, texts_cut=4, tokens_cut=99)
     checkpoint = pretrain.file("checkpoint")
-    (part,) = read_materials(checkpoint).parts
-    part = msgspec.structs.replace(part, words=Words(tokenizer="{}", facts=facts))
-    write_materials(Materials(parts=(part,)), checkpoint)
+    (part,) = read_target_specs(checkpoint).parts
+    part = msgspec.structs.replace(part, words=TokenizerSpec(tokenizer="{}", facts=facts))
+    write_target_specs(TargetSpecs(parts=(part,)), checkpoint)
     page = write_report(Workspace(found.root)).read_text("utf-8")
     for told in (
         "in 1.5 epochs",
@@ -154,26 +158,26 @@ def test_the_page_names_parts_scores_and_the_best_step(run):
     ):
         assert told in page, told
     assert "Validation recall at 10 by optimiser step" in page
-    assert "predict the tags" not in PURPOSE["pretrain"]
+    assert "predict the tags" not in STAGE_PURPOSES["pretrain"]
 
 
 def test_scores_are_called_what_people_call_them():
-    assert called("map") == "mAP"
-    assert called("recall_at_10") == "recall at 10"
-    assert called("tags/map") == "tags, mAP"
+    assert metric_name("map") == "mAP"
+    assert metric_name("recall_at_10") == "recall at 10"
+    assert metric_name("tags/map") == "tags, mAP"
 
 
 def test_a_long_curve_is_averaged_down():
     steps = np.arange(1.0, 10_001.0)
-    curve = thin(Curve(steps, 2 * steps))
-    assert len(curve.steps) == MOST_POINTS
+    curve = thin_curve(Curve(steps, 2 * steps))
+    assert len(curve.steps) == MAX_POINTS
     np.testing.assert_allclose(curve.values, 2 * curve.steps)
     assert abs(curve.steps.mean() - steps.mean()) < 10
 
 
 def test_a_short_curve_stays_as_it_is():
     curve = Curve(np.arange(3.0), np.ones(3))
-    assert thin(curve) is curve
+    assert thin_curve(curve) is curve
 
 
 def test_parameters_are_counted_from_the_header(tmp_path):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import ConfigError, decode
+from earmark.config import ConfigError, decode_config
 from earmark.recipe import load_recipe, shipped_names
 from earmark.study.config import StudyConfig, load_study
 from earmark.study.plan import plan_study
@@ -85,7 +85,7 @@ def test_a_study_of_nothing_is_refused(changes: dict[str, object], told: str) ->
 
 def test_unknown_keys_are_told() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'seeds'"):
-        decode({"recipe": "demo", "seed": [1], "axes": {}}, StudyConfig)
+        decode_config({"recipe": "demo", "seed": [1], "axes": {}}, StudyConfig)
 
 
 @pytest.mark.parametrize("name", shipped_names(studies=True))

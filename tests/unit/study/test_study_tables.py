@@ -15,11 +15,11 @@ from earmark.study.results import (
     write_study,
 )
 from earmark.study.tables import (
-    axis_tables,
-    cost_table,
-    latex,
-    markdown,
-    unequal_audio,
+    audio_warnings,
+    axis_rows,
+    cost_rows,
+    latex_tables,
+    markdown_tables,
     write_tables,
 )
 
@@ -108,7 +108,7 @@ def study() -> Study:
 
 
 def test_a_row_a_measure_and_a_column_a_level(study: Study) -> None:
-    ((others, table),) = axis_tables(study, "objective", bold="*{}*".format, line="; ")
+    ((others, table),) = axis_rows(study, "objective", bold="*{}*".format, line="; ")
     head, first, second = table
     assert others == {}
     assert head == ["measure", "chance", "tags", "contrastive", "captioning", "random"]
@@ -131,21 +131,21 @@ def test_a_grid_has_a_table_for_each_setting_of_the_other_axes(study: Study) -> 
         ({"loss": "x"}, {"new": "new, x", "old": "old, x"}),
         ({"loss": "y"}, {"new": "new, y", "old": "old, y"}),
     ]
-    told = markdown(Study(design, (), (cell("new, x", 0.5, (NAN, NAN, NAN)),)))
+    told = markdown_tables(Study(design, (), (cell("new, x", 0.5, (NAN, NAN, NAN)),)))
     assert "## text (loss y)" in told
     assert told.count("| new | old |") == 2
 
 
 def test_unequal_audio_is_told(study: Study) -> None:
-    assert unequal_audio(study) == []
+    assert audio_warnings(study) == []
     more = msgspec.structs.replace(run("captioning", 0), audio_s=700.0)
-    (told,) = unequal_audio(Study(study.design, (*study.runs, more), study.cells))
+    (told,) = audio_warnings(Study(study.design, (*study.runs, more), study.cells))
     assert "captioning learnt from 700 s" in told
-    assert told in markdown(Study(study.design, (*study.runs, more), study.cells))
+    assert told in markdown_tables(Study(study.design, (*study.runs, more), study.cells))
 
 
 def test_costs_are_means_of_the_runs_that_are_done(study: Study) -> None:
-    _, tags, contrastive, captioning = cost_table(study)
+    _, tags, contrastive, captioning = cost_rows(study)
     assert tags == ["tags", "2/2", "600", "1.5", "0.5", "2.00"]
     assert contrastive == ["contrastive", "1/2", "600", "1.0", "0.5", "-"]
     assert captioning == ["captioning", "0/2", "-", "-", "-", "-"]
@@ -153,13 +153,15 @@ def test_costs_are_means_of_the_runs_that_are_done(study: Study) -> None:
 
 def test_every_form_says_the_same_and_a_bar_breaks_no_row(study: Study, tmp_path: Path) -> None:
     write_tables(study, tmp_path)
-    assert "a&#124;b" in markdown(study)
-    widths = {line.count("|") for line in markdown(study).splitlines() if line.startswith("| ESC")}
+    assert "a&#124;b" in markdown_tables(study)
+    widths = {
+        line.count("|") for line in markdown_tables(study).splitlines() if line.startswith("| ESC")
+    }
     assert widths == {7}
-    assert r"\textbf{+0.100 [+0.020, +0.180]}" in latex(study)
-    assert (tmp_path / "table.tex").read_text() == latex(study)
+    assert r"\textbf{+0.100 [+0.020, +0.180]}" in latex_tables(study)
+    assert (tmp_path / "table.tex").read_text() == latex_tables(study)
     hostile = cell("tags", 0.5, (NAN, NAN, NAN), task="50% of {a_b} \\ $x$\n~")
-    escaped = latex(Study(study.design, (), (hostile,)))
+    escaped = latex_tables(Study(study.design, (), (hostile,)))
     assert r"50\% of \{a\_b\} \textbackslash{} \$x\$ \textasciitilde{}" in escaped
     rows = (tmp_path / "cells.csv").read_text().splitlines()
     assert len(rows) == 1 + len(study.cells)

@@ -20,31 +20,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from earmark.annotate.audit.config import AuditConfig, TextSource
-from earmark.annotate.audit.counts import Labelled
-from earmark.annotate.audit.labels import Part, held_against
-from earmark.annotate.audit.results import ParserScore
-from earmark.annotate.audit.statistics import ShapeTally
-from earmark.annotate.audit.taggers import Sampled, compare, sample
+from earmark.annotate.audit.counts import LabeledRows
+from earmark.annotate.audit.labels import AuditPart, compare_labels
+from earmark.annotate.audit.results import TaggerScore
+from earmark.annotate.audit.statistics import TagStatisticsCounter
+from earmark.annotate.audit.taggers import SampledCaption, compare_taggers, sample_captions
 from earmark.annotate.backends.chat import ChatConfig
 from earmark.annotate.backends.registry import TaggerConfig
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.ray_runner import RayConfig
-from earmark.annotate.jobs.run import answer_all
-from earmark.annotate.sentence_encoder import Meaning
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.ray_runner import RayRunnerConfig
+from earmark.annotate.jobs.run import run_job
+from earmark.annotate.sentence_encoder import TextEmbedder
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.annotate.vocabulary.domains import seed_domain
-from earmark.config import ConfigError, nearest
-from earmark.corpora.table_reader import Line, read_lines
+from earmark.config import ConfigError, suggest
+from earmark.corpora.table_reader import TableRow, read_table_rows
 from earmark.records import Caption, Rejected, TagSet
-from earmark.tables import read_parquet, stream_parquet, write_outcome, write_parquet
+from earmark.tables import read_parquet, stream_parquet, write_parquet, write_stage_rows
 
-STAGE = "audit"
+AUDIT_STAGE = "audit"
 
-ID = "id"
+ID_COLUMN = "id"
 """The column that names a row; its line number does where there is none."""
 
 
-class SourceRow(NamedTuple):
+class TextRow(NamedTuple):
     """A row of a text source: its captions, and what people tagged of the same clip."""
 
     id: str
@@ -68,7 +68,7 @@ def inputs_digest(config: AuditConfig) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_source(source: TextSource) -> Iterator[SourceRow | Rejected]:
+def read_text_source(source: TextSource) -> Iterator[TextRow | Rejected]:
     """Yield each row of a text source.
 
     A row is Rejected with stage "audit" for one of these reasons: "broken row" (no JSON object),
@@ -81,47 +81,47 @@ def read_source(source: TextSource) -> Iterator[SourceRow | Rejected]:
     path = Path(source.path)
     seen: set[str] = set()
     columns: set[str] = set()
-    for line in read_lines(path):
+    for line in read_table_rows(path):
         columns.update(line.cells)
-        row = _row(source, line)
-        if isinstance(row, SourceRow) and row.id in seen:
-            row = _rejected(f"{source.name}/{row.id}", "duplicate row", f"{path}:{line.number}")
-        elif isinstance(row, SourceRow):
+        row = _parse_row(source, line)
+        if isinstance(row, TextRow) and row.id in seen:
+            row = _reject(f"{source.name}/{row.id}", "duplicate row", f"{path}:{line.number}")
+        elif isinstance(row, TextRow):
             seen.add(row.id)
         yield row
     for column in filter(None, (source.captions, source.labels)):
         if column not in columns:
             raise ConfigError(
-                f"audit.texts: no row of {path} has {column!r}.{nearest(column, columns)}"
+                f"audit.texts: no row of {path} has {column!r}.{suggest(column, columns)}"
             )
 
 
-def write_texts(sources: Sequence[TextSource], folder: Path) -> dict[str, int]:
+def write_captions(sources: Sequence[TextSource], folder: Path) -> dict[str, int]:
     """Write captions.parquet and rejected.parquet into `folder`; returns counts."""
     folder.mkdir(parents=True, exist_ok=True)
-    return write_outcome(folder, "captions.parquet", _captions(sources), Caption)
+    return write_stage_rows(folder, "captions.parquet", _iter_captions(sources), Caption)
 
 
-def tag_texts(
-    captions: Path, tagger: TaggerConfig, where: LocalConfig | RayConfig, folder: Path
+def tag_captions(
+    captions: Path, tagger: TaggerConfig, where: LocalRunnerConfig | RayRunnerConfig, folder: Path
 ) -> tuple[dict[str, TagSet], list[Rejected]]:
     """Tag a table of captions; returns the tags by caption, and the captions that have none.
 
-    What is already answered is not asked again. Raises as `answer_all`.
+    What is already answered is not asked again. Raises as `run_job`.
     """
     answers, tags = folder / "answers", folder / "tags"
-    answer_all(tag_job(captions, tagger, answers), where)
+    run_job(tag_job(captions, tagger, answers), where)
     tags.mkdir(exist_ok=True)
     write_tags(answers, tags)
     rejected = [
-        Rejected(id=row.id, stage=STAGE, reason=row.reason, detail=row.detail)
+        Rejected(id=row.id, stage=AUDIT_STAGE, reason=row.reason, detail=row.detail)
         for part in (answers, tags)
         for row in stream_parquet(part / "rejected.parquet", Rejected)
     ]
     return {row.id: row for row in read_parquet(tags / "tags.parquet", TagSet)}, rejected
 
 
-def title(tagger: TaggerConfig) -> str:
+def tagger_title(tagger: TaggerConfig) -> str:
     """Return what a tagger is called in tables: its kind, and its model where it has one."""
     kind = str(type(tagger).__struct_config__.tag)
     return f"{kind} {tagger.model}" if isinstance(tagger, ChatConfig) else kind
@@ -132,9 +132,9 @@ def caption_id(source: str, row: str, number: int) -> str:
     return f"{source}/{row}#{number}"
 
 
-def _captions(sources: Sequence[TextSource]) -> Iterator[Caption | Rejected]:
+def _iter_captions(sources: Sequence[TextSource]) -> Iterator[Caption | Rejected]:
     for source in sources:
-        for row in read_source(source):
+        for row in read_text_source(source):
             if isinstance(row, Rejected):
                 yield row
                 continue
@@ -143,24 +143,24 @@ def _captions(sources: Sequence[TextSource]) -> Iterator[Caption | Rejected]:
                 yield Caption(id=name, text=text, summary="", backend=source.name)
 
 
-def _row(source: TextSource, line: Line) -> SourceRow | Rejected:
-    own = line.cells.get(ID)
+def _parse_row(source: TextSource, line: TableRow) -> TextRow | Rejected:
+    own = line.cells.get(ID_COLUMN)
     name = str(own) if isinstance(own, str | int) and own != "" else str(line.number)
     at = f"{source.path}:{line.number}"
     if line.fault:
-        return _rejected(f"{source.name}/{name}", "broken row", f"{at}: {line.fault}")
-    captions = _texts(line.cells.get(source.captions))
+        return _reject(f"{source.name}/{name}", "broken row", f"{at}: {line.fault}")
+    captions = _cell_texts(line.cells.get(source.captions))
     if captions is None:
-        return _rejected(f"{source.name}/{name}", "caption is no text", at)
+        return _reject(f"{source.name}/{name}", "caption is no text", at)
     if not captions:
-        return _rejected(f"{source.name}/{name}", "no caption", at)
-    labels = _texts(line.cells.get(source.labels)) if source.labels else ()
+        return _reject(f"{source.name}/{name}", "no caption", at)
+    labels = _cell_texts(line.cells.get(source.labels)) if source.labels else ()
     if labels is None:
-        return _rejected(f"{source.name}/{name}", "broken labels", at)
-    return SourceRow(name, captions, tuple(dict.fromkeys(labels)))
+        return _reject(f"{source.name}/{name}", "broken labels", at)
+    return TextRow(name, captions, tuple(dict.fromkeys(labels)))
 
 
-def _texts(cell: Any) -> tuple[str, ...] | None:
+def _cell_texts(cell: Any) -> tuple[str, ...] | None:
     """Return the texts of a cell, blank ones left out; None where it holds anything else."""
     cells: list[Any] = cell if isinstance(cell, list) else [] if cell is None else [cell]
     if not all(isinstance(text, str) for text in cells):
@@ -168,42 +168,44 @@ def _texts(cell: Any) -> tuple[str, ...] | None:
     return tuple(text.strip() for text in cells if text.strip())
 
 
-def _rejected(name: str, reason: str, detail: str) -> Rejected:
-    return Rejected(id=name, stage=STAGE, reason=reason, detail=detail)
+def _reject(name: str, reason: str, detail: str) -> Rejected:
+    return Rejected(id=name, stage=AUDIT_STAGE, reason=reason, detail=detail)
 
 
-TEXTS, AGAINST = "texts", "against"
+TEXTS_FOLDER, AGAINST_FOLDER = "texts", "against"
 """Where the captions are tagged, and where a sample of them is by the second tagger."""
 
-Tags = Mapping[str, TagSet]
+TagSets = Mapping[str, TagSet]
 
 
-def audit_texts(
+def audit_captions(
     config: AuditConfig,
     tagger: TaggerConfig,
-    where: LocalConfig | RayConfig,
-    meaning: Meaning | None,
+    where: LocalRunnerConfig | RayRunnerConfig,
+    meaning: TextEmbedder | None,
     folder: Path,
     *,
     seed: int,
-) -> Part:
+) -> AuditPart:
     """Return what the text sources show; their captions are tagged in `folder`/texts.
 
     A caption whose tags could not be read is in no figure: it is Rejected, and a note counts it.
     """
     if not config.texts:
-        return Part(notes=("No text sources were given: there is no study of captions.",))
-    counts = write_texts(config.texts, folder / TEXTS)
-    captions = folder / TEXTS / "captions.parquet"
-    found, lost = tag_texts(captions, tagger, where, folder / TEXTS)
-    broken = read_parquet(folder / TEXTS / "rejected.parquet", Rejected)
-    rows = {source.name: list(_sampled(source)) for source in config.texts}
+        return AuditPart(notes=("No text sources were given: there is no study of captions.",))
+    counts = write_captions(config.texts, folder / TEXTS_FOLDER)
+    captions = folder / TEXTS_FOLDER / "captions.parquet"
+    found, lost = tag_captions(captions, tagger, where, folder / TEXTS_FOLDER)
+    broken = read_parquet(folder / TEXTS_FOLDER / "rejected.parquet", Rejected)
+    rows = {source.name: list(_read_samples(source)) for source in config.texts}
     parts = [
         _audit_source(source, rows[source.name], (tagger, found), config, meaning, seed=seed)
         for source in config.texts
     ]
-    scores, note = _parsers(config, rows, (tagger, found), where, folder / AGAINST, seed=seed)
-    return Part(
+    scores, note = _compare_taggers(
+        config, rows, (tagger, found), where, folder / AGAINST_FOLDER, seed=seed
+    )
+    return AuditPart(
         given=counts["in"],
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=tuple(row for part in parts for row in part.shapes),
@@ -215,30 +217,30 @@ def audit_texts(
 
 def _audit_source(
     source: TextSource,
-    rows: Sequence[Sampled],
-    tagged: tuple[TaggerConfig, Tags],
+    rows: Sequence[SampledCaption],
+    tagged: tuple[TaggerConfig, TagSets],
     config: AuditConfig,
-    meaning: Meaning | None,
+    meaning: TextEmbedder | None,
     *,
     seed: int,
-) -> Part:
+) -> AuditPart:
     """Return what the captions of a source show, of which those that were read."""
     tagger, found = tagged
-    tally, labelled = ShapeTally(seed_domain, meaning), Labelled()
+    tally, labelled = TagStatisticsCounter(seed_domain, meaning), LabeledRows()
     read = [row for row in rows if row.id in found]
     for row in read:
         tags = found[row.id].tags
         tally.add(tags)
         labelled.append(row.recording, source.domain or "", tags, row.labels)
-    whole = tally.shape(source.name, title(tagger))
+    whole = tally.shape(source.name, tagger_title(tagger))
     lost = len(rows) - len(read)
     notes = (
         f"{source.name}: the tags of {lost} of {len(rows)} captions could not be read; no figure "
         "goes over them.",
     )
     if not source.labels:
-        return Part(shapes=(whole,), notes=notes if lost else ())
-    against = held_against(
+        return AuditPart(shapes=(whole,), notes=notes if lost else ())
+    against = compare_labels(
         *(source.name, source.labels, labelled, meaning),
         resamples=config.resamples,
         seed=seed,
@@ -246,22 +248,22 @@ def _audit_source(
     return replace(against, shapes=(whole,), notes=(*(notes if lost else ()), *against.notes))
 
 
-def _parsers(
+def _compare_taggers(
     config: AuditConfig,
-    rows: Mapping[str, Sequence[Sampled]],
-    first: tuple[TaggerConfig, Tags],
-    where: LocalConfig | RayConfig,
+    rows: Mapping[str, Sequence[SampledCaption]],
+    first: tuple[TaggerConfig, TagSets],
+    where: LocalRunnerConfig | RayRunnerConfig,
     folder: Path,
     *,
     seed: int,
-) -> tuple[list[ParserScore], list[str]]:
+) -> tuple[list[TaggerScore], list[str]]:
     """Ask the second tagger for a sample of each source; return scores, and notes."""
     if config.against is None:
         return [], ["No second tagger was given (audit.against): there is no parser study."]
     rng = np.random.default_rng(seed)
-    samples = {name: sample(own, config.sample, rng) for name, own in rows.items()}
-    second, _ = tag_texts(_write_samples(samples, folder), config.against, where, folder)
-    names = title(first[0]), title(config.against)
+    samples = {name: sample_captions(own, config.sample, rng) for name, own in rows.items()}
+    second, _ = tag_captions(_write_samples(samples, folder), config.against, where, folder)
+    names = tagger_title(first[0]), tagger_title(config.against)
     if names[0] == names[1]:
         names = names[0], f"{names[1]} (against)"
     taggers = {
@@ -271,12 +273,12 @@ def _parsers(
     scores = [
         score
         for name, own in samples.items()
-        for score in compare(name, own, taggers, resamples=config.resamples, seed=seed)
+        for score in compare_taggers(name, own, taggers, resamples=config.resamples, seed=seed)
     ]
     return scores, []
 
 
-def _write_samples(samples: Mapping[str, Sequence[Sampled]], folder: Path) -> Path:
+def _write_samples(samples: Mapping[str, Sequence[SampledCaption]], folder: Path) -> Path:
     """Write the sampled captions of all sources as one table; returns its path."""
     folder.mkdir(exist_ok=True)
     captions = (
@@ -288,15 +290,15 @@ def _write_samples(samples: Mapping[str, Sequence[Sampled]], folder: Path) -> Pa
     return folder / "captions.parquet"
 
 
-def _sampled(source: TextSource) -> list[Sampled]:
+def _read_samples(source: TextSource) -> list[SampledCaption]:
     return [
-        Sampled(
+        SampledCaption(
             caption_id(source.name, row.id, number),
             caption_id(source.name, row.id, 0),
             text,
             row.labels,
         )
-        for row in read_source(source)
-        if isinstance(row, SourceRow)
+        for row in read_text_source(source)
+        if isinstance(row, TextRow)
         for number, text in enumerate(row.captions)
     ]

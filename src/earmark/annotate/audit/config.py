@@ -18,10 +18,10 @@ import msgspec
 from earmark.annotate.backends.chat import ChatConfig, check_tagging
 from earmark.annotate.backends.registry import TaggerConfig
 from earmark.annotate.vocabulary.config import Domain
-from earmark.config import Config, ConfigError, Name, Package, PositiveInt, check_packages, nearest
-from earmark.corpora.table_reader import JSON_LINES
+from earmark.config import Config, ConfigError, Name, Package, PositiveInt, check_packages, suggest
+from earmark.corpora.table_reader import JSON_LINES_SUFFIXES
 
-CORPUS = "corpus"
+CORPUS_SOURCE = "corpus"
 """What the clips are called beside text sources."""
 
 AUDIOSET = "AudioSet"
@@ -70,14 +70,14 @@ class TextSource(Config, frozen=True, kw_only=True):
             ConfigError: naming the file.
         """
         path = Path(self.path)
-        if not path.name.removesuffix(".gz").endswith(JSON_LINES):
+        if not path.name.removesuffix(".gz").endswith(JSON_LINES_SUFFIXES):
             raise ConfigError(
                 f"path = {self.path!r} should be a .jsonl file, packed as .gz or not."
             )
-        if not self.name or "/" in self.name or self.name == CORPUS:
+        if not self.name or "/" in self.name or self.name == CORPUS_SOURCE:
             raise ConfigError(
                 f"name = {self.name!r} of {path}: a name must not be empty, hold a '/', or be "
-                f"{CORPUS!r}, which the clips are called."
+                f"{CORPUS_SOURCE!r}, which the clips are called."
             )
 
 
@@ -135,19 +135,19 @@ class AuditConfig(Config, frozen=True, kw_only=True):
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
-KNOWN = (".txt", ".json", *DELIMITERS)
+LIST_SUFFIXES = (".txt", ".json", *DELIMITERS)
 
-TAGS = "tags"
+NAMES_KEY = "tags"
 """The key of a .json file below which its names stand, where it has a note beside them."""
 
 
-def audioset() -> tuple[str, ...]:
+def audioset_classes() -> tuple[str, ...]:
     """Return the display names of AudioSet's 527 classes (Gemmeke et al., ICASSP 2017)."""
     text = resources.files(__package__ or "").joinpath("audioset.txt").read_text("utf-8")
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def read_list(asked: LabelList) -> tuple[str, ...]:
+def read_class_names(asked: LabelList) -> tuple[str, ...]:
     """Return the names of a list in their order, each once.
 
     Raises:
@@ -155,9 +155,9 @@ def read_list(asked: LabelList) -> tuple[str, ...]:
     """
     path = Path(asked.path)
     suffix = path.suffix.lower()
-    if suffix not in KNOWN:
+    if suffix not in LIST_SUFFIXES:
         raise ConfigError(
-            f"audit.lists: {path} has none of the suffixes {', '.join(KNOWN)}, so its format is "
+            f"audit.lists: {path} has none of the suffixes {', '.join(LIST_SUFFIXES)}, so its format is "
             "unknown. Write one name a line into a .txt file."
         )
     try:
@@ -166,14 +166,14 @@ def read_list(asked: LabelList) -> tuple[str, ...]:
         raise ConfigError(f"audit.lists: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"audit.lists: {path} is not UTF-8: {error.reason}") from None
-    found = _names(text, suffix, asked)
+    found = _parse_names(text, suffix, asked)
     names = tuple(dict.fromkeys(name.strip() for name in found if name.strip()))
     if not names:
         raise ConfigError(f"audit.lists: {path} holds no names.")
     return names
 
 
-def _names(text: str, suffix: str, asked: LabelList) -> list[str]:
+def _parse_names(text: str, suffix: str, asked: LabelList) -> list[str]:
     if suffix == ".txt":
         return [line for line in text.splitlines() if not line.startswith("#")]
     if suffix == ".json":
@@ -186,8 +186,8 @@ def _from_json(text: str, path: str) -> list[str]:
         data: Any = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise ConfigError(f"audit.lists: {path} is not valid JSON: {error}") from None
-    if isinstance(data, dict) and isinstance(data.get(TAGS), dict | list):
-        data = data[TAGS]
+    if isinstance(data, dict) and isinstance(data.get(NAMES_KEY), dict | list):
+        data = data[NAMES_KEY]
     if isinstance(data, dict | list):
         names = list(cast("list[Any]", data))
         if all(isinstance(name, str) for name in names):
@@ -202,11 +202,11 @@ def _from_table(text: str, delimiter: str, asked: LabelList) -> list[str]:
     columns = list(rows[0]) if rows else []
     if asked.column not in columns:
         what = f"no column {asked.column!r}" if asked.column else "several columns; set `column`"
-        raise ConfigError(f"audit.lists: {asked.path} has {what}.{nearest(asked.column, columns)}")
+        raise ConfigError(f"audit.lists: {asked.path} has {what}.{suggest(asked.column, columns)}")
     return [row[asked.column] or "" for row in rows]
 
 
-def check(config: AuditConfig) -> None:
+def check_audit(config: AuditConfig) -> None:
     """Check files, keys and packages; takes milliseconds.
 
     Raises:
@@ -217,7 +217,7 @@ def check(config: AuditConfig) -> None:
     for source in config.texts:
         _check_file(Path(source.path))
     for asked in config.lists:
-        read_list(asked)
+        read_class_names(asked)
     if config.against is not None:
         config.against.build()
 
@@ -227,7 +227,7 @@ def check_fields(fields: Iterable[str], present: Collection[str]) -> None:
     for field in fields:
         if field not in present:
             raise ConfigError(
-                f"audit.fields: no clip has the label field {field!r}.{nearest(field, present)}"
+                f"audit.fields: no clip has the label field {field!r}.{suggest(field, present)}"
             )
 
 

@@ -17,15 +17,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Int, Int64, UInt8, UInt64
 
-from earmark.annotate.audit.matching import Matcher, denies, lemmas_of, words_of
-from earmark.annotate.audit.results import Agreement, Match
-from earmark.bootstrap import Rates, grouped, rates
+from earmark.annotate.audit.matching import Matcher, is_negated, split_words, word_lemmas
+from earmark.annotate.audit.results import Agreement, MatchKind
+from earmark.bootstrap import Rates, bootstrap_rates, sum_by_recording
 
-BLOCK = 65_536
+BLOCK_ROWS = 65_536
 """Rows that are judged at a time."""
 
 
-class Names:
+class NameIndex:
     """Names by number, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class NameLists:
     """Lists of names, one a row, each name once in it."""
 
     def __init__(self) -> None:
-        self.names = Names()
+        self.names = NameIndex()
         self._numbers = array("i")
         self._ends = array("q", [0])
 
@@ -64,13 +64,13 @@ class NameLists:
         """Return a block of rows as a sparse matrix [rows, names], 1 where a row has a name."""
         from scipy import sparse
 
-        ends = np.frombuffer(self._ends, np.int64)[start : start + BLOCK + 1]
+        ends = np.frombuffer(self._ends, np.int64)[start : start + BLOCK_ROWS + 1]
         numbers = np.frombuffer(self._numbers, np.int32)[ends[0] : ends[-1]]
         cells = np.ones(len(numbers), np.int32), numbers, ends - ends[0]
         return sparse.csr_array(cells, shape=(len(ends) - 1, len(self.names)))
 
 
-class Labelled:
+class LabeledRows:
     """Clips or captions that people labelled in one field, with their tags.
 
     `denied` labels say what is not heard ("no voices"): no tag is to name them, so they are left
@@ -80,7 +80,7 @@ class Labelled:
     def __init__(self) -> None:
         self.tags = NameLists()
         self.labels = NameLists()
-        self.domain_names = Names()
+        self.domain_names = NameIndex()
         self.denied = 0
         self._recordings = array("Q")
         self._domains = array("i")
@@ -100,7 +100,7 @@ class Labelled:
             labels: all labels of the row in the field.
         """
         given = tuple(dict.fromkeys(labels))
-        kept = [label for label in given if not denies(label)]
+        kept = [label for label in given if not is_negated(label)]
         self.denied += len(given) - len(kept)
         if kept:
             self.tags.append(tags)
@@ -121,7 +121,7 @@ class Labelled:
         return np.frombuffer(self._domains, np.int32)
 
 
-class Table(NamedTuple):
+class MatchTable(NamedTuple):
     """What one matcher makes of the rows.
 
     A mention is a class that a row has or is said to have; `flags` says of it whether it is named,
@@ -135,7 +135,7 @@ class Table(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Rule:
+class _MatchMatrices:
     """A matcher as sparse matrices.
 
     A tag names classes by itself (`alone`), or has `lemmas`; a name `needs` so many (`sizes`) of
@@ -157,16 +157,18 @@ class _Rule:
         return (tags @ self.alone + whole @ self.stands_for).sign()
 
 
-def judge(rows: Labelled, matcher: Matcher) -> Table:
+def match_rows(rows: LabeledRows, matcher: Matcher) -> MatchTable:
     """Return what `matcher`, over the labels of `rows` in their order, makes of each row."""
-    rule = _rule(matcher, list(rows.tags.names))
-    blocks = [_judge_block(rows, rule, start) for start in range(0, len(rows), BLOCK)]
+    rule = _match_matrices(matcher, list(rows.tags.names))
+    blocks = [_match_block(rows, rule, start) for start in range(0, len(rows), BLOCK_ROWS)]
     if not blocks:
-        blocks = [_table(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), 0, 0)]
-    return Table(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+        blocks = [
+            _match_table(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), 0, 0)
+        ]
+    return MatchTable(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
-def _judge_block(rows: Labelled, rule: _Rule, start: int) -> Table:
+def _match_block(rows: LabeledRows, rule: _MatchMatrices, start: int) -> MatchTable:
     labels = rows.labels.matrix(start)
     named = rule.named(rows.tags.matrix(start))
     right = named.multiply((labels @ rule.implied).sign())
@@ -174,19 +176,19 @@ def _judge_block(rows: Labelled, rule: _Rule, start: int) -> Table:
     bits.eliminate_zeros()
     bits.sort_indices()
     own = np.repeat(np.arange(bits.shape[0]), np.diff(bits.indptr))
-    return _table(own, bits.indices, bits.data, bits.shape[0], start)
+    return _match_table(own, bits.indices, bits.data, bits.shape[0], start)
 
 
-def _table(
+def _match_table(
     rows: Int[np.ndarray, " mentions"],
     classes: Int[np.ndarray, " mentions"],
     bits: Int[np.ndarray, " mentions"],
     size: int,
     start: int,
-) -> Table:
+) -> MatchTable:
     flags = (bits[:, None] >> np.arange(4) & 1).astype(np.uint8)
     counts = [np.bincount(rows, flag, minlength=size) for flag in flags.T]
-    return Table(
+    return MatchTable(
         np.stack(counts, axis=1).astype(np.int64),
         (rows + start).astype(np.int32),
         classes.astype(np.int32),
@@ -194,15 +196,15 @@ def _table(
     )
 
 
-def _rule(matcher: Matcher, tags: Sequence[str]) -> _Rule:
+def _match_matrices(matcher: Matcher, tags: Sequence[str]) -> _MatchMatrices:
     classes = matcher.classes
     whole = [pair for pairs in classes.composed.values() for pair in pairs]
     if matcher.match == "exact":
         whole = []
     lemmas = {lemma: n for n, lemma in enumerate({each for _, own in whole for each in own})}
-    of_tags = [lemmas_of(words_of(tag)) for tag in tags]
+    of_tags = [word_lemmas(split_words(tag)) for tag in tags]
     alone = [classes.written([tag]) | matcher.near.get(tag, frozenset()) for tag in tags]
-    return _Rule(
+    return _MatchMatrices(
         alone=_incidence(alone, len(classes.names)),
         lemmas=_incidence(
             [[lemmas[each] for each in own if each in lemmas] for own in of_tags], len(lemmas)
@@ -225,7 +227,7 @@ def _incidence(lists: Sequence[Iterable[int]], width: int) -> Any:
     return sparse.csr_array(cells, shape=(len(own), width))
 
 
-LEAST_CLIPS = 5
+MIN_CLIPS = 5
 """A label that fewer clips carry gets no row of its own: its interval would say nothing."""
 
 
@@ -239,10 +241,10 @@ class _Group(NamedTuple):
     blank: int = 0
 
 
-def agreement(
+def compute_agreement(
     source: str,
     field: str,
-    rows: Labelled,
+    rows: LabeledRows,
     made: Sequence[Matcher],
     *,
     resamples: int,
@@ -260,18 +262,20 @@ def agreement(
     """
     recordings = np.unique(rows.recordings, return_inverse=True)[1].astype(np.int32)
     for matcher in made:
-        table = judge(rows, matcher)
+        table = match_rows(rows, matcher)
         groups = (
             _overall(rows, table, recordings),
             _by_label(table, recordings, matcher.classes.names),
         )
         for group in chain(*groups):
             rng = np.random.default_rng((seed, *group.name.encode()))
-            found = rates(group.counts, rng, resamples, blank=group.blank)
-            yield _row(source, field, matcher.match, group, found)
+            found = bootstrap_rates(group.counts, rng, resamples, blank=group.blank)
+            yield _agreement_row(source, field, matcher.match, group, found)
 
 
-def _row(source: str, field: str, match: Match, group: _Group, found: Rates) -> Agreement:
+def _agreement_row(
+    source: str, field: str, match: MatchKind, group: _Group, found: Rates
+) -> Agreement:
     named, _, labels, _ = group.counts.sum(axis=0).tolist()
     return Agreement(
         source=source,
@@ -295,19 +299,19 @@ def _row(source: str, field: str, match: Match, group: _Group, found: Rates) -> 
 
 
 def _overall(
-    rows: Labelled, table: Table, recordings: Int[np.ndarray, " rows"]
+    rows: LabeledRows, table: MatchTable, recordings: Int[np.ndarray, " rows"]
 ) -> Iterator[_Group]:
-    yield _Group("all", "all", len(rows), grouped(table.counts, recordings))
+    yield _Group("all", "all", len(rows), sum_by_recording(table.counts, recordings))
     numbers = {domain: number for number, domain in enumerate(rows.domain_names)}
     for domain, number in sorted(numbers.items()):
         if domain:
             chosen = rows.domains == number
-            counts = grouped(table.counts[chosen], recordings[chosen])
+            counts = sum_by_recording(table.counts[chosen], recordings[chosen])
             yield _Group("domain", domain, int(chosen.sum()), counts)
 
 
 def _by_label(
-    table: Table, recordings: Int[np.ndarray, " rows"], names: Sequence[str]
+    table: MatchTable, recordings: Int[np.ndarray, " rows"], names: Sequence[str]
 ) -> Iterator[_Group]:
     """Yield a group for each label that enough rows carry, by name."""
     by_class = np.argsort(table.classes, kind="stable")
@@ -317,6 +321,6 @@ def _by_label(
         own = by_class[ends[position] : ends[position + 1]]
         flags = table.flags[own].astype(np.int64)
         clips = int(flags[:, 2].sum())
-        if clips >= LEAST_CLIPS:
-            touched = grouped(flags, recordings[table.rows[own]])
+        if clips >= MIN_CLIPS:
+            touched = sum_by_recording(flags, recordings[table.rows[own]])
             yield _Group("label", names[position], clips, touched, total - len(touched))

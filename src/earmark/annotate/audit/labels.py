@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.audit.config import CORPUS, AuditConfig, check_fields
-from earmark.annotate.audit.counts import LEAST_CLIPS, Labelled, agreement
-from earmark.annotate.audit.matching import alternatives, lemmas_of, matchers, words_of
-from earmark.annotate.audit.results import Agreement, ParserScore, Shape
-from earmark.annotate.audit.statistics import ShapeTally
-from earmark.annotate.sentence_encoder import Meaning
+from earmark.annotate.audit.config import CORPUS_SOURCE, AuditConfig, check_fields
+from earmark.annotate.audit.counts import MIN_CLIPS, LabeledRows, compute_agreement
+from earmark.annotate.audit.matching import (
+    alternative_names,
+    build_matchers,
+    split_words,
+    word_lemmas,
+)
+from earmark.annotate.audit.results import Agreement, TaggerScore, TagStatistics
+from earmark.annotate.audit.statistics import TagStatisticsCounter
+from earmark.annotate.sentence_encoder import TextEmbedder
 from earmark.annotate.vocabulary.domains import seed_domain
 from earmark.records import Rejected
-from earmark.tables import ROW_GROUP
+from earmark.tables import ROW_GROUP_SIZE
 
 
 @dataclass(frozen=True)
-class Part:
+class AuditPart:
     """Rows of the tables; `given` clips or captions came in, `rejected` of them are not in it.
 
     `notes` say in sentences what a table cannot.
@@ -31,34 +36,34 @@ class Part:
 
     given: int = 0
     agreement: tuple[Agreement, ...] = ()
-    shapes: tuple[Shape, ...] = ()
-    parsers: tuple[ParserScore, ...] = ()
+    shapes: tuple[TagStatistics, ...] = ()
+    parsers: tuple[TaggerScore, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def held_against(
+def compare_labels(
     source: str,
     field: str,
-    rows: Labelled,
-    meaning: Meaning | None,
+    rows: LabeledRows,
+    meaning: TextEmbedder | None,
     *,
     resamples: int,
     seed: int,
-) -> Part:
+) -> AuditPart:
     """Return the agreement of tags with one label field, over the rows that have a label of it.
 
     Labels that deny ("no voices") are counted in a note.
     """
     if not len(rows):
-        return Part(notes=(f"{source} has no labels in the field {field!r}.",))
-    made = matchers(list(rows.labels.names), list(rows.tags.names), meaning)
-    found = agreement(source, field, rows, made, resamples=resamples, seed=seed)
-    return Part(agreement=tuple(found), notes=tuple(_label_notes(source, field, rows)))
+        return AuditPart(notes=(f"{source} has no labels in the field {field!r}.",))
+    made = build_matchers(list(rows.labels.names), list(rows.tags.names), meaning)
+    found = compute_agreement(source, field, rows, made, resamples=resamples, seed=seed)
+    return AuditPart(agreement=tuple(found), notes=tuple(_label_notes(source, field, rows)))
 
 
-def _label_notes(source: str, field: str, rows: Labelled) -> Iterator[str]:
-    rare = int((rows.labels.uses() < LEAST_CLIPS).sum())
+def _label_notes(source: str, field: str, rows: LabeledRows) -> Iterator[str]:
+    rare = int((rows.labels.uses() < MIN_CLIPS).sum())
     if rows.denied:
         yield (
             f"{source}, {field}: {rows.denied} labels say what is not heard (no voices) and are "
@@ -67,14 +72,14 @@ def _label_notes(source: str, field: str, rows: Labelled) -> Iterator[str]:
     if rare:
         yield (
             f"{source}, {field}: {rare} of {len(rows.labels.names)} labels are carried by fewer "
-            f"than {LEAST_CLIPS} clips; they count in the whole, and have no row of their own."
+            f"than {MIN_CLIPS} clips; they count in the whole, and have no row of their own."
         )
 
 
 Cells = tuple[Any, ...]
 
 
-def joined(
+def join_tags(
     clips: Path, tags: Path, *columns: str, fields: Sequence[str] = ()
 ) -> Iterator[tuple[Cells, tuple[str, ...] | None]]:
     """Yield cells of each clip, as `read_columns`, and its tags; None where it has no row of tags.
@@ -86,7 +91,7 @@ def joined(
         ValueError: a table has not the columns.
     """
     rows = read_columns(clips, "id", *columns, fields=fields)
-    if not _in_order(clips, tags):
+    if not _tags_in_order(clips, tags):
         held = {name: tuple(own) for name, own in read_columns(tags, "id", "tags")}
         yield from ((tuple(cells), held.get(name)) for name, *cells in rows)
         return
@@ -110,11 +115,11 @@ def read_columns(path: Path, *columns: str, fields: Sequence[str] = ()) -> Itera
     """
     for batch in _batches(path, *columns, *(["labels"] if fields else ())):
         cells = [batch.column(name).to_pylist() for name in columns]
-        labels = (_labels(batch.column("labels"), field) for field in fields)
+        labels = (_label_column(batch.column("labels"), field) for field in fields)
         yield from zip(*cells, *labels, strict=True)
 
 
-def _labels(labels: Any, field: str) -> list[list[str] | None]:
+def _label_column(labels: Any, field: str) -> list[list[str] | None]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -137,7 +142,7 @@ def label_values(clips: Path) -> Iterator[tuple[str, str]]:
         yield from zip(once.column("f").to_pylist(), once.column("l").to_pylist(), strict=True)
 
 
-def _in_order(clips: Path, tags: Path) -> bool:
+def _tags_in_order(clips: Path, tags: Path) -> bool:
     """Return whether tags stand in the order of their clips, at most one row for each."""
     waiting = read_columns(tags, "id")
     tagged = next(waiting, None)
@@ -153,10 +158,10 @@ def _batches(path: Path, *columns: str) -> Iterator[Any]:
     with pq.ParquetFile(path) as file:
         if missing := set(columns).difference(file.schema_arrow.names):
             raise ValueError(f"{path} has no column {min(missing)!r}")
-        yield from file.iter_batches(ROW_GROUP, columns=list(columns), use_threads=False)
+        yield from file.iter_batches(ROW_GROUP_SIZE, columns=list(columns), use_threads=False)
 
 
-DOMAIN = "domain"
+DOMAIN_FIELD = "domain"
 """The label field that says a clip's domain, where the corpus has it."""
 
 
@@ -165,24 +170,24 @@ def audit_corpus(
     tags: Path,
     tagger: str,
     config: AuditConfig,
-    meaning: Meaning | None,
+    meaning: TextEmbedder | None,
     *,
     seed: int,
-) -> Part:
+) -> AuditPart:
     """Return what a corpus shows; `tagger` is the name of who tagged it. Raises as `choose_fields`.
 
     A clip without a row of tags is Rejected with the reason "no tags": a stage before lost it.
     """
-    tally = ShapeTally(seed_domain, meaning)
-    rejected = tuple(_count(clips, tags, tally))
-    whole = tally.shape(CORPUS, tagger)
+    tally = TagStatisticsCounter(seed_domain, meaning)
+    rejected = tuple(_count_tags(clips, tags, tally))
+    whole = tally.shape(CORPUS_SOURCE, tagger)
     fields, passed_over = choose_fields(label_values(clips), tally.distinct, config.fields)
-    rows = read_labels(clips, tags, fields)
+    rows = read_labeled_clips(clips, tags, fields)
     parts = [
-        held_against(CORPUS, field, own, meaning, resamples=config.resamples, seed=seed)
+        compare_labels(CORPUS_SOURCE, field, own, meaning, resamples=config.resamples, seed=seed)
         for field, own in rows.items()
     ]
-    return Part(
+    return AuditPart(
         given=whole.captions + len(rejected),
         agreement=tuple(row for part in parts for row in part.agreement),
         shapes=(whole,),
@@ -202,21 +207,21 @@ def _field_notes(fields: Collection[str], passed_over: Collection[str]) -> Itera
         yield "The corpus has no labels that tags could be held against."
 
 
-def _count(clips: Path, tags: Path, tally: ShapeTally) -> Iterable[Rejected]:
+def _count_tags(clips: Path, tags: Path, tally: TagStatisticsCounter) -> Iterable[Rejected]:
     """Count the tags of all clips; yields the clips that have none."""
-    for (name,), own in joined(clips, tags, "id"):
+    for (name,), own in join_tags(clips, tags, "id"):
         if own is None:
             yield Rejected(id=name, stage="audit", reason="no tags")
         else:
             tally.add(own)
 
 
-def read_labels(clips: Path, tags: Path, fields: Collection[str]) -> dict[str, Labelled]:
+def read_labeled_clips(clips: Path, tags: Path, fields: Collection[str]) -> dict[str, LabeledRows]:
     """Return the clips that have tags, and labels in each of the fields."""
-    found = {field: Labelled() for field in fields}
+    found = {field: LabeledRows() for field in fields}
     if not found:
         return found
-    cells = joined(clips, tags, "id", "recording", "parent", fields=(DOMAIN, *found))
+    cells = join_tags(clips, tags, "id", "recording", "parent", fields=(DOMAIN_FIELD, *found))
     for (name, recording, parent, domain, *labels), own in cells:
         if own is None:
             continue
@@ -245,11 +250,11 @@ def choose_fields(
     if asked is not None:
         check_fields(asked, {field for field, _ in values})
         return asked, ()
-    lemmas = {lemma for tag in tags for lemma in lemmas_of(words_of(tag))}
+    lemmas = {lemma for tag in tags for lemma in word_lemmas(split_words(tag))}
     named: dict[str, bool] = {}
     for field, label in values:
         if not named.setdefault(field, False):
-            named[field] = any(lemmas_of(words) <= lemmas for words in alternatives(label))
+            named[field] = any(word_lemmas(words) <= lemmas for words in alternative_names(label))
     return (
         tuple(sorted(field for field in named if named[field])),
         tuple(sorted(field for field in named if not named[field])),

@@ -30,68 +30,68 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.audit.results import ListCoverage, Match
-from earmark.annotate.sentence_encoder import TEMPLATE, Meaning
-from earmark.annotate.vocabulary.normalize.inflection import word_lemma
-from earmark.annotate.vocabulary.normalize.surface import american_word
+from earmark.annotate.audit.results import ListCoverage, MatchKind
+from earmark.annotate.sentence_encoder import TAG_TEMPLATE, TextEmbedder
+from earmark.annotate.vocabulary.normalize.inflection import lemmatize_word
+from earmark.annotate.vocabulary.normalize.surface import to_american_word
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
-SYNONYMS = re.compile(r"[,;/|]|\betc\b\.?")
+SYNONYM_SEPARATORS = re.compile(r"[,;/|]|\betc\b\.?")
 
 NAMESPACE = "---"
 """What MTG-Jamendo writes between a tag and the kind of tag it is."""
 
-GRAMMAR = frozenset(
+FUNCTION_WORDS = frozenset(
     {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
 )
 """Words that say nothing of what is heard by themselves."""
 
-LEADS = frozenset({"playing", "people", "person", "using"})
+LEADING_WORDS = frozenset({"playing", "people", "person", "using"})
 """First words that VGGSound writes ("playing violin", "people sneezing") and taggers do not."""
 
-DENIALS = frozenset({"no", "non", "not", "without", "lacking", "absence"})
+NEGATIONS = frozenset({"no", "non", "not", "without", "lacking", "absence"})
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """Return the words of a tag or name in lower case: "Hi-hat" is hi and hat."""
     return tuple(WORD.findall(text.casefold()))
 
 
-def spelling(words: tuple[str, ...]) -> str:
+def join_words(words: tuple[str, ...]) -> str:
     """Return what "hi-hat", "Hi hat" and "hihat" have in common."""
     return "".join(words)
 
 
-def alternatives(name: str) -> tuple[tuple[str, ...], ...]:
+def alternative_names(name: str) -> tuple[tuple[str, ...], ...]:
     """Return the names that a class name holds, each as its words; at least one unless blank."""
     own = name.rpartition(NAMESPACE)[2]
     without_remarks = re.sub(r"\([^)]*\)", " ", own)
-    found = dict.fromkeys(words_of(part) for part in SYNONYMS.split(without_remarks))
+    found = dict.fromkeys(split_words(part) for part in SYNONYM_SEPARATORS.split(without_remarks))
     found.pop((), None)
-    return tuple(found) or ((words_of(own),) if words_of(own) else ())
+    return tuple(found) or ((split_words(own),) if split_words(own) else ())
 
 
 @lru_cache(maxsize=2**16)
-def lemmas_of(words: tuple[str, ...]) -> frozenset[str]:
+def word_lemmas(words: tuple[str, ...]) -> frozenset[str]:
     """Return the lemmas, in American spelling, of the words that say what is heard.
 
     Of all words where there are none but grammar.
     """
-    if len(words) > 1 and words[0] in LEADS:
+    if len(words) > 1 and words[0] in LEADING_WORDS:
         words = words[1:]
-    telling = [word for word in words if word not in GRAMMAR]
-    plain = (american_word(re.sub("['’]s$", "", word)) for word in telling or words)
-    return frozenset(map(word_lemma, plain))
+    telling = [word for word in words if word not in FUNCTION_WORDS]
+    plain = (to_american_word(re.sub("['’]s$", "", word)) for word in telling or words)
+    return frozenset(map(lemmatize_word, plain))
 
 
 @lru_cache(maxsize=2**16)
-def denies(name: str) -> bool:
+def is_negated(name: str) -> bool:
     """Return whether a label says what is not heard ("no voices"), which no tag is to name."""
-    return not DENIALS.isdisjoint(words_of(name)[:1])
+    return not NEGATIONS.isdisjoint(split_words(name)[:1])
 
 
-NEAR = 0.89
+MIN_COSINE = 0.89
 """Cosine from which two names mean the same, chosen on AudioSet's names and MiniLM.
 
 Opposites lie below it (slow and fast, loud and quiet 0.86, high- and low-pitched 0.887), and so do
@@ -102,10 +102,10 @@ siblings, and takes "male" for "female".
 """
 
 
-class Remembered:
+class CachedEmbedder:
     """Embeds each text once: an audit holds the same tags against many lists."""
 
-    def __init__(self, meaning: Meaning) -> None:
+    def __init__(self, meaning: TextEmbedder) -> None:
         self._meaning = meaning
         self._known: dict[str, Float32[np.ndarray, " dim"]] = {}
 
@@ -118,13 +118,13 @@ class Remembered:
 
 
 def embed_names(
-    names: Sequence[tuple[str, ...]], meaning: Meaning
+    names: Sequence[tuple[str, ...]], meaning: TextEmbedder
 ) -> Float32[np.ndarray, "names dim"]:
     """Return a unit vector for each name, given as its words; there is at least one."""
-    return meaning.embed([TEMPLATE.format(" ".join(words)) for words in names])
+    return meaning.embed([TAG_TEMPLATE.format(" ".join(words)) for words in names])
 
 
-PAIRS_AT_ONCE = 20_000_000
+MAX_PAIRS = 20_000_000
 """Similarities held in memory at a time: 80 MB."""
 
 
@@ -137,7 +137,7 @@ class ClassNames:
     @cached_property
     def parts(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """The alternatives of each class, as words."""
-        return tuple(alternatives(name) for name in self.names)
+        return tuple(alternative_names(name) for name in self.names)
 
     @cached_property
     def spelled(self) -> Mapping[str, tuple[int, ...]]:
@@ -145,13 +145,13 @@ class ClassNames:
         found: defaultdict[str, list[int]] = defaultdict(list)
         for position, parts in enumerate(self.parts):
             for words in parts:
-                found[spelling(words)].append(position)
+                found[join_words(words)].append(position)
         return {key: tuple(value) for key, value in found.items()}
 
     @cached_property
     def composed(self) -> Mapping[str, tuple[tuple[int, frozenset[str]], ...]]:
         """(class, lemmas of one of its names), by the rarest of these lemmas."""
-        whole = [(i, lemmas_of(words)) for i, parts in enumerate(self.parts) for words in parts]
+        whole = [(i, word_lemmas(words)) for i, parts in enumerate(self.parts) for words in parts]
         uses = Counter(lemma for _, lemmas in whole for lemma in lemmas)
         found: defaultdict[str, list[tuple[int, frozenset[str]]]] = defaultdict(list)
         for position, lemmas in whole:
@@ -160,7 +160,7 @@ class ClassNames:
 
     def written(self, tags: Iterable[str]) -> frozenset[int]:
         """Return the classes of which one of `tags` is a name."""
-        found = (self.spelled.get(spelling(words_of(tag)), ()) for tag in tags)
+        found = (self.spelled.get(join_words(split_words(tag)), ()) for tag in tags)
         return frozenset(position for positions in found for position in positions)
 
     def said(self, lemmas: Set[str]) -> frozenset[int]:
@@ -182,7 +182,7 @@ class Matcher:
     """
 
     classes: ClassNames
-    match: Match
+    match: MatchKind
     near: Mapping[str, frozenset[int]]
     implied: tuple[frozenset[int], ...]
 
@@ -191,7 +191,7 @@ class Matcher:
         found = self.classes.written(tags)
         if self.match == "exact":
             return found
-        lemmas = frozenset[str]().union(*(lemmas_of(words_of(tag)) for tag in tags))
+        lemmas = frozenset[str]().union(*(word_lemmas(split_words(tag)) for tag in tags))
         found |= self.classes.said(lemmas)
         return found.union(*(self.near.get(tag, frozenset()) for tag in tags))
 
@@ -200,10 +200,10 @@ class Matcher:
         return frozenset[int]().union(*(self.implied[label] for label in labels))
 
 
-def matchers(
-    names: Sequence[str], tags: Collection[str], meaning: Meaning | None
+def build_matchers(
+    names: Sequence[str], tags: Collection[str], meaning: TextEmbedder | None
 ) -> tuple[Matcher, ...]:
-    """Return a matcher for each match that can be made, in the order of `Match`.
+    """Return a matcher for each match that can be made, in the order of `MatchKind`.
 
     Args:
         names: the class names.
@@ -213,24 +213,24 @@ def matchers(
     classes = ClassNames(tuple(names))
     own = tuple(frozenset({position}) for position in range(len(classes.names)))
     less = tuple(
-        own[position].union(*(classes.said(lemmas_of(words)) for words in parts))
+        own[position].union(*(classes.said(word_lemmas(words)) for words in parts))
         for position, parts in enumerate(classes.parts)
     )
     made = [Matcher(classes, "exact", {}, own), Matcher(classes, "lemma", {}, less)]
     if meaning is not None:
-        near = means(tags, classes, meaning)
-        alike = means(classes.names, classes, meaning)
+        near = match_by_meaning(tags, classes, meaning)
+        alike = match_by_meaning(classes.names, classes, meaning)
         implied = tuple(said.union(*(alike[classes.names[c]] for c in said)) for said in less)
         made.append(Matcher(classes, "semantic", near, implied))
     return tuple(made)
 
 
-def means(
-    texts: Collection[str], classes: ClassNames, meaning: Meaning
+def match_by_meaning(
+    texts: Collection[str], classes: ClassNames, meaning: TextEmbedder
 ) -> dict[str, frozenset[int]]:
     """Return the classes that each text means: one of its names is near one of theirs."""
-    targets = _spread(classes.names)
-    sources = _spread(sorted(set(texts)))
+    targets = _all_alternatives(classes.names)
+    sources = _all_alternatives(sorted(set(texts)))
     found: dict[str, frozenset[int]] = dict.fromkeys(texts, frozenset())
     if not targets or not sources:
         return found
@@ -238,20 +238,20 @@ def means(
     owners = np.array([position[name] for name, _ in targets], dtype=np.int64)
     vectors = embed_names([words for _, words in targets], meaning)
     own = embed_names([words for _, words in sources], meaning)
-    block = max(PAIRS_AT_ONCE // len(targets), 1)
+    block = max(MAX_PAIRS // len(targets), 1)
     for start in range(0, len(sources), block):
-        near = own[start : start + block] @ vectors.T >= NEAR
+        near = own[start : start + block] @ vectors.T >= MIN_COSINE
         for (text, _), row in zip(sources[start : start + block], near, strict=True):
             found[text] |= frozenset(owners[row].tolist())
     return found
 
 
-def _spread(names: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    return [(name, words) for name in names for words in alternatives(name)]
+def _all_alternatives(names: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(name, words) for name in names for words in alternative_names(name)]
 
 
-def coverage(
-    name: str, classes: Sequence[str], tags: Sequence[str], meaning: Meaning | None
+def list_coverage(
+    name: str, classes: Sequence[str], tags: Sequence[str], meaning: TextEmbedder | None
 ) -> Iterator[ListCoverage]:
     """Yield, for each match, how many of `classes` the tags name.
 
@@ -263,7 +263,7 @@ def coverage(
         tags: the vocabulary's tags, and what is folded into them.
         meaning: without one there is no match by meaning.
     """
-    for matcher in matchers(classes, tags, meaning):
+    for matcher in build_matchers(classes, tags, meaning):
         named = matcher.named(tags)
         yield ListCoverage(
             name=name,

@@ -12,20 +12,20 @@ import msgspec
 from earmark.records import Row
 from earmark.tables import read_parquet
 
-Match = Literal["exact", "lemma", "semantic"]
+MatchKind = Literal["exact", "lemma", "semantic"]
 """How a tag and a label are held to be the same; each takes in the ones before it."""
 
-NOTES = "notes.json"
+NOTES_FILE = "notes.json"
 """Sentences on what could not be done, as a JSON list."""
 
-AGREEMENT, COVERAGE, SHAPE, PARSERS, MAP = (
+AGREEMENT_FILE, COVERAGE_FILE, STATISTICS_FILE, TAGGERS_FILE, MAP_FILE = (
     f"{name}.parquet" for name in ("agreement", "coverage", "shape", "parsers", "map")
 )
 
-VERSION = 2
+AUDIT_VERSION = 2
 """Raised whenever a table means something else than before."""
 
-MOST_TAGS = 1500
+MAX_MAP_TAGS = 1500
 """Tags on the map, the most frequent: more cannot be told apart on a page."""
 
 
@@ -45,7 +45,7 @@ class Agreement(Row, frozen=True, kw_only=True):
 
     source: str
     field: str
-    match: Match
+    match: MatchKind
     kind: Literal["all", "domain", "label"]
     group: str
     clips: int
@@ -66,13 +66,13 @@ class ListCoverage(Row, frozen=True, kw_only=True):
     """How many classes of a label list the vocabulary has a tag for, and which it has not."""
 
     name: str
-    match: Match
+    match: MatchKind
     classes: int
     covered: int
     missing: tuple[str, ...]
 
 
-class Shape(Row, frozen=True, kw_only=True):
+class TagStatistics(Row, frozen=True, kw_only=True):
     """The tags of one source at a glance; shares are from 0 to 1.
 
     `once` is the share of distinct tags that a single caption holds, `head` the share of all uses
@@ -98,7 +98,7 @@ class Shape(Row, frozen=True, kw_only=True):
     sound: float
 
 
-class ParserScore(Row, frozen=True, kw_only=True):
+class TaggerScore(Row, frozen=True, kw_only=True):
     """One tagger on the captions that both taggers of the study were given.
 
     Of `captions`, this tagger left `unreadable`; all other figures go over those that both read.
@@ -134,49 +134,49 @@ class MapPoint(Row, frozen=True, kw_only=True):
     domain: str
 
 
-def summary(folder: Path) -> str:
+def summarize_audit(folder: Path) -> str:
     """Return the main figures of a finished audit as plain text, a line each; its notes last."""
-    parts = (_agreement, _coverage, _shapes, _parsers, _notes)
+    parts = (_agreement_lines, _coverage_lines, _statistics_lines, _tagger_lines, _note_lines)
     return "\n".join(line for part in parts for line in part(folder))
 
 
-def _agreement(folder: Path) -> Iterator[str]:
-    for row in read_parquet(folder / AGREEMENT, Agreement):
+def _agreement_lines(folder: Path) -> Iterator[str]:
+    for row in read_parquet(folder / AGREEMENT_FILE, Agreement):
         if row.kind == "all":
             yield (
-                f"{row.source}, {row.field} ({row.match}): precision {_rate(row.precision)}, "
-                f"recall {_rate(row.recall)}, F1 {_rate(row.f1)} "
-                f"[{_rate(row.f1_low)}, {_rate(row.f1_high)}] over {row.clips} clips"
+                f"{row.source}, {row.field} ({row.match}): precision {_format_rate(row.precision)}, "
+                f"recall {_format_rate(row.recall)}, F1 {_format_rate(row.f1)} "
+                f"[{_format_rate(row.f1_low)}, {_format_rate(row.f1_high)}] over {row.clips} clips"
             )
 
 
-def _coverage(folder: Path) -> Iterator[str]:
-    for row in read_parquet(folder / COVERAGE, ListCoverage):
+def _coverage_lines(folder: Path) -> Iterator[str]:
+    for row in read_parquet(folder / COVERAGE_FILE, ListCoverage):
         yield f"{row.name} ({row.match}): {row.covered} of {row.classes} classes can be named"
 
 
-def _shapes(folder: Path) -> Iterator[str]:
-    for row in read_parquet(folder / SHAPE, Shape):
+def _statistics_lines(folder: Path) -> Iterator[str]:
+    for row in read_parquet(folder / STATISTICS_FILE, TagStatistics):
         yield (
             f"{row.source}: {row.captions} captions, {row.untagged} without tags, "
             f"{row.tags_mean:.1f} tags each, {row.distinct} distinct, {row.once:.0%} of them once"
         )
 
 
-def _parsers(folder: Path) -> Iterator[str]:
-    for row in read_parquet(folder / PARSERS, ParserScore):
+def _tagger_lines(folder: Path) -> Iterator[str]:
+    for row in read_parquet(folder / TAGGERS_FILE, TaggerScore):
         yield (
-            f"{row.source}, {row.tagger}: {_rate(row.tags_mean, '.1f')} tags a caption, "
-            f"{_rate(row.grounded, '.0%')} of them in it, F1 {_rate(row.f1)} against people, "
+            f"{row.source}, {row.tagger}: {_format_rate(row.tags_mean, '.1f')} tags a caption, "
+            f"{_format_rate(row.grounded, '.0%')} of them in it, F1 {_format_rate(row.f1)} against people, "
             f"{row.unreadable} of {row.captions} captions unreadable"
         )
 
 
-def _notes(folder: Path) -> Iterator[str]:
-    for note in msgspec.json.decode((folder / NOTES).read_bytes(), type=list[str]):
+def _note_lines(folder: Path) -> Iterator[str]:
+    for note in msgspec.json.decode((folder / NOTES_FILE).read_bytes(), type=list[str]):
         yield f"Note: {note}"
 
 
-def _rate(value: float, form: str = ".3f") -> str:
+def _format_rate(value: float, form: str = ".3f") -> str:
     """Return a figure, "-" where there is none."""
     return "-" if math.isnan(value) else format(value, form)

@@ -9,18 +9,18 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from earmark.annotate.audit.matching import NEAR, embed_names, lemmas_of, words_of
-from earmark.annotate.audit.results import Shape
-from earmark.annotate.sentence_encoder import Meaning
+from earmark.annotate.audit.matching import MIN_COSINE, embed_names, split_words, word_lemmas
+from earmark.annotate.audit.results import TagStatistics
+from earmark.annotate.sentence_encoder import TextEmbedder
 from earmark.annotate.vocabulary.config import DOMAINS, Domain
 
-HEAD = 10
+HEAD_TAGS = 10
 """The most frequent tags whose share of all uses is told."""
 
-LOW, HIGH = 5, 95
+LOW_PERCENTILE, HIGH_PERCENTILE = 5, 95
 """Percentiles of tags a caption."""
 
-COMPARED = 5000
+MIN_COMPARED = 5000
 """Captions, spread evenly, of which at least so many are compared by meaning, where there are."""
 
 _UNSEEDED: frozenset[Domain] = frozenset({"sound"})
@@ -30,7 +30,7 @@ SeedDomain = Callable[[str], Domain | Literal[""]]
 """The domain that a tag stands for, "" where it stands for none."""
 
 
-class ShapeTally:
+class TagStatisticsCounter:
     """Counts the tags of captions as they come; what it holds grows with distinct tags only.
 
     Args:
@@ -38,7 +38,7 @@ class ShapeTally:
         meaning: without one, tags double by lemma only.
     """
 
-    def __init__(self, seed_domain: SeedDomain, meaning: Meaning | None) -> None:
+    def __init__(self, seed_domain: SeedDomain, meaning: TextEmbedder | None) -> None:
         self._seed_domain = seed_domain
         self._meaning = meaning
         self._senses: dict[str, tuple[frozenset[str], Domain | Literal[""]]] = {}
@@ -68,7 +68,7 @@ class ShapeTally:
         """All tags that were counted, each once."""
         return self._uses.keys()
 
-    def shape(self, source: str, tagger: str) -> Shape:
+    def shape(self, source: str, tagger: str) -> TagStatistics:
         """Return the shape of all tags that were counted.
 
         Args:
@@ -78,7 +78,7 @@ class ShapeTally:
         captions, total = self._sizes.total(), self._uses.total()
         tagged = captions - self._sizes[0]
         low, high = self._percentiles()
-        return Shape(
+        return TagStatistics(
             source=source,
             tagger=tagger,
             captions=captions,
@@ -89,7 +89,7 @@ class ShapeTally:
             tags_low=low,
             tags_high=high,
             once=_share(sum(df == 1 for df in self._uses.values()), len(self._uses)),
-            head=_share(sum(df for _, df in self._uses.most_common(HEAD)), total),
+            head=_share(sum(df for _, df in self._uses.most_common(HEAD_TAGS)), total),
             redundant=self._redundant(),
             **{domain: _share(self._domains[domain], captions) for domain in DOMAINS},
         )
@@ -98,7 +98,7 @@ class ShapeTally:
         """Return a tag's lemmas and domain, found out once for each distinct tag."""
         known = self._senses.get(tag)
         if known is None:
-            known = self._senses[tag] = lemmas_of(words_of(tag)), self._seed_domain(tag)
+            known = self._senses[tag] = word_lemmas(split_words(tag)), self._seed_domain(tag)
         return known
 
     def _keep(self, tags: Tags) -> None:
@@ -106,7 +106,7 @@ class ShapeTally:
         position = self._sizes.total() - self._sizes[0] - 1
         if position % self._stride == 0:
             self._sample.append(tags)
-        if len(self._sample) >= 2 * COMPARED:
+        if len(self._sample) >= 2 * MIN_COMPARED:
             self._sample = self._sample[::2]
             self._stride *= 2
 
@@ -116,7 +116,7 @@ class ShapeTally:
         if not sizes:
             return 0.0, 0.0
         every = np.repeat(np.array(sizes, np.int32), [self._sizes[size] for size in sizes])
-        low, high = np.percentile(every, [LOW, HIGH]).tolist()
+        low, high = np.percentile(every, [LOW_PERCENTILE, HIGH_PERCENTILE]).tolist()
         return low, high
 
     def _redundant(self) -> float:
@@ -124,7 +124,7 @@ class ShapeTally:
         if self._meaning is None or not self._sample:
             return _share(self._doubled, self._uses.total())
         distinct = sorted({tag for tags in self._sample for tag in tags})
-        rows = embed_names([words_of(tag) for tag in distinct], self._meaning)
+        rows = embed_names([split_words(tag) for tag in distinct], self._meaning)
         vectors = dict(zip(distinct, rows, strict=True))
         doubled = sum(self._doubled_in(tags, vectors) for tags in self._sample)
         return _share(doubled, sum(map(len, self._sample)))
@@ -134,7 +134,7 @@ class ShapeTally:
         lemmas = [self._sense(tag)[0] for tag in tags]
         same = np.array([lemmas.count(each) > 1 for each in lemmas])
         own = np.stack([vectors[tag] for tag in tags])
-        return int((same | (np.count_nonzero(own @ own.T >= NEAR, axis=1) > 1)).sum())
+        return int((same | (np.count_nonzero(own @ own.T >= MIN_COSINE, axis=1) > 1)).sum())
 
 
 def _share(part: int, whole: int) -> float:

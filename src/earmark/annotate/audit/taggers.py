@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from earmark.annotate.audit.counts import Labelled, judge
-from earmark.annotate.audit.matching import lemmas_of, matchers, words_of
-from earmark.annotate.audit.results import ParserScore
-from earmark.bootstrap import Rates, grouped, rates
+from earmark.annotate.audit.counts import LabeledRows, match_rows
+from earmark.annotate.audit.matching import build_matchers, split_words, word_lemmas
+from earmark.annotate.audit.results import TaggerScore
+from earmark.bootstrap import Rates, bootstrap_rates, sum_by_recording
 
 
-class Sampled(NamedTuple):
+class SampledCaption(NamedTuple):
     """A caption that both taggers were given; `recording` names the row it is of."""
 
     id: str
@@ -28,31 +28,33 @@ class Sampled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Study:
+class _Comparison:
     """What the scores of both taggers share; `captions` were given, and `read` by both."""
 
     source: str
     captions: int
-    read: Sequence[Sampled]
+    read: Sequence[SampledCaption]
     same: Sequence[float]
     resamples: int
     seed: int
 
 
-def sample(rows: Sequence[Sampled], size: int, rng: np.random.Generator) -> list[Sampled]:
+def sample_captions(
+    rows: Sequence[SampledCaption], size: int, rng: np.random.Generator
+) -> list[SampledCaption]:
     """Return `size` of the rows, or all, in their order."""
     chosen = rng.permutation(len(rows))[:size]
     return [rows[index] for index in sorted(chosen.tolist())]
 
 
-def compare(
+def compare_taggers(
     source: str,
-    rows: Sequence[Sampled],
+    rows: Sequence[SampledCaption],
     taggers: Mapping[str, Mapping[str, tuple[str, ...]]],
     *,
     resamples: int,
     seed: int,
-) -> list[ParserScore]:
+) -> list[TaggerScore]:
     """Return a score for each of two taggers, over the captions that both read.
 
     Args:
@@ -65,7 +67,7 @@ def compare(
     read = [row for row in rows if all(row.id in own for own in taggers.values())]
     tags = {name: [own[row.id] for row in read] for name, own in taggers.items()}
     same = [_jaccard(first, second) for first, second in zip(*tags.values(), strict=True)]
-    study = _Study(source, len(rows), read, same, resamples, seed)
+    study = _Comparison(source, len(rows), read, same, resamples, seed)
     return [
         _score(study, name, tags[name], unreadable=sum(row.id not in own for row in rows))
         for name, own in taggers.items()
@@ -73,12 +75,14 @@ def compare(
 
 
 def _score(
-    study: _Study, name: str, tags: Sequence[tuple[str, ...]], *, unreadable: int
-) -> ParserScore:
+    study: _Comparison, name: str, tags: Sequence[tuple[str, ...]], *, unreadable: int
+) -> TaggerScore:
     uses = sum(map(len, tags))
-    grounded = sum(_grounded(each, row.text) for each, row in zip(tags, study.read, strict=True))
-    found = _against_people(study, tags)
-    return ParserScore(
+    grounded = sum(
+        _count_grounded(each, row.text) for each, row in zip(tags, study.read, strict=True)
+    )
+    found = _label_rates(study, tags)
+    return TaggerScore(
         source=study.source,
         tagger=name,
         captions=study.captions,
@@ -95,24 +99,24 @@ def _score(
     )
 
 
-def _against_people(study: _Study, tags: Sequence[tuple[str, ...]]) -> Rates:
+def _label_rates(study: _Comparison, tags: Sequence[tuple[str, ...]]) -> Rates:
     """Return precision, recall and F1 by lemma over the rows that people tagged."""
-    judged = Labelled()
+    judged = LabeledRows()
     for row, own in zip(study.read, tags, strict=True):
         judged.append(row.recording, "", own, row.labels)
-    by_lemma = matchers(list(judged.labels.names), (), None)[-1]
-    counts = grouped(judge(judged, by_lemma).counts, judged.recordings)
-    return rates(counts, np.random.default_rng(study.seed), study.resamples)
+    by_lemma = build_matchers(list(judged.labels.names), (), None)[-1]
+    counts = sum_by_recording(match_rows(judged, by_lemma).counts, judged.recordings)
+    return bootstrap_rates(counts, np.random.default_rng(study.seed), study.resamples)
 
 
-def _grounded(tags: Sequence[str], text: str) -> int:
+def _count_grounded(tags: Sequence[str], text: str) -> int:
     """Return how many tags stand in the caption, each of their words by its lemma."""
-    words = frozenset[str]().union(*(lemmas_of((word,)) for word in words_of(text)))
-    return sum(lemmas_of(words_of(tag)) <= words for tag in tags)
+    words = frozenset[str]().union(*(word_lemmas((word,)) for word in split_words(text)))
+    return sum(word_lemmas(split_words(tag)) <= words for tag in tags)
 
 
 def _jaccard(left: Sequence[str], right: Sequence[str]) -> float:
     """Return the Jaccard index of two tag lists by lemma: 1 where both are empty."""
-    mine, theirs = ({lemmas_of(words_of(tag)) for tag in tags} for tags in (left, right))
+    mine, theirs = ({word_lemmas(split_words(tag)) for tag in tags} for tags in (left, right))
     union = mine | theirs
     return len(mine & theirs) / len(union) if union else 1.0

@@ -50,7 +50,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     passing: bool = False
 
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING_DISCOVERED: Mapping[str, str] = MappingProxyType({})
 """`found`, where there is nothing to be found out."""
 
 

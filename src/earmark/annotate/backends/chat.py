@@ -17,7 +17,7 @@ from earmark.config import (
     PositiveInt,
 )
 
-FEWEST_TAGS, MOST_TAGS = 5, 10
+MIN_TAGS, MAX_TAGS = 5, 10
 
 TAG_INSTRUCTION = f"""\
 Read the description of an audio clip and write the tags that a search would need to find it.
@@ -26,7 +26,7 @@ Cover whatever the description supports of these aspects: the scene or environme
 sound; the kinds of sound and events; the traits of the recording and its production; its function \
 or intent.
 
-Give {FEWEST_TAGS} to {MOST_TAGS} tags. Each is one lower-case word: common, reusable for other \
+Give {MIN_TAGS} to {MAX_TAGS} tags. Each is one lower-case word: common, reusable for other \
 clips, never a synonym or another form of a tag already given. Do not tag what the description \
 says is absent or only guesses. Answer with a JSON list of strings and nothing else.
 
@@ -37,8 +37,8 @@ Description:
 TAG_SCHEMA = {
     "type": "array",
     "items": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
-    "minItems": FEWEST_TAGS,
-    "maxItems": MOST_TAGS,
+    "minItems": MIN_TAGS,
+    "maxItems": MAX_TAGS,
 }
 """JSON Schema of a tagger's answer, for servers that hold a model to one."""
 

@@ -16,7 +16,7 @@ import msgspec
 from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerAgreement(msgspec.Struct, frozen=True, kw_only=True):
     """How far two answers to one prompt agree.
 
     `share` is the number of equal words before the first difference, over the words of the longer
@@ -29,26 +29,28 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     second: str
 
 
-async def parity(first: Backend, second: Backend, prompts: Sequence[Prompt]) -> list[Agreement]:
+async def compare_backends(
+    first: Backend, second: Backend, prompts: Sequence[Prompt]
+) -> list[AnswerAgreement]:
     """Put each prompt to both backends and compare, in order. Set both to temperature 0.
 
     A refusal counts as no words, and stands in the answer's place as "refused: reason". The
     backends are used up: both are closed.
     """
-    ones = await _answers(first, prompts)
-    others = await _answers(second, prompts)
+    ones = await _generate_all(first, prompts)
+    others = await _generate_all(second, prompts)
     return [
-        Agreement(
+        AnswerAgreement(
             id=prompt.id,
-            share=leading_share(_words(one), _words(other)),
-            first=_shown(one),
-            second=_shown(other),
+            share=shared_prefix_share(_answer_words(one), _answer_words(other)),
+            first=_display_text(one),
+            second=_display_text(other),
         )
         for prompt, one, other in zip(prompts, ones, others, strict=True)
     ]
 
 
-def leading_share(one: Sequence[str], other: Sequence[str]) -> float:
+def shared_prefix_share(one: Sequence[str], other: Sequence[str]) -> float:
     """Return the share of words that are equal before the first difference; 1 for two of none."""
     longest = max(len(one), len(other))
     pairs = enumerate(zip(one, other, strict=False))
@@ -56,7 +58,7 @@ def leading_share(one: Sequence[str], other: Sequence[str]) -> float:
     return equal / longest if longest else 1.0
 
 
-async def _answers(backend: Backend, prompts: Sequence[Prompt]) -> list[Completion | Refusal]:
+async def _generate_all(backend: Backend, prompts: Sequence[Prompt]) -> list[Completion | Refusal]:
     slots = asyncio.Semaphore(backend.concurrency)
 
     async def ask(prompt: Prompt) -> Completion | Refusal:
@@ -67,9 +69,9 @@ async def _answers(backend: Backend, prompts: Sequence[Prompt]) -> list[Completi
         return await asyncio.gather(*(ask(prompt) for prompt in prompts))
 
 
-def _words(answer: Completion | Refusal) -> list[str]:
+def _answer_words(answer: Completion | Refusal) -> list[str]:
     return answer.text.split() if isinstance(answer, Completion) else []
 
 
-def _shown(answer: Completion | Refusal) -> str:
+def _display_text(answer: Completion | Refusal) -> str:
     return answer.text if isinstance(answer, Completion) else f"refused: {answer.reason}"

@@ -10,14 +10,14 @@ from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.annotate.backends.transformers import TransformersConfig
 from earmark.annotate.backends.vllm import VllmConfig
 
-Served = EndpointConfig | VllmConfig | TransformersConfig
+ChatModelConfig = EndpointConfig | VllmConfig | TransformersConfig
 """Chat models, wherever they run."""
 
-CaptionerConfig = AcousticConfig | ScriptedConfig | Served
-TaggerConfig = LexicalConfig | ScriptedConfig | Served
+CaptionerConfig = AcousticConfig | ScriptedConfig | ChatModelConfig
+TaggerConfig = LexicalConfig | ScriptedConfig | ChatModelConfig
 
 
-def told_name(config: CaptionerConfig | TaggerConfig) -> str:
+def display_name(config: CaptionerConfig | TaggerConfig) -> str:
     """Return what people call a backend: its model with the revision, or its kind."""
     if not isinstance(config, ChatConfig):
         return f"earmark's {type(config).__struct_config__.tag} backend"

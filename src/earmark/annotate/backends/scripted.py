@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.config import Config, ConfigError, fingerprint
 from earmark.records import Row
 from earmark.tables import read_jsonl
@@ -48,7 +48,7 @@ class ScriptedBackend(Backend):
 
     concurrency = 4
     needs_canary = False
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, answers: Mapping[str, ScriptedAnswer], default: str | None) -> None:
         self.fingerprint = fingerprint("scripted", answers, default)

@@ -46,7 +46,7 @@ class WorkerPool:
         self._executor = ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start,
+            initializer=_start_worker,
             initargs=(initialise, *args),
         )
 
@@ -103,10 +103,10 @@ def _deliver(done: Future[T], answer: asyncio.Future[T], loop: asyncio.AbstractE
         loop.call_soon_threadsafe(settle)
 
 
-def _start(initialise: Callable[..., None], *args: object) -> None:
+def _start_worker(initialise: Callable[..., None], *args: object) -> None:
     global _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
         initialise(*args)
         _use_one_thread()
@@ -126,7 +126,7 @@ def _use_one_thread() -> None:
     threadpool_limits(1)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

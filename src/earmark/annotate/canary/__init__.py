@@ -5,6 +5,6 @@ batches are mixed up, a long clip brings it down. Ten million such answers cost 
 ones.
 """
 
-from earmark.annotate.canary.runner import try_captioner, try_tagger
+from earmark.annotate.canary.runner import check_captioner, check_tagger
 
-__all__ = ["try_captioner", "try_tagger"]
+__all__ = ["check_captioner", "check_tagger"]

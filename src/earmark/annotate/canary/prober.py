@@ -16,7 +16,7 @@ from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
 from earmark.records import Row
 from earmark.workspace import StageError
 
-Way = Literal["alone", "together", "over the limit", "afterwards"]
+ProbeMode = Literal["alone", "together", "over the limit", "afterwards"]
 
 
 class Reply(Row, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Reply(Row, frozen=True, kw_only=True):
     """
 
     name: str
-    way: Way
+    way: ProbeMode
     turn: int
     draw: int
     status: Literal["ok", "refused"]
@@ -57,7 +57,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[str, ...] = ()
 
 
-def answered(replies: Iterable[Reply], *ways: Way) -> Iterator[Reply]:
+def answered_replies(replies: Iterable[Reply], *ways: ProbeMode) -> Iterator[Reply]:
     """Yield the replies that hold an answer, of these ways of asking."""
     return (reply for reply in replies if reply.status == "ok" and reply.way in ways)
 
@@ -76,16 +76,16 @@ def quote(text: str, longest: int = 160) -> str:
     return f'"{line}"' if len(line) <= longest else f'"{line[:longest].rstrip()}..."'
 
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """A server may fail now and then and be fit for the job: the executor asks again as well."""
 
-LOST = "server lost"
+SERVER_LOST = "server lost"
 """Reason where the backend gave up waiting for its server."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Interview:
+class Prober:
     """Asks a backend and keeps its replies in `replies`, in the order they came.
 
     Args:
@@ -107,13 +107,19 @@ class Interview:
         self._sleep = sleep
 
     async def ask(
-        self, name: str, way: Way, turn: int = 0, *, draw: int = 0, attempts: int = ATTEMPTS
+        self,
+        name: str,
+        way: ProbeMode,
+        turn: int = 0,
+        *,
+        draw: int = 0,
+        attempts: int = MAX_ATTEMPTS,
     ) -> Reply:
         """Ask about one prompt, up to `attempts` times while it is refused for a passing reason."""
         prompt = replace(self._prompts[name], draw=draw)
         started_s = time.monotonic()
         attempt, outcome = 1, await self._generate(prompt)
-        while attempt < attempts and _is_passing(outcome):
+        while attempt < attempts and _is_transient(outcome):
             await self._sleep(self._pause_s * 2 ** (attempt - 1))
             attempt, outcome = attempt + 1, await self._generate(prompt)
         reply = _with_outcome(
@@ -136,11 +142,11 @@ class Interview:
         try:
             return await self._backend.generate(prompt)
         except StageError as error:
-            return Refusal(reason=LOST, detail=str(error), retryable=True)
+            return Refusal(reason=SERVER_LOST, detail=str(error), retryable=True)
 
 
-def _is_passing(outcome: Completion | Refusal) -> bool:
-    return isinstance(outcome, Refusal) and outcome.retryable and outcome.reason != LOST
+def _is_transient(outcome: Completion | Refusal) -> bool:
+    return isinstance(outcome, Refusal) and outcome.retryable and outcome.reason != SERVER_LOST
 
 
 def _with_outcome(reply: Reply, outcome: Completion | Refusal) -> Reply:

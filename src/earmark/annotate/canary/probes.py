@@ -17,24 +17,33 @@ from earmark.annotate.backends.base import Prompt
 
 SAMPLE_RATE = 16_000
 USUAL_S, SHORT_S = 5.0, 2.0
-OVER = 1.5
+OVER_LIMIT_FACTOR = 1.5
 """Length of the clip over the limit, in limits."""
 
-SILENCE, NOISE, ONE, OTHER, SHORT, LONG = "silence", "noise", "one", "other", "short", "long"
-SOUNDS = (NOISE, ONE, OTHER, SHORT, LONG, SILENCE)
+SILENCE, NOISE, FIRST_CLIP, SECOND_CLIP, SHORT, LONG = (
+    "silence",
+    "noise",
+    "one",
+    "other",
+    "short",
+    "long",
+)
+PROBE_SOUNDS = (NOISE, FIRST_CLIP, SECOND_CLIP, SHORT, LONG, SILENCE)
 """Every sound that a captioner must be able to describe."""
 
 TOO_LONG = "over the limit"
 
 _SEED = 20260725
-_LOUDNESS = 0.1
+_TARGET_RMS = 0.1
 """Root mean square, -20 dBFS."""
-_PEAK = 0.9
+_MAX_PEAK = 0.9
 
 Wave = Float32[np.ndarray, " samples"]
 
 
-def write_sounds(folder: Path, limit_s: float, clips: Sequence[Prompt]) -> Mapping[str, Prompt]:
+def write_probe_sounds(
+    folder: Path, limit_s: float, clips: Sequence[Prompt]
+) -> Mapping[str, Prompt]:
     """Write the sounds as FLAC into `folder`, so that a person can listen; return their prompts.
 
     Up to two `clips` of the job stand in for "one" and "other". Silence is as long as the one and
@@ -42,17 +51,21 @@ def write_sounds(folder: Path, limit_s: float, clips: Sequence[Prompt]) -> Mappi
     """
     folder.mkdir(parents=True, exist_ok=True)
     usual_s = min(USUAL_S, limit_s / 2)
-    given = dict(zip((ONE, OTHER), clips, strict=False))
+    given = dict(zip((FIRST_CLIP, SECOND_CLIP), clips, strict=False))
     lengths_s = {
         name: min(given[name].duration_s or usual_s, limit_s) if name in given else usual_s
-        for name in (ONE, OTHER)
+        for name in (FIRST_CLIP, SECOND_CLIP)
     }
-    lengths_s |= {SILENCE: lengths_s[ONE], NOISE: lengths_s[OTHER]}
-    lengths_s |= {SHORT: min(SHORT_S, limit_s / 4), LONG: limit_s, TOO_LONG: OVER * limit_s}
+    lengths_s |= {SILENCE: lengths_s[FIRST_CLIP], NOISE: lengths_s[SECOND_CLIP]}
+    lengths_s |= {
+        SHORT: min(SHORT_S, limit_s / 4),
+        LONG: limit_s,
+        TOO_LONG: OVER_LIMIT_FACTOR * limit_s,
+    }
     return {
         name: replace(given[name], id=f"canary {name}", duration_s=duration_s)
         if name in given
-        else _write(folder, name, duration_s)
+        else _write_probe(folder, name, duration_s)
         for name, duration_s in lengths_s.items()
     }
 
@@ -64,7 +77,7 @@ def silence(samples: int) -> Wave:
 
 def white_noise(samples: int) -> Wave:
     """Return white Gaussian noise."""
-    return _level(np.random.default_rng(_SEED).standard_normal(samples))
+    return _normalize_level(np.random.default_rng(_SEED).standard_normal(samples))
 
 
 def melody(samples: int) -> Wave:
@@ -76,7 +89,7 @@ def melody(samples: int) -> Wave:
         phase = 2 * np.pi * pitches_hz[beat % len(pitches_hz)] * time_s
         tone = np.sum([np.sin(n * phase) / n**2 for n in range(1, 6)], axis=0)
         wave[start : start + len(time_s)] += tone * np.exp(-3 * time_s)
-    return _level(wave)
+    return _normalize_level(wave)
 
 
 def knocks(samples: int) -> Wave:
@@ -89,7 +102,7 @@ def knocks(samples: int) -> Wave:
         wave[start : start + len(time_s)] += thump * np.exp(-40 * time_s)
         start += round(SAMPLE_RATE * (0.6, 0.3, 0.3)[beat % 3])
         beat += 1
-    return _level(wave)
+    return _normalize_level(wave)
 
 
 def bell(samples: int) -> Wave:
@@ -100,7 +113,7 @@ def bell(samples: int) -> Wave:
         size * np.sin(2 * np.pi * 880 * ratio * time_s) * np.exp(-(0.8 + ratio) * time_s)
         for ratio, size in partials
     ]
-    return _level(np.sum(tones, axis=0))
+    return _normalize_level(np.sum(tones, axis=0))
 
 
 def siren(samples: int) -> Wave:
@@ -108,31 +121,33 @@ def siren(samples: int) -> Wave:
     time_s = np.arange(samples) / SAMPLE_RATE
     pitch_hz = np.where(time_s % 1.0 < 0.5, 450.0, 600.0)
     phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE
-    return _level(np.sum([np.sin(n * phase) / n for n in (1, 3, 5)], axis=0))
+    return _normalize_level(np.sum([np.sin(n * phase) / n for n in (1, 3, 5)], axis=0))
 
 
-_MAKERS: Mapping[str, Callable[[int], Wave]] = {
+_GENERATORS: Mapping[str, Callable[[int], Wave]] = {
     SILENCE: silence,
     NOISE: white_noise,
-    ONE: melody,
-    OTHER: knocks,
+    FIRST_CLIP: melody,
+    SECOND_CLIP: knocks,
     SHORT: bell,
     LONG: siren,
     TOO_LONG: siren,
 }
 
 
-def _level(wave: np.ndarray) -> Wave:
+def _normalize_level(wave: np.ndarray) -> Wave:
     """Return a wave at the common loudness, or as near to it as its peaks allow."""
-    gain = min(_LOUDNESS / math.sqrt(float(np.mean(wave**2))), _PEAK / float(np.abs(wave).max()))
+    gain = min(
+        _TARGET_RMS / math.sqrt(float(np.mean(wave**2))), _MAX_PEAK / float(np.abs(wave).max())
+    )
     return (gain * wave).astype(np.float32)
 
 
-def _write(folder: Path, name: str, duration_s: float) -> Prompt:
+def _write_probe(folder: Path, name: str, duration_s: float) -> Prompt:
     import soundfile
 
     # Rounded down: a sound of the limit's length must not be a sample over the limit.
     samples = max(math.floor(duration_s * SAMPLE_RATE), 1)
     path = (folder / f"{name}.flac").resolve()
-    soundfile.write(path, _MAKERS[name](samples), SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    soundfile.write(path, _GENERATORS[name](samples), SAMPLE_RATE, subtype="PCM_16", format="FLAC")
     return Prompt(id=f"canary {name}", audio=str(path), duration_s=samples / SAMPLE_RATE)

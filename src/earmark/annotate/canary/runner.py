@@ -12,21 +12,32 @@ from typing import Any
 import msgspec
 
 from earmark.annotate.backends.base import Backend, Prompt
-from earmark.annotate.canary.checks import (
-    is_fatal,
-    judge,
-    stop_if_never_there,
+from earmark.annotate.canary.checks import is_fatal, judge_captioner, raise_if_unreachable
+from earmark.annotate.canary.prober import (
+    SERVER_LOST,
+    Finding,
+    Prober,
+    Reply,
+    Sleep,
+    answered_replies,
+    quote,
 )
-from earmark.annotate.canary.prober import LOST, Finding, Interview, Reply, Sleep, answered, quote
-from earmark.annotate.canary.probes import LONG, NOISE, SHORT, SOUNDS, TOO_LONG, write_sounds
-from earmark.annotate.canary.similarity import content_words, likeness
-from earmark.annotate.jobs.local import run_to_end
+from earmark.annotate.canary.probes import (
+    LONG,
+    NOISE,
+    PROBE_SOUNDS,
+    SHORT,
+    TOO_LONG,
+    write_probe_sounds,
+)
+from earmark.annotate.canary.similarity import content_words, similarity
+from earmark.annotate.jobs.local import run_sync
 from earmark.io import write_text
 from earmark.tables import write_jsonl
 from earmark.workspace import StageError
 
 
-def record(
+def write_verdict(
     folder: Path,
     backend: Backend,
     replies: Sequence[Reply],
@@ -49,7 +60,7 @@ def record(
     write_text(folder / "canary.json", text + "\n")
 
 
-def counts(replies: Sequence[Reply]) -> dict[str, int]:
+def count_replies(replies: Sequence[Reply]) -> dict[str, int]:
     """Return {"in": probes asked, "out": probes passed} and the reasons of the others.
 
     A clip over the limit that was refused for good has passed.
@@ -66,17 +77,17 @@ def counts(replies: Sequence[Reply]) -> dict[str, int]:
     return counted
 
 
-def stop_if_bad(findings: Sequence[Finding], role: str, folder: Path) -> None:
+def raise_if_stopped(findings: Sequence[Finding], role: str, folder: Path) -> None:
     """Raise StageError with the first finding that stops the job, if there is one.
 
     `role` is "captioner" or "tagger".
     """
     for finding in findings:
         if finding.stop:
-            raise StageError(explain(finding, role, folder))
+            raise StageError(format_finding(finding, role, folder))
 
 
-def explain(finding: Finding, role: str, folder: Path) -> str:
+def format_finding(finding: Finding, role: str, folder: Path) -> str:
     """Return a finding in plain words: what was asked, what came back, what that means."""
     lines = [
         f"canary: the {role} is not fit for the job ({finding.name}). {finding.meaning}"
@@ -95,10 +106,10 @@ def explain(finding: Finding, role: str, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def hold(
+def run_canary(
     backend: Backend,
-    interview: Interview,
-    talk: Callable[[Interview], Coroutine[Any, Any, None]],
+    interview: Prober,
+    talk: Callable[[Prober], Coroutine[Any, Any, None]],
     judge: Callable[[Sequence[Reply]], list[Finding]],
     role: str,
     folder: Path,
@@ -116,25 +127,25 @@ def hold(
 
     finished = False
     try:
-        run_to_end(talk_and_close)
+        run_sync(talk_and_close)
         finished = True
     finally:
         findings = judge(interview.replies)
-        record(folder, backend, interview.replies, findings, finished=finished)
-    stop_if_never_there(interview.replies)
-    stop_if_bad(findings, role, folder)
+        write_verdict(folder, backend, interview.replies, findings, finished=finished)
+    raise_if_unreachable(interview.replies)
+    raise_if_stopped(findings, role, folder)
     for finding in findings:
-        print(explain(finding, role, folder), file=sys.stderr, flush=True)
-    return counts(interview.replies)
+        print(format_finding(finding, role, folder), file=sys.stderr, flush=True)
+    return count_replies(interview.replies)
 
 
-DRAWS_ALONE = (0, 1, 0)
+SOLO_DRAWS = (0, 1, 0)
 """Three answers to each sound: one put again as it was, one with another seed."""
 
-ROUNDS_TOGETHER = 4
+BATCH_ROUNDS = 4
 
 
-def try_captioner(
+def check_captioner(
     backend: Backend,
     folder: Path,
     *,
@@ -164,37 +175,37 @@ def try_captioner(
         StageError: the answers show that the server ignores the audio, mixes up batches, fails on
             long clips or refuses what is ordinary; the message says how, and why it may be so.
     """
-    prompts = write_sounds(folder / "sounds", limit_s, clips)
-    interview = Interview(backend, prompts, pause_s=pause_s, sleep=sleep)
-    return hold(
+    prompts = write_probe_sounds(folder / "sounds", limit_s, clips)
+    interview = Prober(backend, prompts, pause_s=pause_s, sleep=sleep)
+    return run_canary(
         backend,
         interview,
         _probe_captioner,
-        lambda replies: judge(replies, limit_s),
+        lambda replies: judge_captioner(replies, limit_s),
         "captioner",
         folder,
     )
 
 
-async def _probe_captioner(interview: Interview) -> None:
-    if await _ask_alone(interview) and await _ask_together(interview):
-        await _ask_over_the_limit(interview)
+async def _probe_captioner(interview: Prober) -> None:
+    if await _probe_alone(interview) and await _probe_together(interview):
+        await _probe_over_limit(interview)
 
 
-async def _ask_alone(interview: Interview) -> bool:
+async def _probe_alone(interview: Prober) -> bool:
     """Ask about each sound with nothing else in flight; False where to go on is pointless."""
-    for turn, draw in enumerate(DRAWS_ALONE):
-        for name in SOUNDS:
+    for turn, draw in enumerate(SOLO_DRAWS):
+        for name in PROBE_SOUNDS:
             reply = await interview.ask(name, "alone", turn, draw=draw)
             if is_fatal(reply):
                 if name == LONG:
-                    await _ask_afterwards(interview, reply)
+                    await _probe_recovery(interview, reply)
                 return False
     return True
 
 
-async def _ask_together(interview: Interview) -> bool:
-    """Ask about all sounds at once, so that a server batches them; False as `_ask_alone`."""
+async def _probe_together(interview: Prober) -> bool:
+    """Ask about all sounds at once, so that a server batches them; False as `_probe_alone`."""
     if interview.concurrency == 1:
         return True
     slots = asyncio.Semaphore(interview.concurrency)
@@ -204,36 +215,36 @@ async def _ask_together(interview: Interview) -> bool:
             return await interview.ask(name, "together", turn)
 
     # The short one first and the long one next, for servers with few slots.
-    order = sorted(SOUNDS, key=(SHORT, LONG, *SOUNDS).index)
-    for turn in range(ROUNDS_TOGETHER):
+    order = sorted(PROBE_SOUNDS, key=(SHORT, LONG, *PROBE_SOUNDS).index)
+    for turn in range(BATCH_ROUNDS):
         replies = await asyncio.gather(*(ask(name, turn) for name in order))
         if any(is_fatal(reply) for reply in replies):
             return False
     return True
 
 
-async def _ask_over_the_limit(interview: Interview) -> None:
+async def _probe_over_limit(interview: Prober) -> None:
     reply = await interview.ask(TOO_LONG, "over the limit", attempts=1)
     if reply.status == "refused" and reply.retryable:
-        await _ask_afterwards(interview, reply)
+        await _probe_recovery(interview, reply)
 
 
-async def _ask_afterwards(interview: Interview, reply: Reply) -> None:
+async def _probe_recovery(interview: Prober, reply: Reply) -> None:
     """See whether the server lives after a long clip; one that is lost was waited for already."""
-    if reply.reason != LOST:
+    if reply.reason != SERVER_LOST:
         await interview.ask(NOISE, "afterwards", attempts=1)
 
 
-SPEECH, MUSIC = "speech", "music"
+SPEECH_CAPTION, MUSIC_CAPTION = "speech", "music"
 
-CAPTIONS = {
-    SPEECH: (
+PROBE_CAPTIONS = {
+    SPEECH_CAPTION: (
         "A middle-aged woman speaks calmly in English, close to the microphone, in a small quiet "
         "room. A chair creaks once and a clock ticks faintly behind her. She explains how bread "
         "is baked, with short pauses and a friendly tone.\n\n"
         "In summary, this is a clear recording of a woman who teaches a recipe at home."
     ),
-    MUSIC: (
+    MUSIC_CAPTION: (
         "A fast rock band plays on a stage: distorted electric guitars, a driving bass and loud "
         "drums. A crowd cheers and claps along in a wide hall with long reverberation. There is "
         "no singing, and the tempo does not change.\n\n"
@@ -241,10 +252,10 @@ CAPTIONS = {
     ),
 }
 
-SAME_TAGS = 0.9
+SAME_TAGS_SIMILARITY = 0.9
 """From this likeness on two lists of tags are one; those of a fit tagger share hardly a word."""
 
-_CAUSES = (
+TAGGER_CAUSES = (
     "it is a base model: it goes on writing where an instructed one answers",
     "the server has no chat template for the model, or a wrong one",
     "the server ignores or refuses the response format: set the backend's dialect",
@@ -252,7 +263,7 @@ _CAUSES = (
 )
 
 
-def try_tagger(
+def check_tagger(
     backend: Backend,
     folder: Path,
     *,
@@ -263,49 +274,55 @@ def try_tagger(
     """Have a caption of speech and one of music tagged, judge the answers, close the backend.
 
     `readable` says whether a raw answer can be read as tags. Files and counts are as of
-    `try_captioner`.
+    `check_captioner`.
 
     Raises:
         StageError: an answer was refused or cannot be read, or both are the same.
     """
-    prompts = {name: Prompt(id=f"canary {name}", text=text) for name, text in CAPTIONS.items()}
-    interview = Interview(backend, prompts, pause_s=pause_s, sleep=sleep)
+    prompts = {
+        name: Prompt(id=f"canary {name}", text=text) for name, text in PROBE_CAPTIONS.items()
+    }
+    interview = Prober(backend, prompts, pause_s=pause_s, sleep=sleep)
     folder.mkdir(parents=True, exist_ok=True)
-    return hold(
+    return run_canary(
         backend,
         interview,
         _probe_tagger,
-        lambda replies: judge_tags(replies, readable),
+        lambda replies: judge_tagger(replies, readable),
         "tagger",
         folder,
     )
 
 
-def judge_tags(replies: Sequence[Reply], readable: Callable[[str], bool]) -> list[Finding]:
+def judge_tagger(replies: Sequence[Reply], readable: Callable[[str], bool]) -> list[Finding]:
     """Return what a tagger's replies show."""
     for reply in replies:
         if reply.status == "refused":
-            return [_bad("refused", reply, f"{reply.reason} {quote(reply.detail)}", "no answer")]
+            return [
+                _tagger_finding(
+                    "refused", reply, f"{reply.reason} {quote(reply.detail)}", "no answer"
+                )
+            ]
         if not readable(reply.text):
-            return [_bad("unreadable", reply, quote(reply.text), "no list of tags")]
-    words = [content_words(reply.text) for reply in answered(replies, "alone")]
-    if len(words) == 2 and likeness(*words) >= SAME_TAGS:
+            return [_tagger_finding("unreadable", reply, quote(reply.text), "no list of tags")]
+    words = [content_words(reply.text) for reply in answered_replies(replies, "alone")]
+    if len(words) == 2 and similarity(*words) >= SAME_TAGS_SIMILARITY:
         came_back = " and ".join(quote(reply.text) for reply in replies)
-        return [_bad("text ignored", replies[-1], came_back, "the same tags for both")]
+        return [_tagger_finding("text ignored", replies[-1], came_back, "the same tags for both")]
     return []
 
 
-def _bad(name: str, reply: Reply, came_back: str, what: str) -> Finding:
+def _tagger_finding(name: str, reply: Reply, came_back: str, what: str) -> Finding:
     return Finding(
         name=name,
         stop=True,
         asked=f"to tag a caption of {reply.name}",
         answered=came_back,
         meaning=f"An ordinary caption got {what}.",
-        causes=_CAUSES,
+        causes=TAGGER_CAUSES,
     )
 
 
-async def _probe_tagger(interview: Interview) -> None:
-    for name in CAPTIONS:
+async def _probe_tagger(interview: Prober) -> None:
+    for name in PROBE_CAPTIONS:
         await interview.ask(name, "alone")

@@ -23,7 +23,7 @@ from itertools import combinations
 
 import msgspec
 
-Words = Mapping[str, float]
+TermWeights = Mapping[str, float]
 """Weights by word stem, a vector of length 1; empty for a text without content."""
 
 _FUNCTION_WORDS = """
@@ -39,12 +39,12 @@ _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 # Chinese and Japanese put no spaces between words: there each character stands for itself.
 _TOKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]|[^\W_\u3040-\u30ff\u4e00-\u9fff]{2,}")
 
-_ENDINGS = ("ing", "ed", "es", "ly", "s")
+_SUFFIXES = ("ing", "ed", "es", "ly", "s")
 
-_SHORTEST_STEM = 3
+_MIN_STEM_CHARACTERS = 3
 
 
-def content_words(text: str) -> Words:
+def content_words(text: str) -> TermWeights:
     """Return the stems of a text's content words and numbers, each weighing 1 + ln(its count)."""
     found = _TOKEN.findall(text.lower())
     counts = Counter(_stem(word) for word in found if word not in _STOP_WORDS)
@@ -53,7 +53,7 @@ def content_words(text: str) -> Words:
     return {word: weight / length for word, weight in weights.items()}
 
 
-def likeness(one: Words, other: Words) -> float:
+def similarity(one: TermWeights, other: TermWeights) -> float:
     """Return the cosine of two answers' words, 0 to 1; 1 where both say nothing."""
     if not one or not other:
         return float(not one and not other)
@@ -61,19 +61,19 @@ def likeness(one: Words, other: Words) -> float:
     return round(sum(weight * other.get(word, 0.0) for word, weight in one.items()), 9)
 
 
-def most_alike(one: Words, others: Iterable[Words]) -> float:
+def max_similarity(one: TermWeights, others: Iterable[TermWeights]) -> float:
     """Return the likeness to the most similar of `others`, 0 where there are none."""
-    return max((likeness(one, other) for other in others), default=0.0)
+    return max((similarity(one, other) for other in others), default=0.0)
 
 
 def _stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+    for ending in _SUFFIXES:
+        if word.endswith(ending) and len(word) - len(ending) >= _MIN_STEM_CHARACTERS:
             return word[: -len(ending)]
     return word
 
 
-LEAST_TOLD = 7 / 18
+MIN_SEPARABLE_SHARE = 7 / 18
 """Of six sounds' answers, the share that must be most like one to the same sound.
 
 Where the answers were human captions, each by another person (validation sets of AudioCaps and
@@ -82,14 +82,14 @@ Clotho, 600 drawings each): 0.3 to 0.7 % of six clips with their own captions fe
 the audio gets 6 of 18, as four of our sounds come in pairs of one length.
 """
 
-WELL_TOLD = 2 / 3
+STEADY_SEPARABLE_SHARE = 2 / 3
 """Below this share, answers to one sound vary nearly as much as those to different sounds."""
 
-SAME_TEXT = 0.9
+SAME_TEXT_SIMILARITY = 0.9
 """From this mean likeness on, answers to different sounds are one text with trifles changed."""
 
 
-class Telling(msgspec.Struct, frozen=True):
+class Separability(msgspec.Struct, frozen=True):
     """How well answers tell sounds apart.
 
     Args:
@@ -109,15 +109,15 @@ class Telling(msgspec.Struct, frozen=True):
     @property
     def ignores_audio(self) -> bool:
         """Whether the answers are no more than chance or one text would show."""
-        return self.told < LEAST_TOLD * self.total or self.alike >= SAME_TEXT
+        return self.told < MIN_SEPARABLE_SHARE * self.total or self.alike >= SAME_TEXT_SIMILARITY
 
     @property
     def unsteady(self) -> bool:
         """Whether answers to one sound are hardly more alike than those to different ones."""
-        return self.told < WELL_TOLD * self.total
+        return self.told < STEADY_SEPARABLE_SHARE * self.total
 
 
-def tell_apart(texts: Mapping[str, Sequence[str]]) -> Telling:
+def measure_separability(texts: Mapping[str, Sequence[str]]) -> Separability:
     """Compare the answers to several sounds, two or more each.
 
     Raises:
@@ -127,18 +127,20 @@ def tell_apart(texts: Mapping[str, Sequence[str]]) -> Telling:
         raise ValueError(f"two sounds or more are needed to tell them apart, not {len(texts)}")
     answers = {name: [content_words(text) for text in found] for name, found in texts.items()}
     pairs = [
-        _nearest(answers, name, place) for name in answers for place in range(len(texts[name]))
+        _nearest_similarity(answers, name, place)
+        for name in answers
+        for place in range(len(texts[name]))
     ]
-    return Telling(
+    return Separability(
         told=sum(own > other for own, other in pairs),
         total=len(pairs),
         same=_mean([own for own, _ in pairs]),
         different=_mean([other for _, other in pairs]),
-        alike=_mean(_across(texts)),
+        alike=_mean(_cross_similarities(texts)),
     )
 
 
-def nearest_answers(
+def nearest_similarities(
     texts: Mapping[str, Sequence[str]],
 ) -> Mapping[str, Sequence[tuple[float, float]]]:
     """Return, for each answer to each sound, its likeness to the nearest of its own and of others.
@@ -147,24 +149,26 @@ def nearest_answers(
     """
     answers = {name: [content_words(text) for text in found] for name, found in texts.items()}
     return {
-        name: [_nearest(answers, name, place) for place in range(len(found))]
+        name: [_nearest_similarity(answers, name, place) for place in range(len(found))]
         for name, found in answers.items()
     }
 
 
-def _nearest(answers: Mapping[str, Sequence[Words]], name: str, place: int) -> tuple[float, float]:
+def _nearest_similarity(
+    answers: Mapping[str, Sequence[TermWeights]], name: str, place: int
+) -> tuple[float, float]:
     """Return one answer's likeness to the nearest to its own sound, and to another."""
     one = answers[name][place]
     own = [words for other, words in enumerate(answers[name]) if other != place]
     others = [words for sound, found in answers.items() if sound != name for words in found]
-    return most_alike(one, own), most_alike(one, others)
+    return max_similarity(one, own), max_similarity(one, others)
 
 
-def _across(texts: Mapping[str, Sequence[str]]) -> list[float]:
+def _cross_similarities(texts: Mapping[str, Sequence[str]]) -> list[float]:
     """Return the likeness of every two answers to different sounds."""
     answers = [[content_words(text) for text in found] for found in texts.values()]
     return [
-        likeness(one, other)
+        similarity(one, other)
         for first, second in combinations(answers, 2)
         for one in first
         for other in second

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from earmark.annotate.jobs.shards import Shard, begun_shards, journal_path, sealed_path
+from earmark.annotate.jobs.shards import Shard, journal_path, read_shards, sealed_path
 from earmark.annotate.journal import Journal
-from earmark.io import locked, publish, write_text
+from earmark.io import file_lock, replace_file, write_text
 from earmark.records import Row
 from earmark.tables import TableWriter, read_metadata, stream_parquet
 from earmark.workspace import StageError
@@ -50,11 +50,11 @@ class Answer(Row, frozen=True, kw_only=True):
 
 def stream_answers(folder: Path) -> Iterator[Answer]:
     """Yield every answer of a finished job, in the order of its input table."""
-    for shard in begun_shards(folder):
+    for shard in read_shards(folder):
         yield from stream_parquet(sealed_path(folder, shard), Answer)
 
 
-class ShardLedger:
+class ShardWriter:
     """The one writer of a shard: `rows` of the table, `done` marks them, `left` counts the others.
 
     A shard that was sealed with rows refused for a passing reason is opened again for these; what
@@ -78,9 +78,9 @@ class ShardLedger:
         self._found: Mapping[str, str] = {}
         path = journal_path(folder, shard)
         with ExitStack() as stack:
-            stack.enter_context(locked(folder / f"{shard.name}.lock"))
+            stack.enter_context(file_lock(folder / f"{shard.name}.lock"))
             if self._sealed.exists() and not path.exists():
-                _reopen(self._sealed, path)
+                _reopen_sealed(self._sealed, path)
             self._journal = stack.enter_context(closing(Journal(path, Answer)))
             if self._found_path.exists():
                 self._found = msgspec.json.decode(self._found_path.read_bytes())
@@ -94,7 +94,7 @@ class ShardLedger:
         Raises:
             StageError: the disk is full or gone; none of these was written, all others are kept.
         """
-        with _disk_told(self._journal.path):
+        with _explain_disk_errors(self._journal.path):
             self._journal.append(answers)
         for answer in answers:
             self.done[answer.row - self.rows.start] = 1
@@ -112,7 +112,7 @@ class ShardLedger:
         Raises:
             StageError: the disk is full or gone; the journal is kept.
         """
-        with _disk_told(self._sealed):
+        with _explain_disk_errors(self._sealed):
             self._seal()
 
     def _seal(self) -> None:
@@ -126,7 +126,7 @@ class ShardLedger:
         with TableWriter(self._sealed, Answer) as table:
             for answer in self._journal.read(map(int, places)):
                 table.append(answer)
-                _count(totals, answer)
+                _add_to_totals(totals, answer)
             table.metadata["totals"] = msgspec.json.encode(totals).decode()
             table.metadata["found"] = msgspec.json.encode(self._found).decode()
         self._journal.path.unlink()
@@ -149,16 +149,16 @@ class ShardLedger:
         return done
 
 
-def may_be_asked_again(folder: Path, shard: Shard) -> bool:
+def is_incomplete(folder: Path, shard: Shard) -> bool:
     """Return whether rows of the shard have no answer, or were refused for a passing reason."""
     sealed = sealed_path(folder, shard)
     if not sealed.exists() or journal_path(folder, shard).exists():
         return True
-    return _totals(sealed).get("passing", 0) > 0
+    return _read_totals(sealed).get("passing", 0) > 0
 
 
 @contextmanager
-def _disk_told(path: Path) -> Generator[None]:
+def _explain_disk_errors(path: Path) -> Generator[None]:
     """Say what a failing disk means."""
     try:
         yield
@@ -169,16 +169,16 @@ def _disk_told(path: Path) -> Generator[None]:
         ) from error
 
 
-def totals_of(folder: Path, shards: Sequence[Shard]) -> dict[str, int]:
+def sum_totals(folder: Path, shards: Sequence[Shard]) -> dict[str, int]:
     """Return the sums over sealed shards: "answers", "refused", "passing", tokens, attempts."""
     totals = dict[str, int]()
     for shard in shards:
-        for name, total in _totals(sealed_path(folder, shard)).items():
+        for name, total in _read_totals(sealed_path(folder, shard)).items():
             totals[name] = totals.get(name, 0) + total
     return totals
 
 
-def found_by(folder: Path, shards: Sequence[Shard]) -> dict[str, list[str]]:
+def collect_discovered(folder: Path, shards: Sequence[Shard]) -> dict[str, list[str]]:
     """Return what the backends of sealed shards found out; more than one value is a warning."""
     found = dict[str, set[str]]()
     for shard in shards:
@@ -188,11 +188,11 @@ def found_by(folder: Path, shards: Sequence[Shard]) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def _totals(sealed: Path) -> dict[str, int]:
+def _read_totals(sealed: Path) -> dict[str, int]:
     return msgspec.json.decode(read_metadata(sealed)["totals"], type=dict[str, int])
 
 
-def _count(totals: dict[str, int], answer: Answer) -> None:
+def _add_to_totals(totals: dict[str, int], answer: Answer) -> None:
     refused = answer.status == "refused"
     counted = {
         "answers": 1,
@@ -207,7 +207,7 @@ def _count(totals: dict[str, int], answer: Answer) -> None:
         totals[name] = totals.get(name, 0) + count
 
 
-def _reopen(sealed: Path, path: Path) -> None:
+def _reopen_sealed(sealed: Path, path: Path) -> None:
     """Begin a journal with the rows of a sealed shard that are settled."""
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
@@ -220,4 +220,4 @@ def _reopen(sealed: Path, path: Path) -> None:
                 journal.append(group)
                 group.clear()
         journal.append(group)
-    publish(temporary, path)
+    replace_file(temporary, path)

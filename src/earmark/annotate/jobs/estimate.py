@@ -14,10 +14,10 @@ from earmark.annotate.backends.base import Prompt
 from earmark.annotate.backends.endpoint import RequestConfig
 from earmark.annotate.jobs.answers import Answer
 from earmark.annotate.jobs.job import BackendConfig, Job
-from earmark.annotate.jobs.local import ask, run_to_end
+from earmark.annotate.jobs.local import answer_prompt, run_sync
 from earmark.workspace import StageError
 
-SAMPLE = 20
+SAMPLE_PROMPTS = 20
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     per_hour: float = 0.0
 
 
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+class JobEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a sample, and what it means for `total` prompts.
 
     `seconds` is the time that the whole sample took, `at_once` how many were in flight, `most`
@@ -86,7 +86,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines)
 
 
-def estimate(job: Job) -> Estimate:
+def estimate_job(job: Job) -> JobEstimate:
     """Ask prompts spread evenly over the table, one draw each and nothing kept.
 
     Raises:
@@ -95,17 +95,17 @@ def estimate(job: Job) -> Estimate:
     total = len(job.prompts)
     if total == 0:
         raise StageError(f"{job.title}: there is nothing to estimate, for no prompt came in")
-    count = min(SAMPLE, total)
+    count = min(SAMPLE_PROMPTS, total)
     rows = [total * (2 * place + 1) // (2 * count) for place in range(count)]
     prompts = [prompt for row in rows for _, prompt in job.prompts.read(range(row, row + 1))]
-    return run_to_end(lambda: _try(job, prompts, total))
+    return run_sync(lambda: _run_sample(job, prompts, total))
 
 
-async def _try(job: Job, prompts: Sequence[Prompt], total: int) -> Estimate:
+async def _run_sample(job: Job, prompts: Sequence[Prompt], total: int) -> JobEstimate:
     random = Random(0)
     async with aclosing(job.backend.build()) as backend:
         # The first one also loads the model and opens the connections: it is not timed.
-        warm = await ask(backend, 0, prompts[0], _accept, random)
+        warm = await answer_prompt(backend, 0, prompts[0], _accept_any, random)
         if len(prompts) == 1:
             answers, seconds = [warm], warm.seconds
         else:
@@ -114,11 +114,11 @@ async def _try(job: Job, prompts: Sequence[Prompt], total: int) -> Estimate:
 
             async def one(row: int, prompt: Prompt) -> Answer:
                 async with room:
-                    return await ask(backend, row, prompt, _accept, random)
+                    return await answer_prompt(backend, row, prompt, _accept_any, random)
 
             answers = await asyncio.gather(*(one(*item) for item in enumerate(prompts)))
             seconds = time.monotonic() - started_s
-        return Estimate(
+        return JobEstimate(
             title=job.title,
             total=total,
             answers=tuple(answers),
@@ -139,5 +139,5 @@ def _prices(backend: BackendConfig) -> Prices:
     )
 
 
-def _accept(text: str, finish_reason: str) -> None:
+def _accept_any(text: str, finish_reason: str) -> None:
     """Turn nothing down: an estimate is of the first draws."""

@@ -13,10 +13,10 @@ from typing import Any, Literal, Protocol
 from earmark.annotate.backends.base import Backend, Prompt
 from earmark.tables import count_rows
 
-BATCH = 512
+READ_BATCH_ROWS = 512
 """Rows decoded at a time: few enough not to hold up what is in flight."""
 
-_COLUMNS = {"audio": ("id", "path", "start_s", "duration_s"), "text": ("id", "text")}
+_PROMPT_COLUMNS = {"audio": ("id", "path", "start_s", "duration_s"), "text": ("id", "text")}
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class PromptTable:
     def _read_group(
         self, file: Any, group: int, first: int, rows: range, done: bytearray | None
     ) -> Iterator[tuple[int, Prompt]]:
-        columns = _COLUMNS[self.kind]
+        columns = _PROMPT_COLUMNS[self.kind]
         for batch in file.iter_batches(
-            BATCH, row_groups=[group], columns=columns, use_threads=False
+            READ_BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False
         ):
             wanted = [
                 row
@@ -75,7 +75,7 @@ class PromptTable:
         )
 
 
-Fault = Callable[[str, str], str | None]
+AnswerCheck = Callable[[str, str], str | None]
 """(text, finish reason) -> why the answer is turned down, or None."""
 
 
@@ -97,5 +97,5 @@ class Job:
     title: str
     prompts: PromptTable
     backend: BackendConfig
-    fault: Fault
+    fault: AnswerCheck
     folder: Path

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from earmark.annotate.backends.base import Backend, Completion, Prompt, Refusal
-from earmark.annotate.jobs.answers import Answer, ShardLedger, may_be_asked_again
-from earmark.annotate.jobs.job import Fault, Job
+from earmark.annotate.jobs.answers import Answer, ShardWriter, is_incomplete
+from earmark.annotate.jobs.job import AnswerCheck, Job
 from earmark.annotate.jobs.shards import Shard
 from earmark.config import Config, ConfigError, NonNegativeInt
 from earmark.progress import Progress, track
@@ -31,7 +31,7 @@ from earmark.workspace import StageError
 T = TypeVar("T")
 
 
-def run_to_end(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_sync(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `main()` in a loop of its own and return its result.
 
     Where a loop runs in this thread already, as in a notebook, it is run in another thread.
@@ -44,17 +44,19 @@ def run_to_end(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return thread.submit(lambda: asyncio.run(main())).result()
 
 
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 
-FIRST_PAUSE_S = 0.5
+FIRST_RETRY_PAUSE_S = 0.5
 
 
-async def ask(backend: Backend, row: int, prompt: Prompt, fault: Fault, random: Random) -> Answer:
+async def answer_prompt(
+    backend: Backend, row: int, prompt: Prompt, fault: AnswerCheck, random: Random
+) -> Answer:
     """Return the answer to one prompt; one with a fault is asked for once more."""
-    first = await _draw(backend, row, prompt, random)
+    first = await _generate_with_retries(backend, row, prompt, random)
     if first.status == "refused" or fault(first.text, first.finish_reason) is None:
         return first
-    second = await _draw(backend, row, replace(prompt, draw=1), random)
+    second = await _generate_with_retries(backend, row, replace(prompt, draw=1), random)
     kept = first if second.status == "refused" else second  # an answer with a fault is one still
     return replace(
         kept,
@@ -67,19 +69,21 @@ async def ask(backend: Backend, row: int, prompt: Prompt, fault: Fault, random: 
     )
 
 
-async def _draw(backend: Backend, row: int, prompt: Prompt, random: Random) -> Answer:
-    for attempt in range(1, ATTEMPTS + 1):
+async def _generate_with_retries(
+    backend: Backend, row: int, prompt: Prompt, random: Random
+) -> Answer:
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         started_s = time.monotonic()
         outcome = await backend.generate(prompt)
         seconds = time.monotonic() - started_s
-        if isinstance(outcome, Completion) or not outcome.retryable or attempt == ATTEMPTS:
-            return _answer(row, prompt, backend, outcome, seconds, attempt)
+        if isinstance(outcome, Completion) or not outcome.retryable or attempt == MAX_ATTEMPTS:
+            return _build_answer(row, prompt, backend, outcome, seconds, attempt)
         # Jitter: what failed together should not come back together.
-        await asyncio.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+        await asyncio.sleep(FIRST_RETRY_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
     raise AssertionError("the last attempt returns")
 
 
-def _answer(
+def _build_answer(
     row: int,
     prompt: Prompt,
     backend: Backend,
@@ -111,13 +115,13 @@ def _answer(
     )
 
 
-MOST_FAILURES_IN_A_ROW = 32
+MAX_CONSECUTIVE_FAILURES = 32
 """Of prompts that may be answered another day; then it is not the prompts that are at fault."""
 
-UNITS = {"audio": "clips", "text": "captions"}
+PROGRESS_UNITS = {"audio": "clips", "text": "captions"}
 
 
-class LocalConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
+class LocalRunnerConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kind"):
     """Work in this process.
 
     Args:
@@ -127,7 +131,7 @@ class LocalConfig(Config, frozen=True, kw_only=True, tag="local", tag_field="kin
     shards: NonNegativeInt = 0
 
 
-def answer_shards(job: Job, shards: Sequence[Shard], backend: Backend | None = None) -> None:
+def run_shards(job: Job, shards: Sequence[Shard], backend: Backend | None = None) -> None:
     """Ask what is unanswered in these shards, and seal each one whose every row has its answer.
 
     `backend` is the job's, where it was built already; it is closed at the end.
@@ -139,24 +143,24 @@ def answer_shards(job: Job, shards: Sequence[Shard], backend: Backend | None = N
     """
     total = len(job.prompts)
     rows = sum(len(shard.rows(total)) for shard in shards)
-    with track(job.title, total=rows, unit=UNITS[job.prompts.kind]) as progress:
-        run = _Run(job, shards, progress, backend=backend)
+    with track(job.title, total=rows, unit=PROGRESS_UNITS[job.prompts.kind]) as progress:
+        run = _LocalRun(job, shards, progress, backend=backend)
         try:
-            run_to_end(run.run)
+            run_sync(run.run)
         except BaseExceptionGroup as group:
-            raise _for_user(group) from None
+            raise _pick_user_error(group) from None
         finally:
             run.disk.shutdown()
             for ledger in run.open:
                 ledger.close()
 
 
-Arrived = asyncio.Queue[tuple[ShardLedger, Answer] | None]
+AnswerQueue = asyncio.Queue[tuple[ShardWriter, Answer] | None]
 """Answers on their way to the disk; None comes last."""
 
 
 @dataclass
-class _Run:
+class _LocalRun:
     """A job under way; `proven` may be written down, `failed` waits for proof of the backend."""
 
     job: Job
@@ -167,11 +171,11 @@ class _Run:
     in_flight: int = 0
     tokens: int = 0
     refused: Counter[str] = field(default_factory=Counter[str])
-    failed: list[tuple[ShardLedger, Answer]] = field(
-        default_factory=list[tuple[ShardLedger, Answer]]
+    failed: list[tuple[ShardWriter, Answer]] = field(
+        default_factory=list[tuple[ShardWriter, Answer]]
     )
-    proven: dict[ShardLedger, list[Answer]] = field(default_factory=dict[ShardLedger, list[Answer]])
-    open: list[ShardLedger] = field(default_factory=list[ShardLedger])
+    proven: dict[ShardWriter, list[Answer]] = field(default_factory=dict[ShardWriter, list[Answer]])
+    open: list[ShardWriter] = field(default_factory=list[ShardWriter])
     sealing: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
     disk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ledger"))
     started_s: float = field(default_factory=time.monotonic)
@@ -181,7 +185,7 @@ class _Run:
         waiting = self._waiting()
         async with aclosing(self.backend or self.job.backend.build()) as backend:
             self.backend = backend
-            arrived: Arrived = asyncio.Queue(4 * backend.concurrency)
+            arrived: AnswerQueue = asyncio.Queue(4 * backend.concurrency)
             async with asyncio.TaskGroup() as tasks:
                 writer = tasks.create_task(self._write(arrived))
                 async with asyncio.TaskGroup() as workers:
@@ -190,14 +194,14 @@ class _Run:
                 await arrived.put(None)
                 await writer
 
-    def _waiting(self) -> Iterator[tuple[ShardLedger, int, Prompt]]:
+    def _waiting(self) -> Iterator[tuple[ShardWriter, int, Prompt]]:
         """Yield what has no answer yet; each shard is opened when its turn comes."""
         total = len(self.job.prompts)
         for shard in self.shards:
-            if not may_be_asked_again(self.job.folder, shard):
+            if not is_incomplete(self.job.folder, shard):
                 self.progress.resume(len(shard.rows(total)))
                 continue
-            ledger = ShardLedger(self.job.folder, shard, total)
+            ledger = ShardWriter(self.job.folder, shard, total)
             self.open.append(ledger)
             self.progress.resume(len(ledger.rows) - ledger.left)
             if ledger.left == 0:
@@ -207,17 +211,17 @@ class _Run:
 
     async def _work(
         self,
-        waiting: Iterator[tuple[ShardLedger, int, Prompt]],
+        waiting: Iterator[tuple[ShardWriter, int, Prompt]],
         backend: Backend,
-        arrived: Arrived,
+        arrived: AnswerQueue,
     ) -> None:
         for ledger, row, prompt in waiting:
             self.in_flight += 1
-            answer = await ask(backend, row, prompt, self.job.fault, self.random)
+            answer = await answer_prompt(backend, row, prompt, self.job.fault, self.random)
             self.in_flight -= 1
             await arrived.put((ledger, answer))
 
-    async def _write(self, arrived: Arrived) -> None:
+    async def _write(self, arrived: AnswerQueue) -> None:
         """Commit answers in groups: all that have come in while the last group went to the disk."""
         finished = False
         try:
@@ -233,7 +237,7 @@ class _Run:
             self._rescue(arrived)
             raise
 
-    def _rescue(self, arrived: Arrived) -> None:
+    def _rescue(self, arrived: AnswerQueue) -> None:
         """Write down what was paid for and is still on its way; failures are not."""
         while not arrived.empty():
             item = arrived.get_nowait()
@@ -256,7 +260,7 @@ class _Run:
                 self.sealing.append(self._on_disk(ledger.seal))
             self._tell(answers)
 
-    def _keep(self, ledger: ShardLedger, answers: Sequence[Answer]) -> None:
+    def _keep(self, ledger: ShardWriter, answers: Sequence[Answer]) -> None:
         ledger.append(answers)
         if self.backend is not None:
             ledger.note(self.backend.found)
@@ -265,7 +269,7 @@ class _Run:
         """Do what writes in a thread of its own: no read that hangs may hold it up."""
         return asyncio.get_running_loop().run_in_executor(self.disk, work, *args)
 
-    def _take(self, item: tuple[ShardLedger, Answer] | None) -> bool:
+    def _take(self, item: tuple[ShardWriter, Answer] | None) -> bool:
         """Take an answer in; returns whether it was the last.
 
         Failures may be written down only once another prompt was answered, so that a backend which
@@ -276,8 +280,10 @@ class _Run:
         self.failed.append(item)
         if not item[1].passing:
             self._release()
-        elif len(self.failed) >= MOST_FAILURES_IN_A_ROW:
-            raise StageError(_out_of_order(self.job.title, [answer for _, answer in self.failed]))
+        elif len(self.failed) >= MAX_CONSECUTIVE_FAILURES:
+            raise StageError(
+                _backend_failed_message(self.job.title, [answer for _, answer in self.failed])
+            )
         return False
 
     def _release(self) -> None:
@@ -296,7 +302,7 @@ class _Run:
         self.progress.advance(len(answers), ", ".join(notes))
 
 
-def _out_of_order(title: str, failed: Sequence[Answer]) -> str:
+def _backend_failed_message(title: str, failed: Sequence[Answer]) -> str:
     reasons = Counter(answer.reason for answer in failed).most_common()
     told = ", ".join(f"{count} {reason}" for reason, count in reasons)
     return (
@@ -307,7 +313,7 @@ def _out_of_order(title: str, failed: Sequence[Answer]) -> str:
     )
 
 
-def _for_user(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _pick_user_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error for the user among those of several tasks, or the first there is."""
     leaves = list[BaseException]()
     nested = list[BaseException](group.exceptions)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from earmark.annotate.jobs.answers import may_be_asked_again
+from earmark.annotate.jobs.answers import is_incomplete
 from earmark.annotate.jobs.job import Job
-from earmark.annotate.jobs.local import answer_shards
+from earmark.annotate.jobs.local import run_shards
 from earmark.annotate.jobs.shards import Shard
 from earmark.config import (
     Config,
@@ -46,14 +46,14 @@ def ray_cluster(address: str, *, cpus: float, gpus: float, each: str) -> Generat
     if started:
         ray.init(address=address or None, log_to_driver=False, include_dashboard=False)
     try:
-        _check_room(ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}, each)
+        _check_resources(ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}, each)
         yield ray
     finally:
         if started:
             ray.shutdown()
 
 
-def _check_room(has: Mapping[str, float], takes: Mapping[str, float], each: str) -> None:
+def _check_resources(has: Mapping[str, float], takes: Mapping[str, float], each: str) -> None:
     """Refuse what Ray would wait for without a word: more than the whole cluster has."""
     for name, wanted in takes.items():
         if wanted > has.get(name, 0.0):
@@ -71,7 +71,7 @@ def _import_ray() -> Any:
     return ray
 
 
-class RayConfig(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
+class RayRunnerConfig(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
     """Spread shards over a Ray cluster whose machines share the workspace's disk.
 
     Args:
@@ -94,7 +94,7 @@ class RayConfig(Config, frozen=True, kw_only=True, tag="ray", tag_field="kind"):
         return (Package("ray", "ray"),)
 
 
-def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
+def run_on_ray(job: Job, shards: Sequence[Shard], where: RayRunnerConfig) -> None:
     """Answer the shards of a job on a Ray cluster, as many at a time as it has room for.
 
     Raises:
@@ -102,21 +102,21 @@ def answer_on_ray(job: Job, shards: Sequence[Shard], where: RayConfig) -> None:
         StageError: shards failed; the others were finished.
     """
     with ray_cluster(where.address, cpus=where.cpus, gpus=where.gpus, each="shard") as ray:
-        answer = ray.remote(_answer).options(
+        answer = ray.remote(_run_shard_task).options(
             num_cpus=where.cpus, num_gpus=where.gpus, max_retries=where.retries
         )
-        left = [shard for shard in shards if may_be_asked_again(job.folder, shard)]
+        left = [shard for shard in shards if is_incomplete(job.folder, shard)]
         # Workers run in folders of their own.
         table = replace(job.prompts, path=job.prompts.path.absolute())
         there = replace(job, prompts=table, folder=job.folder.absolute())
-        _wait(ray, {answer.remote(there, shard): shard for shard in left}, job.title)
+        _await_tasks(ray, {answer.remote(there, shard): shard for shard in left}, job.title)
 
 
-def _answer(job: Job, shard: Shard) -> None:
-    answer_shards(job, [shard])
+def _run_shard_task(job: Job, shard: Shard) -> None:
+    run_shards(job, [shard])
 
 
-def _wait(ray: Any, tasks: dict[Any, Shard], title: str) -> None:
+def _await_tasks(ray: Any, tasks: dict[Any, Shard], title: str) -> None:
     """Wait for every task; one shard's failure does not stop the others."""
     failed = list[tuple[Shard, Exception]]()
     with track(f"{title} on Ray", total=len(tasks), unit="shards") as progress:

@@ -11,58 +11,63 @@ from collections import Counter
 import msgspec
 
 from earmark.annotate.backends.base import Backend
-from earmark.annotate.jobs.answers import found_by, may_be_asked_again, stream_answers, totals_of
+from earmark.annotate.jobs.answers import (
+    collect_discovered,
+    is_incomplete,
+    stream_answers,
+    sum_totals,
+)
 from earmark.annotate.jobs.job import Job
-from earmark.annotate.jobs.local import LocalConfig, answer_shards
-from earmark.annotate.jobs.ray_runner import RayConfig, answer_on_ray
-from earmark.annotate.jobs.shards import Shard, begin_shards, begun_shards, sealed_path
+from earmark.annotate.jobs.local import LocalRunnerConfig, run_shards
+from earmark.annotate.jobs.ray_runner import RayRunnerConfig, run_on_ray
+from earmark.annotate.jobs.shards import Shard, create_shards, read_shards, sealed_path
 from earmark.io import write_text
 from earmark.records import Rejected
 from earmark.tables import TableWriter
 
 
-def answer_all(
-    job: Job, where: LocalConfig | RayConfig, backend: Backend | None = None
+def run_job(
+    job: Job, where: LocalRunnerConfig | RayRunnerConfig, backend: Backend | None = None
 ) -> dict[str, int]:
-    """Answer every prompt of a job; returns counts. Raises as `answer_shards`.
+    """Answer every prompt of a job; returns counts. Raises as `run_shards`.
 
     `backend` is one that was built already; work in this process uses it and closes it.
 
     `job.folder` then holds the answers by shard, rejected.parquet (what was refused) and
     requests.json (tokens and requests in all, and what was found out about the backend).
     """
-    shards = begin_shards(job.folder, len(job.prompts), where.shards or None)
-    if isinstance(where, RayConfig):
-        answer_on_ray(job, shards, where)
+    shards = create_shards(job.folder, len(job.prompts), where.shards or None)
+    if isinstance(where, RayRunnerConfig):
+        run_on_ray(job, shards, where)
     else:
-        answer_shards(job, shards, backend)
-    return conclude(job)
+        run_shards(job, shards, backend)
+    return finish_job(job)
 
 
-def answer_one(job: Job, shard: Shard) -> bool:
+def run_single_shard(job: Job, shard: Shard) -> bool:
     """Answer one shard of a job, as a task of a batch array; returns whether it was the last."""
-    begin_shards(job.folder, len(job.prompts), shard.count)
-    if may_be_asked_again(job.folder, shard):
-        answer_shards(job, [shard])
-    return is_answered(job)
+    create_shards(job.folder, len(job.prompts), shard.count)
+    if is_incomplete(job.folder, shard):
+        run_shards(job, [shard])
+    return is_job_sealed(job)
 
 
-def is_answered(job: Job) -> bool:
+def is_job_sealed(job: Job) -> bool:
     """Return whether every shard has been sealed."""
-    return bool(begun_shards(job.folder)) and not unfinished(job)
+    return bool(read_shards(job.folder)) and not unsealed_shards(job)
 
 
-def unfinished(job: Job) -> list[Shard]:
+def unsealed_shards(job: Job) -> list[Shard]:
     """Return the shards that have not been sealed, of those that the job was begun in."""
-    shards = begun_shards(job.folder)
+    shards = read_shards(job.folder)
     return [shard for shard in shards if not sealed_path(job.folder, shard).exists()]
 
 
-def conclude(job: Job) -> dict[str, int]:
+def finish_job(job: Job) -> dict[str, int]:
     """Write what was refused and what it took in all; returns counts. Every shard is sealed."""
-    shards = begun_shards(job.folder)
-    totals = totals_of(job.folder, shards)
-    told = {**totals, "found": found_by(job.folder, shards)}
+    shards = read_shards(job.folder)
+    totals = sum_totals(job.folder, shards)
+    told = {**totals, "found": collect_discovered(job.folder, shards)}
     write_text(job.folder / "requests.json", msgspec.json.encode(told).decode())
     reasons = Counter[str]()
     with TableWriter(job.folder / "rejected.parquet", Rejected) as rejected:

@@ -18,7 +18,7 @@ import msgspec
 from earmark.config import ConfigError
 from earmark.io import write_text
 
-ROWS_A_SHARD = 50_000
+ROWS_PER_SHARD = 50_000
 """Of a job that was not told how many shards to make."""
 
 
@@ -55,7 +55,7 @@ def parse_shard(text: str, *, option: str = "--shard") -> Shard:
     return Shard(int(index), int(count))
 
 
-def begin_shards(folder: Path, total: int, wanted: int | None = None) -> list[Shard]:
+def create_shards(folder: Path, total: int, wanted: int | None = None) -> list[Shard]:
     """Return the shards of the job in `folder`: as it was begun, else `wanted`, else by its size.
 
     Raises:
@@ -64,13 +64,13 @@ def begin_shards(folder: Path, total: int, wanted: int | None = None) -> list[Sh
     path = folder / "shards.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        count = wanted or max(1, -(-total // ROWS_A_SHARD))
+        count = wanted or max(1, -(-total // ROWS_PER_SHARD))
         fresh = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}")
         write_text(fresh, msgspec.json.encode({"shards": count}).decode())
         with contextlib.suppress(FileExistsError):  # of two that begin at once, one is heeded
             os.link(fresh, path)
         fresh.unlink()
-    shards = begun_shards(folder)
+    shards = read_shards(folder)
     if wanted not in (None, len(shards)):
         raise ConfigError(
             f"{folder} was begun in {len(shards)} shards, so it cannot be gone on with in "
@@ -79,7 +79,7 @@ def begin_shards(folder: Path, total: int, wanted: int | None = None) -> list[Sh
     return shards
 
 
-def begun_shards(folder: Path) -> list[Shard]:
+def read_shards(folder: Path) -> list[Shard]:
     """Return the shards of a job that was begun; none where it was not."""
     path = folder / "shards.json"
     if not path.exists():

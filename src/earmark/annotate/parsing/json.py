@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-Value = str | float | bool | None | list["Value"] | dict[str, "Value"]
+JsonValue = str | float | bool | None | list["Value"] | dict[str, "Value"]
 
-DEEPEST = 8
+MAX_DEPTH = 8
 """Deeper nesting is not read: no list of tags has it, and a loop of brackets does."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "«": "»"}
@@ -31,7 +31,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": " ", "f": " "}
 
 
-class LooseReader:
+class LenientJsonReader:
     """Reads one value from `text`, from `position` on, which it moves to the value's end.
 
     Attributes:
@@ -46,11 +46,11 @@ class LooseReader:
         self.repairs: set[str] = set()
         self.whole = True
 
-    def read(self, depth: int = 0) -> Value:
+    def read(self, depth: int = 0) -> JsonValue:
         """Return the value that begins here, past spaces; None where none does."""
         mark = self._next()
         if mark in "[{" and mark:
-            if depth >= DEEPEST:
+            if depth >= MAX_DEPTH:
                 self._give_up()
                 return None
             self.position += 1
@@ -65,8 +65,8 @@ class LooseReader:
             self.position += 1
         return self.text[self.position : self.position + 1]
 
-    def _list(self, depth: int) -> list[Value]:
-        items: list[Value] = []
+    def _list(self, depth: int) -> list[JsonValue]:
+        items: list[JsonValue] = []
         while self._continues("]", first=not items):
             before = self.position
             value = self.read(depth + 1)
@@ -76,12 +76,12 @@ class LooseReader:
                 self.position += 1
         return items
 
-    def _object(self, depth: int) -> dict[str, Value]:
-        members: dict[str, Value] = {}
+    def _object(self, depth: int) -> dict[str, JsonValue]:
+        members: dict[str, JsonValue] = {}
         while self._continues("}", first=not members):
             before = self.position
             key = self.read(depth + 1)
-            value: Value = None
+            value: JsonValue = None
             if self._next() == ":":
                 self.position += 1
                 value = self.read(depth + 1)
@@ -118,7 +118,7 @@ class LooseReader:
         while at < len(self.text):
             character = self.text[at]
             if character == "\\" and (escape := _ESCAPE.match(self.text, at)):
-                characters.append(_unescaped(escape))
+                characters.append(_unescape(escape))
                 at = escape.end()
                 continue
             if character == close and (mark == '"' or _AFTER_STRING.match(self.text, at + 1)):
@@ -129,7 +129,7 @@ class LooseReader:
         self._give_up()
         return "".join(characters)
 
-    def _bare_word(self) -> Value:
+    def _bare_word(self) -> JsonValue:
         found = _BARE.match(self.text, self.position)
         if found is None:
             return None
@@ -151,7 +151,7 @@ class LooseReader:
         self.whole = False
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     if escape[1]:
         return chr(int(escape[1], 16))
     return _ESCAPED.get(escape[2], escape[2])

@@ -16,25 +16,25 @@ from typing import Literal
 
 Language = Literal["any", "en", "de", "fr", "es", "it", "pt", "nl", "zh", "ja", "ko"]
 
-FEWEST_WORDS = 8
+MIN_WORDS = 8
 """Shorter texts are not judged by their words."""
 
-FEWEST_LETTERS = 12
+MIN_LETTERS = 12
 """Texts with fewer letters are not judged by their script."""
 
-LEAST_SCRIPT_SHARE = 0.6
+MIN_SCRIPT_SHARE = 0.6
 """Of the letters, in the script of the language; the rest are names and loans."""
 
-FLUENT_SHARE = 0.25
+FLUENT_FUNCTION_SHARE = 0.25
 """Of the words, function words of the language: running text of any of these has 0.3 to 0.5."""
 
-LEAST_FUNCTION_SHARE = 0.12
+MIN_FUNCTION_SHARE = 0.12
 """Of the words, function words of another language, that speak for it."""
 
-FEWEST_FUNCTION_WORDS = 3
+MIN_FUNCTION_WORDS = 3
 """Of another language, that a text must have to be taken for its own."""
 
-LEAST_ADVANTAGE = 1.5
+MIN_ADVANTAGE = 1.5
 """How many times more function words another language must have to be taken for the text's."""
 
 LETTERS_PER_WIDE_CHARACTER = 2.5
@@ -43,7 +43,7 @@ LETTERS_PER_WIDE_CHARACTER = 2.5
 _ASCII_LETTERS = string.ascii_letters.encode()
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LATIN = re.compile(r"[À-ɏ]")
-_OTHER = re.compile(r"[\u0370-\u10ff\u1200-\u1fff\ua640-\uabff]")
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u10ff\u1200-\u1fff\ua640-\uabff]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\u1100-\u11ff\uac00-\ud7af]")
@@ -98,11 +98,11 @@ def is_foreign(text: str, language: Language) -> bool:
     if language == "any":
         return False
     letters, share = _script_share(text, language)
-    if letters < FEWEST_LETTERS:
+    if letters < MIN_LETTERS:
         return False
-    if share < LEAST_SCRIPT_SHARE:
+    if share < MIN_SCRIPT_SHARE:
         return True
-    return language in _FUNCTION_WORDS and _speaks_another(text.lower(), language)
+    return language in _FUNCTION_WORDS and _is_another_language(text.lower(), language)
 
 
 def _script_share(text: str, language: Language) -> tuple[float, float]:
@@ -115,7 +115,7 @@ def _script_share(text: str, language: Language) -> tuple[float, float]:
         LETTERS_PER_WIDE_CHARACTER * len(script.findall(beyond))
         for script in (_HAN, _KANA, _HANGUL)
     )
-    letters = latin + len(_OTHER.findall(beyond)) + han + kana + hangul
+    letters = latin + len(_OTHER_SCRIPT.findall(beyond)) + han + kana + hangul
     if language == "ja":
         # Every Japanese sentence has kana; Chinese has none.
         right = han + kana if kana >= han / 10 else kana
@@ -126,39 +126,39 @@ def _script_share(text: str, language: Language) -> tuple[float, float]:
     return letters, right / letters if letters else 1.0
 
 
-def _speaks_another(lower: str, language: str) -> bool:
+def _is_another_language(lower: str, language: str) -> bool:
     """Whether another language's function words clearly outnumber those of this one."""
     if _is_fluent(lower.split(), language):
         return False
     words = _WORD.findall(lower)
-    if len(words) < FEWEST_WORDS or _is_fluent(words, language):
+    if len(words) < MIN_WORDS or _is_fluent(words, language):
         return False
     counts = dict.fromkeys(_FUNCTION_WORDS, 0)
     for word in words:
-        for spoken in _languages_of().get(word, ()):
+        for spoken in _languages_by_word().get(word, ()):
             counts[spoken] += 1
     own = counts.pop(language)
     most = max(counts.values())
-    enough = max(FEWEST_FUNCTION_WORDS, LEAST_FUNCTION_SHARE * len(words))
-    return most >= enough and most > LEAST_ADVANTAGE * own
+    enough = max(MIN_FUNCTION_WORDS, MIN_FUNCTION_SHARE * len(words))
+    return most >= enough and most > MIN_ADVANTAGE * own
 
 
 def _is_fluent(words: Sequence[str], language: str) -> bool:
     """Whether so many are function words of the language that nothing else need be asked."""
-    known = _words_of(language)
-    return sum(word in known for word in words) >= FLUENT_SHARE * len(words)
+    known = _function_words(language)
+    return sum(word in known for word in words) >= FLUENT_FUNCTION_SHARE * len(words)
 
 
 @cache
-def _words_of(language: str) -> frozenset[str]:
+def _function_words(language: str) -> frozenset[str]:
     return frozenset(_FUNCTION_WORDS[language].split())
 
 
 @cache
-def _languages_of() -> dict[str, tuple[str, ...]]:
+def _languages_by_word() -> dict[str, tuple[str, ...]]:
     """Return, for each function word, the languages that have it."""
     languages: dict[str, tuple[str, ...]] = {}
     for language in _FUNCTION_WORDS:
-        for word in _words_of(language):
+        for word in _function_words(language):
             languages[word] = (*languages.get(word, ()), language)
     return languages

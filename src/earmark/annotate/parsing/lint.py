@@ -12,11 +12,16 @@ from typing import Annotated
 from msgspec import Meta
 
 from earmark.annotate.parsing.language import Language, is_foreign
-from earmark.annotate.parsing.lint_rules import echoes, is_repetitive, leaks_scores, refuses
-from earmark.annotate.parsing.text import unquoted, word_count
+from earmark.annotate.parsing.lint_rules import (
+    echoes_prompt,
+    is_refusal,
+    is_repetitive,
+    leaks_scores,
+)
+from earmark.annotate.parsing.text import blank_quotations, count_words
 from earmark.config import Config, NonNegativeInt, PositiveInt
 
-VERSION = 1
+LINT_VERSION = 1
 """Raised when a rule changes: captions linted by another version may be judged otherwise."""
 
 LINT_REASONS = (
@@ -29,9 +34,9 @@ LINT_REASONS = (
     "language",
     "too short",
 )
-"""All that `lint` can find, in the order in which it looks."""
+"""All that `lint_caption` can find, in the order in which it looks."""
 
-LONGEST_WORD = 30
+MAX_WORD_CHARACTERS = 30
 """Characters: as much text as this a word is read to see that a caption is long enough."""
 
 
@@ -55,7 +60,9 @@ class LintConfig(Config, frozen=True, kw_only=True):
     max_repeated_share: Annotated[float, Meta(gt=0, le=1)] = 0.3
 
 
-def lint(text: str, finish_reason: str, config: LintConfig, instruction: str = "") -> str | None:
+def lint_caption(
+    text: str, finish_reason: str, config: LintConfig, instruction: str = ""
+) -> str | None:
     """Return what is wrong with a captioner's answer, one of LINT_REASONS, or None.
 
     Args:
@@ -69,10 +76,10 @@ def lint(text: str, finish_reason: str, config: LintConfig, instruction: str = "
         return "empty"
     if not config.enabled:
         return None
-    own_words = unquoted(text)
-    if echoes(text, instruction):
+    own_words = blank_quotations(text)
+    if echoes_prompt(text, instruction):
         return "prompt echo"
-    if refuses(own_words):
+    if is_refusal(own_words):
         return "refusal"
     if leaks_scores(text, own_words):
         return "leaked scores"
@@ -82,8 +89,8 @@ def lint(text: str, finish_reason: str, config: LintConfig, instruction: str = "
         return "cut off"
     if _is_foreign(own_words, config.language):
         return "language"
-    beginning = text[: LONGEST_WORD * config.min_words]
-    return "too short" if word_count(beginning) < config.min_words else None
+    beginning = text[: MAX_WORD_CHARACTERS * config.min_words]
+    return "too short" if count_words(beginning) < config.min_words else None
 
 
 def _is_foreign(own_words: str, language: Language) -> bool:

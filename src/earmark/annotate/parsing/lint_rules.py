@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from earmark.annotate.parsing.text import WIDE
+from earmark.annotate.parsing.text import WIDE_CHARACTERS
 
-ECHO_WORDS = 8
+MIN_ECHO_WORDS = 8
 """So many of the instruction's words in a row are no coincidence."""
 
-_TEMPLATE = re.compile(
+_CHAT_TEMPLATE = re.compile(
     r"<\|[A-Za-z_]{2,24}\|>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?s>|<think>"
 )
 
@@ -39,27 +39,29 @@ _COMMAND = re.compile(
     r"(?:audio|sounds?|clip|recording|captions?|descriptions?|you\s+(?:can\s+)?hear)\b"
 )
 
-_WORD = re.compile(r"\w+")
+_ECHO_WORD = re.compile(r"\w+")
 
 
-def echoes(text: str, instruction: str) -> bool:
+def echoes_prompt(text: str, instruction: str) -> bool:
     """Whether the answer holds the template's marks, a role, or what the model was asked."""
-    if _TEMPLATE.search(text):
+    if _CHAT_TEMPLATE.search(text):
         return True
     start = text[:200].lstrip("\"'“‘*_#> ").lower()
     if _ROLE.match(start) or _COMMAND.match(start):
         return True
-    asked = _WORD.findall(instruction.lower())
+    asked = _ECHO_WORD.findall(instruction.lower())
     if not asked:
         return False
-    said = f" {' '.join(_WORD.findall(text.lower()))} "
-    if len(asked) < ECHO_WORDS:
+    said = f" {' '.join(_ECHO_WORD.findall(text.lower()))} "
+    if len(asked) < MIN_ECHO_WORDS:
         return said.startswith(f" {' '.join(asked)} ")
-    runs = (asked[first : first + ECHO_WORDS] for first in range(len(asked) - ECHO_WORDS + 1))
+    runs = (
+        asked[first : first + MIN_ECHO_WORDS] for first in range(len(asked) - MIN_ECHO_WORDS + 1)
+    )
     return any(f" {' '.join(run)} " in said for run in runs)
 
 
-_SHARE = r"(?:0?\.\d+|1\.0+|0|1)"  # a probability
+_SHARE_PATTERN = r"(?:0?\.\d+|1\.0+|0|1)"  # a probability
 
 _NO_UNIT = (
     r"(?![\d.]|[ -]?(?:s|ms|sec\w*|m|min\w*|k?hz|db\w*|lufs|bpm|semitones?|octaves?|x)\b|\s?%)"
@@ -67,12 +69,15 @@ _NO_UNIT = (
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?\s?%?")
 
-_BEFORE, _AFTER = 64, 32  # characters around a number in which a rule can match
+_CHARACTERS_BEFORE, _CHARACTERS_AFTER = (
+    64,
+    32,
+)  # characters around a number in which a rule can match
 
 _NAMED_SCORE = re.compile(
     r"(?:confidence|probability|probabilities|likelihood|certainty|scores?|logits?|softmax|conf|prob)"
     r"(?: (?:score|level|value|rating))?[\"'*]*"
-    rf"(?:\s*(?::|=|≈|~|\bof|\bis|\bat)[\s(\[\"*]*(?:{_SHARE}{_NO_UNIT}|-?\d+\.\d{{2,}}{_NO_UNIT}"
+    rf"(?:\s*(?::|=|≈|~|\bof|\bis|\bat)[\s(\[\"*]*(?:{_SHARE_PATTERN}{_NO_UNIT}|-?\d+\.\d{{2,}}{_NO_UNIT}"
     r"|\d{1,3}(?:\.\d+)?\s?%)|\s*\(\s*(?:0?\.\d+|\d{1,3}(?:\.\d+)?\s?%)\s*\))",
     re.IGNORECASE,
 )
@@ -80,21 +85,21 @@ _NAMED_SCORE = re.compile(
 _JSON_SCORE = re.compile(r'"\w+":\s?(?:0?\.\d+|1\.0+|0|1)\s?[,}]')
 
 _P_VALUE = re.compile(
-    rf"\bp(?:rob)?\s?(?:=|≈|\([^)\n]{{1,40}}\)\s?=)\s?{_SHARE}{_NO_UNIT}", re.IGNORECASE
+    rf"\bp(?:rob)?\s?(?:=|≈|\([^)\n]{{1,40}}\)\s?=)\s?{_SHARE_PATTERN}{_NO_UNIT}", re.IGNORECASE
 )
 
-_BRACKETED = re.compile(rf"\w[*\"']*\s?[(\[]\s?(?:0?\.\d{{2,}}|1\.0+)\s?[)\]]{_NO_UNIT}")
+_BRACKETED_SCORE = re.compile(rf"\w[*\"']*\s?[(\[]\s?(?:0?\.\d{{2,}}|1\.0+)\s?[)\]]{_NO_UNIT}")
 
-_BRACKETED_ROUGHLY = re.compile(
+_ROUGH_BRACKETED_SCORE = re.compile(
     rf"\w[*\"']*\s?[(\[]\s?(?:0?\.\d|1\.0|\d{{1,3}}(?:\.\d+)?\s?%)\s?[)\]]{_NO_UNIT}"
 )
 
-_LABELLED = re.compile(
+_LABELED_SCORE = re.compile(
     r"\b(?!(?:start|end|time|at|from|to|onset|offset|duration|length|begin)\w*\W)"
     rf"[A-Za-z]\w*[*\"']*\s?[:=]\s?[*\"']*(?:0?\.\d{{2,}}|1\.0+){_NO_UNIT}"
 )
 
-_VECTOR = re.compile(
+_SCORE_VECTOR = re.compile(
     rf"[\[(]\s?-?\d+\.\d{{2,}}(?:,\s?-?\d+\.\d{{2,}}){{2,}},?\s?(?:\.\.\.|…)?\s?[\])]{_NO_UNIT}"
 )
 
@@ -110,33 +115,35 @@ def leaks_scores(text: str, own_words: str) -> bool:
     """
     if '":' in text and _JSON_SCORE.search(text):
         return True
-    spans = list(_around_fractions(own_words))
+    spans = list(_score_contexts(own_words))
     for span in spans:
-        if any(rule.search(span) for rule in (_NAMED_SCORE, _P_VALUE, _BRACKETED, _VECTOR)):
+        if any(
+            rule.search(span) for rule in (_NAMED_SCORE, _P_VALUE, _BRACKETED_SCORE, _SCORE_VECTOR)
+        ):
             return True
-    listed = (_BRACKETED_ROUGHLY, _LABELLED)
+    listed = (_ROUGH_BRACKETED_SCORE, _LABELED_SCORE)
     return any(sum(len(rule.findall(span)) for span in spans) >= 2 for rule in listed)
 
 
-def _around_fractions(text: str) -> Iterator[str]:
+def _score_contexts(text: str) -> Iterator[str]:
     """Yield the stretches of text around what may be a share, each part of the text once.
 
     Most captions have few numbers, and looking at these alone is ten times as fast.
     """
     start = end = 0
     for number in _NUMBER.finditer(text):
-        if not _may_be_share(number.group(), text[max(0, number.start() - 2) : number.start()]):
+        if not _may_be_score(number.group(), text[max(0, number.start() - 2) : number.start()]):
             continue
-        if number.start() - _BEFORE > end:
+        if number.start() - _CHARACTERS_BEFORE > end:
             if end:
                 yield text[start:end]
-            start = max(0, number.start() - _BEFORE)
-        end = number.end() + _AFTER
+            start = max(0, number.start() - _CHARACTERS_BEFORE)
+        end = number.end() + _CHARACTERS_AFTER
     if end:
         yield text[start:end]
 
 
-def _may_be_share(number: str, before: str) -> bool:
+def _may_be_score(number: str, before: str) -> bool:
     """Whether a number can be of 0 to 1 or per cent, or stands where a score would."""
     return "." in number or "%" in number or before.endswith(".") or before.rstrip()[-1:] in "=:≈~"
 
@@ -145,7 +152,7 @@ _CANNOT = (
     r"(?:can\s?not|can't|could\s?n[o']t|am unable to|'m unable to|am not able to|'m not able to)"
 )
 
-_HEARING = r"(?:process|listen|access|hear|play|analy[sz]e|open|receive|perceive|interpret)"
+_LISTEN = r"(?:process|listen|access|hear|play|analy[sz]e|open|receive|perceive|interpret)"
 
 # What a model says at the start of an answer, of itself.
 _REFUSAL_START = re.compile(
@@ -153,7 +160,7 @@ _REFUSAL_START = re.compile(
     r"(?:i(?:'m| am) (?:very |so |really |truly )?(?:sorry|afraid)\b"
     r"|i apologi[sz]e\b|my apologies\b"
     rf"|(?:as (?:an?|the) [\w\s-]{{2,40}},? )?i ?{_CANNOT} (?:\w+ )?"
-    rf"(?:{_HEARING}|help|assist|describe|provide|fulfil?l|comply|caption|transcribe|generate"
+    rf"(?:{_LISTEN}|help|assist|describe|provide|fulfil?l|comply|caption|transcribe|generate"
     r"|create|identify|determine|directly|complete|continue|do (?:this|that))"
     r"|i (?:do not|don't) (?:currently )?have (?:access|the (?:ability|capability)|any audio)"
     r"|i (?:did not|didn't|don't|do not) (?:receive|see|have|hear) (?:any|an|the) (?:audio|file)"
@@ -170,7 +177,7 @@ _REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|text-based)"
     r"(?: (?:language model|assistant|model))?,? i\b"
     r"|\bi(?:'m| am) (?:just |only )?an? (?:ai|language model|text-based|virtual assistant)\b"
-    rf"|(?:\bi ?{_CANNOT}|(?:\A|[.!?\n] *)unable to) (?:directly )?{_HEARING} (?:to )?"
+    rf"|(?:\bi ?{_CANNOT}|(?:\A|[.!?\n] *)unable to) (?:directly )?{_LISTEN} (?:to )?"
     r"(?:(?:the|this|any|your|an|that) )?(?:provided |actual |attached )?(?:audio|sound files?)"
     r"|\bno audio (?:file |clip |input |data |content |recording |was |is |has been )*"
     r"(?:provided|attached|included|uploaded|given|received|supplied|detected in your)\b"
@@ -181,14 +188,14 @@ _REFUSAL = re.compile(
 )
 
 # Without one of these nothing matches, and finding that out is ten times as fast.
-_SIGNS = (
+_REFUSAL_MARKERS = (
     *("as an ai", "artificial", "language model", "text-based", "i'm a", "i am a", "i'm just"),
     *("i'm only", "can not", "cannot", "can't", "could not", "couldn't", "able to", "no audio"),
     *("please", "kindly", "could you"),
 )
 
 
-def refuses(own_words: str) -> bool:
+def is_refusal(own_words: str) -> bool:
     """Whether the model speaks of itself or of missing audio.
 
     Args:
@@ -197,29 +204,29 @@ def refuses(own_words: str) -> bool:
     lower = own_words.lower().replace("’", "'")
     if _REFUSAL_START.match(lower.lstrip("*_#> \n")):
         return True
-    return any(sign in lower for sign in _SIGNS) and _REFUSAL.search(lower) is not None
+    return any(sign in lower for sign in _REFUSAL_MARKERS) and _REFUSAL.search(lower) is not None
 
 
-LEAST_LOOP_WORDS = 24
+MIN_LOOP_WORDS = 24
 """A loop covers at least so many words: ten times "ha" is laughter."""
 
-LEAST_REPEATED_NGRAMS = LEAST_LOOP_WORDS // 2 - 3
+MIN_REPEATED_NGRAMS = MIN_LOOP_WORDS // 2 - 3
 """That any loop of so many words has: it repeats at least half of them."""
 
-LEAST_RUN_CHARACTERS = 48
+MIN_RUN_CHARACTERS = 48
 """A loop without spaces ("hahaha...", "!!!!!!...") is at least so long."""
 
-LONGEST_UNIT_CHARACTERS = 8
+MAX_UNIT_CHARACTERS = 8
 
-NGRAM = 4
+NGRAM_WORDS = 4
 
-FEWEST_NGRAMS = 30
+MIN_NGRAMS = 30
 """Texts with fewer n-grams have too few for a share."""
 
-LEAST_SPACED = 1 / 12
+MIN_WORDS_PER_CHARACTER = 1 / 12
 """Fewer words than this a character, and the text is of a script without spaces."""
 
-_UNSPACED_WORD = re.compile(rf"[{WIDE}]|[^\W{WIDE}]+")
+_UNSPACED_WORD = re.compile(rf"[{WIDE_CHARACTERS}]|[^\W{WIDE_CHARACTERS}]+")
 
 
 def is_repetitive(text: str, most_repeats: int, most_repeated_share: float) -> bool:
@@ -231,46 +238,50 @@ def is_repetitive(text: str, most_repeats: int, most_repeated_share: float) -> b
         most_repeated_share: of the text's 4-grams, may have stood in it before (0 to 1).
     """
     words = text.lower().split()
-    if any(len(word) >= LEAST_RUN_CHARACTERS and _loops_within(word) for word in words):
+    if any(len(word) >= MIN_RUN_CHARACTERS and _word_loops(word) for word in words):
         return True
-    if len(words) < LEAST_SPACED * len(text):
+    if len(words) < MIN_WORDS_PER_CHARACTER * len(text):
         words = _UNSPACED_WORD.findall(text.lower())
-    count = len(words) - NGRAM + 1
-    repeated = count - len(set(zip(*(words[skip:] for skip in range(NGRAM)), strict=False)))
-    if count >= FEWEST_NGRAMS and repeated > most_repeated_share * count:
+    count = len(words) - NGRAM_WORDS + 1
+    repeated = count - len(set(zip(*(words[skip:] for skip in range(NGRAM_WORDS)), strict=False)))
+    if count >= MIN_NGRAMS and repeated > most_repeated_share * count:
         return True
-    return repeated >= LEAST_REPEATED_NGRAMS and _loops(words, most_repeats)
+    return repeated >= MIN_REPEATED_NGRAMS and _has_loop(words, most_repeats)
 
 
-def _loops(words: Sequence[str], most_repeats: int) -> bool:
+def _has_loop(words: Sequence[str], most_repeats: int) -> bool:
     """Whether a stretch of words stands more than `most_repeats` times in a row."""
-    for period in _periods(words):
+    for period in _loop_periods(words):
         differ = [i for i in range(len(words) - period) if words[i] != words[i + period]]
         edges = [-1, *differ, len(words) - period]
         covered = max(after - before - 1 for before, after in pairwise(edges)) + period
-        if covered >= max(LEAST_LOOP_WORDS, (most_repeats + 1) * period):
+        if covered >= max(MIN_LOOP_WORDS, (most_repeats + 1) * period):
             return True
     return False
 
 
-def _periods(words: Sequence[str]) -> list[int]:
+def _loop_periods(words: Sequence[str]) -> list[int]:
     """Return the distances at which n-grams come again often enough to be a loop's period."""
     last: dict[tuple[str, ...], int] = {}
     distances: Counter[int] = Counter()
-    for position, ngram in enumerate(zip(*(words[skip:] for skip in range(NGRAM)), strict=False)):
+    for position, ngram in enumerate(
+        zip(*(words[skip:] for skip in range(NGRAM_WORDS)), strict=False)
+    ):
         if ngram in last:
             distances[position - last[ngram]] += 1
         last[ngram] = position
-    return [distance for distance, count in distances.items() if count >= LEAST_REPEATED_NGRAMS]
+    return [distance for distance, count in distances.items() if count >= MIN_REPEATED_NGRAMS]
 
 
-def _loops_within(word: str) -> bool:
+def _word_loops(word: str) -> bool:
     """Whether a long run without spaces ends in one to eight characters, repeated."""
-    tail = word[-LEAST_RUN_CHARACTERS:]
-    periods = range(1, LONGEST_UNIT_CHARACTERS + 1)
-    return not _is_rule(tail) and any(tail[period:] == tail[:-period] for period in periods)
+    tail = word[-MIN_RUN_CHARACTERS:]
+    periods = range(1, MAX_UNIT_CHARACTERS + 1)
+    return not _is_markdown_rule(tail) and any(
+        tail[period:] == tail[:-period] for period in periods
+    )
 
 
-def _is_rule(run: str) -> bool:
+def _is_markdown_rule(run: str) -> bool:
     """Whether this is a line drawn in Markdown or a table's border."""
     return not set(run) - set("-=_*~|:+")

@@ -10,17 +10,17 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from earmark.annotate.parsing.text import sentences, word_count
+from earmark.annotate.parsing.text import count_words, split_sentences
 
-VERSION = 1
+SUMMARY_VERSION = 1
 """Raised when the rule changes: summaries made by another version may differ."""
 
-SHORTEST_SUMMARY_WORDS = 5
-LONGEST_UNBROKEN_WORDS = 60
-SENTENCES_OF_A_LONG_PARAGRAPH = 2
+MIN_SUMMARY_WORDS = 5
+MAX_WHOLE_PARAGRAPH_WORDS = 60
+LAST_SENTENCES = 2
 
 _HEADING = re.compile(r"#{1,6}\s|(\*\*|__)[^*_]+\1:?\s*$|[^.!?。！？]{1,60}:\s*$")
-_LISTED = re.compile(r"([*+•‣·–-]|\(?\d{1,2}[.)])\s+|\|")
+_LIST_ITEM = re.compile(r"([*+•‣·–-]|\(?\d{1,2}[.)])\s+|\|")
 _RULE = re.compile(r"[-*_=~\s]{3,}$")
 _LINE_END = re.compile(r"[.!?…:。！？][\"'”’»)\]*_\\]*\s*$")
 
@@ -48,18 +48,18 @@ _AFTERWORD = re.compile(
 _LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^)\s]*\)")
 _BREAK = re.compile(r"<br\s*/?>|\\$", re.IGNORECASE | re.MULTILINE)
 _STRONG = re.compile(r"(\*{1,3}|__|~~|`{1,3})(?=\S)(.{1,1000}?)(?<=\S)\1")
-_LEAD = re.compile(r"(?:#{1,6}\s+|>\s*)+")
+_LINE_PREFIX = re.compile(r"(?:#{1,6}\s+|>\s*)+")
 _STRAY = re.compile(r"\*\*+|__+|(?<!\w)\*(?=\w)|(?<=[\w.!?,:])\*(?!\w)")
 
 
-class _Part(NamedTuple):
+class _Block(NamedTuple):
     """A stretch of a caption, free of markup: "heading", "list" or "prose"."""
 
     kind: str
     text: str
 
 
-def summary_of(text: str) -> str:
+def extract_summary(text: str) -> str:
     """Return a caption's closing summary paragraph, without markup or heading label.
 
     It is, in this order: the paragraph under a heading such as "Summary", or labelled so; the
@@ -69,21 +69,21 @@ def summary_of(text: str) -> str:
     up to 60 words; of a longer one, the last two sentences are. Text that is nothing but markup
     is returned as it stands, so that only empty text gives "".
     """
-    parts = _parts(text)
+    parts = _split_blocks(text)
     prose = [part.text for part in parts if part.kind == "prose"]
-    if (labelled := _labelled(parts)) is not None:
+    if (labelled := _labeled_summary(parts)) is not None:
         return labelled
     body = [p for p in prose if not _AFTERWORD.match(p)] or prose
-    body = [p for p in body if word_count(p) >= SHORTEST_SUMMARY_WORDS] or body
+    body = [p for p in body if count_words(p) >= MIN_SUMMARY_WORDS] or body
     if not body:
         rest = " ".join(part.text for part in parts if part.text) or " ".join(text.split())
-        return _shortened(rest)
+        return _shorten(rest)
     closing = [p for p in body[1:] if _CLOSING.match(p)]
     last = _from_closing_words((closing or body)[-1])
-    return _shortened(last) if len(body) == 1 else last
+    return _shorten(last) if len(body) == 1 else last
 
 
-def _labelled(parts: Sequence[_Part]) -> str | None:
+def _labeled_summary(parts: Sequence[_Block]) -> str | None:
     """Return what stands under the last heading, or behind the last label, that says summary."""
     for position in range(len(parts) - 1, -1, -1):
         kind, text = parts[position]
@@ -94,13 +94,13 @@ def _labelled(parts: Sequence[_Part]) -> str | None:
         following = parts[position + 1 :]
         if kind == "heading" and following and following[0].kind == "prose":
             return following[0].text
-        listed = _run(following, "list")
+        listed = _leading_texts(following, "list")
         if kind == "heading" and listed:
             return " ".join(listed)
     return None
 
 
-def _run(parts: Sequence[_Part], kind: str) -> list[str]:
+def _leading_texts(parts: Sequence[_Block], kind: str) -> list[str]:
     """Return the texts of the first parts, as long as they are of that kind."""
     texts: list[str] = []
     for part in parts:
@@ -112,58 +112,58 @@ def _run(parts: Sequence[_Part], kind: str) -> list[str]:
 
 def _from_closing_words(paragraph: str) -> str:
     """Return the paragraph from the last sentence on that opens with "In summary" or the like."""
-    parts = sentences(paragraph)
+    parts = split_sentences(paragraph)
     for position in range(len(parts) - 1, 0, -1):
         if _CLOSING.match(parts[position]):
             return " ".join(parts[position:])
     return paragraph
 
 
-def _shortened(paragraph: str) -> str:
-    if word_count(paragraph) <= LONGEST_UNBROKEN_WORDS:
+def _shorten(paragraph: str) -> str:
+    if count_words(paragraph) <= MAX_WHOLE_PARAGRAPH_WORDS:
         return paragraph
-    return " ".join(sentences(paragraph)[-SENTENCES_OF_A_LONG_PARAGRAPH:])
+    return " ".join(split_sentences(paragraph)[-LAST_SENTENCES:])
 
 
-def _parts(text: str) -> list[_Part]:
+def _split_blocks(text: str) -> list[_Block]:
     """Divide a caption at blank lines, headings, list items and rules; drop the markup."""
-    parts: list[_Part] = []
+    parts: list[_Block] = []
     block: list[str] = []
     for line in [*text.splitlines(), ""]:
         bare = line.strip()
-        kind = _kind(bare)
+        kind = _line_kind(bare)
         if kind == "prose":
             block.append(bare)
             continue
-        parts.extend(_Part("prose", paragraph) for paragraph in _joined(block))
+        parts.extend(_Block("prose", paragraph) for paragraph in _join_paragraphs(block))
         block = []
         if kind in {"heading", "list"}:
-            parts.append(_Part(kind, _plain(_LISTED.sub("", bare, count=1))))
+            parts.append(_Block(kind, _strip_markdown(_LIST_ITEM.sub("", bare, count=1))))
     return [part for part in parts if part.text]
 
 
-def _kind(line: str) -> str:
+def _line_kind(line: str) -> str:
     if not line or _RULE.match(line):
         return "break"
     if _HEADING.match(line):
         return "heading"
-    return "list" if _LISTED.match(line) else "prose"
+    return "list" if _LIST_ITEM.match(line) else "prose"
 
 
-def _joined(lines: Sequence[str]) -> list[str]:
+def _join_paragraphs(lines: Sequence[str]) -> list[str]:
     """Join lines to paragraphs: one for each line where every line ends a sentence, else one.
 
     Captioners part paragraphs by one line break as well as by two; wrapped text breaks anywhere.
     """
     whole = all(_LINE_END.search(line) for line in lines[:-1])
-    return [_plain(line) for line in (lines if whole else [" ".join(lines)])]
+    return [_strip_markdown(line) for line in (lines if whole else [" ".join(lines)])]
 
 
-def _plain(text: str) -> str:
+def _strip_markdown(text: str) -> str:
     """Return text without Markdown's signs and with single spaces."""
     text = (
-        _LEAD.sub("", _BREAK.sub(" ", text), count=1)
-        if _LEAD.match(text)
+        _LINE_PREFIX.sub("", _BREAK.sub(" ", text), count=1)
+        if _LINE_PREFIX.match(text)
         else _BREAK.sub(" ", text)
     )
     text = _STRAY.sub("", _STRONG.sub(r"\2", _LINK.sub(r"\1", text)))

@@ -21,36 +21,41 @@ from jaxtyping import Int32, Int64
 
 from earmark.annotate.vocabulary.config import Domain, VocabularyConfig
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
-from earmark.annotate.vocabulary.counting.filter import write_filtered
+from earmark.annotate.vocabulary.counting.filter import write_filtered_tags
 from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
-from earmark.annotate.vocabulary.domains import seeds_of
-from earmark.annotate.vocabulary.formats import LOCK, open_vocabulary, write_labels
+from earmark.annotate.vocabulary.domains import seed_indices
+from earmark.annotate.vocabulary.formats import VOCABULARY_FILE, open_vocabulary, write_label_list
 from earmark.annotate.vocabulary.lockfile import (
-    CountedSource,
-    DecisionsInForce,
+    AppliedDecisions,
     Provenance,
+    ProvenanceSource,
     VocabularyEntry,
 )
-from earmark.annotate.vocabulary.normalize import NORMALISER_VERSION, Folding, fold, new_names
-from earmark.annotate.vocabulary.result import Counted, Made
-from earmark.annotate.vocabulary.select import Ranking, choose
-from earmark.annotate.vocabulary.size import settle_size
+from earmark.annotate.vocabulary.normalize import (
+    NORMALIZER_VERSION,
+    Normalization,
+    new_names,
+    normalize_all,
+)
+from earmark.annotate.vocabulary.result import BuildResult, TagCounts
+from earmark.annotate.vocabulary.select import Ranking, rank_tags
+from earmark.annotate.vocabulary.size import choose_size
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import ConfigError, fingerprint
 from earmark.records import Rejected
 from earmark.tables import write_parquet
 
-CHOICE_VERSION = 1
+SELECTION_VERSION = 1
 """Raised whenever a score, a domain or the ranking comes out otherwise than before."""
 
-TABLES = {
+WORD_LISTS = {
     "normaliser": ("spelling.toml", "irregular.toml"),
     "choosing": ("domains.toml",),
 }
 """Word lists that the rules read, by their folder."""
 
 
-def digest(config: VocabularyConfig) -> str:
+def rules_digest(config: VocabularyConfig) -> str:
     """Return a fingerprint of the rules and of what the files that are named say.
 
     A comment in a decisions file, or its name, is no part of it.
@@ -61,13 +66,19 @@ def digest(config: VocabularyConfig) -> str:
     package = resources.files(__package__ or "")
     tables = [
         hashlib.sha256((package / folder / name).read_bytes()).hexdigest()
-        for folder, names in TABLES.items()
+        for folder, names in WORD_LISTS.items()
         for name in names
     ]
-    return fingerprint(NORMALISER_VERSION, CHOICE_VERSION, tables, _decided(config), _taken(config))
+    return fingerprint(
+        NORMALIZER_VERSION,
+        SELECTION_VERSION,
+        tables,
+        _decisions_digest(config),
+        _frozen_digest(config),
+    )
 
 
-def _decided(config: VocabularyConfig) -> str:
+def _decisions_digest(config: VocabularyConfig) -> str:
     if not config.decisions:
         return ""
     from earmark.annotate.vocabulary.decisions import read_decisions
@@ -80,7 +91,7 @@ def _decided(config: VocabularyConfig) -> str:
     )
 
 
-def _taken(config: VocabularyConfig) -> str:
+def _frozen_digest(config: VocabularyConfig) -> str:
     if not config.frozen:
         return ""
 
@@ -90,7 +101,7 @@ def _taken(config: VocabularyConfig) -> str:
         raise ConfigError(f"vocabulary.frozen = {config.frozen!r}: {error.strerror}") from None
 
 
-UNKNOWN = "not in the frozen vocabulary"
+NOT_IN_VOCABULARY = "not in the frozen vocabulary"
 
 
 def open_frozen(config: VocabularyConfig) -> Vocabulary:
@@ -108,7 +119,7 @@ def open_frozen(config: VocabularyConfig) -> Vocabulary:
     return largest
 
 
-def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+def load_frozen_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> BuildResult:
     """Return the vocabulary that `config.frozen` names, counted over another corpus.
 
     Of the other settings only `sizes` count, which cut it, and for a list of labels those that
@@ -120,7 +131,7 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     largest = open_frozen(config)
     ids = [largest.class_of(term) for term in corpus.terms]
     rank = np.array([-1 if place is None else place for place in ids], np.int32)
-    tally = corpus.tally(rank, seeds_of(largest.tags))
+    tally = corpus.tally(rank, seed_indices(largest.tags))
     if not tally.df.any():
         raise ConfigError(
             f"vocabulary: no caption holds a tag of {config.frozen} (its first: "
@@ -130,7 +141,9 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     order = np.arange(len(largest))
     ranking = Ranking(order, tally.df, np.zeros(len(order)), tuple(names), 0)
     unknown = [corpus.terms[place] for place in np.flatnonzero(rank < 0).tolist()]
-    folding = Folding(dict.fromkeys(corpus.terms, ""), dict.fromkeys(unknown, UNKNOWN), (), ())
+    folding = Normalization(
+        dict.fromkeys(corpus.terms, ""), dict.fromkeys(unknown, NOT_IN_VOCABULARY), (), ()
+    )
     uses = int(corpus.frequencies.sum())
     missed = int(corpus.frequencies[rank < 0].sum()) / max(uses, 1)
     why = (
@@ -139,10 +152,13 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
         "tag uses are not in it"
     )
     sizes = tuple(sorted({len(largest), *config.sizes}))
-    counted = Counted(corpus, folding, tally, ranking, rank)
+    counted = TagCounts(corpus, folding, tally, ranking, rank)
     variants = len(corpus.terms) - len(unknown) - int((tally.df > 0).sum())
-    lost = {f"vocabulary: {UNKNOWN}": len(unknown), "vocabulary: a variant of another": variants}
-    return Made(
+    lost = {
+        f"vocabulary: {NOT_IN_VOCABULARY}": len(unknown),
+        "vocabulary: a variant of another": variants,
+    }
+    return BuildResult(
         largest,
         len(largest),
         sizes,
@@ -152,37 +168,41 @@ def take_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
     )
 
 
-def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+def choose_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> BuildResult:
     """Return the vocabulary that a corpus gives.
 
     Raises:
         ConfigError: a setting is out of range, or no tag is frequent enough.
     """
     decisions = read_decisions(Path(config.decisions)) if config.decisions else Decisions()
-    folding = fold(corpus.as_written, config.steps, config.aliases, decisions)
-    tags, group = _groups(corpus.terms, folding.target)
-    tally = corpus.tally(group, seeds_of(tags))
+    folding = normalize_all(corpus.as_written, config.steps, config.aliases, decisions)
+    tags, group = _group_terms(corpus.terms, folding.target)
+    tally = corpus.tally(group, seed_indices(tags))
 
     def together(chosen: Int64[np.ndarray, " tags"]) -> Int64[np.ndarray, "tags tags"]:
-        return corpus.cooccurrence(_ranks(chosen, group, len(tags)), len(chosen))
+        return corpus.cooccurrence(_term_ranks(chosen, group, len(tags)), len(chosen))
 
-    ranking = choose(tags, tally, config, folding.keep, together)
-    counted = Counted(corpus, folding, tally, ranking, _ranks(ranking.order, group, len(tags)))
-    size, why = settle_size(ranking.df, counted.uses, config, ranking.kept)
+    ranking = rank_tags(tags, tally, config, folding.keep, together)
+    counted = TagCounts(
+        corpus, folding, tally, ranking, _term_ranks(ranking.order, group, len(tags))
+    )
+    size, why = choose_size(ranking.df, counted.uses, config, ranking.kept)
     sizes = tuple(sorted({size, *config.sizes}))
     largest = Vocabulary(
         _entries(corpus, tags, group, ranking, sizes[-1]),
         corpus.captions,
         config,
-        decisions=DecisionsInForce.of(folding.verdicts),
+        decisions=AppliedDecisions.of(folding.verdicts),
         provenance=_provenance(corpus),
     )
     facts = counted.account(size, sizes, counted.uses, why)
-    rank = _ranks(ranking.order[: sizes[-1]], group, len(tags))
-    return Made(largest, size, sizes, facts, rank, _lost(folding, len(tags), len(ranking), size))
+    rank = _term_ranks(ranking.order[: sizes[-1]], group, len(tags))
+    return BuildResult(
+        largest, size, sizes, facts, rank, _dropped_counts(folding, len(tags), len(ranking), size)
+    )
 
 
-def _groups(
+def _group_terms(
     terms: Sequence[str], target: Mapping[str, str]
 ) -> tuple[tuple[str, ...], Int32[np.ndarray, " terms"]]:
     """Return the tags that terms are counted as, sorted, and which of them each term is, or -1."""
@@ -192,7 +212,7 @@ def _groups(
     return tags, np.array([place[name] for name in targets], np.int32)
 
 
-def _ranks(
+def _term_ranks(
     order: Int64[np.ndarray, " ranks"], group: Int32[np.ndarray, " terms"], tags: int
 ) -> Int32[np.ndarray, " terms"]:
     """Return the rank of each term, where the tags at `order` are ranked; -1 for the others."""
@@ -208,7 +228,7 @@ def _entries(
     ranking: Ranking,
     size: int,
 ) -> tuple[VocabularyEntry, ...]:
-    rank = _ranks(ranking.order[:size], group, len(tags))
+    rank = _term_ranks(ranking.order[:size], group, len(tags))
     aliases = defaultdict[int, dict[str, int]](dict)
     for term in np.flatnonzero(rank >= 0).tolist():
         written, counted = corpus.terms[term], tags[int(group[term])]
@@ -230,13 +250,13 @@ def _entries(
 
 def _provenance(corpus: TagCorpus) -> Provenance:
     sources = tuple(
-        CountedSource(name=Path(part.part.facts.source).name, rows=part.captions)
+        ProvenanceSource(name=Path(part.part.facts.source).name, rows=part.captions)
         for part in corpus.parts
     )
     return Provenance(sources=sources, counts=fingerprint(corpus.as_written))
 
 
-def _lost(folding: Folding, tags: int, qualify: int, size: int) -> dict[str, int]:
+def _dropped_counts(folding: Normalization, tags: int, qualify: int, size: int) -> dict[str, int]:
     """Return how many tags as written became no class of their own, by reason."""
     lost = Counter(f"vocabulary: {reason}" for reason in folding.dropped.values())
     lost["vocabulary: a variant of another"] = len(folding.target) - lost.total() - tags
@@ -245,10 +265,10 @@ def _lost(folding: Folding, tags: int, qualify: int, size: int) -> dict[str, int
     return {reason: count for reason, count in lost.items() if count}
 
 
-UNREAD = "unread.parquet"
+UNREAD_FILE = "unread.parquet"
 """Rows of the sources that could not be counted, as `Rejected`; a stage's counts are of tags."""
 
-CACHE = "counted"
+CACHE_FOLDER = "counted"
 """The folder beside a lock file where what was counted is kept for the next build."""
 
 
@@ -262,7 +282,7 @@ def build_vocabulary(tag_sets: Iterable[Sequence[str]], config: VocabularyConfig
         ConfigError: a setting is out of range, or no tag is frequent enough.
     """
     with tempfile.TemporaryDirectory() as folder:
-        made = make(TagCorpus.of(tag_sets, Path(folder)), config)
+        made = build_from_corpus(TagCorpus.of(tag_sets, Path(folder)), config)
     return made.largest.first(made.size)
 
 
@@ -292,29 +312,33 @@ def write_vocabulary(
     Raises:
         ConfigError: a setting is out of range, a file cannot be read, or no tag is frequent enough.
     """
-    with _encoded(folder, cache) as encoded:
+    with _cache_folder(folder, cache) as encoded:
         corpus = TagCorpus.encode(sources, encoded, workers=workers)
-        made = make(corpus, config)
-        write_parquet(folder / UNREAD, corpus.rejected(), Rejected)
-        _write(made, config, folder)
+        made = build_from_corpus(corpus, config)
+        write_parquet(folder / UNREAD_FILE, corpus.rejected(), Rejected)
+        _write_result(made, config, folder)
         if filtered:
-            write_filtered(corpus, made.rank, made.largest.tags, made.sizes, folder)
+            write_filtered_tags(corpus, made.rank, made.largest.tags, made.sizes, folder)
     given = len(corpus.terms)
     return {"in": given, "out": given - sum(made.lost.values()), **made.lost}
 
 
-def make(corpus: TagCorpus, config: VocabularyConfig) -> Made:
+def build_from_corpus(corpus: TagCorpus, config: VocabularyConfig) -> BuildResult:
     """Return the vocabulary of a corpus, by settings that were checked."""
-    return take_vocabulary(corpus, config) if config.frozen else choose_vocabulary(corpus, config)
+    return (
+        load_frozen_vocabulary(corpus, config)
+        if config.frozen
+        else choose_vocabulary(corpus, config)
+    )
 
 
 @contextlib.contextmanager
-def _encoded(folder: Path, cache: Path | None) -> Generator[Path]:
+def _cache_folder(folder: Path, cache: Path | None) -> Generator[Path]:
     """Give the folder that sources are encoded into; without a `cache` it is gone afterwards."""
     if cache is not None:
         yield cache
         return
-    passing = folder / f"{CACHE}.tmp"
+    passing = folder / f"{CACHE_FOLDER}.tmp"
     shutil.rmtree(passing, ignore_errors=True)  # a build that was killed left it
     try:
         yield passing
@@ -322,12 +346,12 @@ def _encoded(folder: Path, cache: Path | None) -> Generator[Path]:
         shutil.rmtree(passing, ignore_errors=True)
 
 
-def _write(made: Made, config: VocabularyConfig, folder: Path) -> None:
+def _write_result(made: BuildResult, config: VocabularyConfig, folder: Path) -> None:
     for size in made.sizes:
         vocabulary = made.largest.first(size)
-        write_labels(vocabulary.tags, folder, size)
+        write_label_list(vocabulary.tags, folder, size)
         if size == made.size:
-            vocabulary.save(folder / LOCK)
+            vocabulary.save(folder / VOCABULARY_FILE)
         if size in config.sizes:
             vocabulary.save(folder / f"vocabulary_{size}.json")
     made.facts.save(folder)

@@ -11,24 +11,28 @@ import tempfile
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earmark.annotate.vocabulary.build import CACHE, UNREAD, write_vocabulary
+from earmark.annotate.vocabulary.build import CACHE_FOLDER, UNREAD_FILE, write_vocabulary
 from earmark.annotate.vocabulary.config import VocabularyConfig
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.sources import find_sources, is_source
 from earmark.annotate.vocabulary.decisions import Decisions, read_decisions
-from earmark.annotate.vocabulary.diff import compare
-from earmark.annotate.vocabulary.formats import LOCK, check_rewritable, open_vocabulary
-from earmark.annotate.vocabulary.formats import rewrite as rewrite_rows
-from earmark.annotate.vocabulary.proposals import propose, write_proposals
-from earmark.annotate.vocabulary.stats import Facts
+from earmark.annotate.vocabulary.diff import diff_vocabularies
+from earmark.annotate.vocabulary.formats import (
+    VOCABULARY_FILE,
+    check_rewritable,
+    open_vocabulary,
+    rewrite_rows,
+)
+from earmark.annotate.vocabulary.proposals import find_proposals, write_proposals
+from earmark.annotate.vocabulary.stats import VocabularyStats
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
-from earmark.config import Config, ConfigError, apply_overrides, decode
-from earmark.io import locked
+from earmark.config import Config, ConfigError, apply_overrides, decode_config
+from earmark.io import file_lock
 from earmark.workspace import StageError
 
-_OF_A_SIZE = re.compile(r"(label_|id2label_|vocabulary_|tags_|rewritten_)(\d+)(?:\.txt|\.json|)")
+_SIZED_NAME = re.compile(r"(label_|id2label_|vocabulary_|tags_|rewritten_)(\d+)(?:\.txt|\.json|)")
 
-_UNFINISHED = (
+_TEMPORARY_FILES = (
     "vocabulary*.json.*.tmp",
     "label_*.txt.*.tmp",
     "id2label_*.json.*.tmp",
@@ -40,7 +44,7 @@ _UNFINISHED = (
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Generator[None]:
+def output_folder(folder: Path) -> Generator[None]:
     """Hold a folder for one build, and clear away what a killed one left; it is made where needed.
 
     Raises:
@@ -55,16 +59,14 @@ def writing(folder: Path) -> Generator[None]:
         ) from None
     except OSError as error:
         raise ConfigError(f"--out {folder} cannot be made: {error.strerror}") from None
-    with locked(folder / "lock"):
-        for pattern in _UNFINISHED:
+    with file_lock(folder / "lock"):
+        for pattern in _TEMPORARY_FILES:
             for path in folder.glob(pattern):
                 path.unlink()
         yield
 
 
-def of_earlier_builds(
-    folder: Path, sizes: Collection[int], locks: Collection[int]
-) -> Iterator[str]:
+def stale_files(folder: Path, sizes: Collection[int], locks: Collection[int]) -> Iterator[str]:
     """Yield the files and folders whose size a build did not write, by name.
 
     Args:
@@ -73,13 +75,13 @@ def of_earlier_builds(
         locks: those of them that have a vocabulary_<K>.json.
     """
     for name in sorted(path.name for path in folder.iterdir()):
-        if match := _OF_A_SIZE.fullmatch(name):
+        if match := _SIZED_NAME.fullmatch(name):
             written = locks if match[1] == "vocabulary_" else sizes
             if int(match[2]) not in written:
                 yield name
 
 
-MOST_SET_ASIDE = 0.5
+MAX_REJECTED_SHARE = 0.5
 """The share of rows beyond which a vocabulary is no success."""
 
 
@@ -89,7 +91,9 @@ class _Overrides(Config, frozen=True, kw_only=True):
     vocabulary: VocabularyConfig = VocabularyConfig()
 
 
-def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bool = False) -> str:
+def build_from_files(
+    source: Path, out: Path, overrides: Sequence[str], *, rewrite: bool = False
+) -> str:
     """Make the vocabulary of bare files into the folder `out`; returns what to tell the user.
 
     Args:
@@ -103,27 +107,27 @@ def make_alone(source: Path, out: Path, overrides: Sequence[str], *, rewrite: bo
             a source that cannot be written anew should be.
         StageError: most rows were set aside.
     """
-    settings = decode(apply_overrides({}, overrides), _Overrides, where="the command line")
+    settings = decode_config(apply_overrides({}, overrides), _Overrides, where="the command line")
     config = settings.vocabulary
     sources = find_sources([source])
     if rewrite:
         for file in sources:
             check_rewritable(file)
-    with writing(out):
-        counts = write_vocabulary(sources, config, out, filtered=True, cache=out / CACHE)
+    with output_folder(out):
+        counts = write_vocabulary(sources, config, out, filtered=True, cache=out / CACHE_FOLDER)
         told = ["vocabulary: " + ", ".join(f"{count} {name}" for name, count in counts.items())]
-        facts = Facts.load(out)
-        told += _tell_rows(facts.unread)
+        facts = VocabularyStats.load(out)
+        told += _describe_rejected(facts.unread)
         told += [f"vocabulary: {line}" for line in facts.sentences]
-        main = Vocabulary.load(out / LOCK)
+        main = Vocabulary.load(out / VOCABULARY_FILE)
         further = {size: out / f"vocabulary_{size}.json" for size in sorted(set(config.sizes))}
-        every = {len(main): out / LOCK} | further
+        every = {len(main): out / VOCABULARY_FILE} | further
         if rewrite:
-            told += _rewrite(sources, every.values(), out)
-        if earlier := list(of_earlier_builds(out, every, further)):
+            told += _rewrite_sources(sources, every.values(), out)
+        if earlier := list(stale_files(out, every, further)):
             told.append(f"of an earlier build, and not touched: {', '.join(earlier)}")
     _check_rows(facts, out)
-    return "\n".join([*told, str(out / LOCK)])
+    return "\n".join([*told, str(out / VOCABULARY_FILE)])
 
 
 def check_sources(source: str, overrides: Sequence[str], out: Path | None) -> None:
@@ -152,11 +156,11 @@ def compare_files(old: Path, new: Path, tags: Path | None) -> str:
     """
     before, after = open_vocabulary(old), open_vocabulary(new)
     if tags is None:
-        return str(compare(before, after))
+        return str(diff_vocabularies(before, after))
     with tempfile.TemporaryDirectory() as folder:
         corpus = TagCorpus.encode([tags], Path(folder))
-        told = str(compare(before, after, corpus.rows()))
-        return "\n".join([told, *_tell_rows(corpus.unread)])
+        told = str(diff_vocabularies(before, after, corpus.rows()))
+        return "\n".join([told, *_describe_rejected(corpus.unread)])
 
 
 def propose_merges(lock: Path, target: Path) -> str:
@@ -165,14 +169,14 @@ def propose_merges(lock: Path, target: Path) -> str:
     Raises:
         ConfigError: the extra `semantics` is missing, or `target` is no decisions file.
     """
-    from earmark.annotate.sentence_encoder import Embedder
+    from earmark.annotate.sentence_encoder import SentenceEncoder
 
     decisions = read_decisions(target) if target.exists() else Decisions()
     vocabulary = open_vocabulary(lock)
     entries = vocabulary.entries
-    proposals = propose(
+    proposals = find_proposals(
         {entry.tag: entry.df for entry in entries},
-        Embedder.load(),
+        SentenceEncoder.load(),
         decisions,
         normalise=vocabulary.normalise,
     )
@@ -184,26 +188,26 @@ def propose_merges(lock: Path, target: Path) -> str:
     )
 
 
-def _check_rows(facts: Facts, out: Path) -> None:
+def _check_rows(facts: VocabularyStats, out: Path) -> None:
     """Refuse to call it done where most rows were set aside."""
     lost = sum(facts.unread.values())
-    if lost > MOST_SET_ASIDE * (lost + facts.captions):
+    if lost > MAX_REJECTED_SHARE * (lost + facts.captions):
         reasons = ", ".join(f"{count} {reason}" for reason, count in facts.unread.items())
         raise StageError(
             f"{lost} of {lost + facts.captions} rows were set aside ({reasons}), so the files in "
-            f"{out} say little. Look at {out / UNREAD}; rows need an id of their own each "
+            f"{out} say little. Look at {out / UNREAD_FILE}; rows need an id of their own each "
             "(clip#0, clip#1, ... for captions of one clip)."
         )
 
 
-def _tell_rows(unread: Mapping[str, int]) -> list[str]:
+def _describe_rejected(unread: Mapping[str, int]) -> list[str]:
     return [f"rows set aside: {count} {why}" for why, count in unread.items()]
 
 
-def _rewrite(sources: Sequence[Path], locks: Iterable[Path], out: Path) -> list[str]:
+def _rewrite_sources(sources: Sequence[Path], locks: Iterable[Path], out: Path) -> list[str]:
     """Write each source anew for each lock file; tell what was kept."""
     told = list[str]()
-    parts = TagCorpus.encode(sources, out / CACHE).parts  # as they were just encoded
+    parts = TagCorpus.encode(sources, out / CACHE_FOLDER).parts  # as they were just encoded
     skipped = [frozenset(joined.skipped.tolist()) for joined in parts]
     for lock in locks:
         vocabulary = Vocabulary.load(lock)

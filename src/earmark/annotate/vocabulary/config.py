@@ -8,18 +8,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from earmark.config import Config, ConfigError, PositiveInt, nearest
+from earmark.config import Config, ConfigError, PositiveInt, suggest
 
 Domain = Literal["speech", "music", "sound"]
 
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "sound")
 """The domains that a vocabulary bridges; "sound" is all that is neither speech nor music."""
 
-NormaliserStep = Literal[
+NormalizerStep = Literal[
     "unicode", "case", "separators", "punctuation", "spelling", "inflection", "aliases"
 ]
 
-NORMALISER_STEPS: tuple[NormaliserStep, ...] = (
+NORMALIZER_STEPS: tuple[NormalizerStep, ...] = (
     "unicode",
     "case",
     "separators",
@@ -76,7 +76,7 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
     size: PositiveInt | Literal["auto"] = 1000
     sizes: tuple[PositiveInt, ...] = ()
     min_df: PositiveInt = 1
-    normalise: Literal["all", "none"] | tuple[NormaliserStep, ...] = "all"
+    normalise: Literal["all", "none"] | tuple[NormalizerStep, ...] = "all"
     aliases: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     score: ScoreName = "paper"
     floors: dict[Domain, SharePart] = msgspec.field(default_factory=dict[Domain, SharePart])
@@ -110,7 +110,7 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
     def _check_floors(self) -> None:
         for domain in self.floors:
             if domain not in DOMAINS:
-                raise ConfigError(f"floors.{domain} is of no domain.{nearest(domain, DOMAINS)}")
+                raise ConfigError(f"floors.{domain} is of no domain.{suggest(domain, DOMAINS)}")
         # As written: 0.7 and 0.3 are 1, whatever floats make of them.
         if sum(Fraction(repr(share)) for share in self.floors.values()) >= 1:
             given = ", ".join(f"{domain} = {share}" for domain, share in self.floors.items())
@@ -125,13 +125,13 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
         return max(self.min_df, self.auto.positives) if self.size == "auto" else self.min_df
 
     @property
-    def steps(self) -> tuple[NormaliserStep, ...]:
+    def steps(self) -> tuple[NormalizerStep, ...]:
         """The normaliser's steps that are on, in the order in which they are applied."""
         if self.normalise == "all":
-            return NORMALISER_STEPS
-        return tuple(step for step in NORMALISER_STEPS if step in self.normalise)
+            return NORMALIZER_STEPS
+        return tuple(step for step in NORMALIZER_STEPS if step in self.normalise)
 
 
-def _exact(share: float) -> Fraction:
+def exact_share(share: float) -> Fraction:
     """Return the decimal fraction that was written: 0.1 is a tenth, not the double beside it."""
     return Fraction(repr(share))

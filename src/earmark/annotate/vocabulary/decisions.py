@@ -15,11 +15,11 @@ from typing import Literal
 
 import msgspec
 
-from earmark.config import Config, ConfigError, decode
+from earmark.config import Config, ConfigError, decode_config
 
 
 @dataclass(frozen=True)
-class Saying:
+class Decision:
     """One decision: `tag` is banned, kept, or counted as `into`. `place` is where it is said."""
 
     kind: Literal["ban", "keep", "merge", "rename"]
@@ -29,7 +29,7 @@ class Saying:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class ResolvedDecisions:
     """What becomes of tags: `moved` leads each tag to where all its merges and renames end.
 
     `spellings` lead to these tags from names that people decided on, as they are folded without a
@@ -39,7 +39,7 @@ class Verdicts:
     moved: Mapping[str, str] = field(default_factory=dict[str, str])
     ban: frozenset[str] = frozenset()
     keep: tuple[str, ...] = ()
-    sayings: tuple[Saying, ...] = ()
+    sayings: tuple[Decision, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def moved_by(self, kind: Literal["merge", "rename"]) -> dict[str, str]:
@@ -48,46 +48,46 @@ class Verdicts:
         return {tag: self.moved[tag] for tag in tags if tag in self.moved}
 
 
-def settle(sayings: Iterable[Saying]) -> Verdicts:
+def resolve_decisions(sayings: Iterable[Decision]) -> ResolvedDecisions:
     """Follow every merge and rename to its end. Saying a thing twice is no contradiction.
 
     Raises:
         ConfigError: two decisions contradict each other; the message names both places.
     """
     said = tuple(sayings)
-    ban, keep, moves = _by_tag(said, "ban"), _by_tag(said, "keep"), _moves(said)
+    ban, keep, moves = _decisions_by_tag(said, "ban"), _decisions_by_tag(said, "keep"), _moves(said)
     for tag, saying in ban.items():
         if other := keep.get(tag):
-            _refuse(saying, other, f"{tag!r} is banned and kept")
+            _raise_conflict(saying, other, f"{tag!r} is banned and kept")
         if other := moves.get(tag):
-            _refuse(saying, other, f"{tag!r} is banned and counted as {other.into!r}")
+            _raise_conflict(saying, other, f"{tag!r} is banned and counted as {other.into!r}")
     for tag, saying in keep.items():
         if other := moves.get(tag):
-            _refuse(
+            _raise_conflict(
                 saying,
                 other,
                 f"{tag!r} is kept and counted as {other.into!r}; keep that instead",
             )
-    moved = {tag: _end(tag, moves) for tag in moves}
+    moved = {tag: _follow_moves(tag, moves) for tag in moves}
     for tag, end in moved.items():
         if other := ban.get(end):
-            _refuse(moves[tag], other, f"{tag!r} is counted as {end!r}, which is banned")
-    return Verdicts(moved, frozenset(ban), tuple(sorted(keep)), said)
+            _raise_conflict(moves[tag], other, f"{tag!r} is counted as {end!r}, which is banned")
+    return ResolvedDecisions(moved, frozenset(ban), tuple(sorted(keep)), said)
 
 
-def _by_tag(sayings: Iterable[Saying], kind: str) -> dict[str, Saying]:
+def _decisions_by_tag(sayings: Iterable[Decision], kind: str) -> dict[str, Decision]:
     return {saying.tag: saying for saying in sayings if saying.kind == kind}
 
 
-def _moves(sayings: Iterable[Saying]) -> dict[str, Saying]:
+def _moves(sayings: Iterable[Decision]) -> dict[str, Decision]:
     """Return merges and renames by tag; one that leads to its own tag is done already."""
-    moves: dict[str, Saying] = {}
+    moves: dict[str, Decision] = {}
     for saying in sayings:
         if saying.kind in ("ban", "keep") or saying.tag == saying.into:
             continue
         other = moves.setdefault(saying.tag, saying)
         if other.into != saying.into:
-            _refuse(
+            _raise_conflict(
                 other,
                 saying,
                 f"{saying.tag!r} is counted as {other.into!r} and as {saying.into!r}",
@@ -95,17 +95,17 @@ def _moves(sayings: Iterable[Saying]) -> dict[str, Saying]:
     return moves
 
 
-def _end(tag: str, moves: Mapping[str, Saying]) -> str:
+def _follow_moves(tag: str, moves: Mapping[str, Decision]) -> str:
     passed = [tag]
     while (saying := moves.get(passed[-1])) is not None:
         if saying.into in passed:
             chain = " -> ".join([*passed, saying.into])
-            _refuse(moves[saying.into], saying, f"merges go round in a circle, {chain}")
+            _raise_conflict(moves[saying.into], saying, f"merges go round in a circle, {chain}")
         passed.append(saying.into)
     return passed[-1]
 
 
-def _refuse(one: Saying, other: Saying, what: str) -> None:
+def _raise_conflict(one: Decision, other: Decision, what: str) -> None:
     raise ConfigError(f"{what}: see {one.place} and {other.place}. Take one of them out.")
 
 
@@ -164,14 +164,14 @@ class Decisions:
     rejected: frozenset[tuple[str, str]] = frozenset()
     accepted: frozenset[str] = frozenset()
 
-    def settled(self, normalise: Callable[[str], str]) -> Verdicts:
+    def settled(self, normalise: Callable[[str], str]) -> ResolvedDecisions:
         """Return what they come to when names are compared as `normalise` returns them.
 
         Raises:
             ConfigError: two decisions contradict each other; the message names both places.
         """
-        return settle(
-            Saying(saying.kind, normalise(saying.tag), saying.place, normalise(saying.into))
+        return resolve_decisions(
+            Decision(saying.kind, normalise(saying.tag), saying.place, normalise(saying.into))
             for saying in self._sayings()
         )
 
@@ -181,16 +181,16 @@ class Decisions:
             name for saying in self._sayings() for name in (saying.tag, saying.into) if name
         )
 
-    def _sayings(self) -> Iterator[Saying]:
+    def _sayings(self) -> Iterator[Decision]:
         for tag in self.ban:
-            yield Saying("ban", tag, f"ban ({tag!r})")
+            yield Decision("ban", tag, f"ban ({tag!r})")
         for tag in self.keep:
-            yield Saying("keep", tag, f"keep ({tag!r})")
+            yield Decision("keep", tag, f"keep ({tag!r})")
         for tag, into in self.merge.items():
             section = "an accepted [[proposal]]" if tag in self.accepted else "[merge]"
-            yield Saying("merge", tag, f"{section} ({tag!r} into {into!r})", into)
+            yield Decision("merge", tag, f"{section} ({tag!r} into {into!r})", into)
         for tag, into in self.rename.items():
-            yield Saying("rename", tag, f"[rename] ({tag!r} to {into!r})", into)
+            yield Decision("rename", tag, f"[rename] ({tag!r} to {into!r})", into)
 
 
 def read_decisions(path: Path) -> Decisions:
@@ -201,10 +201,10 @@ def read_decisions(path: Path) -> Decisions:
     """
     if not path.exists():
         raise ConfigError(f"no decisions at {path}; write one, or leave vocabulary.decisions empty")
-    return decide(parse(read_text(path), str(path)), str(path))
+    return build_decisions(parse_decisions(read_decisions_text(path), str(path)), str(path))
 
 
-def read_text(path: Path) -> str:
+def read_decisions_text(path: Path) -> str:
     """Read the text of a decisions file.
 
     Raises:
@@ -216,7 +216,7 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read as decisions: {error}") from None
 
 
-def parse(text: str, where: str) -> DecisionsFile:
+def parse_decisions(text: str, where: str) -> DecisionsFile:
     """Return what the text of a decisions file says; `where` is its name in messages.
 
     Raises:
@@ -226,10 +226,10 @@ def parse(text: str, where: str) -> DecisionsFile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from None
-    return decode(table, DecisionsFile, where=where)
+    return decode_config(table, DecisionsFile, where=where)
 
 
-def decide(file: DecisionsFile, where: str) -> Decisions:
+def build_decisions(file: DecisionsFile, where: str) -> Decisions:
     """Return the decisions of a file.
 
     Raises:
@@ -248,7 +248,9 @@ def decide(file: DecisionsFile, where: str) -> Decisions:
         rename=file.rename,
         ban=file.ban,
         keep=file.keep,
-        rejected=frozenset(_pair(p.tag, p.into) for p in file.proposal if p.decision == "reject"),
+        rejected=frozenset(
+            _sorted_pair(p.tag, p.into) for p in file.proposal if p.decision == "reject"
+        ),
         accepted=frozenset(accepted) - frozenset(file.merge),
     )
     try:
@@ -269,14 +271,14 @@ def _check_pairs(file: DecisionsFile, accepted: Mapping[str, str], where: str) -
                 f"{where}: {tag!r} is counted as {by_hand!r} in [merge] and as {into!r} in an "
                 "accepted [[proposal]]. Take one of them out."
             )
-    merged = {_pair(*pair) for pair in (*accepted.items(), *file.merge.items())}
+    merged = {_sorted_pair(*pair) for pair in (*accepted.items(), *file.merge.items())}
     for proposal in file.proposal:
-        if proposal.decision == "reject" and _pair(proposal.tag, proposal.into) in merged:
+        if proposal.decision == "reject" and _sorted_pair(proposal.tag, proposal.into) in merged:
             raise ConfigError(
                 f"{where}: the [[proposal]] of {proposal.tag!r} into {proposal.into!r} is "
                 "rejected, yet [merge] or another [[proposal]] merges the two. Take one out."
             )
 
 
-def _pair(one: str, other: str) -> tuple[str, str]:
+def _sorted_pair(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)

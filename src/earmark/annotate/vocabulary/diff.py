@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
-LISTED = 15
+MAX_LISTED = 15
 """Tags that the text lists of each kind; the rest are counted."""
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedTag:
     """A tag at a rank (from 1) of the vocabulary that has it."""
 
     tag: str
@@ -24,7 +24,7 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovedTag:
     """A tag that both vocabularies have, at different ranks."""
 
     tag: str
@@ -36,7 +36,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Became:
+class TagMerge:
     """Old tags that are one new tag now, by merging them or by renaming one."""
 
     old: tuple[str, ...]
@@ -47,7 +47,7 @@ class Became:
 
 
 @dataclass(frozen=True)
-class Split:
+class TagSplit:
     """A new tag that counted as an old one before, which is still there or not."""
 
     old: str
@@ -75,7 +75,7 @@ class ClipChanges:
 
 
 @dataclass(frozen=True)
-class Difference:
+class VocabularyDiff:
     """How two vocabularies differ; of each kind the greatest change comes first.
 
     An old tag that the new vocabulary does not have as such is in `renamed` (its new tag is new,
@@ -87,12 +87,12 @@ class Difference:
     old_size: int
     new_size: int
     same: int
-    added: tuple[Ranked, ...]
-    removed: tuple[Ranked, ...]
-    renamed: tuple[Became, ...]
-    merged: tuple[Became, ...]
-    split: tuple[Split, ...]
-    moved: tuple[Moved, ...]
+    added: tuple[RankedTag, ...]
+    removed: tuple[RankedTag, ...]
+    renamed: tuple[TagMerge, ...]
+    merged: tuple[TagMerge, ...]
+    split: tuple[TagSplit, ...]
+    moved: tuple[MovedTag, ...]
     clips: ClipChanges | None = None
 
     def __str__(self) -> str:
@@ -108,18 +108,18 @@ class Difference:
         counts = ", ".join(f"{len(items)} {kind}" for kind, items in kinds.items())
         lines = [
             f"{self.old_size} -> {self.new_size} tags: {self.same} in both, {counts}",
-            *(line for kind, items in kinds.items() for line in _listing(kind, items)),
+            *(line for kind, items in kinds.items() for line in _list_items(kind, items)),
         ]
         if self.clips is not None:
-            lines.append(_tell_clips(self.clips))
+            lines.append(_describe_clips(self.clips))
         return "\n".join(lines)
 
 
-def compare(
+def diff_vocabularies(
     old: Vocabulary,
     new: Vocabulary,
     tag_sets: Iterable[tuple[str, Sequence[str]]] | None = None,
-) -> Difference:
+) -> VocabularyDiff:
     """Compare two vocabularies; lists of labels are compared through `Vocabulary.from_labels`.
 
     Args:
@@ -127,7 +127,7 @@ def compare(
         new: what would take its place.
         tag_sets: (clip id, tags as written), read once; tells how many clips change.
     """
-    became = _became(old, new)
+    became = _find_merges(old, new)
     gone = {tag for sources in became.values() for tag in sources}
     renamed = {
         tag: sources
@@ -136,26 +136,26 @@ def compare(
     }
     merged = {tag: sources for tag, sources in became.items() if tag not in renamed}
     split = [
-        Split(old.tags[place], tag)
+        TagSplit(old.tags[place], tag)
         for tag in new.tags
         if tag not in old.index and tag not in became and (place := old.class_of(tag)) is not None
     ]
     explained = became.keys() | {item.new for item in split}
-    return Difference(
+    return VocabularyDiff(
         old_size=len(old),
         new_size=len(new),
         same=len(old.index.keys() & new.index.keys()),
-        added=_ranked(new, old.index.keys() | explained),
-        removed=_ranked(old, new.index.keys() | gone),
-        renamed=tuple(Became(sources, tag) for tag, sources in renamed.items()),
-        merged=tuple(Became(sources, tag) for tag, sources in merged.items()),
+        added=_ranked_tags(new, old.index.keys() | explained),
+        removed=_ranked_tags(old, new.index.keys() | gone),
+        renamed=tuple(TagMerge(sources, tag) for tag, sources in renamed.items()),
+        merged=tuple(TagMerge(sources, tag) for tag, sources in merged.items()),
         split=tuple(split),
-        moved=_moved(old, new),
+        moved=_moved_tags(old, new),
         clips=None if tag_sets is None else _count_clips(old, new, tag_sets),
     )
 
 
-def _became(old: Vocabulary, new: Vocabulary) -> Mapping[str, tuple[str, ...]]:
+def _find_merges(old: Vocabulary, new: Vocabulary) -> Mapping[str, tuple[str, ...]]:
     """Return old tags that are no tags any more, by the new tag that they fold to, best first."""
     sources = defaultdict[str, list[str]](list)
     for position, there in sorted(old.mapping_to(new).items(), key=lambda pair: (pair[1], pair[0])):
@@ -164,14 +164,14 @@ def _became(old: Vocabulary, new: Vocabulary) -> Mapping[str, tuple[str, ...]]:
     return {tag: tuple(before) for tag, before in sources.items()}
 
 
-def _ranked(vocabulary: Vocabulary, without: Iterable[str]) -> tuple[Ranked, ...]:
+def _ranked_tags(vocabulary: Vocabulary, without: Iterable[str]) -> tuple[RankedTag, ...]:
     left_out = set(without)
-    return tuple(Ranked(e.tag, e.rank) for e in vocabulary.entries if e.tag not in left_out)
+    return tuple(RankedTag(e.tag, e.rank) for e in vocabulary.entries if e.tag not in left_out)
 
 
-def _moved(old: Vocabulary, new: Vocabulary) -> tuple[Moved, ...]:
+def _moved_tags(old: Vocabulary, new: Vocabulary) -> tuple[MovedTag, ...]:
     moved = [
-        Moved(tag, old.index[tag] + 1, position + 1)
+        MovedTag(tag, old.index[tag] + 1, position + 1)
         for position, tag in enumerate(new.tags)
         if tag in old.index and old.index[tag] != position
     ]
@@ -196,14 +196,14 @@ def _count_clips(
     return ClipChanges(clips, changed, gained, lost, emptied, filled)
 
 
-def _listing(kind: str, items: Sequence[object]) -> list[str]:
+def _list_items(kind: str, items: Sequence[object]) -> list[str]:
     if not items:
         return []
-    rest = [f"  and {len(items) - LISTED} more"] if len(items) > LISTED else []
-    return [f"{kind} ({len(items)}):", *(f"  {item}" for item in items[:LISTED]), *rest]
+    rest = [f"  and {len(items) - MAX_LISTED} more"] if len(items) > MAX_LISTED else []
+    return [f"{kind} ({len(items)}):", *(f"  {item}" for item in items[:MAX_LISTED]), *rest]
 
 
-def _tell_clips(clips: ClipChanges) -> str:
+def _describe_clips(clips: ClipChanges) -> str:
     share = f" ({clips.changed / clips.clips:.1%})" if clips.clips else ""
     return (
         f"{clips.changed} of {clips.clips} clips change their tags{share}: {clips.gained} gain "

@@ -22,13 +22,13 @@ import msgspec
 
 from earmark.annotate.vocabulary.config import VocabularyConfig
 from earmark.annotate.vocabulary.counting.arrays import Chunk
-from earmark.annotate.vocabulary.counting.join import TWICE
+from earmark.annotate.vocabulary.counting.join import DUPLICATE_ID
 from earmark.annotate.vocabulary.counting.sources import PARQUET_SUFFIX, read_chunks
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 from earmark.config import ConfigError
-from earmark.io import publish, write_text
+from earmark.io import replace_file, write_text
 
-Encode = Callable[[Sequence[str]], tuple[Sequence[str], Sequence[int]]]
+EncodeTags = Callable[[Sequence[str]], tuple[Sequence[str], Sequence[int]]]
 """Tags as written to those of a vocabulary, and their class ids: `Vocabulary.encode`."""
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -36,7 +36,9 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") -> tuple[str, ...]:
+def read_label_list(
+    path: Path, *, repeated: Literal["refuse", "first"] = "refuse"
+) -> tuple[str, ...]:
     """Return the tags of a label list, of an id2label object or of a lock file, by class id.
 
     Args:
@@ -59,15 +61,17 @@ def read_labels(path: Path, *, repeated: Literal["refuse", "first"] = "refuse") 
         found = _parse_json(text, path)
         if isinstance(found, dict) and "entries" in found:
             return Vocabulary.load(path).tags
-        places = _by_id(found, path)
+        places = _tags_by_id(found, path)
     elif path.suffix == ".csv":
-        places = _of_table(text, path)
+        places = _tags_of_table(text, path)
     else:
-        places = [(f"line {number}", line) for number, line in enumerate(_lines(text), start=1)]
-    return _check(places, path, repeated)
+        places = [
+            (f"line {number}", line) for number, line in enumerate(_text_lines(text), start=1)
+        ]
+    return _check_tags(places, path, repeated)
 
 
-def write_labels(tags: Sequence[str], folder: Path, size: int) -> None:
+def write_label_list(tags: Sequence[str], folder: Path, size: int) -> None:
     """Write the first `size` tags into `folder`, as label_<size>.txt and id2label_<size>.json.
 
     Raises:
@@ -85,8 +89,8 @@ def write_labels(tags: Sequence[str], folder: Path, size: int) -> None:
     write_text(folder / f"id2label_{size}.json", text + "\n")
 
 
-def rewrite(
-    source: Path, encode: Encode, target: Path, skipped: Container[int] = frozenset()
+def rewrite_rows(
+    source: Path, encode: EncodeTags, target: Path, skipped: Container[int] = frozenset()
 ) -> dict[str, int]:
     """Write the rows or cuts of a file anew, with their tags folded and filtered to a vocabulary.
 
@@ -109,9 +113,9 @@ def rewrite(
         raise ConfigError(f"{target} is the file that is read; give the new one another name")
     counts = Counter[str]()
     twice = map(skipped.__contains__, itertools.count())
-    with _lines_of(source) as lines, _written(target) as out:
+    with _open_lines(source) as lines, _open_output(target) as out:
         for chunk in read_chunks(source, workers=1):
-            for row in _rewritten(chunk, itertools.islice(lines, chunk.rows), encode, twice):
+            for row in _rewrite_chunk(chunk, itertools.islice(lines, chunk.rows), encode, twice):
                 if isinstance(row, bytes):
                     out.write(row + b"\n")
                 counts["out" if isinstance(row, bytes) else row] += 1
@@ -131,8 +135,8 @@ def check_rewritable(source: Path) -> None:
         )
 
 
-def _rewritten(
-    chunk: Chunk, lines: Iterable[bytes], encode: Encode, twice: Iterator[bool]
+def _rewrite_chunk(
+    chunk: Chunk, lines: Iterable[bytes], encode: EncodeTags, twice: Iterator[bool]
 ) -> Iterator[bytes | str]:
     """Yield for each row of a chunk its new line, or the reason why there is none.
 
@@ -146,7 +150,7 @@ def _rewritten(
         elif line.strip():
             written = next(rows)
             if next(twice):
-                yield TWICE
+                yield DUPLICATE_ID
                 continue
             tags, _ = encode(written)
             yield _with_tags(line, tags) if tags else "no tag left"
@@ -171,7 +175,7 @@ def _with_tags(line: bytes, tags: Sequence[str]) -> bytes | str:
 
 
 @contextmanager
-def _lines_of(path: Path) -> Generator[Iterator[bytes]]:
+def _open_lines(path: Path) -> Generator[Iterator[bytes]]:
     import pyarrow as pa
 
     with pa.input_stream(str(path), compression="detect") as stream:
@@ -179,7 +183,7 @@ def _lines_of(path: Path) -> Generator[Iterator[bytes]]:
 
 
 @contextmanager
-def _written(path: Path) -> Generator[Any]:
+def _open_output(path: Path) -> Generator[Any]:
     """Open a file to be written, packed as its name says; it has its name once it is whole."""
     import pyarrow as pa
 
@@ -188,12 +192,12 @@ def _written(path: Path) -> Generator[Any]:
     try:
         with pa.output_stream(str(temporary), compression=packing) as stream:
             yield stream
-        publish(temporary, path)
+        replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _lines(text: str) -> list[str]:
+def _text_lines(text: str) -> list[str]:
     """Return the lines, without the empty ones that follow the last tag."""
     lines = text.split("\n")
     while lines and not lines[-1].strip():
@@ -208,7 +212,7 @@ def _parse_json(text: str, path: Path) -> Any:
         raise ConfigError(f"{path} is not valid JSON: {error}") from None
 
 
-def _by_id(found: Any, path: Path) -> list[tuple[str, Any]]:
+def _tags_by_id(found: Any, path: Path) -> list[tuple[str, Any]]:
     """Return (where it is, tag) by class id."""
     if isinstance(found, list):
         return [(f"id {position}", tag) for position, tag in enumerate(found)]  # pyright: ignore[reportUnknownArgumentType]
@@ -230,21 +234,21 @@ def _by_id(found: Any, path: Path) -> list[tuple[str, Any]]:
     return [(f"id {position}", named[str(position)]) for position in range(len(named))]
 
 
-def _of_table(text: str, path: Path) -> list[tuple[str, Any]]:
+def _tags_of_table(text: str, path: Path) -> list[tuple[str, Any]]:
     """Return (where it is, tag) of a table with the columns index and display_name."""
     rows = list(csv.DictReader(text.splitlines()))
     if not rows or not {"index", "display_name"} <= rows[0].keys():
         raise ConfigError(
             f"{path} has not the columns index and display_name, as AudioSet's list of classes has."
         )
-    return _by_id({row["index"]: row["display_name"] for row in rows}, path)
+    return _tags_by_id({row["index"]: row["display_name"] for row in rows}, path)
 
 
 def _is_id_below(key: str, count: int) -> bool:
     return key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < count
 
 
-def _check(
+def _check_tags(
     places: Iterable[tuple[str, Any]], path: Path, repeated: Literal["refuse", "first"]
 ) -> tuple[str, ...]:
     """Return the tags, or refuse the first that is none or that was there before."""
@@ -274,7 +278,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-LOCK = "vocabulary.json"
+VOCABULARY_FILE = "vocabulary.json"
 
 _HEAD_BYTES = 200
 
@@ -289,12 +293,12 @@ def open_vocabulary(path: Path, config: VocabularyConfig | None = None) -> Vocab
     Raises:
         ConfigError: it is neither, or contradicts itself.
     """
-    file = path / LOCK if path.is_dir() else path
-    if not file.exists() or _is_lock(file):
+    file = path / VOCABULARY_FILE if path.is_dir() else path
+    if not file.exists() or _is_lockfile(file):
         return Vocabulary.load(file)
-    return Vocabulary.from_labels(read_labels(file), config)
+    return Vocabulary.from_labels(read_label_list(file), config)
 
 
-def _is_lock(file: Path) -> bool:
+def _is_lockfile(file: Path) -> bool:
     with open(file, "rb") as stream:
         return b'"earmark vocabulary' in stream.read(_HEAD_BYTES)

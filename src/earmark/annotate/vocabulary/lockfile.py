@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
-from earmark.annotate.vocabulary.decisions import Verdicts
-from earmark.annotate.vocabulary.scores import SCORE_DECIMALS, score_of
+from earmark.annotate.vocabulary.decisions import ResolvedDecisions
+from earmark.annotate.vocabulary.scores import SCORE_DECIMALS, score_tag
 from earmark.config import ConfigError, fingerprint
 from earmark.io import write_text
 
-FORMAT = "earmark vocabulary 2"
+LOCK_FORMAT = "earmark vocabulary 2"
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
@@ -42,8 +42,8 @@ class VocabularyEntry(
     aliases: dict[str, Count] = {}
 
 
-class DecisionsInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What people decided of the tags, as far as it made this vocabulary; see `Verdicts`.
+class AppliedDecisions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people decided of the tags, as far as it made this vocabulary; see `ResolvedDecisions`.
 
     Names are as the settings' steps leave them, and each merge or rename leads to where the last of
     its chain ends: one look settles a tag.
@@ -55,14 +55,14 @@ class DecisionsInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     keep: tuple[str, ...] = ()
 
     @staticmethod
-    def of(verdicts: Verdicts) -> DecisionsInForce:
+    def of(verdicts: ResolvedDecisions) -> AppliedDecisions:
         """Take over what decisions came to, in a stable order; a spelling of a tag is a merge."""
         spellings, moved = verdicts.spellings, verdicts.moved
         banned = {name for name, tag in spellings.items() if tag in verdicts.ban}
         spelled = {name: moved.get(tag, tag) for name, tag in spellings.items()}
         merge = {name: end for name, end in spelled.items() if name not in banned}
         merge |= verdicts.moved_by("merge")
-        return DecisionsInForce(
+        return AppliedDecisions(
             merge=dict(sorted(merge.items())),
             rename=verdicts.moved_by("rename"),
             ban=tuple(sorted(verdicts.ban | banned)),
@@ -70,7 +70,7 @@ class DecisionsInForce(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         )
 
 
-class CountedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProvenanceSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file or table whose captions were counted, and its rows."""
 
     name: str
@@ -84,7 +84,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `counts` is a digest of the counts of all tags as written.
     """
 
-    sources: tuple[CountedSource, ...] = ()
+    sources: tuple[ProvenanceSource, ...] = ()
     counts: str = ""
 
 
@@ -96,7 +96,7 @@ class LockFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     captions: Count
     settings: VocabularyConfig
     normaliser: Count
-    decisions: DecisionsInForce
+    decisions: AppliedDecisions
     provenance: Provenance
     entries: tuple[VocabularyEntry, ...]
 
@@ -109,35 +109,35 @@ class LockFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         settings = self.settings
         rules = (settings.steps, settings.aliases, settings.score, settings.min_df, settings.floors)
         return fingerprint(
-            FORMAT, self.captions, self.normaliser, rules, self.decisions, self.entries
+            LOCK_FORMAT, self.captions, self.normaliser, rules, self.decisions, self.entries
         )
 
 
-def write_lock(path: Path, lock: LockFile) -> None:
+def write_lockfile(path: Path, lock: LockFile) -> None:
     """Write a lock file: JSON, one entry and one source a line, so that two can be compared.
 
     Raises:
         ConfigError: it would contradict itself and could not be read again.
     """
-    if why := next(contradictions(lock), None):
+    if why := next(find_contradictions(lock), None):
         raise ConfigError(
             f"{path} is not written, because it would contradict itself: {why}. Where decisions or "
             "aliases give a tag the name that another tag had, give one of the two another name."
         )
     header = {
-        name: _json(getattr(lock, name))
+        name: _encode_json(getattr(lock, name))
         for name in ("format", "fingerprint", "captions", "settings", "normaliser", "decisions")
     }
     header["provenance"] = (
-        f'{{"counts": {_json(lock.provenance.counts)}, '
-        f'"sources": {_lines(lock.provenance.sources)}}}'
+        f'{{"counts": {_encode_json(lock.provenance.counts)}, '
+        f'"sources": {_json_lines(lock.provenance.sources)}}}'
     )
     lines = [f'  "{key}": {value},' for key, value in header.items()]
-    lines.append(f'  "entries": {_lines(lock.entries)}')
+    lines.append(f'  "entries": {_json_lines(lock.entries)}')
     write_text(path, "\n".join(["{", *lines, "}"]) + "\n")
 
 
-def read_lock(path: Path) -> LockFile:
+def read_lockfile(path: Path) -> LockFile:
     """Read and check a lock file.
 
     Raises:
@@ -151,12 +151,12 @@ def read_lock(path: Path) -> LockFile:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        lock = _decode(content, path)
+        lock = _decode_lockfile(content, path)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a vocabulary lock file: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path} is not a vocabulary lock file: nested too deeply") from None
-    if why := next(chain(contradictions(lock), _other_content(lock)), None):
+    if why := next(chain(find_contradictions(lock), _check_fingerprint(lock)), None):
         raise ConfigError(
             f"{path} was edited or damaged: {why}. A vocabulary is frozen, because models are "
             "trained on its ids: restore the file, or make another with the vocabulary stage."
@@ -170,17 +170,17 @@ class _Header(msgspec.Struct):
     format: str
 
 
-def _decode(content: bytes, path: Path) -> LockFile:
+def _decode_lockfile(content: bytes, path: Path) -> LockFile:
     written = msgspec.json.decode(content, type=_Header).format
-    if written != FORMAT:
+    if written != LOCK_FORMAT:
         raise ConfigError(
-            f"{path}: its format is {written!r}, this version of earmark reads {FORMAT!r}. Make it "
+            f"{path}: its format is {written!r}, this version of earmark reads {LOCK_FORMAT!r}. Make it "
             "anew (earmark vocabulary), or read it with the version of earmark that wrote it."
         )
     return msgspec.json.decode(content, type=LockFile)
 
 
-def contradictions(lock: LockFile) -> Iterator[str]:
+def find_contradictions(lock: LockFile) -> Iterator[str]:
     """Yield where a lock file does not agree with itself, in words, from its first entry on."""
     if not lock.entries:
         yield "it has no entries, so it names no tags"
@@ -193,27 +193,27 @@ def contradictions(lock: LockFile) -> Iterator[str]:
         if entry.tag in seen:
             yield f"{entry.tag!r} is there twice"
         seen.add(entry.tag)
-        yield from _wrong_counts(entry, lock) if lock.captions else _uncounted(entry)
-    yield from _wrong_aliases(lock, seen)
+        yield from _check_counts(entry, lock) if lock.captions else _check_uncounted(entry)
+    yield from _check_aliases(lock, seen)
 
 
-def _other_content(lock: LockFile) -> Iterator[str]:
+def _check_fingerprint(lock: LockFile) -> Iterator[str]:
     found = lock.content_fingerprint()
     if found != lock.fingerprint:
         yield f"its content has the fingerprint {found}, its header {lock.fingerprint}"
 
 
-def _uncounted(entry: VocabularyEntry) -> Iterator[str]:
+def _check_uncounted(entry: VocabularyEntry) -> Iterator[str]:
     """A list of labels has 0 captions, and so nothing in it is counted."""
     if entry.df or entry.score or entry.aliases:
         yield f"{entry.tag!r} was counted, but there are 0 captions"
 
 
-def _wrong_counts(entry: VocabularyEntry, lock: LockFile) -> Iterator[str]:
+def _check_counts(entry: VocabularyEntry, lock: LockFile) -> Iterator[str]:
     if not 1 <= entry.df <= lock.captions:
         yield f"{entry.tag!r} has df {entry.df}, but there are {lock.captions} captions"
         return
-    expected = score_of(lock.settings.score, entry.df, lock.captions)
+    expected = score_tag(lock.settings.score, entry.df, lock.captions)
     if expected is None and entry.score < 0:
         yield f"{entry.tag!r} has score {entry.score}, but none is below 0"
     if expected is not None and abs(entry.score - expected) > 2 * 10**-SCORE_DECIMALS:
@@ -222,7 +222,7 @@ def _wrong_counts(entry: VocabularyEntry, lock: LockFile) -> Iterator[str]:
         yield f"{entry.tag!r} has no domain; one of {', '.join(DOMAINS)} was expected"
 
 
-def _wrong_aliases(lock: LockFile, tags: Collection[str]) -> Iterator[str]:
+def _check_aliases(lock: LockFile, tags: Collection[str]) -> Iterator[str]:
     owners = dict[str, str]()
     for entry in lock.entries:
         for alias, count in entry.aliases.items():
@@ -236,14 +236,14 @@ def _wrong_aliases(lock: LockFile, tags: Collection[str]) -> Iterator[str]:
             owners[alias] = entry.tag
 
 
-def _lines(items: tuple[Any, ...]) -> str:
+def _json_lines(items: tuple[Any, ...]) -> str:
     """Return a JSON list with one item a line."""
     if not items:
         return "[]"
-    return "[\n" + ",\n".join(f"    {_json(item)}" for item in items) + "\n  ]"
+    return "[\n" + ",\n".join(f"    {_encode_json(item)}" for item in items) + "\n  ]"
 
 
-def _json(value: Any) -> str:
+def _encode_json(value: Any) -> str:
     """Return JSON on one line, with a space after each comma and colon."""
     encoded = msgspec.json.encode(value, order="deterministic")
     return msgspec.json.format(encoded, indent=0).decode()

@@ -21,25 +21,33 @@ import numpy as np
 import tomli_w
 from jaxtyping import Float32
 
-from earmark.annotate.sentence_encoder import TEMPLATE, Meaning
-from earmark.annotate.vocabulary.decisions import Decisions, Proposal, decide, parse, read_text
-from earmark.annotate.vocabulary.normalize.inflection import word_lemma
+from earmark.annotate.sentence_encoder import TAG_TEMPLATE, TextEmbedder
+from earmark.annotate.vocabulary.decisions import (
+    Decisions,
+    Proposal,
+    build_decisions,
+    parse_decisions,
+    read_decisions_text,
+)
+from earmark.annotate.vocabulary.normalize.inflection import lemmatize_word
 from earmark.io import write_text
 
-FILLERS = frozenset({"music", "sound", "sounding", "audio", "noise"})
+FILLER_WORDS = frozenset({"music", "sound", "sounding", "audio", "noise"})
 """Words that a name can do without: "jazz music" is jazz, but "acoustic guitar" is one guitar."""
 
-_STEM = 4  # letters that two words of a family share at least, and more than half of the shorter
+_MIN_STEM = (
+    4  # letters that two words of a family share at least, and more than half of the shorter
+)
 
-_PIECES = "er|at|it|ion|ing|ed|e|y|ic|al|ive|ant|ance|ent|ence|ity|ness|ous|full?|i|able|s"
+_SUFFIXES = "er|at|it|ion|ing|ed|e|y|ic|al|ive|ant|ance|ent|ence|ity|ness|ous|full?|i|able|s"
 
-_ENDING = re.compile(f"(?:{_PIECES})*")
+_ENDING = re.compile(f"(?:{_SUFFIXES})*")
 
 _AGENT = re.compile(r"(.{3,}?)(\w?)(?:er|or|i(?:st|an)|man|est)s?")
 
 
 @dataclass(frozen=True)
-class _Apart:
+class _Opposites:
     """`sides` of a word: (group, side) of opposites; `siblings`: the groups that it is in."""
 
     sides: dict[str, set[tuple[int, int]]]
@@ -50,24 +58,24 @@ class _Apart:
     beginnings: tuple[tuple[str, str], ...]
 
 
-def remainders(one: str, other: str) -> tuple[str, str]:
+def unshared_words(one: str, other: str) -> tuple[str, str]:
     """Return what two names do not share, word by word, and without fillers.
 
     What is shared says nothing of whether two names mean the same: "wide piano", "wide organ".
     """
-    bases = [{word_lemma(word) for word in name.split("-")} for name in (one, other)]
+    bases = [{lemmatize_word(word) for word in name.split("-")} for name in (one, other)]
     shared = bases[0] & bases[1]
     # "ambient music" and "ambient sounds" differ; "jazz music" and "jazz" do not.
-    fillers = set[str]() if all((side - shared) & FILLERS for side in bases) else FILLERS
+    fillers = set[str]() if all((side - shared) & FILLER_WORDS for side in bases) else FILLER_WORDS
     left, right = (
-        _without(name, shared | fillers if "-" in name else shared) for name in (one, other)
+        _drop_words(name, shared | fillers if "-" in name else shared) for name in (one, other)
     )
     return left, right
 
 
 def may_be_same(one: str, other: str) -> bool:
     """Tell whether nothing known of the words of two names keeps these apart."""
-    left, right = remainders(one, other)
+    left, right = unshared_words(one, other)
     if not left or not right:
         return not left and not right
     return not (
@@ -78,26 +86,26 @@ def may_be_same(one: str, other: str) -> bool:
     )
 
 
-def are_family(one: str, other: str) -> bool:
+def share_stem(one: str, other: str) -> bool:
     """Tell whether two words share a stem: "reverb", "reverberant" and "reverberation"."""
     shared = 0
     for here, there in zip(one, other, strict=False):
         if here != there:
             break
         shared += 1
-    if shared < _STEM or 2 * shared <= min(len(one), len(other)):
+    if shared < _MIN_STEM or 2 * shared <= min(len(one), len(other)):
         return False
     return all(_ENDING.fullmatch(word[shared:]) is not None for word in (one, other))
 
 
-def _without(name: str, dropped: Set[str]) -> str:
-    return "-".join(word for word in name.split("-") if word_lemma(word) not in dropped)
+def _drop_words(name: str, dropped: Set[str]) -> str:
+    return "-".join(word for word in name.split("-") if lemmatize_word(word) not in dropped)
 
 
 def _are_opposite(left: Iterable[str], right: Iterable[str]) -> bool:
     """Tell whether two lists of words hold an antonym pair, or one denies what the other has."""
-    apart = _apart()
-    here, there = _forms(left), _forms(right)
+    apart = _load_opposites()
+    here, there = _word_forms(left), _word_forms(right)
     if apart.words & (here ^ there):
         return True
     sides = [
@@ -107,11 +115,11 @@ def _are_opposite(left: Iterable[str], right: Iterable[str]) -> bool:
         sides[0] & sides[1]
     ):
         return True
-    return any(_denies(a, b) or _denies(b, a) for a in here for b in there)
+    return any(_negates(a, b) or _negates(b, a) for a in here for b in there)
 
 
-def _denies(one: str, other: str) -> bool:
-    apart = _apart()
+def _negates(one: str, other: str) -> bool:
+    apart = _load_opposites()
     return (
         any(one == prefix + other for prefix in apart.prefixes)
         or any(one == other + suffix for suffix in apart.suffixes)
@@ -123,9 +131,9 @@ def _denies(one: str, other: str) -> bool:
 
 
 def _are_siblings(left: Iterable[str], right: Iterable[str]) -> bool:
-    siblings = _apart().siblings
+    siblings = _load_opposites().siblings
     here, there = (
-        {word: siblings[word] for word in _forms(words) if word in siblings}
+        {word: siblings[word] for word in _word_forms(words) if word in siblings}
         for words in (left, right)
     )
     return any(a != b and groups & there[b] for a, groups in here.items() for b in there)
@@ -142,12 +150,12 @@ def _is_narrower(one: str, other: str) -> bool:
     return agent is not None and other.startswith(agent[1]) and len(other) - len(agent[1]) <= 4
 
 
-def _forms(words: Iterable[str]) -> set[str]:
-    return {form for word in words for form in (word, word_lemma(word))}
+def _word_forms(words: Iterable[str]) -> set[str]:
+    return {form for word in words for form in (word, lemmatize_word(word))}
 
 
 @lru_cache(maxsize=1)
-def _apart() -> _Apart:
+def _load_opposites() -> _Opposites:
     text = resources.files(__package__ or "").joinpath("antonyms.toml").read_text("utf-8")
     table = tomllib.loads(text)
     sides: dict[str, set[tuple[int, int]]] = {}
@@ -161,7 +169,7 @@ def _apart() -> _Apart:
             siblings.setdefault(word, set()).add(group)
     contraries = table["contraries"]
     beginnings = [tuple(pair.split()) for pair in contraries["beginnings"]]
-    return _Apart(
+    return _Opposites(
         sides,
         siblings,
         tuple(contraries["prefixes"].split()),
@@ -171,13 +179,13 @@ def _apart() -> _Apart:
     )
 
 
-__all__ = ["FAMILY_SIMILARITY", "SIMILARITY", "propose", "write_proposals"]
+__all__ = ["MIN_STEM_SIMILARITY", "MIN_SIMILARITY", "find_proposals", "write_proposals"]
 
-SIMILARITY = 0.82
+MIN_SIMILARITY = 0.82
 """Two names that are at least so similar are proposed. Of 318 proposals among 2,468 names from real
 captions (AudioCaps, Clotho, MusicCaps, WavCaps), 50 drawn by chance were read: 40 were right."""
 
-FAMILY_SIMILARITY = 0.72
+MIN_STEM_SIMILARITY = 0.72
 """Two words of one stem ("reverb", "reverberation") are proposed from here on."""
 
 _BLOCK = 512  # rows of the matrix product that are held at a time
@@ -185,14 +193,14 @@ _BLOCK = 512  # rows of the matrix product that are held at a time
 _DECIMALS = 3
 
 
-def propose(
+def find_proposals(
     frequencies: Mapping[str, int],
-    meaning: Meaning,
+    meaning: TextEmbedder,
     decisions: Decisions,
     *,
     normalise: Callable[[str], str] = str.strip,
-    similarity: float = SIMILARITY,
-    family_similarity: float = FAMILY_SIMILARITY,
+    similarity: float = MIN_SIMILARITY,
+    family_similarity: float = MIN_STEM_SIMILARITY,
 ) -> tuple[Proposal, ...]:
     """Propose merges among the tags of a vocabulary, the most similar first, then by name.
 
@@ -218,7 +226,7 @@ def propose(
     rejected = {frozenset(map(normalise, pair)) for pair in decisions.rejected}
     tags = sorted(tag for tag in frequencies if tag not in done)
     found: dict[str, tuple[float, str]] = {}
-    for one, other, cosine in _alike(tags, meaning, similarity, family_similarity):
+    for one, other, cosine in _similar_pairs(tags, meaning, similarity, family_similarity):
         if frozenset((one, other)) in rejected:
             continue
         into, tag = sorted((one, other), key=lambda name: (-frequencies[name], name))
@@ -238,30 +246,32 @@ def propose(
     return tuple(sorted(proposals, key=lambda proposal: (-proposal.similarity, proposal.tag)))
 
 
-def _alike(
-    tags: Sequence[str], meaning: Meaning, similarity: float, family_similarity: float
+def _similar_pairs(
+    tags: Sequence[str], meaning: TextEmbedder, similarity: float, family_similarity: float
 ) -> Iterator[tuple[str, str, float]]:
     """Yield pairs of tags that are similar enough, in the order of `tags`."""
     pairs = [
         (one, other, cosine)
-        for one, other, cosine in _near(tags, meaning, min(similarity, family_similarity))
-        if (cosine >= similarity or are_family(one, other)) and may_be_same(one, other)
+        for one, other, cosine in _near_pairs(tags, meaning, min(similarity, family_similarity))
+        if (cosine >= similarity or share_stem(one, other)) and may_be_same(one, other)
     ]
-    rests = {(one, other): remainders(one, other) for one, other, _ in pairs}
+    rests = {(one, other): unshared_words(one, other) for one, other, _ in pairs}
     names = sorted({rest for pair in rests.values() for rest in pair})
     place = {name: row for row, name in enumerate(names)}
-    vectors = _embed(names, meaning)
+    vectors = _embed_tags(names, meaning)
     for one, other, cosine in pairs:
         left, right = rests[one, other]
         of_rest = float(vectors[place[left]] @ vectors[place[right]])
         least = round(min(cosine, of_rest), _DECIMALS)
-        if least >= similarity or (are_family(left, right) and least >= family_similarity):
+        if least >= similarity or (share_stem(left, right) and least >= family_similarity):
             yield one, other, least
 
 
-def _near(tags: Sequence[str], meaning: Meaning, least: float) -> Iterator[tuple[str, str, float]]:
+def _near_pairs(
+    tags: Sequence[str], meaning: TextEmbedder, least: float
+) -> Iterator[tuple[str, str, float]]:
     """Yield every pair whose similarity is at least `least`."""
-    vectors = _embed(tags, meaning)
+    vectors = _embed_tags(tags, meaning)
     for start in range(0, len(tags), _BLOCK):
         cosines = vectors[start : start + _BLOCK] @ vectors[start:].T
         rows, columns = np.nonzero(np.triu(cosines, 1) >= least)
@@ -269,14 +279,17 @@ def _near(tags: Sequence[str], meaning: Meaning, least: float) -> Iterator[tuple
             yield tags[start + row], tags[start + column], float(cosines[row, column])
 
 
-def _embed(names: Sequence[str], meaning: Meaning) -> Float32[np.ndarray, "names dim"]:
+def _embed_tags(names: Sequence[str], meaning: TextEmbedder) -> Float32[np.ndarray, "names dim"]:
     """Return vectors whose product is the mean of two cosines: of a name, and of its sound."""
     words = [name.replace("-", " ") for name in names]
-    alone, heard = meaning.embed(words), meaning.embed([TEMPLATE.format(name) for name in words])
+    alone, heard = (
+        meaning.embed(words),
+        meaning.embed([TAG_TEMPLATE.format(name) for name in words]),
+    )
     return np.concatenate([alone, heard], axis=1) / np.float32(np.sqrt(2))
 
 
-HEAD = """\
+FILE_HEADER = """\
 # What people decided of the tags of this corpus. Edit it, then build the vocabulary again with
 # vocabulary.decisions = "<this file>". It is never undone: a rebuild reads it, and a new list of
 # proposals replaces only those that nobody has decided.
@@ -299,9 +312,9 @@ keep = []
 [rename]
 """
 
-_TABLE = re.compile(r"^(?=(?:[ \t]*#.*\n)*[ \t]*\[)", re.MULTILINE)
+_TABLE_START = re.compile(r"^(?=(?:[ \t]*#.*\n)*[ \t]*\[)", re.MULTILINE)
 
-_PROPOSAL = re.compile(r"[ \t]*\[\[[ \t]*proposal[ \t]*\]\]")
+_PROPOSAL_START = re.compile(r"[ \t]*\[\[[ \t]*proposal[ \t]*\]\]")
 
 
 def write_proposals(path: Path, proposals: Iterable[Proposal]) -> None:
@@ -313,18 +326,18 @@ def write_proposals(path: Path, proposals: Iterable[Proposal]) -> None:
     Raises:
         ConfigError: the file is no decisions file, or contradicts itself.
     """
-    text = read_text(path) if path.exists() else HEAD
-    file = parse(text, str(path))
-    decide(file, str(path))
+    text = read_decisions_text(path) if path.exists() else FILE_HEADER
+    file = parse_decisions(text, str(path))
+    build_decisions(file, str(path))
     decided = {frozenset((p.tag, p.into)) for p in file.proposal if p.decision}
     new = [p for p in proposals if frozenset((p.tag, p.into)) not in decided]
-    kept = "".join(_decided(text)).rstrip("\n")
+    kept = "".join(_decided_sections(text)).rstrip("\n")
     tables = [f"[[proposal]]\n{tomli_w.dumps(msgspec.to_builtins(proposal))}" for proposal in new]
     write_text(path, "\n\n".join([kept, *(table.strip("\n") for table in tables)]) + "\n")
 
 
-def _decided(text: str) -> Iterator[str]:
+def _decided_sections(text: str) -> Iterator[str]:
     """Yield the parts of a decisions file, cut before each table, without undecided proposals."""
-    for part in _TABLE.split(text):
-        if not _PROPOSAL.match(part) or tomllib.loads(part)["proposal"][0].get("decision"):
+    for part in _TABLE_START.split(text):
+        if not _PROPOSAL_START.match(part) or tomllib.loads(part)["proposal"][0].get("decision"):
             yield part

@@ -12,15 +12,15 @@ from jaxtyping import Int32, Int64
 from earmark.annotate.vocabulary.config import DOMAINS, PAPER_SIZES
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.count import Tally
-from earmark.annotate.vocabulary.normalize import Folding
+from earmark.annotate.vocabulary.normalize import Normalization
 from earmark.annotate.vocabulary.select import Ranking
-from earmark.annotate.vocabulary.size import curve_sizes, growth
-from earmark.annotate.vocabulary.stats import Facts
+from earmark.annotate.vocabulary.size import curve_sizes, growth_curve
+from earmark.annotate.vocabulary.stats import VocabularyStats
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Made:
+class BuildResult:
     """What a build came to.
 
     Args:
@@ -35,13 +35,13 @@ class Made:
     largest: Vocabulary
     size: int
     sizes: tuple[int, ...]
-    facts: Facts
+    facts: VocabularyStats
     rank: Int32[np.ndarray, " terms"]
     lost: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Counted:
+class TagCounts:
     """A corpus as it was folded and counted.
 
     Args:
@@ -53,7 +53,7 @@ class Counted:
     """
 
     corpus: TagCorpus
-    folding: Folding
+    folding: Normalization
     tally: Tally
     ranking: Ranking
     rank: Int32[np.ndarray, " terms"]
@@ -63,7 +63,7 @@ class Counted:
         """(caption, tag) pairs of all tags as they are counted."""
         return int(self.tally.df.sum())
 
-    def account(self, size: int, sizes: Sequence[int], uses: int, why: str) -> Facts:
+    def account(self, size: int, sizes: Sequence[int], uses: int, why: str) -> VocabularyStats:
         """Return what there is to tell of a vocabulary of `size`, beside others of `sizes`.
 
         `uses` is what the curve's shares of uses are of.
@@ -72,7 +72,7 @@ class Counted:
         points = curve_sizes(len(df), (size, *sizes, *PAPER_SIZES))
         domains = np.array([DOMAINS.index(domain) for domain in self.ranking.domains[:size]])
         used = np.bincount(domains, weights=df[:size], minlength=len(DOMAINS)).astype(np.int64)
-        return Facts(
+        return VocabularyStats(
             captions=corpus.captions,
             uses=int(corpus.frequencies.sum()),
             written=tuple(np.sort(corpus.frequencies)[::-1].tolist()),
@@ -83,7 +83,7 @@ class Counted:
             captions_by_domain=_by_domain(self.tally.captions_by_domain),
             tags_by_domain=_by_domain(np.bincount(domains, minlength=len(DOMAINS))),
             uses_by_domain=_by_domain(used),
-            curve=growth(df, points, self._reached(points), corpus.captions, uses),
+            curve=growth_curve(df, points, self._reached(points), corpus.captions, uses),
             chosen=why,
             unsupported=self.folding.unsupported,
         )

@@ -19,22 +19,22 @@ SCORE_DECIMALS = 6
 INFORMATION_DECIMALS = 3
 """A sum over thousands of pairs is not exact to more."""
 
-MOST_CANDIDATES = 4000
+MAX_CANDIDATES = 4000
 """Tags that the score "information" weighs against each other: the most frequent ones."""
 
-LEAST_TOGETHER = 5
+MIN_COOCCURRENCE = 5
 """Captions that must hold both tags of a pair, else its information is mostly chance."""
 
 _BLOCK = 256
 """Tags whose pairs are weighed at a time: 8 MB an array."""
 
-Counts = Int64[np.ndarray, " tags"]
-Scores = Float64[np.ndarray, " tags"]
+DocumentFrequencies = Int64[np.ndarray, " tags"]
+TagScores = Float64[np.ndarray, " tags"]
 Cooccurrence = Callable[[Int64[np.ndarray, " candidates"]], Int64[np.ndarray, "m m"]]
 """Positions of tags to how many captions hold each two of them; the diagonal is not read."""
 
 
-def score_of(name: ScoreName, df: int, captions: int) -> float | None:
+def score_tag(name: ScoreName, df: int, captions: int) -> float | None:
     """Return the score of a tag in `df` of `captions` captions, None where df does not give it."""
     if name == "paper":
         return round(df * math.log((captions + 1) / (df + 1)), SCORE_DECIMALS)
@@ -43,15 +43,15 @@ def score_of(name: ScoreName, df: int, captions: int) -> float | None:
     return None
 
 
-def paper(df: Counts, captions: int) -> Scores:
+def paper_scores(df: DocumentFrequencies, captions: int) -> TagScores:
     """Return s(t) = df(t) * ln((N + 1) / (df(t) + 1)), section 3.2 of arXiv 2603.25767.
 
     It is 0 for a tag that all N captions hold.
     """
-    return np.round(df * _rarity(df, captions), SCORE_DECIMALS)
+    return np.round(df * _idf(df, captions), SCORE_DECIMALS)
 
 
-def balanced(tally: Tally) -> Scores:
+def balanced_scores(tally: Tally) -> TagScores:
     """Return the paper's score with every domain heard equally: the macro-average over domains.
 
     s(t) = N * mean over domains d of  df_d(t) / N_d * ln((N_d + 1) / (df_d(t) + 1)),
@@ -64,30 +64,32 @@ def balanced(tally: Tally) -> Scores:
     for d in heard:
         captions = int(tally.captions_by_domain[d])
         df = tally.by_domain[:, d]
-        total += df / captions * _rarity(df, captions)
+        total += df / captions * _idf(df, captions)
     return np.round(total * tally.captions / max(len(heard), 1), SCORE_DECIMALS)
 
 
-def information(df: Counts, captions: int, cooccurrence: Cooccurrence) -> Scores:
+def information_scores(
+    df: DocumentFrequencies, captions: int, cooccurrence: Cooccurrence
+) -> TagScores:
     """Return what each tag tells of the other tags of its caption, in nats over the corpus.
 
     s(t) = sum over other candidates u of  max(0, N * I(T; U) - 1/2),
 
     with I the mutual information of "the caption holds t" and "it holds u". A pair counts where at
-    least `LEAST_TOGETHER` captions hold both and more do than chance would give: captions have
+    least `MIN_COOCCURRENCE` captions hold both and more do than chance would give: captions have
     few tags, so that any two frequent ones crowd each other out, and that tells nothing of sound.
     The half nat is what two independent tags reach by chance (Miller and Madow's bias,
-    (rows - 1) (columns - 1) / 2N of a 2 x 2 table). Tags beyond the `MOST_CANDIDATES` most
+    (rows - 1) (columns - 1) / 2N of a 2 x 2 table). Tags beyond the `MAX_CANDIDATES` most
     frequent score 0. Candidates with equal df are taken in the order of `df`. Captions with many
     tags have more to tell, and so have the domains whose captions are long.
     """
-    candidates = np.argsort(-df, kind="stable")[:MOST_CANDIDATES]
+    candidates = np.argsort(-df, kind="stable")[:MAX_CANDIDATES]
     together = cooccurrence(candidates)
     common, size = df[candidates], len(candidates)
     told = np.zeros(size)
     for start in range(0, size, _BLOCK):
         block = np.triu(together[start : start + _BLOCK], k=start + 1)
-        first, second = np.nonzero(block >= LEAST_TOGETHER)
+        first, second = np.nonzero(block >= MIN_COOCCURRENCE)
         nats = _pair_information(
             block[first, second], common[start + first], common[second], captions
         )
@@ -97,23 +99,25 @@ def information(df: Counts, captions: int, cooccurrence: Cooccurrence) -> Scores
     return scores
 
 
-def _pair_information(both: Counts, left: Counts, right: Counts, captions: int) -> Scores:
+def _pair_information(
+    both: DocumentFrequencies, left: DocumentFrequencies, right: DocumentFrequencies, captions: int
+) -> TagScores:
     """Return N * I less its bias for pairs in `both` captions, 0 where chance would give more."""
     nats = captions * math.log(captions) + sum(
-        _n_ln(cell) for cell in (both, left - both, right - both, captions - left - right + both)
+        _n_log_n(cell) for cell in (both, left - both, right - both, captions - left - right + both)
     )
     for margin in (left, right):
-        nats -= _n_ln(margin) + _n_ln(captions - margin)
+        nats -= _n_log_n(margin) + _n_log_n(captions - margin)
     attracted = both.astype(np.float64) * captions > left.astype(np.float64) * right
     return np.where(attracted, np.maximum(nats - 0.5, 0.0), 0.0)
 
 
-def _n_ln(counts: Counts) -> Scores:
+def _n_log_n(counts: DocumentFrequencies) -> TagScores:
     """Return n * ln(n), which is 0 for 0."""
     return counts * np.log(np.maximum(counts, 1))
 
 
-def _rarity(df: Counts, captions: int) -> Scores:
+def _idf(df: DocumentFrequencies, captions: int) -> TagScores:
     """Return ln((N + 1) / (df + 1)), once for each distinct df, by the C library's logarithm."""
     distinct, place = np.unique(df, return_inverse=True)
     ratios = ((captions + 1) / (distinct + 1)).tolist()

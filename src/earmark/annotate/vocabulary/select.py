@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
-from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig, _exact
+from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig, exact_share
 from earmark.annotate.vocabulary.counting.count import Tally
-from earmark.annotate.vocabulary.domains import NO_SEED, domain_ids, seeds_of
-from earmark.annotate.vocabulary.scores import Cooccurrence, balanced, information, paper
+from earmark.annotate.vocabulary.domains import NO_SEED, seed_indices, tag_domain_ids
+from earmark.annotate.vocabulary.scores import (
+    Cooccurrence,
+    balanced_scores,
+    information_scores,
+    paper_scores,
+)
 from earmark.config import ConfigError
 
 
@@ -37,7 +42,7 @@ class Ranking:
         return len(self.order)
 
 
-def choose(
+def rank_tags(
     tags: Sequence[str],
     tally: Tally,
     config: VocabularyConfig,
@@ -66,23 +71,23 @@ def choose(
     qualifies = kept | (tally.df >= config.least_df)
     if not qualifies.any():
         raise ConfigError(
-            f"vocabulary: none of {len(tags)} tags is in {_named(config)} of {tally.captions} "
-            f"captions. Give more clips or a lower {_named(config).partition(' ')[0]}."
+            f"vocabulary: none of {len(tags)} tags is in {_describe_min_df(config)} of {tally.captions} "
+            f"captions. Give more clips or a lower {_describe_min_df(config).partition(' ')[0]}."
         )
     by_tag = np.array(sorted(np.flatnonzero(qualifies).tolist(), key=tags.__getitem__), np.int64)
     scores = _scores(by_tag, tally, config, cooccurrence)
     ties = -tally.df[by_tag] if config.score == "information" else np.zeros(len(by_tag))
     best = np.lexsort((ties, -scores, ~kept[by_tag]))
     order, scores = by_tag[best], scores[best]
-    domains = _domains(tags, tally, order)
+    domains = _tag_domains(tags, tally, order)
     if any(config.floors.values()):
-        again = _with_floors(domains, int(kept.sum()), config.floors)
+        again = _apply_floors(domains, int(kept.sum()), config.floors)
         order, scores, domains = order[again], scores[again], domains[again]
     named = tuple(DOMAINS[domain] for domain in domains.tolist())
     return Ranking(order, tally.df[order], scores, named, int(kept.sum()))
 
 
-def _named(config: VocabularyConfig) -> str:
+def _describe_min_df(config: VocabularyConfig) -> str:
     name = "min_df" if config.least_df == config.min_df else "auto.positives"
     return f"{name} = {config.least_df}"
 
@@ -99,24 +104,26 @@ def _scores(
         return df.astype(np.float64)
     if config.score == "balanced":
         by_domain = tally.by_domain[positions]
-        return balanced(Tally(df, by_domain, tally.captions, tally.captions_by_domain))
+        return balanced_scores(Tally(df, by_domain, tally.captions, tally.captions_by_domain))
     if config.score == "information":
         assert cooccurrence is not None, 'score "information" needs pairs of tags'
-        return information(df, tally.captions, lambda chosen: cooccurrence(positions[chosen]))
-    return paper(df, tally.captions)
+        return information_scores(
+            df, tally.captions, lambda chosen: cooccurrence(positions[chosen])
+        )
+    return paper_scores(df, tally.captions)
 
 
-def _domains(
+def _tag_domains(
     tags: Sequence[str], tally: Tally, order: Int64[np.ndarray, " ranks"]
 ) -> Int8[np.ndarray, " ranks"]:
     """Return the domain of the tags at `order`; a seed is of its own, whatever it is heard with."""
-    heard = domain_ids(tally.by_domain[order], tally.captions_by_domain)
+    heard = tag_domain_ids(tally.by_domain[order], tally.captions_by_domain)
     positions: list[int] = order.tolist()
-    seeds = seeds_of(tags[position] for position in positions)
+    seeds = seed_indices(tags[position] for position in positions)
     return np.where(seeds == NO_SEED, heard, seeds)
 
 
-def _with_floors(
+def _apply_floors(
     domains: Int8[np.ndarray, " ranks"], kept: int, floors: Mapping[Domain, float]
 ) -> Int64[np.ndarray, " ranks"]:
     """Return the ranking with floors, as places in the ranking without, whose domains these are.
@@ -125,8 +132,10 @@ def _with_floors(
     have its k-th tag by rank ceil(k / w). Of several below, the one with the earliest such rank
     goes first: earliest deadline first, which meets every deadline that can be met.
     """
-    shares = {DOMAINS.index(domain): _exact(share) for domain, share in floors.items() if share > 0}
-    queues = _Queues(domains)
+    shares = {
+        DOMAINS.index(domain): exact_share(share) for domain, share in floors.items() if share > 0
+    }
+    queues = _DomainQueues(domains)
     order = [queues.take_best() for _ in range(kept)]
     for rank in range(kept + 1, len(domains) + 1):
         below = [
@@ -139,7 +148,7 @@ def _with_floors(
     return np.array(order, dtype=np.int64)
 
 
-class _Queues:
+class _DomainQueues:
     """The places of each domain in order, taken from the front."""
 
     def __init__(self, domains: Int8[np.ndarray, " ranks"]) -> None:

@@ -12,13 +12,15 @@ from earmark.config import ConfigError
 CURVE_POINTS = 60
 """Sizes at which the curve is drawn, besides those that were asked for."""
 
-SMOOTHED = 50
+SMOOTHING_TAGS = 50
 """Tags over which the gain is averaged: one rare tag among common ones does not end growth."""
 
-ByRank = Int64[np.ndarray, " ranks"]
+RankedCounts = Int64[np.ndarray, " ranks"]
 
 
-def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) -> tuple[int, str]:
+def choose_size(
+    df: RankedCounts, uses: int, config: VocabularyConfig, kept: int = 0
+) -> tuple[int, str]:
     """Return the size of the vocabulary, and why it is so, in words.
 
     Args:
@@ -55,23 +57,23 @@ def settle_size(df: ByRank, uses: int, config: VocabularyConfig, kept: int = 0) 
     return config.size, f"{config.size}: asked for, of {exist} tags that qualify"
 
 
-def auto_size(df: ByRank, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int, str]:
+def auto_size(df: RankedCounts, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int, str]:
     """Return where growth stops for want of gain, in rank order, and why, in words.
 
-    A tag's gain is df / uses. It is averaged over the `SMOOTHED` tags from it on, and growth ends
+    A tag's gain is df / uses. It is averaged over the `SMOOTHING_TAGS` tags from it on, and growth ends
     before the first tag where that is below `auto.gain`; the best tag and those that are kept are
     in, whatever their df. Tags in fewer than `auto.positives` captions are not among these.
     """
-    idle = np.flatnonzero(_smoothed(df) / max(uses, 1) < auto.gain)
+    idle = np.flatnonzero(_smooth(df) / max(uses, 1) < auto.gain)
     size = int(max(idle[0], kept, 1)) if len(idle) else len(df)
     if size == len(df):
         return (
             size,
             f"{size}: all tags that are in at least auto.positives = {auto.positives} captions",
         )
-    ahead = min(SMOOTHED, len(df) - size)
+    ahead = min(SMOOTHING_TAGS, len(df) - size)
     return size, (
-        f"{size}: the next {ahead} tags cover {_smoothed(df[size:])[0] / max(uses, 1):.2g} of all "
+        f"{size}: the next {ahead} tags cover {_smooth(df[size:])[0] / max(uses, 1):.2g} of all "
         f"uses each, less than auto.gain = {auto.gain:.2g}"
     )
 
@@ -89,8 +91,8 @@ def curve_sizes(exist: int, sizes: tuple[int, ...] = ()) -> tuple[int, ...]:
     return tuple(sorted({*steps, *(size for size in sizes if 1 <= size <= exist)}))
 
 
-def growth(
-    df: ByRank,
+def growth_curve(
+    df: RankedCounts,
     points: tuple[int, ...],
     reached: Int64[np.ndarray, " points"],
     captions: int,
@@ -119,8 +121,8 @@ def growth(
     )
 
 
-def _smoothed(df: ByRank) -> Float64[np.ndarray, " ranks"]:
-    """Return the mean df of the `SMOOTHED` tags from each on, of fewer at the end."""
-    ends = np.minimum(np.arange(len(df)) + SMOOTHED, len(df))
+def _smooth(df: RankedCounts) -> Float64[np.ndarray, " ranks"]:
+    """Return the mean df of the `SMOOTHING_TAGS` tags from each on, of fewer at the end."""
+    ends = np.minimum(np.arange(len(df)) + SMOOTHING_TAGS, len(df))
     total = np.concatenate([[0], np.cumsum(df)])
     return (total[ends] - total[: len(df)]) / (ends - np.arange(len(df)))

@@ -8,7 +8,7 @@ import msgspec
 
 from earmark.io import write_text
 
-FACTS = "facts.json"
+STATS_FILE = "facts.json"
 
 
 class StepChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
     tags_a_clip: float
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class VocabularyStats(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the report says of how a vocabulary came to be.
 
     Args:
@@ -80,9 +80,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     def save(self, folder: Path) -> None:
         """Write facts.json into `folder`."""
-        write_text(folder / FACTS, msgspec.json.encode(self).decode() + "\n")
+        write_text(folder / STATS_FILE, msgspec.json.encode(self).decode() + "\n")
 
     @staticmethod
-    def load(folder: Path) -> Facts:
+    def load(folder: Path) -> VocabularyStats:
         """Read facts.json of `folder`."""
-        return msgspec.json.decode((folder / FACTS).read_bytes(), type=Facts)
+        return msgspec.json.decode((folder / STATS_FILE).read_bytes(), type=VocabularyStats)

@@ -15,30 +15,30 @@ import msgspec
 from earmark.annotate.vocabulary.config import VocabularyConfig
 from earmark.annotate.vocabulary.domains import seed_domain
 from earmark.annotate.vocabulary.lockfile import (
-    FORMAT,
-    CountedSource,
-    DecisionsInForce,
+    LOCK_FORMAT,
+    AppliedDecisions,
     LockFile,
     Provenance,
+    ProvenanceSource,
     VocabularyEntry,
-    read_lock,
-    write_lock,
+    read_lockfile,
+    write_lockfile,
 )
-from earmark.annotate.vocabulary.normalize import NORMALISER_VERSION, fold_one
+from earmark.annotate.vocabulary.normalize import NORMALIZER_VERSION, normalize_tag
 from earmark.config import ConfigError
 
-NAMED = 3
+MAX_EXAMPLES = 3
 """Tags that a sentence names as examples."""
 
 
-def find_tags(vocabulary: Vocabulary, other: Vocabulary) -> tuple[int | None, ...]:
+def map_tags(vocabulary: Vocabulary, other: Vocabulary) -> tuple[int | None, ...]:
     """Return where `other` has each tag of `vocabulary`, by class id; None where it has not."""
-    return tuple(_find(entry, other) for entry in vocabulary.entries)
+    return tuple(_find_class(entry, other) for entry in vocabulary.entries)
 
 
 def explain_mapping(vocabulary: Vocabulary, other: Vocabulary) -> str:
     """Return in words how much of `vocabulary` is in `other`, and how to map class ids."""
-    found = find_tags(vocabulary, other)
+    found = map_tags(vocabulary, other)
     pairs = list(zip(vocabulary.tags, found, strict=True))
     renamed = [
         (tag, other.tags[place])
@@ -48,31 +48,31 @@ def explain_mapping(vocabulary: Vocabulary, other: Vocabulary) -> str:
     missing = [tag for tag, place in pairs if place is None]
     same = len(pairs) - len(renamed) - len(missing)
     own = len(other) - len({place for place in found if place is not None})
-    as_named = _examples(f"{tag!r} is {name!r}" for tag, name in renamed)
+    as_named = _list_examples(f"{tag!r} is {name!r}" for tag, name in renamed)
     return (
         f"{same} of {len(pairs)} tags are the same, {len(renamed)} are under another name"
-        f"{as_named}, {len(missing)} are not in it{_examples(map(repr, missing))}; {own} of its "
+        f"{as_named}, {len(missing)} are not in it{_list_examples(map(repr, missing))}; {own} of its "
         f"{len(other)} tags are new. Class ids are mapped by Vocabulary.mapping_to."
     )
 
 
-def _find(entry: VocabularyEntry, other: Vocabulary) -> int | None:
+def _find_class(entry: VocabularyEntry, other: Vocabulary) -> int | None:
     aliases = sorted(entry.aliases, key=lambda alias: (-entry.aliases[alias], alias))
     places = map(other.class_of, (entry.tag, *aliases))
     return next((place for place in places if place is not None), None)
 
 
-def _examples(words: Iterable[str]) -> str:
+def _list_examples(words: Iterable[str]) -> str:
     """Return " (a, b, c, ...)", or nothing where there are none."""
     listed = list(words)
-    more = ", ..." if len(listed) > NAMED else ""
-    return f" ({', '.join(listed[:NAMED])}{more})" if listed else ""
+    more = ", ..." if len(listed) > MAX_EXAMPLES else ""
+    return f" ({', '.join(listed[:MAX_EXAMPLES])}{more})" if listed else ""
 
 
 __all__ = [
-    "FORMAT",
-    "CountedSource",
-    "DecisionsInForce",
+    "LOCK_FORMAT",
+    "ProvenanceSource",
+    "AppliedDecisions",
     "Provenance",
     "Vocabulary",
     "VocabularyEntry",
@@ -95,8 +95,8 @@ class Vocabulary:
     entries: tuple[VocabularyEntry, ...]
     captions: int
     settings: VocabularyConfig
-    normaliser: int = NORMALISER_VERSION
-    decisions: DecisionsInForce = field(default_factory=DecisionsInForce)
+    normaliser: int = NORMALIZER_VERSION
+    decisions: AppliedDecisions = field(default_factory=AppliedDecisions)
     provenance: Provenance = field(default_factory=Provenance)
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ class Vocabulary:
 
     def normalise(self, tag: str) -> str:
         """Return a tag as this vocabulary's steps leave one that no corpus showed; "" for none."""
-        return fold_one(tag, self.settings.steps, self.settings.aliases)
+        return normalize_tag(tag, self.settings.steps, self.settings.aliases)
 
     def first(self, size: int) -> Vocabulary:
         """Return the vocabulary of at most the `size` best tags, as if so many had been asked for.
@@ -167,7 +167,7 @@ class Vocabulary:
         """
         return {
             position: there
-            for position, there in enumerate(find_tags(self, other))
+            for position, there in enumerate(map_tags(self, other))
             if there is not None
         }
 
@@ -196,7 +196,7 @@ class Vocabulary:
         Raises:
             ConfigError: it would contradict itself, as `load` would find.
         """
-        write_lock(path, self._lock_file(self.fingerprint))
+        write_lockfile(path, self._lock_file(self.fingerprint))
 
     @staticmethod
     def load(path: Path) -> Vocabulary:
@@ -206,7 +206,7 @@ class Vocabulary:
             ConfigError: there is none, it is of another format, or it was edited; the message
                 says where it contradicts itself.
         """
-        lock = read_lock(path)
+        lock = read_lockfile(path)
         return Vocabulary(
             lock.entries,
             lock.captions,
@@ -235,7 +235,7 @@ class Vocabulary:
 
     def _lock_file(self, fingerprint: str) -> LockFile:
         return LockFile(
-            format=FORMAT,
+            format=LOCK_FORMAT,
             fingerprint=fingerprint,
             captions=self.captions,
             settings=self.settings,

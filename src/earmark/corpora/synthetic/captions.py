@@ -16,14 +16,14 @@ from earmark.corpora.synthetic.plan import (
     ClipPlan,
     MusicPart,
     Part,
+    RandomStream,
     SoundPart,
     SpeechPart,
-    Stream,
-    generator,
+    stream_rng,
 )
 from earmark.corpora.synthetic.speech import Speaker
 
-VOICES: Mapping[str, Sequence[str]] = {
+VOICE_PHRASES: Mapping[str, Sequence[str]] = {
     "male": ("a man", "a male voice"),
     "deep": ("a man with a deep voice", "a deep male voice"),
     "female": ("a woman", "a female voice"),
@@ -32,22 +32,22 @@ VOICES: Mapping[str, Sequence[str]] = {
     "elderly": ("an elderly {gender}", "an old {gender} with a croaky voice"),
     "robot": ("a robotic voice", "a synthetic, robot-like voice"),
 }
-SPEAKING = ("speaks {language}", "talks in {language}", "says a few sentences in {language}")
+SPEECH_PHRASES = ("speaks {language}", "talks in {language}", "says a few sentences in {language}")
 
-TEMPOS: Mapping[str, Sequence[str]] = {
+TEMPO_PHRASES: Mapping[str, Sequence[str]] = {
     "slow": ("slow", "unhurried"),
     "medium": ("mid-tempo", "moderately paced"),
     "fast": ("fast", "up-tempo"),
 }
-MUSIC = (
+MUSIC_PHRASES = (
     "{a_tempo} {instrument} piece in a {mode} key plays{drums}",
     "{a_instrument} plays {a_tempo} melody in {mode}{drums}",
     "{a_tempo} instrumental in a {mode} key is played on the {instrument}{drums}",
 )
-KIT_ALONE = ("{a_tempo} beat is played on a drum kit", "a drum kit plays {a_tempo} groove")
-WITH_DRUMS = (" with drums", " over a drum beat")
+DRUM_KIT_PHRASES = ("{a_tempo} beat is played on a drum kit", "a drum kit plays {a_tempo} groove")
+DRUM_PHRASES = (" with drums", " over a drum beat")
 
-SOUNDS: Mapping[str, Sequence[str]] = {
+SOUND_PHRASES: Mapping[str, Sequence[str]] = {
     "rain": ("rain falls steadily", "rain is pouring down"),
     "wind": ("the wind blows", "a wind howls"),
     "thunder": ("thunder rumbles", "thunder rolls"),
@@ -65,7 +65,7 @@ SOUNDS: Mapping[str, Sequence[str]] = {
     "telephone": ("a telephone rings", "a phone is ringing"),
 }
 
-PRODUCTION: Mapping[str, Sequence[str]] = {
+EFFECT_PHRASES: Mapping[str, Sequence[str]] = {
     "clean": ("",),
     "reverberation": (" in a reverberant room", " with a long echo"),
     "telephone": (" over a telephone line", ", heard through a phone"),
@@ -73,48 +73,52 @@ PRODUCTION: Mapping[str, Sequence[str]] = {
     "clipping": (", badly distorted", ", and the recording is overdriven"),
     "quiet": (", recorded very quietly", ", at a very low volume"),
 }
-TOGETHER = ("{first} while {second}", "{first} and {second} in the background")
+MIX_PHRASES = ("{first} while {second}", "{first} and {second} in the background")
 
 
-def describe(plan: ClipPlan, seed: int) -> str:
+def describe_clip(plan: ClipPlan, seed: int) -> str:
     """Return one sentence on what a clip of the corpus with `seed` holds."""
-    rng = generator(seed, Stream.DESCRIPTION, plan.index)
-    heard = [_part(part, rng) for part in plan.parts]
+    rng = stream_rng(seed, RandomStream.DESCRIPTION, plan.index)
+    heard = [_describe_part(part, rng) for part in plan.parts]
     told = heard[0]
     if len(heard) > 1:
-        told = _drawn(TOGETHER, rng).format(first=heard[0], second=heard[1])
-    sentence = told + _drawn(PRODUCTION[plan.production], rng)
+        told = _draw_phrase(MIX_PHRASES, rng).format(first=heard[0], second=heard[1])
+    sentence = told + _draw_phrase(EFFECT_PHRASES[plan.production], rng)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _part(part: Part, rng: np.random.Generator) -> str:
+def _describe_part(part: Part, rng: np.random.Generator) -> str:
     if isinstance(part, SpeechPart):
-        return _speech(part.speaker, rng)
+        return _describe_speech(part.speaker, rng)
     if isinstance(part, SoundPart):
-        return _drawn(SOUNDS[part.sound], rng)
-    return _music(part, rng)
+        return _draw_phrase(SOUND_PHRASES[part.sound], rng)
+    return _describe_music(part, rng)
 
 
-def _speech(speaker: Speaker, rng: np.random.Generator) -> str:
+def _describe_speech(speaker: Speaker, rng: np.random.Generator) -> str:
     person = {"male": "man", "female": "woman"}.get(speaker.gender, "person")
-    who = _drawn(VOICES[speaker.voice], rng).format(gender=person)
-    return f"{who} {_drawn(SPEAKING, rng).format(language=speaker.language.capitalize())}"
+    who = _draw_phrase(VOICE_PHRASES[speaker.voice], rng).format(gender=person)
+    return (
+        f"{who} {_draw_phrase(SPEECH_PHRASES, rng).format(language=speaker.language.capitalize())}"
+    )
 
 
-def _music(part: MusicPart, rng: np.random.Generator) -> str:
+def _describe_music(part: MusicPart, rng: np.random.Generator) -> str:
     words = {
-        "a_tempo": _with_article(_drawn(TEMPOS[part.tempo], rng)),
+        "a_tempo": _with_article(_draw_phrase(TEMPO_PHRASES[part.tempo], rng)),
         "a_instrument": _with_article(part.instrument),
         "instrument": part.instrument,
         "mode": part.mode,
-        "drums": _drawn(WITH_DRUMS, rng) if part.drums else "",
+        "drums": _draw_phrase(DRUM_PHRASES, rng) if part.drums else "",
     }
-    return _drawn(KIT_ALONE if part.instrument == DRUMS else MUSIC, rng).format(**words)
+    return _draw_phrase(
+        DRUM_KIT_PHRASES if part.instrument == DRUMS else MUSIC_PHRASES, rng
+    ).format(**words)
 
 
 def _with_article(words: str) -> str:
     return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
-def _drawn(choices: Sequence[str], rng: np.random.Generator) -> str:
+def _draw_phrase(choices: Sequence[str], rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]

@@ -27,24 +27,31 @@ from earmark.config import (
 from earmark.corpora.base import Corpus
 from earmark.corpora.synthetic import dsp
 from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave
-from earmark.corpora.synthetic.effects import TRAITS
+from earmark.corpora.synthetic.effects import EFFECTS
 from earmark.corpora.synthetic.music import compose, perform
-from earmark.corpora.synthetic.plan import ClipPlan, Part, SoundPart, SpeechPart, Stream, generator
-from earmark.corpora.synthetic.sounds import make
-from earmark.corpora.synthetic.speech import speak
+from earmark.corpora.synthetic.plan import (
+    ClipPlan,
+    Part,
+    RandomStream,
+    SoundPart,
+    SpeechPart,
+    stream_rng,
+)
+from earmark.corpora.synthetic.sounds import render_sound
+from earmark.corpora.synthetic.speech import render_speech
 from earmark.progress import Progress, track
 from earmark.records import Rejected, Source
 
 GENERATOR_VERSION = 2
 """Raised by every change that alters a single sample, label or caption of any clip."""
 
-LICENCE = "CC0-1.0 (synthetic)"
+LICENSE = "CC0-1.0 (synthetic)"
 
 ATTRIBUTION = "made by earmark"
 
 SPEECH_ATTRIBUTION = "made by earmark with espeak-ng (GPL-3.0 software; its output is not covered)"
 
-LARGEST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 ClipSeconds = Annotated[float, Meta(ge=2, le=60)]
 
@@ -63,7 +70,7 @@ class SyntheticConfig(Config, frozen=True, kw_only=True, tag="synthetic", tag_fi
     """
 
     clips: PositiveInt = 720
-    seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED)] = 0
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] = 0
     shortest_s: ClipSeconds = 3.0
     longest_s: ClipSeconds = 8.0
     workers: NonNegativeInt = 0
@@ -111,29 +118,29 @@ class SyntheticCorpus(Corpus):
     def rows(self, folder: Path) -> Iterator[Source | Rejected]:
         """Make the clips that are not yet in `folder`/audio, then yield all rows by index."""
         config = self.config
-        plans = [_plan(config, index) for index in range(config.clips)]
+        plans = [_plan_index(config, index) for index in range(config.clips)]
         missing = [plan.index for plan in plans if not (folder / plan.name).exists()]
         if missing:
             (folder / "audio").mkdir(parents=True, exist_ok=True)
             with track("corpus", total=len(missing)) as progress:
-                _make(config, missing, folder, progress)
+                _render_missing(config, missing, folder, progress)
         for plan in plans:
-            yield _source(plan, config.seed, folder)
+            yield _source_row(plan, config.seed, folder)
 
 
-def _make(
+def _render_missing(
     config: SyntheticConfig, indices: Sequence[int], folder: Path, progress: Progress
 ) -> None:
     workers = min(config.workers or os.cpu_count() or 1, len(indices))
     if workers == 1:
         for index in indices:
-            _make_clip(config, index, folder)
+            _render_index(config, index, folder)
             progress.advance()
         return
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_end_with_parent
     ) as pool:
-        futures = [pool.submit(_make_clip, config, index, folder) for index in indices]
+        futures = [pool.submit(_render_index, config, index, folder) for index in indices]
         try:
             for future in futures:
                 future.result()
@@ -157,20 +164,20 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _make_clip(config: SyntheticConfig, index: int, folder: Path) -> None:
+def _render_index(config: SyntheticConfig, index: int, folder: Path) -> None:
 
-    plan = _plan(config, index)
+    plan = _plan_index(config, index)
     write_clip(plan, config.seed, config.shortest_s, config.longest_s, folder / plan.name)
 
 
-def _plan(config: SyntheticConfig, index: int) -> ClipPlan:
+def _plan_index(config: SyntheticConfig, index: int) -> ClipPlan:
     from earmark.corpora.synthetic.plan import plan_clip
 
     return plan_clip(config.seed, index, config.shortest_s, config.longest_s)
 
 
-def _source(plan: ClipPlan, seed: int, folder: Path) -> Source:
-    from earmark.corpora.synthetic.captions import describe
+def _source_row(plan: ClipPlan, seed: int, folder: Path) -> Source:
+    from earmark.corpora.synthetic.captions import describe_clip
 
     return Source(
         path=str(folder / plan.name),
@@ -178,13 +185,13 @@ def _source(plan: ClipPlan, seed: int, folder: Path) -> Source:
         labels=plan.labels(),
         recording=plan.recording,
         speaker=plan.speaker,
-        licence=LICENCE,
+        licence=LICENSE,
         attribution=SPEECH_ATTRIBUTION if plan.speaker else ATTRIBUTION,
-        original_captions=(describe(plan, seed),),
+        original_captions=(describe_clip(plan, seed),),
     )
 
 
-UNDER_DB = (-12.0, 0.0)
+SECOND_PART_DB = (-12.0, 0.0)
 """Level of the second part of a mix, relative to the first."""
 
 ROOM_TONE_DBFS = (-75.0, -60.0)
@@ -195,17 +202,17 @@ def render_clip(
     plan: ClipPlan, seed: int, shortest_s: float, longest_s: float
 ) -> Float32[np.ndarray, " samples"]:
     """Make the sound that `plan` describes: mono at 16 kHz within [-1, 1]."""
-    rng = generator(seed, Stream.RENDERING, plan.index)
+    rng = stream_rng(seed, RandomStream.RENDERING, plan.index)
     first, *others = plan.parts
     wave = _render_part(first, seed, plan.duration_s, longest_s, rng)
-    wave = np.pad(wave, (0, max(dsp.count(shortest_s) - len(wave), 0)))
+    wave = np.pad(wave, (0, max(dsp.sample_count(shortest_s) - len(wave), 0)))
     wave = dsp.scale_to_rms(wave, 0.1)
     for part in others:
         under = _render_part(part, seed, len(wave) / SAMPLE_RATE, longest_s, rng)
-        wave = wave + dsp.scale_to_rms(under, 0.1 * dsp.decibels(rng.uniform(*UNDER_DB)))
+        wave = wave + dsp.scale_to_rms(under, 0.1 * dsp.db_to_gain(rng.uniform(*SECOND_PART_DB)))
     tone = dsp.noise(len(wave), rng, slope_db=3.0)
-    wave = wave + dsp.decibels(rng.uniform(*ROOM_TONE_DBFS)) * tone
-    return TRAITS[plan.production](wave, rng).astype(np.float32)
+    wave = wave + dsp.db_to_gain(rng.uniform(*ROOM_TONE_DBFS)) * tone
+    return EFFECTS[plan.production](wave, rng).astype(np.float32)
 
 
 def write_clip(plan: ClipPlan, seed: int, shortest_s: float, longest_s: float, path: Path) -> None:
@@ -226,9 +233,9 @@ def _render_part(
     rng: np.random.Generator,
 ) -> Wave:
     if isinstance(part, SpeechPart):
-        return speak(part.speaker, duration_s, longest_s, rng)
+        return render_speech(part.speaker, duration_s, longest_s, rng)
     if isinstance(part, SoundPart):
-        return make(part.sound, duration_s, rng)
-    writing = generator(seed, Stream.COMPOSITION, part.composition)
+        return render_sound(part.sound, duration_s, rng)
+    writing = stream_rng(seed, RandomStream.COMPOSITION, part.composition)
     piece = compose(part.tempo, part.mode, longest_s, writing)
     return perform(piece, part.instrument, part.drums, duration_s, rng)

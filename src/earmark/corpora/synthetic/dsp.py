@@ -14,18 +14,18 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 SAMPLE_RATE = 16000
-NYQUIST_MARGIN_HZ = 7600.0
+MAX_PARTIAL_HZ = 7600.0
 """Partials above this are left out, so that nothing folds back."""
 
 Wave: TypeAlias = Float64[np.ndarray, " samples"]
 
 
-def count(duration_s: float) -> int:
+def sample_count(duration_s: float) -> int:
     """Return how many samples last `duration_s`, at least one."""
     return max(round(duration_s * SAMPLE_RATE), 1)
 
 
-def times(samples: int) -> Wave:
+def sample_times(samples: int) -> Wave:
     """Return the time of each sample in seconds."""
     return np.arange(samples) / SAMPLE_RATE
 
@@ -70,7 +70,7 @@ def resonate(wave: Wave, frequency_hz: float, bandwidth_hz: float) -> Wave:
     return np.asarray(lfilter([gain], [1.0, -2 * radius * np.cos(angle), radius**2], wave))
 
 
-def curve(
+def random_curve(
     samples: int, rng: np.random.Generator, *, points_per_s: float, low: float, high: float
 ) -> Wave:
     """Return a smooth random control curve between `low` and `high`."""
@@ -83,7 +83,7 @@ def curve(
     return knots[left] * (1 - blend) + knots[left + 1] * blend
 
 
-def phase(frequency_hz: Wave) -> Wave:
+def integrate_phase(frequency_hz: Wave) -> Wave:
     """Integrate an instantaneous frequency into a phase in radians."""
     return 2 * np.pi * np.cumsum(frequency_hz) / SAMPLE_RATE
 
@@ -98,14 +98,14 @@ def overtones(angle: Wave, highest: int) -> Iterator[tuple[int, Wave]]:
 
 def decay(samples: int, t60_s: float) -> Wave:
     """Return an exponential from 1 that has fallen by 60 dB after `t60_s`."""
-    return np.exp(-6.9078 / t60_s * times(samples))
+    return np.exp(-6.9078 / t60_s * sample_times(samples))
 
 
 def fade(wave: Wave, attack_s: float, release_s: float) -> Wave:
     """Fade in and out with raised cosines, each at most half of the wave."""
     shaped = wave.copy()
-    rise = min(count(attack_s), len(wave) // 2)
-    fall = min(count(release_s), len(wave) // 2)
+    rise = min(sample_count(attack_s), len(wave) // 2)
+    fall = min(sample_count(release_s), len(wave) // 2)
     if rise:
         shaped[:rise] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / rise)
     if fall:
@@ -125,16 +125,16 @@ def strike(
     The three lists give each mode's frequency, amplitude and the time in which it falls by 60 dB.
     """
     struck = np.zeros(samples)
-    t = times(samples)
+    t = sample_times(samples)
     modes = np.stack([np.asarray(x, float) for x in (frequencies_hz, amplitudes, t60_s)], axis=1)
     for frequency_hz, amplitude, seconds in modes:
-        if frequency_hz < NYQUIST_MARGIN_HZ:
+        if frequency_hz < MAX_PARTIAL_HZ:
             angle = 2 * np.pi * frequency_hz * t + rng.uniform(0, 2 * np.pi)
             struck += amplitude * np.sin(angle) * decay(samples, seconds)
     return fade(struck, 0.001, 0.002)
 
 
-def place(track: Wave, piece: Wave, start_s: float, gain: float = 1.0) -> None:
+def overlay(track: Wave, piece: Wave, start_s: float, gain: float = 1.0) -> None:
     """Add `piece` into `track` at `start_s`, in place; what sticks out at the end is cut."""
     start = round(start_s * SAMPLE_RATE)
     room = max(len(track) - start, 0)
@@ -156,7 +156,7 @@ def scale_to_peak(wave: Wave, peak: float) -> Wave:
     return wave * (peak / max(float(np.abs(wave).max()), 1e-9))
 
 
-def decibels(value_db: float) -> float:
+def db_to_gain(value_db: float) -> float:
     """Return the amplitude factor of a level difference in dB."""
     return 10 ** (value_db / 20)
 
@@ -164,11 +164,11 @@ def decibels(value_db: float) -> float:
 def _butterworth(wave: Wave, cutoff_hz: float | tuple[float, float], kind: str, order: int) -> Wave:
     from scipy.signal import sosfilt
 
-    return np.asarray(sosfilt(_sections(cutoff_hz, kind, order), wave))
+    return np.asarray(sosfilt(_filter_sections(cutoff_hz, kind, order), wave))
 
 
 @functools.lru_cache(maxsize=256)
-def _sections(cutoff_hz: float | tuple[float, float], kind: str, order: int) -> np.ndarray:
+def _filter_sections(cutoff_hz: float | tuple[float, float], kind: str, order: int) -> np.ndarray:
     from scipy.signal import butter
 
     return np.asarray(butter(order, cutoff_hz, kind, fs=SAMPLE_RATE, output="sos"))

@@ -21,9 +21,9 @@ from earmark.config import ConfigError
 
 SYNCHRONOUS = 2
 UTF8 = 1
-RATE, PITCH, RANGE = 1, 3, 4
+RATE_PARAMETER, PITCH_PARAMETER, RANGE_PARAMETER = 1, 3, 4
 
-Receiver = ctypes.CFUNCTYPE(
+SampleCallback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
 
@@ -48,7 +48,7 @@ class Utterance:
     seed: int
 
 
-def require() -> None:
+def require_espeak() -> None:
     """Check that espeak-ng is installed, without loading it.
 
     Raises:
@@ -61,14 +61,14 @@ def require() -> None:
         )
 
 
-def say(utterance: Utterance) -> tuple[Float32[np.ndarray, " samples"], int]:
+def synthesize(utterance: Utterance) -> tuple[Float32[np.ndarray, " samples"], int]:
     """Synthesise an utterance; returns samples in [-1, 1] and their rate in Hz.
 
     Raises:
         ConfigError: the extra `synthetic` is missing.
         RuntimeError: espeak-ng has no such voice, or failed.
     """
-    require()
+    require_espeak()
     import espeakng_loader
 
     heard: list[bytes] = []
@@ -79,7 +79,7 @@ def say(utterance: Utterance) -> tuple[Float32[np.ndarray, " samples"], int]:
         return 0
 
     # The library calls back into it until it is unloaded, so it must live as long.
-    receiver = Receiver(receive)
+    receiver = SampleCallback(receive)
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
         data_path = espeakng_loader.get_data_path().encode()
@@ -88,7 +88,7 @@ def say(utterance: Utterance) -> tuple[Float32[np.ndarray, " samples"], int]:
             raise RuntimeError(f"espeak-ng does not start with its data at {data_path.decode()}")
         library.espeak_SetSynthCallback(receiver)
         library.espeak_ng_SetRandSeed(ctypes.c_long(utterance.seed))
-        _synthesise(library, utterance)
+        _synthesize(library, utterance)
         library.espeak_Terminate()
     finally:
         _unload(library)
@@ -96,13 +96,13 @@ def say(utterance: Utterance) -> tuple[Float32[np.ndarray, " samples"], int]:
     return pcm.astype(np.float32) / 32768.0, sample_rate
 
 
-def _synthesise(library: ctypes.CDLL, utterance: Utterance) -> None:
+def _synthesize(library: ctypes.CDLL, utterance: Utterance) -> None:
     if library.espeak_SetVoiceByName(utterance.voice.encode()) != 0:
         raise RuntimeError(f"espeak-ng has no voice {utterance.voice!r}")
     for parameter, value in (
-        (RATE, utterance.rate),
-        (PITCH, utterance.pitch),
-        (RANGE, utterance.pitch_range),
+        (RATE_PARAMETER, utterance.rate),
+        (PITCH_PARAMETER, utterance.pitch),
+        (RANGE_PARAMETER, utterance.pitch_range),
     ):
         library.espeak_SetParameter(parameter, value, 0)
     text = utterance.text.encode() + b"\0"

@@ -15,9 +15,9 @@ from earmark.corpora.synthetic import dsp
 from earmark.corpora.synthetic.dsp import Wave
 from earmark.corpora.synthetic.instruments import INSTRUMENTS, Instrument, Note
 
-STEPS_A_BEAT = 4
+STEPS_PER_BEAT = 4
 
-PATTERNS: tuple[Mapping[str, str], ...] = (
+DRUM_PATTERNS: tuple[Mapping[str, str], ...] = (
     {"kick": "x.......x.......", "snare": "....x.......x...", "hat": "x.x.x.x.x.x.x.x."},
     {"kick": "x..x....x..x....", "snare": "....x.......x..x", "hat": "x.xxx.x.x.xxx.x."},
     {"kick": "x...x...x...x...", "snare": "....x.......x...", "hat": "..x...x...x...x."},
@@ -29,15 +29,15 @@ PATTERNS: tuple[Mapping[str, str], ...] = (
 
 def kick(rng: np.random.Generator) -> Wave:
     """A skin whose pitch falls from 150 to 50 Hz within a few hundredths of a second."""
-    samples = dsp.count(0.3)
-    t = dsp.times(samples)
+    samples = dsp.sample_count(0.3)
+    t = dsp.sample_times(samples)
     sweep_hz = rng.uniform(45, 58) + rng.uniform(70, 120) * np.exp(-t / 0.03)
-    return dsp.fade(np.sin(dsp.phase(sweep_hz)) * dsp.decay(samples, 0.3), 0.002, 0.02)
+    return dsp.fade(np.sin(dsp.integrate_phase(sweep_hz)) * dsp.decay(samples, 0.3), 0.002, 0.02)
 
 
 def snare(rng: np.random.Generator) -> Wave:
     """Two skin modes and the rattle of the wires."""
-    samples = dsp.count(0.22)
+    samples = dsp.sample_count(0.22)
     skin = dsp.strike(samples, [185.0, 331.0], [1.0, 0.6], [0.12, 0.09], rng)
     wires = dsp.highpass(dsp.noise(samples, rng), 1400.0) * dsp.decay(samples, 0.2)
     return 0.5 * skin + 0.35 * wires
@@ -45,18 +45,18 @@ def snare(rng: np.random.Generator) -> Wave:
 
 def hat(rng: np.random.Generator) -> Wave:
     """Metal: noise above 5 kHz, gone at once."""
-    samples = dsp.count(0.09)
+    samples = dsp.sample_count(0.09)
     return 0.3 * dsp.highpass(dsp.noise(samples, rng), 5000.0) * dsp.decay(samples, 0.08)
 
 
 def tom(rng: np.random.Generator) -> Wave:
     """A tuned skin that sags a little in pitch."""
-    samples = dsp.count(0.35)
+    samples = dsp.sample_count(0.35)
     sag_hz = rng.uniform(90, 160) * (1 + 0.25 * dsp.decay(samples, 0.2))
-    return 0.8 * np.sin(dsp.phase(sag_hz)) * dsp.decay(samples, 0.35)
+    return 0.8 * np.sin(dsp.integrate_phase(sag_hz)) * dsp.decay(samples, 0.35)
 
 
-KIT: Mapping[str, Callable[[np.random.Generator], Wave]] = {
+DRUM_SOUNDS: Mapping[str, Callable[[np.random.Generator], Wave]] = {
     "kick": kick,
     "snare": snare,
     "hat": hat,
@@ -67,14 +67,14 @@ KIT: Mapping[str, Callable[[np.random.Generator], Wave]] = {
 def play_pattern(
     duration_s: float, tempo_bpm: float, pattern: int, rng: np.random.Generator
 ) -> Wave:
-    """Repeat one of `PATTERNS` for `duration_s`, each hit with its own force and small delay."""
-    track = np.zeros(dsp.count(duration_s))
-    step_s = 60.0 / tempo_bpm / STEPS_A_BEAT
-    for drum, bar in PATTERNS[pattern].items():
+    """Repeat one of `DRUM_PATTERNS` for `duration_s`, each hit with its own force and small delay."""
+    track = np.zeros(dsp.sample_count(duration_s))
+    step_s = 60.0 / tempo_bpm / STEPS_PER_BEAT
+    for drum, bar in DRUM_PATTERNS[pattern].items():
         for step in range(int(duration_s / step_s) + 1):
             if bar[step % len(bar)] == "x":
                 start_s = step * step_s + abs(rng.normal(0, 0.004))
-                dsp.place(track, KIT[drum](rng), start_s, rng.uniform(0.6, 1.0))
+                dsp.overlay(track, DRUM_SOUNDS[drum](rng), start_s, rng.uniform(0.6, 1.0))
     return track
 
 
@@ -109,11 +109,11 @@ RHYTHMS: tuple[tuple[float, ...], ...] = (
 
 ACCOMPANIMENTS = ("block", "broken", "roots")
 
-BEATS_A_CHORD = 2
+BEATS_PER_CHORD = 2
 
 
 @dataclass(frozen=True)
-class Event:
+class ScoreNote:
     """A note of the score: when and how long in beats, its scale degree (7 an octave), its force.
 
     Degree 0 is the tonic; negative degrees lie below it.
@@ -132,7 +132,7 @@ class Composition:
     tempo_bpm: float
     mode: str
     transposition: int
-    events: tuple[Event, ...]
+    events: tuple[ScoreNote, ...]
     pattern: int
 
 
@@ -142,17 +142,17 @@ def compose(tempo: str, mode: str, longest_s: float, rng: np.random.Generator) -
     progressions = PROGRESSIONS[mode]
     progression = progressions[int(rng.integers(len(progressions)))]
     style = ACCOMPANIMENTS[int(rng.integers(len(ACCOMPANIMENTS)))]
-    events: list[Event] = []
+    events: list[ScoreNote] = []
     degree = int(rng.choice([7, 9, 11]))
-    for chord in range(int(longest_s * tempo_bpm / 60 / BEATS_A_CHORD) + 1):
+    for chord in range(int(longest_s * tempo_bpm / 60 / BEATS_PER_CHORD) + 1):
         root = progression[chord % len(progression)]
-        start = float(chord * BEATS_A_CHORD)
+        start = float(chord * BEATS_PER_CHORD)
         events += _accompaniment(style, root, start)
         phrase, degree = _melody(root, degree, start, rng)
         events += phrase
     transposition = int(rng.integers(0, 12))
     return Composition(
-        tempo_bpm, mode, transposition, tuple(events), int(rng.integers(len(PATTERNS)))
+        tempo_bpm, mode, transposition, tuple(events), int(rng.integers(len(DRUM_PATTERNS)))
     )
 
 
@@ -167,7 +167,7 @@ def perform(
 
     The instrument "drums" plays the kit's part alone.
     """
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     if instrument != DRUMS:
         _play_notes(track, piece, INSTRUMENTS[instrument], rng)
         track = dsp.scale_to_rms(track, 0.1)
@@ -190,30 +190,30 @@ def _play_notes(
         midi = instrument.lowest + piece.transposition + _semitones(piece.mode, event.degree)
         frequency_hz = 440.0 * 2 ** ((midi - 69) / 12) * tuning
         note = Note(frequency_hz, 0.92 * event.length * beat_s, brightness)
-        dsp.place(track, instrument.play(note, rng), start_s, event.force * rng.uniform(0.8, 1))
+        dsp.overlay(track, instrument.play(note, rng), start_s, event.force * rng.uniform(0.8, 1))
 
 
-def _accompaniment(style: str, root: int, start: float) -> Sequence[Event]:
+def _accompaniment(style: str, root: int, start: float) -> Sequence[ScoreNote]:
     if style == "roots":
-        return [Event(start, float(BEATS_A_CHORD), root - 7, 0.7)]
+        return [ScoreNote(start, float(BEATS_PER_CHORD), root - 7, 0.7)]
     triad = [root, root + 2, root + 4]
     if style == "block":
-        return [Event(start, float(BEATS_A_CHORD), degree, 0.35) for degree in triad]
+        return [ScoreNote(start, float(BEATS_PER_CHORD), degree, 0.35) for degree in triad]
     order = (triad[0], triad[2], triad[1], triad[2])
-    return [Event(start + 0.5 * step, 0.5, degree, 0.45) for step, degree in enumerate(order)]
+    return [ScoreNote(start + 0.5 * step, 0.5, degree, 0.45) for step, degree in enumerate(order)]
 
 
 def _melody(
     root: int, degree: int, start: float, rng: np.random.Generator
-) -> tuple[list[Event], int]:
+) -> tuple[list[ScoreNote], int]:
     """Walk by small steps from `degree`; the first note of each chord belongs to the chord."""
-    events: list[Event] = []
+    events: list[ScoreNote] = []
     for length in RHYTHMS[int(rng.integers(len(RHYTHMS)))]:
         degree += int(rng.choice([-2, -1, -1, 1, 1, 2]))
         degree = min(max(degree, 5), 13)
         if not events:
             degree = min((root + tone for tone in (7, 9, 11, 4)), key=lambda d: abs(d - degree))
-        events.append(Event(start, length, degree, 0.9))
+        events.append(ScoreNote(start, length, degree, 0.9))
         start += length
     return events, degree
 

@@ -14,22 +14,22 @@ from typing import TypeVar
 
 import numpy as np
 
-from earmark.corpora.synthetic.effects import CLEAN, TRAITS
+from earmark.corpora.synthetic.effects import CLEAN, EFFECTS
 from earmark.corpora.synthetic.instruments import INSTRUMENTS
 from earmark.corpora.synthetic.music import DRUMS, SCALES, TEMPOS_BPM
 from earmark.corpora.synthetic.sounds import SOUNDS
-from earmark.corpora.synthetic.speech import Speaker, speakers
+from earmark.corpora.synthetic.speech import Speaker, list_speakers
 from earmark.records import Labels
 
-BLOCK = ("speech",) * 7 + ("music",) * 6 + ("sound",) * 4 + ("mix",) * 3
-PRODUCTION_BLOCK = (CLEAN,) * 10 + tuple(trait for trait in TRAITS if trait != CLEAN) * 2
+KIND_BLOCK = ("speech",) * 7 + ("music",) * 6 + ("sound",) * 4 + ("mix",) * 3
+PRODUCTION_BLOCK = (CLEAN,) * 10 + tuple(trait for trait in EFFECTS if trait != CLEAN) * 2
 MIXES = (("speech", "music"), ("speech", "sound"), ("music", "sound"))
 FIRST_MIXED_ORDINAL = 1 << 24
 SECOND_TAKE_EVERY = 24
 """Of so many music clips the last takes up the composition of the one before it."""
 
 
-class Stream(IntEnum):
+class RandomStream(IntEnum):
     """Keeps the random streams of one seed apart."""
 
     ORDER = 0
@@ -131,8 +131,8 @@ class ClipPlan:
 
 def plan_clip(seed: int, index: int, shortest_s: float, longest_s: float) -> ClipPlan:
     """Decide what clip `index` of the corpus with `seed` holds."""
-    kind, ordinal = _kind(seed, index)
-    parts = _mixed_parts(seed, ordinal) if kind == "mix" else (_part(seed, kind, ordinal),)
+    kind, ordinal = _clip_kind(seed, index)
+    parts = _plan_mix(seed, ordinal) if kind == "mix" else (_plan_part(seed, kind, ordinal),)
     # Two takes of one composition share their recording, so that no split parts them.
     first = parts[0]
     take_of = first.composition if kind == "music" and isinstance(first, MusicPart) else ordinal
@@ -140,13 +140,15 @@ def plan_clip(seed: int, index: int, shortest_s: float, longest_s: float) -> Cli
         index=index,
         kind=kind,
         parts=parts,
-        production=_round_robin(PRODUCTION_BLOCK, index, seed, Stream.PRODUCTION),
-        duration_s=float(generator(seed, Stream.DURATION, index).uniform(shortest_s, longest_s)),
+        production=_round_robin(PRODUCTION_BLOCK, index, seed, RandomStream.PRODUCTION),
+        duration_s=float(
+            stream_rng(seed, RandomStream.DURATION, index).uniform(shortest_s, longest_s)
+        ),
         recording=f"{kind}-{take_of:04d}",
     )
 
 
-def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
+def stream_rng(seed: int, stream: RandomStream, *indices: int) -> np.random.Generator:
     """Return the generator of one purpose and place."""
     return np.random.default_rng([seed, int(stream), *indices])
 
@@ -154,40 +156,43 @@ def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
 T = TypeVar("T")
 
 
-def _round_robin(choices: Sequence[T], ordinal: int, seed: int, stream: Stream) -> T:
+def _round_robin(choices: Sequence[T], ordinal: int, seed: int, stream: RandomStream) -> T:
     """Take all choices in turn, in another order each round."""
     turn, place = divmod(ordinal, len(choices))
-    order = generator(seed, stream, turn).permutation(len(choices))
+    order = stream_rng(seed, stream, turn).permutation(len(choices))
     return choices[int(order[place])]
 
 
-def _kind(seed: int, index: int) -> tuple[str, int]:
+def _clip_kind(seed: int, index: int) -> tuple[str, int]:
     """Return the kind of a clip and how many clips of that kind came before it."""
-    block, place = divmod(index, len(BLOCK))
-    order = [BLOCK[int(i)] for i in generator(seed, Stream.ORDER, block).permutation(len(BLOCK))]
+    block, place = divmod(index, len(KIND_BLOCK))
+    order = [
+        KIND_BLOCK[int(i)]
+        for i in stream_rng(seed, RandomStream.ORDER, block).permutation(len(KIND_BLOCK))
+    ]
     kind = order[place]
-    return kind, block * BLOCK.count(kind) + order[:place].count(kind)
+    return kind, block * KIND_BLOCK.count(kind) + order[:place].count(kind)
 
 
-def _part(seed: int, kind: str, ordinal: int) -> Part:
+def _plan_part(seed: int, kind: str, ordinal: int) -> Part:
     if kind == "speech":
-        return SpeechPart(_round_robin(speakers(), ordinal, seed, Stream.SPEAKER))
+        return SpeechPart(_round_robin(list_speakers(), ordinal, seed, RandomStream.SPEAKER))
     if kind == "sound":
-        return SoundPart(_round_robin(tuple(SOUNDS), ordinal, seed, Stream.SOUND))
+        return SoundPart(_round_robin(tuple(SOUNDS), ordinal, seed, RandomStream.SOUND))
     second_take = ordinal % SECOND_TAKE_EVERY == SECOND_TAKE_EVERY - 1
     composition = ordinal - 1 if second_take else ordinal
     written = [(tempo, mode) for tempo in TEMPOS_BPM for mode in SCALES]
-    tempo, mode = _round_robin(written, composition, seed, Stream.MUSIC)
-    instrument = _round_robin((*INSTRUMENTS, DRUMS), ordinal, seed, Stream.INSTRUMENT)
-    drums = bool(generator(seed, Stream.DRUMS, ordinal).integers(2))
+    tempo, mode = _round_robin(written, composition, seed, RandomStream.MUSIC)
+    instrument = _round_robin((*INSTRUMENTS, DRUMS), ordinal, seed, RandomStream.INSTRUMENT)
+    drums = bool(stream_rng(seed, RandomStream.DRUMS, ordinal).integers(2))
     return MusicPart(composition, instrument, tempo, mode, drums)
 
 
-def _mixed_parts(seed: int, ordinal: int) -> tuple[Part, ...]:
+def _plan_mix(seed: int, ordinal: int) -> tuple[Part, ...]:
     """Return the parts of a mix, drawn from ordinals that no pure clip reaches."""
-    kinds = _round_robin(MIXES, ordinal, seed, Stream.MIX)
-    draws = generator(seed, Stream.MIXED_PARTS, ordinal)
+    kinds = _round_robin(MIXES, ordinal, seed, RandomStream.MIX)
+    draws = stream_rng(seed, RandomStream.MIXED_PARTS, ordinal)
     return tuple(
-        _part(seed, kind, int(draws.integers(FIRST_MIXED_ORDINAL, 2 * FIRST_MIXED_ORDINAL)))
+        _plan_part(seed, kind, int(draws.integers(FIRST_MIXED_ORDINAL, 2 * FIRST_MIXED_ORDINAL)))
         for kind in kinds
     )

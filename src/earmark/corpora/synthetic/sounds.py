@@ -10,32 +10,32 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from earmark.corpora.synthetic import dsp
-from earmark.corpora.synthetic.dsp import NYQUIST_MARGIN_HZ, Wave
+from earmark.corpora.synthetic.dsp import MAX_PARTIAL_HZ, Wave
 
 
 def rain(duration_s: float, rng: np.random.Generator) -> Wave:
     """A hiss whose strength wanders, and single drops on top of it."""
-    samples = dsp.count(duration_s)
+    samples = dsp.sample_count(duration_s)
     hiss = dsp.highpass(dsp.noise(samples, rng, slope_db=rng.uniform(1, 3)), 600.0)
-    track = 0.5 * hiss * dsp.curve(samples, rng, points_per_s=1.0, low=0.6, high=1.0)
-    for start_s in _moments(duration_s, rng.uniform(40, 200), rng):
-        drop = dsp.noise(dsp.count(0.012), rng) * dsp.decay(dsp.count(0.012), 0.01)
-        dsp.place(track, dsp.highpass(drop, rng.uniform(900, 4000)), start_s, rng.uniform(0, 2))
+    track = 0.5 * hiss * dsp.random_curve(samples, rng, points_per_s=1.0, low=0.6, high=1.0)
+    for start_s in _poisson_times_s(duration_s, rng.uniform(40, 200), rng):
+        drop = dsp.noise(dsp.sample_count(0.012), rng) * dsp.decay(dsp.sample_count(0.012), 0.01)
+        dsp.overlay(track, dsp.highpass(drop, rng.uniform(900, 4000)), start_s, rng.uniform(0, 2))
     return track
 
 
 def wind(duration_s: float, rng: np.random.Generator) -> Wave:
     """Gusts: bands of noise that swell together, the higher ones only at full strength."""
-    samples = dsp.count(duration_s)
-    gust = dsp.curve(samples, rng, points_per_s=0.5, low=0.3, high=1.0)
+    samples = dsp.sample_count(duration_s)
+    gust = dsp.random_curve(samples, rng, points_per_s=0.5, low=0.3, high=1.0)
     track = np.zeros(samples)
     for low_hz in (200.0, 350.0, 600.0, 1000.0):
-        wander = dsp.curve(samples, rng, points_per_s=1.5, low=0.3, high=1.0)
+        wander = dsp.random_curve(samples, rng, points_per_s=1.5, low=0.3, high=1.0)
         band = dsp.bandpass(dsp.noise(samples, rng), low_hz, 1.7 * low_hz)
         track += band * wander * gust ** (low_hz / 300.0) * (150.0 / low_hz) ** 0.5
     howl_hz = rng.uniform(400, 800)
     for shift in (1.0, 1.15, 1.32):
-        strength = dsp.curve(samples, rng, points_per_s=1.5, low=0.0, high=1.0) * gust**2
+        strength = dsp.random_curve(samples, rng, points_per_s=1.5, low=0.0, high=1.0) * gust**2
         howl = dsp.resonate(dsp.noise(samples, rng), shift * howl_hz, 25.0)
         track += rng.uniform(0.3, 1.0) * strength * dsp.scale_to_rms(howl, 0.15)
     return track
@@ -43,48 +43,50 @@ def wind(duration_s: float, rng: np.random.Generator) -> Wave:
 
 def thunder(duration_s: float, rng: np.random.Generator) -> Wave:
     """A crack, then a rumble in several waves that grows darker as it rolls away."""
-    samples = dsp.count(duration_s)
+    samples = dsp.sample_count(duration_s)
     start_s = rng.uniform(0.03, 0.2) * duration_s
-    after_s = np.maximum(dsp.times(samples) - start_s, 0.0)
+    after_s = np.maximum(dsp.sample_times(samples) - start_s, 0.0)
     onset = np.minimum(after_s / 0.06, 1.0)
-    lumps = dsp.curve(samples, rng, points_per_s=5.0, low=0.15, high=1.0) ** 1.5
+    lumps = dsp.random_curve(samples, rng, points_per_s=5.0, low=0.15, high=1.0) ** 1.5
     roll = 0.02 + onset * lumps * np.exp(-after_s / (0.45 * duration_s))
     track = dsp.bandpass(dsp.noise(samples, rng), 35.0, 180.0) * roll
     track += 0.6 * dsp.bandpass(dsp.noise(samples, rng), 150.0, 600.0) * roll**1.7
     nearness = rng.uniform(0.1, 1.0)
     for delay_s in rng.exponential(0.25, int(rng.integers(4, 12))):
-        length = dsp.count(0.35)
+        length = dsp.sample_count(0.35)
         crack = dsp.noise(length, rng, slope_db=2) * dsp.decay(length, rng.uniform(0.1, 0.35))
-        dsp.place(track, crack, start_s + delay_s, nearness * rng.uniform(0.05, 0.5))
+        dsp.overlay(track, crack, start_s + delay_s, nearness * rng.uniform(0.05, 0.5))
     return track
 
 
 def water_drops(duration_s: float, rng: np.random.Generator) -> Wave:
     """Drops into a pool: bubbles that ring at a rising pitch (Minnaert), in a wet room."""
-    track = np.zeros(dsp.count(duration_s))
-    for start_s in _moments(duration_s, rng.uniform(1.2, 4.0), rng):
-        samples = dsp.count(0.16)
-        t = dsp.times(samples)
+    track = np.zeros(dsp.sample_count(duration_s))
+    for start_s in _poisson_times_s(duration_s, rng.uniform(1.2, 4.0), rng):
+        samples = dsp.sample_count(0.16)
+        t = dsp.sample_times(samples)
         rising_hz = rng.uniform(600, 2200) * (1 + rng.uniform(2, 6) * t)
-        bubble = np.sin(dsp.phase(rising_hz)) * dsp.decay(samples, rng.uniform(0.05, 0.14))
+        bubble = np.sin(dsp.integrate_phase(rising_hz)) * dsp.decay(
+            samples, rng.uniform(0.05, 0.14)
+        )
         gain = rng.uniform(0.3, 1.0)
-        dsp.place(track, dsp.fade(bubble, 0.001, 0.01), start_s, gain)
+        dsp.overlay(track, dsp.fade(bubble, 0.001, 0.01), start_s, gain)
         click = dsp.highpass(dsp.noise(64, rng), 2000.0) * dsp.decay(64, 0.003)
-        dsp.place(track, click, start_s, 0.2 * gain)
+        dsp.overlay(track, click, start_s, 0.2 * gain)
         for echo in range(1, 4):
-            dsp.place(track, bubble, start_s + 0.09 * echo, gain * 0.25**echo)
+            dsp.overlay(track, bubble, start_s + 0.09 * echo, gain * 0.25**echo)
     return track
 
 
 def dog(duration_s: float, rng: np.random.Generator) -> Wave:
     """Barks in groups: a rough voice whose pitch arches, through the formants of a muzzle."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     pitch_hz = rng.uniform(350, 700)
     size = rng.uniform(0.8, 1.3)
     start_s = rng.uniform(0.05, 0.4)
     while start_s < duration_s:
         for _ in range(int(rng.integers(1, 4))):
-            dsp.place(track, _bark(pitch_hz * rng.uniform(0.92, 1.08), size, rng), start_s)
+            dsp.overlay(track, _bark(pitch_hz * rng.uniform(0.92, 1.08), size, rng), start_s)
             start_s += rng.uniform(0.28, 0.45)
         start_s += rng.uniform(0.3, 0.9)
     return track
@@ -92,7 +94,7 @@ def dog(duration_s: float, rng: np.random.Generator) -> Wave:
 
 def bird(duration_s: float, rng: np.random.Generator) -> Wave:
     """Songs of whistled syllables, each a sweep or a trill, with rests between them."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     centre_hz = rng.uniform(2300, 4800)
     start_s = rng.uniform(0.0, 0.3)
     while start_s < duration_s:
@@ -100,21 +102,21 @@ def bird(duration_s: float, rng: np.random.Generator) -> Wave:
         length_s, gap_s = rng.uniform(0.05, 0.22), rng.uniform(0.03, 0.12)
         for _ in range(int(rng.integers(1, 7))):
             syllable = _syllable(centre_hz * rng.uniform(0.9, 1.1), sweep, trill_hz, length_s)
-            dsp.place(track, syllable, start_s, rng.uniform(0.6, 1.0))
+            dsp.overlay(track, syllable, start_s, rng.uniform(0.6, 1.0))
             start_s += length_s + gap_s
         start_s += rng.uniform(0.15, 0.8)
     return track
 
 
-def _moments(duration_s: float, rate_hz: float, rng: np.random.Generator) -> list[float]:
+def _poisson_times_s(duration_s: float, rate_hz: float, rng: np.random.Generator) -> list[float]:
     """Return the times of a Poisson process."""
     return [float(t) for t in rng.uniform(0, duration_s, rng.poisson(rate_hz * duration_s))]
 
 
 def _bark(pitch_hz: float, size: float, rng: np.random.Generator) -> Wave:
-    samples = dsp.count(rng.uniform(0.12, 0.2))
+    samples = dsp.sample_count(rng.uniform(0.12, 0.2))
     course = np.arange(samples) / samples
-    angle = dsp.phase(pitch_hz * (0.7 + 0.4 * np.sin(np.pi * course**0.6)))
+    angle = dsp.integrate_phase(pitch_hz * (0.7 + 0.4 * np.sin(np.pi * course**0.6)))
     voice = sum((tone / n**0.4 for n, tone in dsp.overtones(angle, 12)), np.zeros(samples))
     rough = voice * (1 + dsp.lowpass(dsp.noise(samples, rng), 150.0))
     source = rough + 0.8 * dsp.noise(samples, rng)
@@ -126,26 +128,26 @@ def _bark(pitch_hz: float, size: float, rng: np.random.Generator) -> Wave:
 
 
 def _syllable(centre_hz: float, sweep: float, trill_hz: float, length_s: float) -> Wave:
-    samples = dsp.count(length_s)
+    samples = dsp.sample_count(length_s)
     course = np.linspace(-1, 1, samples)
-    wobble = 0.06 * np.sin(2 * np.pi * trill_hz * dsp.times(samples))
-    angle = dsp.phase(np.minimum(centre_hz * (1 + sweep * course / 2 + wobble), 7000.0))
+    wobble = 0.06 * np.sin(2 * np.pi * trill_hz * dsp.sample_times(samples))
+    angle = dsp.integrate_phase(np.minimum(centre_hz * (1 + sweep * course / 2 + wobble), 7000.0))
     return dsp.fade(np.sin(angle) + 0.08 * np.sin(0.5 * angle), 0.012, 0.02)
 
 
 def knock(duration_s: float, rng: np.random.Generator) -> Wave:
     """Groups of knocks on one door: a few wooden modes, damped at once."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     modes_hz = np.sort(rng.uniform(90, 900, 7))
     pace_s = rng.uniform(0.14, 0.3)
     start_s = rng.uniform(0.05, 0.4)
     while start_s < duration_s:
         for _ in range(int(rng.integers(2, 6))):
-            samples = dsp.count(0.2)
+            samples = dsp.sample_count(0.2)
             ring_s = 40.0 / modes_hz * rng.uniform(0.5, 0.9)
             door = dsp.strike(samples, modes_hz, (100.0 / modes_hz) ** 0.5, ring_s, rng)
             fist = dsp.lowpass(dsp.noise(samples, rng), 1800.0) * dsp.decay(samples, 0.02)
-            dsp.place(track, door + 0.8 * fist, start_s, rng.uniform(0.7, 1.0))
+            dsp.overlay(track, door + 0.8 * fist, start_s, rng.uniform(0.7, 1.0))
             start_s += pace_s * rng.uniform(0.9, 1.1)
         start_s += rng.uniform(0.5, 1.2)
     return track
@@ -153,72 +155,72 @@ def knock(duration_s: float, rng: np.random.Generator) -> Wave:
 
 def footsteps(duration_s: float, rng: np.random.Generator) -> Wave:
     """Heel and toe on a floor that is anything between wood and gravel."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     pace_s, gravel = rng.uniform(0.42, 0.72), rng.uniform(0.0, 1.0)
     floor_hz = rng.uniform(180, 500)
     start_s = rng.uniform(0.0, 0.3)
     while start_s < duration_s:
         for delay_s, force in ((0.0, 1.0), (rng.uniform(0.08, 0.13), 0.45)):
             step = _footfall(floor_hz * rng.uniform(0.85, 1.15), gravel, rng)
-            dsp.place(track, step, start_s + delay_s, force * rng.uniform(0.6, 1.0))
+            dsp.overlay(track, step, start_s + delay_s, force * rng.uniform(0.6, 1.0))
         start_s += pace_s * rng.uniform(0.92, 1.08)
     return track
 
 
 def clock(duration_s: float, rng: np.random.Generator) -> Wave:
     """Tick and tock, strictly regular: a click of metal, heard through a small case."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     period_s = 1.0 / rng.choice([1.0, 2.0, 2.5, 4.0])
     metal_hz = rng.uniform(2200, 6500, 5)
     case_hz = rng.uniform(700, 1500)
     for number, start_s in enumerate(np.arange(rng.uniform(0, 0.4), duration_s, period_s)):
-        samples = dsp.count(0.06)
+        samples = dsp.sample_count(0.06)
         shift = 1.0 if number % 2 == 0 else 0.85
         ring = dsp.strike(samples, shift * metal_hz, [0.4] * 5, [0.012] * 5, rng)
         click = dsp.highpass(dsp.noise(samples, rng), 1800.0) * dsp.decay(samples, 0.006)
         case = dsp.resonate(click, shift * case_hz, 150.0)
         tick = ring + click + 3.0 * case
-        dsp.place(track, tick, float(start_s), rng.uniform(0.85, 1.0))
+        dsp.overlay(track, tick, float(start_s), rng.uniform(0.85, 1.0))
     return track
 
 
 def glass(duration_s: float, rng: np.random.Generator) -> Wave:
     """A pane bursts and its shards fall, fewer and fewer."""
-    track = np.zeros(dsp.count(duration_s))
+    track = np.zeros(dsp.sample_count(duration_s))
     for start_s in np.arange(rng.uniform(0.05, 0.5), duration_s - 0.5, rng.uniform(1.6, 3.5)):
-        samples = dsp.count(0.25)
+        samples = dsp.sample_count(0.25)
         burst = dsp.highpass(dsp.noise(samples, rng), 1500.0) * dsp.decay(samples, 0.18)
-        dsp.place(track, burst, float(start_s), 0.6)
+        dsp.overlay(track, burst, float(start_s), 0.6)
         for delay_s in rng.exponential(rng.uniform(0.2, 0.5), int(rng.integers(25, 60))):
-            modes_hz = rng.uniform(1800, NYQUIST_MARGIN_HZ, 3)
+            modes_hz = rng.uniform(1800, MAX_PARTIAL_HZ, 3)
             ring_s = rng.uniform(0.05, 0.5, 3)
-            shard = dsp.strike(dsp.count(0.35), modes_hz, [1.0, 0.7, 0.5], ring_s, rng)
-            dsp.place(track, shard, float(start_s + delay_s), rng.uniform(0.05, 0.35))
+            shard = dsp.strike(dsp.sample_count(0.35), modes_hz, [1.0, 0.7, 0.5], ring_s, rng)
+            dsp.overlay(track, shard, float(start_s + delay_s), rng.uniform(0.05, 0.35))
     return track
 
 
 def applause(duration_s: float, rng: np.random.Generator) -> Wave:
     """Many hands: every clapper keeps an own pace and an own hollow of the palms."""
-    samples = dsp.count(duration_s)
+    samples = dsp.sample_count(duration_s)
     track = np.zeros(samples)
     for _ in range(int(rng.integers(30, 110))):
         pace_s, hollow_hz = rng.uniform(0.17, 0.33), rng.uniform(800, 2200)
-        length = dsp.count(0.03)
+        length = dsp.sample_count(0.03)
         clap = dsp.noise(length, rng) * dsp.decay(length, 0.03)
         clap = dsp.resonate(clap, hollow_hz, 450.0) + 0.03 * clap
         distance = rng.uniform(0.15, 1.0)
         for start_s in np.arange(rng.uniform(0, pace_s), duration_s, pace_s):
             late_s = max(float(start_s) + rng.normal(0, 0.025), 0.0)
-            dsp.place(track, clap, late_s, distance * rng.uniform(0.6, 1.0))
-    return track * dsp.curve(samples, rng, points_per_s=0.7, low=0.5, high=1.0)
+            dsp.overlay(track, clap, late_s, distance * rng.uniform(0.6, 1.0))
+    return track * dsp.random_curve(samples, rng, points_per_s=0.7, low=0.5, high=1.0)
 
 
 def engine(duration_s: float, rng: np.random.Generator) -> Wave:
     """Firing strokes at a wandering rate, each a burst of noise through the exhaust pipe."""
-    samples = dsp.count(duration_s)
+    samples = dsp.sample_count(duration_s)
     firing_hz = rng.uniform(25, 80)
-    throttle = dsp.curve(samples, rng, points_per_s=0.6, low=1.0, high=rng.uniform(1.1, 2.2))
-    angle = dsp.phase(firing_hz * throttle)
+    throttle = dsp.random_curve(samples, rng, points_per_s=0.6, low=1.0, high=rng.uniform(1.1, 2.2))
+    angle = dsp.integrate_phase(firing_hz * throttle)
     # Cylinders differ a little: the pattern of strokes repeats after four of them.
     uneven = 1 + 0.3 * np.sin(angle / 4 + rng.uniform(0, 6)) + 0.2 * np.sin(angle / 2)
     stroke = np.exp(3.0 * (np.cos(angle) - 1)) * uneven
@@ -232,8 +234,8 @@ def engine(duration_s: float, rng: np.random.Generator) -> Wave:
 
 def siren(duration_s: float, rng: np.random.Generator) -> Wave:
     """An emergency vehicle: a slow wail, a quick yelp or two alternating tones."""
-    samples = dsp.count(duration_s)
-    t = dsp.times(samples)
+    samples = dsp.sample_count(duration_s)
+    t = dsp.sample_times(samples)
     low_hz, high_hz = rng.uniform(380, 650), rng.uniform(1000, 1600)
     style = int(rng.integers(3))
     period_s = (rng.uniform(2.5, 5.0), rng.uniform(0.25, 0.45), rng.uniform(0.9, 1.4))[style]
@@ -243,34 +245,36 @@ def siren(duration_s: float, rng: np.random.Generator) -> Wave:
     else:
         rise = np.minimum(cycle / 0.6, (1.0 - cycle) / 0.4)
         frequency_hz = low_hz * (high_hz / low_hz) ** rise
-    horn = np.tanh(rng.uniform(1.5, 4.0) * np.sin(dsp.phase(frequency_hz)))
-    return dsp.lowpass(horn, 4000.0) * dsp.curve(samples, rng, points_per_s=0.4, low=0.4, high=1)
+    horn = np.tanh(rng.uniform(1.5, 4.0) * np.sin(dsp.integrate_phase(frequency_hz)))
+    return dsp.lowpass(horn, 4000.0) * dsp.random_curve(
+        samples, rng, points_per_s=0.4, low=0.4, high=1
+    )
 
 
 def alarm(duration_s: float, rng: np.random.Generator) -> Wave:
     """Electronic beeps at one pitch in a fixed rhythm, such as a wrist watch or a smoke alarm."""
-    samples = dsp.count(duration_s)
+    samples = dsp.sample_count(duration_s)
     pitch_hz = rng.uniform(900, 3400)
     group, on_s = int(rng.integers(1, 5)), rng.uniform(0.06, 0.25)
     rest_s = rng.uniform(0.2, 0.7)
-    t = (dsp.times(samples) + rng.uniform(0, 0.5)) % (2 * on_s * group + rest_s)
+    t = (dsp.sample_times(samples) + rng.uniform(0, 0.5)) % (2 * on_s * group + rest_s)
     sounding = (t < 2 * on_s * group) & (t % (2 * on_s) < on_s)
     gate = dsp.lowpass(sounding.astype(np.float64), 150.0)
-    angle = dsp.phase(np.full(samples, pitch_hz))
-    overtone = np.sin(3 * angle) / 3 if 3 * pitch_hz < NYQUIST_MARGIN_HZ else 0.0
+    angle = dsp.integrate_phase(np.full(samples, pitch_hz))
+    overtone = np.sin(3 * angle) / 3 if 3 * pitch_hz < MAX_PARTIAL_HZ else 0.0
     return gate * (np.sin(angle) + rng.uniform(0, 1) * overtone)
 
 
 def telephone(duration_s: float, rng: np.random.Generator) -> Wave:
     """Rings and rests: two bells under one clapper, or the warble of an electronic ringer."""
-    samples = dsp.count(duration_s)
-    t = dsp.times(samples)
+    samples = dsp.sample_count(duration_s)
+    t = dsp.sample_times(samples)
     ring_s, rest_s = rng.uniform(0.8, 1.6), rng.uniform(0.5, 1.2)
     ringing = ((t + rng.uniform(0, 0.3)) % (ring_s + rest_s) < ring_s).astype(np.float64)
     rate_hz = rng.uniform(16, 26)
     if rng.random() < 0.5:
         frequency_hz = rng.uniform(800, 1500) * np.where((t * rate_hz) % 1.0 < 0.5, 1.0, 1.25)
-        warble = np.tanh(2 * np.sin(dsp.phase(frequency_hz)))
+        warble = np.tanh(2 * np.sin(dsp.integrate_phase(frequency_hz)))
         return dsp.lowpass(warble, 5000.0) * dsp.lowpass(ringing, 60.0)
     strokes = np.zeros(samples)
     strokes[:: int(dsp.SAMPLE_RATE / rate_hz)] = 1.0
@@ -282,7 +286,7 @@ def telephone(duration_s: float, rng: np.random.Generator) -> Wave:
 
 
 def _footfall(floor_hz: float, gravel: float, rng: np.random.Generator) -> Wave:
-    samples = dsp.count(0.16)
+    samples = dsp.sample_count(0.16)
     sole = dsp.noise(samples, rng, slope_db=1.5) * dsp.decay(samples, rng.uniform(0.06, 0.12))
     thud = dsp.resonate(sole, floor_hz, 1.2 * floor_hz) + 0.3 * dsp.highpass(sole, 300.0)
     grains = np.where(rng.random(samples) < 0.02, 4.0, 0.6)
@@ -311,7 +315,7 @@ SOUNDS: Mapping[str, Callable[[float, np.random.Generator], Wave]] = {
 """Each makes a wave of a duration in seconds; its level is not yet set."""
 
 
-def make(kind: str, duration_s: float, rng: np.random.Generator) -> Wave:
+def render_sound(kind: str, duration_s: float, rng: np.random.Generator) -> Wave:
     """Make `duration_s` seconds of one kind of sound at an RMS of 0.1."""
     wave = dsp.fade(SOUNDS[kind](duration_s, rng), 0.01, 0.05)
     return dsp.scale_to_rms(wave, 0.1)

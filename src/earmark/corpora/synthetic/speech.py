@@ -17,7 +17,7 @@ import numpy as np
 
 from earmark.audio import resample
 from earmark.corpora.synthetic import espeak
-from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave, count, fade
+from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave, fade, sample_count
 
 PACKAGE = __name__.rpartition(".")[0]
 
@@ -36,21 +36,23 @@ class Phrasebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @functools.cache
-def phrasebooks() -> Mapping[str, Phrasebook]:
+def load_phrasebooks() -> Mapping[str, Phrasebook]:
     """Return the phrasebook of every language, by its English name in lower case."""
     text = resources.files(PACKAGE).joinpath("sentences.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text), dict[str, Phrasebook])
 
 
-def sentence(book: Phrasebook, rng: np.random.Generator) -> str:
+def draw_sentence(book: Phrasebook, rng: np.random.Generator) -> str:
     """Draw one sentence with its final punctuation."""
     if rng.random() < REMARK_SHARE:
-        return _draw(book.remarks, rng)
-    subject = _draw(book.subjects, rng)
-    return f"{subject} {_draw(book.predicates, rng)} {_draw(book.circumstances, rng)}."
+        return _draw_phrase(book.remarks, rng)
+    subject = _draw_phrase(book.subjects, rng)
+    return (
+        f"{subject} {_draw_phrase(book.predicates, rng)} {_draw_phrase(book.circumstances, rng)}."
+    )
 
 
-def _draw(choices: tuple[str, ...], rng: np.random.Generator) -> str:
+def _draw_phrase(choices: tuple[str, ...], rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
@@ -106,21 +108,23 @@ class Speaker:
         return f"{self.espeak_language}+{self.variant}"
 
 
-def speakers() -> tuple[Speaker, ...]:
+def list_speakers() -> tuple[Speaker, ...]:
     """Return all speakers: eight languages times twenty variants of seven voices."""
     return tuple(
         Speaker(language, book.voice, name, variant, gender)
-        for language, book in phrasebooks().items()
+        for language, book in load_phrasebooks().items()
         for name, voice in VOICES.items()
         for variant, gender in voice.variants.items()
     )
 
 
-ABOUT_S = 1.0
+DURATION_TOLERANCE_S = 1.0
 """How far from the wanted duration speech may stay rather than start another sentence."""
 
 
-def speak(speaker: Speaker, duration_s: float, longest_s: float, rng: np.random.Generator) -> Wave:
+def render_speech(
+    speaker: Speaker, duration_s: float, longest_s: float, rng: np.random.Generator
+) -> Wave:
     """Say sentences for about `duration_s`; what would pass `longest_s` is faded out.
 
     Pitch, rate, intonation range and vocal tract vary from utterance to utterance within what the
@@ -131,18 +135,18 @@ def speak(speaker: Speaker, duration_s: float, longest_s: float, rng: np.random.
     rate = int(rng.integers(*voice.rate))
     pitch_range = int(rng.integers(35, 70))
     tract = rng.uniform(*voice.tract)
-    book = phrasebooks()[speaker.language]
+    book = load_phrasebooks()[speaker.language]
     pieces = [_pause(rng, 0.03, 0.25)]
-    while sum(map(len, pieces)) < count(duration_s - ABOUT_S):
-        text = sentence(book, rng)
+    while sum(map(len, pieces)) < sample_count(duration_s - DURATION_TOLERANCE_S):
+        text = draw_sentence(book, rng)
         breath = int(rng.integers(2**31))
         utterance = espeak.Utterance(text, speaker.name, rate, pitch, pitch_range, breath)
-        pcm, sample_rate = espeak.say(utterance)
+        pcm, sample_rate = espeak.synthesize(utterance)
         # Read at another rate, a voice keeps its words but gets a shorter or longer tract.
         said = resample(pcm, round(sample_rate * tract), SAMPLE_RATE)
         pieces += [said.astype(np.float64), _pause(rng, 0.1, 0.45)]
-    return fade(np.concatenate(pieces)[: count(longest_s)], 0.005, 0.08)
+    return fade(np.concatenate(pieces)[: sample_count(longest_s)], 0.005, 0.08)
 
 
 def _pause(rng: np.random.Generator, shortest_s: float, longest_s: float) -> Wave:
-    return np.zeros(count(rng.uniform(shortest_s, longest_s)))
+    return np.zeros(sample_count(rng.uniform(shortest_s, longest_s)))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from earmark.evaluate.features import encoder_fingerprint
-from earmark.pretrain.checkpoint.folder import CONFIG, find_checkpoint
+from earmark.pretrain.checkpoint.folder import CONFIG_FILE, find_checkpoint
 from earmark.pretrain.encoders.base import Encoder
 
 WINDOW_S = 1.0
@@ -27,7 +27,7 @@ def hop_ms(encoder: Encoder) -> float:
 
 
 @torch.no_grad()
-def frames_of(
+def encode_frames(
     encoder: Encoder, wave: Float[Tensor, "batch samples"]
 ) -> Float32[Tensor, "batch frames dim"]:
     """Encode waves of one length, in [-1, 1] at the encoder's rate; no gradients.
@@ -36,9 +36,9 @@ def frames_of(
     a frame each.
 
     Raises:
-        ValueError: as `checked`.
+        ValueError: as `check_waves`.
     """
-    wave = checked(encoder, wave)
+    wave = check_waves(encoder, wave)
     if encoder.frame_rate:
         encoded = encoder(wave, _lengths(wave, wave.shape[1]))
         return encoded.frames[:, : int(encoded.mask[0].sum())].float()
@@ -51,15 +51,15 @@ def frames_of(
 
 
 @torch.no_grad()
-def pooled_of(
+def encode_pooled(
     encoder: Encoder, wave: Float[Tensor, "batch samples"]
 ) -> Float32[Tensor, "batch dim"]:
-    """Return the mean over the frames of each wave; waves and errors as of `frames_of`."""
-    wave = checked(encoder, wave)
+    """Return the mean over the frames of each wave; waves and errors as of `encode_frames`."""
+    wave = check_waves(encoder, wave)
     return encoder(wave, _lengths(wave, wave.shape[1])).pooled()
 
 
-def centres_ms(encoder: Encoder, samples: int, frames: int) -> Float32[Tensor, " frames"]:
+def frame_centers_ms(encoder: Encoder, samples: int, frames: int) -> Float32[Tensor, " frames"]:
     """Return where in a wave its frames lie, ms from its beginning.
 
     Encoders read as much before a frame as behind it, hence their frames lie about the wave's
@@ -73,7 +73,7 @@ def centres_ms(encoder: Encoder, samples: int, frames: int) -> Float32[Tensor, "
     return (middle + (place - (frames - 1) / 2) * hop).float()
 
 
-def checked(
+def check_waves(
     encoder: Encoder, wave: Float[Tensor, "batch samples"]
 ) -> Float32[Tensor, "batch samples"]:
     """Return waves as float32 on the encoder's device.
@@ -94,10 +94,10 @@ def _lengths(wave: Float[Tensor, "batch samples"], samples: int) -> Tensor:
     return torch.full((len(wave),), samples, dtype=torch.int64, device=wave.device)
 
 
-def fingerprint_at(path: Path, encoder: Encoder) -> str:
+def checkpoint_fingerprint(path: Path, encoder: Encoder) -> str:
     """Return hex digits of the weights and settings of the encoder that `path` gave.
 
     Raises:
         ConfigError: there is none at `path`.
     """
-    return encoder_fingerprint(encoder, (find_checkpoint(path) / CONFIG).read_bytes())
+    return encoder_fingerprint(encoder, (find_checkpoint(path) / CONFIG_FILE).read_bytes())

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from earmark.config import ConfigError
-from earmark.evaluate.adapters.frames import centres_ms, frames_of, pooled_of
+from earmark.evaluate.adapters.frames import encode_frames, encode_pooled, frame_centers_ms
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.inference.load import load_encoder
 
@@ -69,8 +69,8 @@ def get_timestamp_embeddings(
     Raises:
         ValueError: the audio is empty, not finite, or not [sounds, samples].
     """
-    frames = frames_of(model.encoder, audio)
-    times = centres_ms(model.encoder, audio.shape[1], frames.shape[1])
+    frames = encode_frames(model.encoder, audio)
+    times = frame_centers_ms(model.encoder, audio.shape[1], frames.shape[1])
     return frames, times.to(frames.device).expand(frames.shape[:2]).contiguous()
 
 
@@ -78,4 +78,4 @@ def get_scene_embeddings(
     audio: Float[Tensor, "sounds samples"], model: HearModel
 ) -> Float32[Tensor, "sounds dim"]:
     """Return one vector a sound, the mean over its frames; as `get_timestamp_embeddings`."""
-    return pooled_of(model.encoder, audio)
+    return encode_pooled(model.encoder, audio)

@@ -18,14 +18,14 @@ from torch.nn import functional
 
 from earmark import audio
 from earmark.config import ConfigError
-from earmark.evaluate.adapters.frames import fingerprint_at
+from earmark.evaluate.adapters.frames import checkpoint_fingerprint
 from earmark.pretrain.inference.load import load_encoder
-from earmark.pretrain.inference.search import load_listener
+from earmark.pretrain.inference.search import load_audio_text_encoder
 
 BYTES_PER_MB = 2**20
 
 
-class EarmarkEncoder:
+class MtebEncoder:
     """An encoder that MTEB may ask: its EncoderProtocol.
 
     Args:
@@ -50,9 +50,9 @@ class EarmarkEncoder:
         space: Literal["pooled", "shared"] = "pooled",
         name: str = "",
     ) -> None:
-        self._listener = load_listener(path, device) if space == "shared" else None
+        self._listener = load_audio_text_encoder(path, device) if space == "shared" else None
         self._encoder = self._listener.encoder if self._listener else load_encoder(path, device)
-        revision = fingerprint_at(Path(path), self._encoder)
+        revision = checkpoint_fingerprint(Path(path), self._encoder)
         title = name or f"earmark/{Path(path).absolute().name}"
         if self._listener:
             title, revision = f"{title}-shared", self._listener.fingerprint
@@ -95,11 +95,11 @@ class EarmarkEncoder:
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Float32[Tensor, "first second"]:
         """Return the cosines of each vector of the one with each of the other."""
-        return _unit(embeddings1) @ _unit(embeddings2).T
+        return _normalize_rows(embeddings1) @ _normalize_rows(embeddings2).T
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Float32[Tensor, " pairs"]:
         """Return the cosines of vectors at equal places."""
-        return (_unit(embeddings1) * _unit(embeddings2)).sum(dim=-1)
+        return (_normalize_rows(embeddings1) * _normalize_rows(embeddings2)).sum(dim=-1)
 
     @property
     def _dim(self) -> int:
@@ -109,7 +109,7 @@ class EarmarkEncoder:
         kinds = sorted({"audio", "text"} & set(batch))
         if kinds == ["audio"]:
             return self._sounds(
-                [wave_of(each, self._encoder.sample_rate) for each in batch["audio"]]
+                [to_mono_wave(each, self._encoder.sample_rate) for each in batch["audio"]]
             )
         if kinds != ["text"]:
             raise ValueError(
@@ -136,7 +136,7 @@ class EarmarkEncoder:
         return vectors
 
     def _described(self) -> Any:
-        meta = _model_meta()
+        meta = _model_meta_class()
         weights = [*self._encoder.parameters()]
         if self._listener:
             weights += [*self._listener.objective.parameters()]
@@ -162,7 +162,7 @@ class EarmarkEncoder:
         )
 
 
-def wave_of(item: Mapping[str, Any], sample_rate: int) -> Float32[np.ndarray, " samples"]:
+def to_mono_wave(item: Mapping[str, Any], sample_rate: int) -> Float32[np.ndarray, " samples"]:
     """Return an input of MTEB as a mono wave at `sample_rate` Hz.
 
     Args:
@@ -183,12 +183,14 @@ def wave_of(item: Mapping[str, Any], sample_rate: int) -> Float32[np.ndarray, " 
     return audio.resample(wave, int(item["sampling_rate"]), sample_rate)
 
 
-def _unit(vectors: Float[np.ndarray, "*rows dim"] | Tensor) -> Float32[Tensor, "rows dim"]:
+def _normalize_rows(
+    vectors: Float[np.ndarray, "*rows dim"] | Tensor,
+) -> Float32[Tensor, "rows dim"]:
     rows = torch.atleast_2d(torch.as_tensor(vectors)).float()
     return functional.normalize(rows, dim=-1)
 
 
-def _model_meta() -> Any:
+def _model_meta_class() -> Any:
     """Return MTEB's class. Raises ConfigError: it is not installed."""
     try:
         return import_module("mteb.models").ModelMeta

@@ -12,12 +12,12 @@ from pathlib import Path
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from earmark.evaluate.adapters.frames import fingerprint_at, frames_of, hop_ms
+from earmark.evaluate.adapters.frames import checkpoint_fingerprint, encode_frames, hop_ms
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.inference.load import load_encoder
 
 
-class EarmarkEncoder(nn.Module):
+class XaresEncoder(nn.Module):
     """An encoder with the attributes that X-ARES reads.
 
     X-ARES fills the shorter clips of a batch with silence and does not tell their lengths: the
@@ -44,10 +44,10 @@ class EarmarkEncoder(nn.Module):
         Raises:
             ValueError: they are empty, not finite, or not [batch, samples].
         """
-        return frames_of(self.encoder, audio)
+        return encode_frames(self.encoder, audio)
 
 
-def factory(path: str | Path, device: str = "cpu") -> Callable[[], EarmarkEncoder]:
+def factory(path: str | Path, device: str = "cpu") -> Callable[[], XaresEncoder]:
     """Return what X-ARES calls without arguments to get its encoder.
 
     X-ARES keeps features and scores by the name of the encoder's class: two checkpoints under one
@@ -61,10 +61,10 @@ def factory(path: str | Path, device: str = "cpu") -> Callable[[], EarmarkEncode
     Raises:
         ConfigError: as `earmark.load_encoder`, when it is called.
     """
-    return partial(_of_its_own_class, Path(path).absolute(), device)
+    return partial(_load_as_own_class, Path(path).absolute(), device)
 
 
-def _of_its_own_class(path: Path, device: str) -> EarmarkEncoder:
+def _load_as_own_class(path: Path, device: str) -> XaresEncoder:
     encoder = load_encoder(path, device)
-    name = f"Earmark_{fingerprint_at(path, encoder)}_Encoder"
-    return type(name, (EarmarkEncoder,), {})(encoder)
+    name = f"Earmark_{checkpoint_fingerprint(path, encoder)}_Encoder"
+    return type(name, (XaresEncoder,), {})(encoder)

@@ -16,46 +16,58 @@ from torch import nn
 
 from earmark.config import ConfigError
 from earmark.evaluate.base import Frames
-from earmark.evaluate.probes.base import Scaling
-from earmark.evaluate.small_training import Best, is_check, rate, seeded
-from earmark.evaluate.text_tasks import Told
+from earmark.evaluate.probes.base import Standardizer
+from earmark.evaluate.small_training import (
+    BestState,
+    is_validation_step,
+    learning_rate_scale,
+    torch_seed,
+)
+from earmark.evaluate.text_tasks import CaptionedClips
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.decoder import Asked, Tally, answer_losses, ask, read, tally
-from earmark.pretrain.seeds import derived_seed, generator
-from earmark.pretrain.text.config import MISSING, TextModelConfig
-from earmark.pretrain.text.models import MASKED_ATTENTION, TextDecoder
-from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
+from earmark.pretrain.objectives.decoder import (
+    DecoderBatch,
+    TokenScores,
+    decode_texts,
+    decoder_batch,
+    score_tokens,
+    token_losses,
+)
+from earmark.pretrain.seeds import derive_seed, seeded_rng
+from earmark.pretrain.text.config import MISSING_TEXT_EXTRA, TextModelConfig
+from earmark.pretrain.text.models import SDPA_ATTENTION, TextDecoder
+from earmark.pretrain.text.tokenizer import Tokenizer, build_tokenizer_spec
 from earmark.records import Example
 
 try:
     from transformers import BartConfig
     from transformers.models.bart.modeling_bart import BartDecoder
 except ImportError:
-    raise ConfigError(MISSING) from None
+    raise ConfigError(MISSING_TEXT_EXTRA) from None
 
 DIM, LAYERS, HEADS = 128, 2, 2
-PIECES = 2000
+VOCAB_SIZE = 2000
 """Word pieces, at most: enough for some thousand captions."""
-BATCH = 32
+BATCH_SIZE = 32
 """Clips of a training step, at most."""
-CLIPS_AT_ONCE = 128
+CLIPS_PER_BLOCK = 128
 """Clips that are measured, or written for, at a time."""
 DROPOUT = 0.1
-SMOOTHING = 0.1
+LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 0.01
-CHECKS = 10
+VALIDATION_CHECKS = 10
 """Times that validation is looked at while training."""
 
-Hear = Callable[[Sequence[Example]], Frames]
+FrameSource = Callable[[Sequence[Example]], Frames]
 """Gives the frames of clips."""
 
 
 @dataclass(frozen=True)
-class Ears:
+class FrameReader:
     """What a decoder hears of a clip: frozen frames, each dimension on train's scale."""
 
-    hear: Hear
-    scaling: Scaling
+    hear: FrameSource
+    scaling: Standardizer
     device: torch.device
 
     def __call__(self, examples: Sequence[Example]) -> Encoded:
@@ -69,7 +81,7 @@ class Ears:
 
 
 @dataclass(frozen=True)
-class Writer:
+class TrainedDecoder:
     """A trained decoder, the step it was taken from, and its loss on validation (nats a piece)."""
 
     decoder: TextDecoder
@@ -77,30 +89,30 @@ class Writer:
     step: int
     loss: float
 
-    def write(self, ears: Ears, examples: Sequence[Example]) -> list[str]:
+    def write(self, ears: FrameReader, examples: Sequence[Example]) -> list[str]:
         """Return a text for each clip, word by word, the likeliest word each time."""
         texts: list[str] = []
-        for first in range(0, len(examples), CLIPS_AT_ONCE):
+        for first in range(0, len(examples), CLIPS_PER_BLOCK):
             ids = self.decoder.write(
-                ears(examples[first : first + CLIPS_AT_ONCE]),
+                ears(examples[first : first + CLIPS_PER_BLOCK]),
                 start_id=self.pieces.start_id,
                 end_id=self.pieces.end_id,
                 max_tokens=self.pieces.max_tokens - 1,
             )
-            texts.extend(read(ids, self.pieces))
+            texts.extend(decode_texts(ids, self.pieces))
         return texts
 
 
-def train_writer(
-    train: Told,
-    validation: Told,
-    ears: Ears,
+def train_decoder(
+    train: CaptionedClips,
+    validation: CaptionedClips,
+    ears: FrameReader,
     *,
     max_tokens: int,
     steps: int,
     lr: float,
     seed: int,
-) -> Writer:
+) -> TrainedDecoder:
     """Train a decoder; the step with the lowest loss on validation is kept.
 
     Args:
@@ -113,28 +125,30 @@ def train_writer(
         lr: the highest.
         seed: of weights, dropout, batches and texts.
     """
-    words = gather_words(train.texts, TextModelConfig(bpe_size=PIECES, max_tokens=max_tokens))
+    words = build_tokenizer_spec(
+        train.texts, TextModelConfig(bpe_size=VOCAB_SIZE, max_tokens=max_tokens)
+    )
     pieces = Tokenizer(words, max_tokens)
-    best = Best()
-    with seeded(derived_seed(seed, "captioning"), ears.device):
-        decoder = _fresh(pieces, len(ears.scaling.mean)).to(ears.device)
+    best = BestState()
+    with torch_seed(derive_seed(seed, "captioning"), ears.device):
+        decoder = _new_decoder(pieces, len(ears.scaling.mean)).to(ears.device)
         optimiser = torch.optim.AdamW(decoder.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
         for step in range(steps):
             for group in optimiser.param_groups:
-                group["lr"] = lr * rate(step, steps)
+                group["lr"] = lr * learning_rate_scale(step, steps)
             optimiser.zero_grad()
-            clips, texts = _drawn(train, generator(seed, "captioning", step))
-            asked = _asked(texts, pieces, ears.device)
-            answer_losses(decoder, ears(clips), asked, SMOOTHING).mean().backward()
+            clips, texts = _sample_batch(train, seeded_rng(seed, "captioning", step))
+            asked = _text_targets(texts, pieces, ears.device)
+            token_losses(decoder, ears(clips), asked, LABEL_SMOOTHING).mean().backward()
             nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
             optimiser.step()
-            if is_check(step, steps, CHECKS):
-                best.offer(_measured(decoder, pieces, validation, ears), step + 1, decoder)
+            if is_validation_step(step, steps, VALIDATION_CHECKS):
+                best.offer(_validation_loss(decoder, pieces, validation, ears), step + 1, decoder)
     best.restore(decoder)
-    return Writer(decoder, pieces, best.step, best.loss)
+    return TrainedDecoder(decoder, pieces, best.step, best.loss)
 
 
-def _fresh(pieces: Tokenizer, audio_dim: int) -> TextDecoder:
+def _new_decoder(pieces: Tokenizer, audio_dim: int) -> TextDecoder:
     config = BartConfig(
         vocab_size=pieces.size,
         d_model=DIM,
@@ -148,29 +162,35 @@ def _fresh(pieces: Tokenizer, audio_dim: int) -> TextDecoder:
         bos_token_id=pieces.start_id,
         eos_token_id=pieces.end_id,
         decoder_start_token_id=pieces.start_id,
-        **MASKED_ATTENTION,
+        **SDPA_ATTENTION,
     )
     return TextDecoder(BartDecoder(config), audio_dim)
 
 
-def _drawn(told: Told, rng: np.random.Generator) -> tuple[list[Example], list[str]]:
-    places = rng.permutation(len(told.examples))[:BATCH]
+def _sample_batch(
+    told: CaptionedClips, rng: np.random.Generator
+) -> tuple[list[Example], list[str]]:
+    places = rng.permutation(len(told.examples))[:BATCH_SIZE]
     texts = [told.texts[place][rng.integers(len(told.texts[place]))] for place in places]
     return [told.examples[place] for place in places], texts
 
 
-def _asked(texts: Sequence[str], pieces: Tokenizer, device: torch.device) -> Asked:
+def _text_targets(texts: Sequence[str], pieces: Tokenizer, device: torch.device) -> DecoderBatch:
     word_by_word = torch.zeros(len(texts), dtype=torch.bool)
-    return ask(pieces.encode(texts), word_by_word, pieces, "target").to(device)
+    return decoder_batch(pieces.encode(texts), word_by_word, pieces, "target").to(device)
 
 
 @torch.no_grad()
-def _measured(decoder: TextDecoder, pieces: Tokenizer, told: Told, ears: Ears) -> float:
+def _validation_loss(
+    decoder: TextDecoder, pieces: Tokenizer, told: CaptionedClips, ears: FrameReader
+) -> float:
     decoder.eval()
-    total = Tally()
-    for first in range(0, len(told.examples), CLIPS_AT_ONCE):
-        some = slice(first, first + CLIPS_AT_ONCE)
+    total = TokenScores()
+    for first in range(0, len(told.examples), CLIPS_PER_BLOCK):
+        some = slice(first, first + CLIPS_PER_BLOCK)
         texts = [own[0] for own in told.texts[some]]
-        total += tally(decoder, ears(told.examples[some]), _asked(texts, pieces, ears.device))
+        total += score_tokens(
+            decoder, ears(told.examples[some]), _text_targets(texts, pieces, ears.device)
+        )
     decoder.train()
     return total.loss

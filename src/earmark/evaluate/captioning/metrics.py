@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from earmark.evaluate.words import Ngram, ngrams, stem, tokenise
+from earmark.evaluate.words import Ngram, ngrams, stem, tokenize
 
 BLEU_MAX_N = 4
 """Longest n-grams that are counted."""
@@ -42,7 +42,7 @@ def bleu_counts(
     that has it most often), then for n = 1 to 4 its n-grams, its words, and the words of the
     reference nearest in length (of two as near, the shorter).
     """
-    rows = [_row(own, refs) for own, refs in zip(candidates, references, strict=True)]
+    rows = [_bleu_row(own, refs) for own, refs in zip(candidates, references, strict=True)]
     return np.array(rows, dtype=np.float64).reshape(len(rows), 2 * BLEU_MAX_N + 2)
 
 
@@ -63,14 +63,16 @@ def bleu(
     return np.where(some, np.exp(brevity + np.log(shares).mean(axis=1)), 0.0)
 
 
-def _row(candidate: Words, references: Sequence[Words]) -> list[int]:
-    matched = [_matched(candidate, references, length) for length in range(1, BLEU_MAX_N + 1)]
+def _bleu_row(candidate: Words, references: Sequence[Words]) -> list[int]:
+    matched = [
+        _matched_ngrams(candidate, references, length) for length in range(1, BLEU_MAX_N + 1)
+    ]
     total = [max(len(candidate) - length + 1, 0) for length in range(1, BLEU_MAX_N + 1)]
     nearest = min((abs(len(words) - len(candidate)), len(words)) for words in references)[1]
     return [*matched, *total, len(candidate), nearest]
 
 
-def _matched(candidate: Words, references: Sequence[Words], length: int) -> int:
+def _matched_ngrams(candidate: Words, references: Sequence[Words], length: int) -> int:
     most = Counter[Ngram]()
     for words in references:
         most |= Counter(ngrams(words, length))
@@ -80,12 +82,12 @@ def _matched(candidate: Words, references: Sequence[Words], length: int) -> int:
 CIDER_MAX_N = 4
 """Longest n-grams that are counted."""
 
-SIGMA = 6.0
+CIDER_SIGMA = 6.0
 """Width, in words, of the penalty on a difference in length."""
 
-SCALE = 10.0
+CIDER_SCALE = 10.0
 
-Weights = Mapping[Ngram, float]
+NgramWeights = Mapping[Ngram, float]
 
 
 def cider_d(
@@ -99,30 +101,32 @@ def cider_d(
     other frequencies, hence other values.
     """
     frequencies = Counter(
-        gram for own in references for gram in {gram for words in own for gram in _grams(words)}
+        gram
+        for own in references
+        for gram in {gram for words in own for gram in _all_ngrams(words)}
     )
     clips = len(references)
     values = [
-        _clip(candidate, own, frequencies, clips)
+        _cider_of_clip(candidate, own, frequencies, clips)
         for candidate, own in zip(candidates, references, strict=True)
     ]
     return np.array(values, dtype=np.float64)
 
 
-def _clip(
+def _cider_of_clip(
     candidate: Words, references: Sequence[Words], frequencies: Counter[Ngram], clips: int
 ) -> float:
-    ours = _vectors(candidate, frequencies, clips)
+    ours = _tfidf_vectors(candidate, frequencies, clips)
     total = 0.0
     for words in references:
-        theirs = _vectors(words, frequencies, clips)
+        theirs = _tfidf_vectors(words, frequencies, clips)
         apart = len(candidate) - len(words)
-        near = math.exp(-(apart**2) / (2 * SIGMA**2))
+        near = math.exp(-(apart**2) / (2 * CIDER_SIGMA**2))
         total += near * sum(map(_clipped_cosine, ours, theirs)) / CIDER_MAX_N
-    return SCALE * total / len(references)
+    return CIDER_SCALE * total / len(references)
 
 
-def _vectors(words: Words, frequencies: Counter[Ngram], clips: int) -> list[Weights]:
+def _tfidf_vectors(words: Words, frequencies: Counter[Ngram], clips: int) -> list[NgramWeights]:
     return [
         {
             gram: count * (math.log(clips) - math.log(max(frequencies[gram], 1)))
@@ -132,62 +136,69 @@ def _vectors(words: Words, frequencies: Counter[Ngram], clips: int) -> list[Weig
     ]
 
 
-def _clipped_cosine(ours: Weights, theirs: Weights) -> float:
+def _clipped_cosine(ours: NgramWeights, theirs: NgramWeights) -> float:
     norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
     shared = ours.keys() & theirs.keys()
     product = sum(min(ours[gram], theirs[gram]) * theirs[gram] for gram in sorted(shared))
     return product / norms if norms > 0 else 0.0
 
 
-def _grams(words: Words) -> list[Ngram]:
+def _all_ngrams(words: Words) -> list[Ngram]:
     return [gram for length in range(1, CIDER_MAX_N + 1) for gram in ngrams(words, length)]
 
 
-RECALL_WEIGHT = 9
+METEOR_RECALL_WEIGHT = 9
 """F = 10 P R / (R + 9 P)."""
 
-PENALTY = 0.5
+METEOR_PENALTY = 0.5
 
-PENALTY_EXPONENT = 3
+METEOR_PENALTY_EXPONENT = 3
 
-Alignment = dict[int, int]
+WordAlignment = dict[int, int]
 """Places in the reference by places in the candidate."""
 
 
 def meteor_like(candidate: Words, references: Sequence[Words]) -> float:
     """Return the score with the best reference, 0 to below 1: F (1 - 0.5 (chunks / matches)^3)."""
-    return max((_scored(candidate, words) for words in references), default=0.0)
+    return max((_meteor_score(candidate, words) for words in references), default=0.0)
 
 
-def align(candidate: Words, reference: Words) -> Alignment:
+def align_words(candidate: Words, reference: Words) -> WordAlignment:
     """Match each word at most once: first equal words, then of the rest equal stems.
 
     Among equal words the one that goes on where the match before it ended is taken, else the first
     that is free: an approximation of the fewest crossings that METEOR searches for.
     """
-    alignment: Alignment = {}
-    for form in (_itself, stem):
-        _extend(alignment, candidate, reference, form)
+    alignment: WordAlignment = {}
+    for form in (_identity, stem):
+        _extend_alignment(alignment, candidate, reference, form)
     return alignment
 
 
-def chunks(alignment: Alignment) -> int:
+def count_chunks(alignment: WordAlignment) -> int:
     """Return in how few runs, adjacent and in order on both sides, the matches lie."""
     return sum(alignment.get(place - 1, -2) + 1 != other for place, other in alignment.items())
 
 
-def _scored(candidate: Words, reference: Words) -> float:
-    alignment = align(candidate, reference)
+def _meteor_score(candidate: Words, reference: Words) -> float:
+    alignment = align_words(candidate, reference)
     if not alignment:
         return 0.0
     precision = len(alignment) / len(candidate)
     recall = len(alignment) / len(reference)
-    mean = (1 + RECALL_WEIGHT) * precision * recall / (recall + RECALL_WEIGHT * precision)
-    return mean * (1 - PENALTY * (chunks(alignment) / len(alignment)) ** PENALTY_EXPONENT)
+    mean = (
+        (1 + METEOR_RECALL_WEIGHT)
+        * precision
+        * recall
+        / (recall + METEOR_RECALL_WEIGHT * precision)
+    )
+    return mean * (
+        1 - METEOR_PENALTY * (count_chunks(alignment) / len(alignment)) ** METEOR_PENALTY_EXPONENT
+    )
 
 
-def _extend(
-    alignment: Alignment, candidate: Words, reference: Words, form: Callable[[str], str]
+def _extend_alignment(
+    alignment: WordAlignment, candidate: Words, reference: Words, form: Callable[[str], str]
 ) -> None:
     taken = set(alignment.values())
     ours, theirs = [form(word) for word in candidate], [form(word) for word in reference]
@@ -201,11 +212,11 @@ def _extend(
             taken.add(alignment[place])
 
 
-def _itself(word: str) -> str:
+def _identity(word: str) -> str:
     return word
 
 
-BETA = 1.2
+ROUGE_BETA = 1.2
 """How much more recall counts than precision, as in the evaluation of COCO (arXiv 1504.00325)."""
 
 
@@ -217,15 +228,15 @@ def rouge_l(candidate: Words, references: Sequence[Words]) -> float:
     """
     if not candidate:
         return 0.0
-    common = [(common_subsequence(candidate, words), len(words)) for words in references]
+    common = [(lcs_length(candidate, words), len(words)) for words in references]
     precision = max(shared / len(candidate) for shared, _ in common)
     recall = max(shared / max(length, 1) for shared, length in common)
     if precision == 0 or recall == 0:
         return 0.0
-    return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+    return (1 + ROUGE_BETA**2) * precision * recall / (recall + ROUGE_BETA**2 * precision)
 
 
-def common_subsequence(first: Words, second: Words) -> int:
+def lcs_length(first: Words, second: Words) -> int:
     """Return the length of the longest common subsequence."""
     above = [0] * (len(second) + 1)
     for word in first:
@@ -287,22 +298,22 @@ def caption_metrics(
         candidates: one caption a clip; an empty one scores 0.
         references: the clip's own texts, at least one each.
     """
-    ours = [tokenise(text) for text in candidates]
-    theirs = [[tokenise(text) for text in texts] for texts in references]
+    ours = [tokenize(text) for text in candidates]
+    theirs = [[tokenize(text) for text in texts] for texts in references]
     counts = bleu_counts(ours, theirs)
     pairs = list(zip(ours, theirs, strict=True))
     return [
-        *(_bleu(counts, length) for length in range(1, BLEU_MAX_N + 1)),
-        _mean("rouge_l", np.array([rouge_l(own, refs) for own, refs in pairs])),
-        _mean("meteor_like", np.array([meteor_like(own, refs) for own, refs in pairs])),
-        _mean("cider_d", cider_d(ours, theirs)),
+        *(_bleu_metric(counts, length) for length in range(1, BLEU_MAX_N + 1)),
+        _mean_metric("rouge_l", np.array([rouge_l(own, refs) for own, refs in pairs])),
+        _mean_metric("meteor_like", np.array([meteor_like(own, refs) for own, refs in pairs])),
+        _mean_metric("cider_d", cider_d(ours, theirs)),
     ]
 
 
-def _bleu(counts: Float64[np.ndarray, "clips parts"], longest: int) -> CaptionMetric:
+def _bleu_metric(counts: Float64[np.ndarray, "clips parts"], longest: int) -> CaptionMetric:
     return CaptionMetric(f"bleu_{longest}", counts, lambda sums: bleu(sums, longest))
 
 
-def _mean(name: str, values: Float64[np.ndarray, " clips"]) -> CaptionMetric:
+def _mean_metric(name: str, values: Float64[np.ndarray, " clips"]) -> CaptionMetric:
     rows = np.stack([values, np.ones(len(values))], axis=1)
     return CaptionMetric(name, rows, lambda sums: sums[:, 0] / sums[:, 1])

@@ -12,24 +12,31 @@ from typing import final
 import numpy as np
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
-from earmark.evaluate.captioning.decoder import Ears, train_writer
+from earmark.evaluate.captioning.decoder import FrameReader, train_decoder
 from earmark.evaluate.captioning.metrics import CAPTION_METRICS, caption_metrics
 from earmark.evaluate.config import CaptioningTaskConfig, EvaluateConfig
-from earmark.evaluate.probes.base import Scaling, scaling_of
-from earmark.evaluate.text_tasks import Measured, Resampling, Teller, Told, resampling, sides_of
+from earmark.evaluate.probes.base import Standardizer, fit_standardizer
+from earmark.evaluate.text_tasks import (
+    CaptionedClips,
+    MetricValue,
+    Resampler,
+    ResultBuilder,
+    make_resampler,
+    text_splits,
+)
 from earmark.pretrain.device import pick_device
 from earmark.records import Example
 
-CLIPS_AT_ONCE = 512
+CLIPS_PER_BLOCK = 512
 """Clips whose frames are looked over at a time."""
-SCALED_CLIPS = 512
+MAX_SCALING_CLIPS = 512
 """Clips of train whose frames say how frames are scaled, at most."""
-DEALS = 5
+SHUFFLES = 5
 """Times that texts are dealt out to other clips."""
 
 
 @final
-class Captioning(Task):
+class CaptioningTask(Task):
     """Write captions, by a decoder that is trained for each encoder.
 
     Args:
@@ -44,7 +51,7 @@ class Captioning(Task):
         self, examples: Sequence[Example], captioning: CaptioningTaskConfig, config: EvaluateConfig
     ) -> None:
         self.name = captioning.name
-        self._sides = sides_of(examples, captioning.text, captioning.where)
+        self._sides = text_splits(examples, captioning.text, captioning.where)
         self._problem = self._sides.problem("train", "validation", "test")
         self._captioning = captioning
         self._config = config
@@ -56,14 +63,16 @@ class Captioning(Task):
     def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
         """Train on train, choose the step on validation, write for test, hold against its texts."""
         sides, settings = self._sides, self._captioning
-        teller = Teller(self.name, "captioning", encoder.name, seed, sides, fitted=True)
+        teller = ResultBuilder(self.name, "captioning", encoder.name, seed, sides, fitted=True)
         if self._problem:
             return teller.failed(CAPTION_METRICS, self._problem)
-        if not finite_frames(encoder, self.examples()):
+        if not all_frames_finite(encoder, self.examples()):
             return teller.failed(CAPTION_METRICS, "features not finite")
         device = pick_device(self._config.device, setting="evaluate.device")
-        ears = Ears(encoder.frames, frame_scaling(encoder, sides.train.examples), device)
-        writer = train_writer(
+        ears = FrameReader(
+            encoder.frames, fit_frame_standardizer(encoder, sides.train.examples), device
+        )
+        writer = train_decoder(
             sides.train,
             sides.validation,
             ears,
@@ -75,36 +84,36 @@ class Captioning(Task):
         if writer.step == 0:
             return teller.failed(CAPTION_METRICS, "training did not converge")
         written = writer.write(ears, sides.test.examples)
-        resample = resampling(self.name, sides.test, self._config.bootstrap, seed)
+        resample = make_resampler(self.name, sides.test, self._config.bootstrap, seed)
         chosen = f"step {writer.step}"
         return [
             teller.outcome(found, chosen=chosen, validation=writer.loss)
-            for found in measure(written, sides.test, resample, seed)
+            for found in measure_captions(written, sides.test, resample, seed)
         ]
 
 
-def finite_frames(encoder: FrozenEncoder, examples: Sequence[Example]) -> bool:
+def all_frames_finite(encoder: FrozenEncoder, examples: Sequence[Example]) -> bool:
     """Return whether every frame of every clip is finite."""
     blocks = (
-        encoder.frames(examples[start : start + CLIPS_AT_ONCE])
-        for start in range(0, len(examples), CLIPS_AT_ONCE)
+        encoder.frames(examples[start : start + CLIPS_PER_BLOCK])
+        for start in range(0, len(examples), CLIPS_PER_BLOCK)
     )
     return all(bool(np.isfinite(frames.values[frames.mask]).all()) for frames in blocks)
 
 
-def frame_scaling(encoder: FrozenEncoder, examples: Sequence[Example]) -> Scaling:
+def fit_frame_standardizer(encoder: FrozenEncoder, examples: Sequence[Example]) -> Standardizer:
     """Return mean and deviation of each dimension, over frames of clips spread over `examples`."""
-    stride = -(-len(examples) // SCALED_CLIPS)
+    stride = -(-len(examples) // MAX_SCALING_CLIPS)
     frames = encoder.frames(examples[::stride])
-    return scaling_of(frames.values[frames.mask])
+    return fit_standardizer(frames.values[frames.mask])
 
 
-def measure(
+def measure_captions(
     written: Sequence[str],
-    told: Told,
-    resample: Resampling,
+    told: CaptionedClips,
+    resample: Resampler,
     seed: int,
-) -> list[Measured]:
+) -> list[MetricValue]:
     """Return every metric of `CAPTION_METRICS`, in order.
 
     Args:
@@ -115,22 +124,22 @@ def measure(
     """
     dealt = [
         [metric.value() for metric in caption_metrics(texts, told.texts)]
-        for texts in _deals(written, seed)
+        for texts in _shuffle_captions(written, seed)
     ]
     metrics = caption_metrics(written, told.texts)
     resampled = resample(lambda weights: np.stack([each.measure(weights) for each in metrics]))
     chance: list[float] = np.mean(dealt, axis=0).tolist()
     return [
-        Measured(metric.name, metric.value(), level, candidates=0, resampled=values)
+        MetricValue(metric.name, metric.value(), level, candidates=0, resampled=values)
         for metric, level, values in zip(metrics, chance, resampled, strict=True)
     ]
 
 
-def _deals(written: Sequence[str], seed: int) -> list[list[str]]:
+def _shuffle_captions(written: Sequence[str], seed: int) -> list[list[str]]:
     """Return the texts in other orders: each clip has that of another, a random distance away."""
     rng = np.random.default_rng(seed)
     order: list[int] = rng.permutation(len(written)).tolist()
-    shifts: list[int] = rng.integers(1, len(written), size=DEALS).tolist()
+    shifts: list[int] = rng.integers(1, len(written), size=SHUFFLES).tolist()
     deals: list[list[str]] = []
     for shift in shifts:
         dealt = dict(zip(order, [*order[shift:], *order[:shift]], strict=True))

@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.audio import SUFFIXES
-from earmark.corpora.table_reader import Line
-from earmark.evaluate.datasets.registry import Layout, NamedFiles, Rows, TableRows
+from earmark.audio import AUDIO_SUFFIXES
+from earmark.corpora.table_reader import TableRow
+from earmark.evaluate.datasets.registry import Layout, NamedFiles, RowSource, TableRows
 from earmark.evaluate.datasets.tables import (
     BrokenCopyError,
     Fields,
-    UnusableError,
-    existing_file,
-    existing_folder,
-    filled,
-    flagged,
-    joined,
-    kept_flags,
-    lines_of,
-    objects_of,
-    several,
-    single,
+    UnusableRowError,
+    field_value,
+    field_values,
+    fill_template,
+    frequent_flags,
+    iter_json_rows,
+    iter_table_rows,
+    merge_flags,
+    read_joined_rows,
+    require_file,
+    require_folder,
 )
 from earmark.records import SPLITS, Labels
 
-STORED = SUFFIXES | {".au"}
+AUDIO_SUFFIXES = AUDIO_SUFFIXES | {".au"}
 """Suffixes of audio files; GTZAN came as .au."""
 
 
@@ -48,46 +48,46 @@ class AudioFiles:
         Raises:
             BrokenCopyError: it is no folder.
         """
-        start = existing_folder(self.folder, name)
+        start = require_folder(self.folder, name)
         for parent, folders, files in os.walk(start):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
             inside = Path(parent).relative_to(self.folder)
             for file in sorted(files):
-                if not file.startswith(".") and suffix_of(file):
+                if not file.startswith(".") and audio_suffix(file):
                     yield (inside / file).as_posix()
 
     def find(self, path: str) -> Path | None:
         """Return the file that is meant by `path`, or the same under another audio suffix."""
         parent, name = os.path.split(os.path.join(self.folder, path))
         if parent not in self._listed:
-            self._listed[parent] = _names(parent)
+            self._listed[parent] = _list_folder(parent)
         listed = self._listed[parent]
-        found = listed.get(name) or listed.get(stem_of(name))
+        found = listed.get(name) or listed.get(audio_stem(name))
         return Path(parent, found) if found else None
 
 
-def suffix_of(path: str) -> str:
+def audio_suffix(path: str) -> str:
     """Return the suffix of an audio file as it is written; "" of any other."""
     suffix = os.path.splitext(path)[1]
-    return suffix if suffix.lower() in STORED else ""
+    return suffix if suffix.lower() in AUDIO_SUFFIXES else ""
 
 
-def stem_of(path: str) -> str:
+def audio_stem(path: str) -> str:
     """Return a path without the suffix of an audio file."""
-    return path.removesuffix(suffix_of(path))
+    return path.removesuffix(audio_suffix(path))
 
 
-def _names(folder: str) -> dict[str, str]:
+def _list_folder(folder: str) -> dict[str, str]:
     """Return the files of a folder by name, and the audio by its stem too."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return {}
-    return {stem_of(name): name for name in reversed(names)} | {name: name for name in names}
+    return {audio_stem(name): name for name in reversed(names)} | {name: name for name in names}
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedClip:
     """A clip that a copy lists; its `path` is below the copy's folder, or absolute."""
 
     path: str
@@ -98,14 +98,16 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class UnusableRow:
     """A clip that cannot be used: `reason` is a short fixed word, `where` says which one."""
 
     reason: str
     where: str
 
 
-def list_clips(layout: Layout, wanted: Sequence[str], folder: Path) -> Iterator[Listed | Lost]:
+def list_clips(
+    layout: Layout, wanted: Sequence[str], folder: Path
+) -> Iterator[ListedClip | UnusableRow]:
     """Yield every clip of a copy with its `wanted` labels; of these, the first is asked for.
 
     Reasons of those lost are "broken row", "no path", "name not understood", "no label", "no
@@ -114,22 +116,25 @@ def list_clips(layout: Layout, wanted: Sequence[str], folder: Path) -> Iterator[
     Raises:
         BrokenCopyError: a table, a folder or a field is not there.
     """
-    reader = _Reader(layout, tuple(wanted), folder)
+    reader = _RowReader(layout, tuple(wanted), folder)
     for rows in layout.rows:
         if isinstance(rows, NamedFiles):
-            yield from (reader.read(rows, path, Line(0)) for path in _named(rows, layout, folder))
+            yield from (
+                reader.read(rows, path, TableRow(0))
+                for path in _matching_paths(rows, layout, folder)
+            )
         else:
             table = isinstance(rows, TableRows)
-            lines = lines_of(folder, rows) if table else objects_of(folder, rows)
+            lines = iter_table_rows(folder, rows) if table else iter_json_rows(folder, rows)
             yield from (reader.read(rows, "", line) for line in lines)
 
 
-def _named(rows: NamedFiles, layout: Layout, folder: Path) -> Iterator[str]:
+def _matching_paths(rows: NamedFiles, layout: Layout, folder: Path) -> Iterator[str]:
     """Yield the paths of files whose name fits; raises BrokenCopyError where there is none."""
     fits = re.compile(layout.name).fullmatch
     found = False
     for path in AudioFiles(folder).below(rows.folder):
-        if fits(stem_of(path)):
+        if fits(audio_stem(path)):
             found = True
             yield path
     if not found:
@@ -139,72 +144,72 @@ def _named(rows: NamedFiles, layout: Layout, folder: Path) -> Iterator[str]:
         )
 
 
-class _Reader:
+class _RowReader:
     """Turns rows into clips."""
 
     def __init__(self, layout: Layout, wanted: tuple[str, ...], folder: Path) -> None:
         self.layout = layout
         self.wanted = wanted
         self.name = re.compile(layout.name)
-        self.joined = joined(folder, layout.join) if layout.join else {}
-        self.flags = kept_flags(layout, folder)
+        self.joined = read_joined_rows(folder, layout.join) if layout.join else {}
+        self.flags = frequent_flags(layout, folder)
         self.split_of = {
             line.strip(): split
             for split, file in layout.lists.items()
-            for line in existing_file(folder, file).read_text("utf-8").splitlines()
+            for line in require_file(folder, file).read_text("utf-8").splitlines()
         }
 
-    def read(self, rows: Rows, path: str, line: Line) -> Listed | Lost:
+    def read(self, rows: RowSource, path: str, line: TableRow) -> ListedClip | UnusableRow:
         """Return the clip of a row: of a file known by its `path`, or of a table's line."""
         file = path if isinstance(rows, NamedFiles) else rows.file
         where = path or f"{file}:{line.number}"
         if line.fault:
-            return Lost("broken row", where)
+            return UnusableRow("broken row", where)
         try:
             path = path or self._path(rows, line.cells, file)
             return self._clip(rows, path, self._fields(path, line.cells), file)
-        except UnusableError as error:
-            return Lost(error.reason, where)
+        except UnusableRowError as error:
+            return UnusableRow(error.reason, where)
 
-    def _path(self, rows: Rows, cells: Fields, file: str) -> str:
+    def _path(self, rows: RowSource, cells: Fields, file: str) -> str:
         template = "" if isinstance(rows, NamedFiles) else rows.path
-        path = filled(template, cells, file)
+        path = fill_template(template, cells, file)
         if not path:
-            raise UnusableError("no path")
+            raise UnusableRowError("no path")
         return path
 
     def _fields(self, path: str, cells: dict[str, Any]) -> Fields:
         """Return all fields of a clip: of its row, of its name, and of what is joined."""
         fields: dict[str, Any] = dict(cells)
         if self.layout.name:
-            fit = self.name.fullmatch(stem_of(path))
+            fit = self.name.fullmatch(audio_stem(path))
             if fit is None:
-                raise UnusableError("name not understood")
+                raise UnusableRowError("name not understood")
             fields.update(fit.groupdict())
         if self.layout.join:
             key = str(fields.get(self.layout.join.on, ""))
             if key not in self.joined:
-                raise UnusableError("not joined")
+                raise UnusableRowError("not joined")
             fields.update(self.joined[key])
-        return flagged(fields, self.flags) if self.layout.flags else fields
+        return merge_flags(fields, self.flags) if self.layout.flags else fields
 
-    def _clip(self, rows: Rows, path: str, fields: Fields, file: str) -> Listed:
+    def _clip(self, rows: RowSource, path: str, fields: Fields, file: str) -> ListedClip:
         layout = self.layout
         asked, *others = self.wanted
         labels = {asked: self._values(asked, fields, file)}
         if not labels[asked]:
-            raise UnusableError("no label")
-        labels |= {name: several(name, fields, file) for name in others}
-        return Listed(
+            raise UnusableRowError("no label")
+        labels |= {name: field_values(name, fields, file) for name in others}
+        return ListedClip(
             path=path,
             labels={name: values for name, values in labels.items() if values},
-            recording=filled(layout.recording, fields, file),
+            recording=fill_template(layout.recording, fields, file),
             split=rows.split or self._split(path, fields, file),
-            fold=single(layout.fold, fields, file) if layout.fold else "",
+            fold=field_value(layout.fold, fields, file) if layout.fold else "",
         )
 
     def _values(self, name: str, fields: Fields, file: str) -> tuple[str, ...]:
-        found = several(name, fields, file)
+        found = field_values(name, fields, file)
         if self.layout.several:
             parts = (part.strip() for text in found for part in text.split(self.layout.several))
             found = tuple(dict.fromkeys(part for part in parts if part))
@@ -216,8 +221,8 @@ class _Reader:
             return self.split_of.get(path, "train")
         if not layout.split:
             return ""
-        value = single(layout.split, fields, file)
+        value = field_value(layout.split, fields, file)
         split = layout.splits.get(value) if layout.splits else value
         if split not in SPLITS:
-            raise UnusableError("unknown split" if value else "no split")
+            raise UnusableRowError("unknown split" if value else "no split")
         return split

@@ -13,20 +13,25 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from earmark.config import ConfigError, nearest
-from earmark.corpora.base import existing
-from earmark.corpora.table_reader import read_lines, table_suffix
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.datasets.listing import Listed, list_clips
-from earmark.evaluate.datasets.measure import Losses, examples_of, merged, usable
-from earmark.evaluate.datasets.registry import Layout, TableRows, dataset_named, folder_of
+from earmark.config import ConfigError, suggest
+from earmark.corpora.base import require_path
+from earmark.corpora.table_reader import read_table_rows, table_format
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
+from earmark.evaluate.datasets.listing import ListedClip, list_clips
+from earmark.evaluate.datasets.measure import (
+    RejectionCounts,
+    make_examples,
+    merge_label_rows,
+    skip_unusable,
+)
+from earmark.evaluate.datasets.registry import Layout, TableRows, dataset_folder, get_dataset
 from earmark.evaluate.datasets.tables import BrokenCopyError
-from earmark.evaluate.splits import belongs, with_validation
+from earmark.evaluate.splits import add_validation_split, in_task
 from earmark.records import Example
 
 
 @dataclass(frozen=True)
-class Clips:
+class TaskClips:
     """What a task is asked on.
 
     `task` is complete: its label and its metric are set. `folds` has the fold of each clip where
@@ -35,28 +40,28 @@ class Clips:
     that the clips are not the manifest's.
     """
 
-    task: TaskConfig
+    task: ClassificationTaskConfig
     examples: tuple[Example, ...] = ()
     folds: Mapping[str, str] = field(default_factory=dict[str, str])
     problem: str = ""
     foreign: bool = False
 
 
-SURVEYED = 1000
+COLUMN_SCAN_ROWS = 1000
 """Rows that are looked at for columns: of JSONL, a row need not have all of them."""
 
 
-def check_table(task: TaskConfig) -> None:
+def check_table(task: ClassificationTaskConfig) -> None:
     """Check that a task's table is there and has the columns that it names.
 
     Raises:
         ConfigError: it is not, or has not.
     """
     where = f"evaluate.tasks, {task.title!r}"
-    path = existing(Path(task.table), f"{where}: table")
-    table_suffix(path, f"{where}: table")
+    path = require_path(Path(task.table), f"{where}: table")
+    table_format(path, f"{where}: table")
     columns: set[str] = set()
-    for line in islice(read_lines(path), SURVEYED):
+    for line in islice(read_table_rows(path), COLUMN_SCAN_ROWS):
         columns.update(line.cells)
     if not columns:
         raise ConfigError(f"{where}: the table {path} has no row that can be read.")
@@ -71,11 +76,11 @@ def check_table(task: TaskConfig) -> None:
         if column and column not in columns:
             raise ConfigError(
                 f"{where}: {setting} = {column!r}, but {path} has no such column."
-                f"{nearest(column, columns)}"
+                f"{suggest(column, columns)}"
             )
 
 
-def layout_of(task: TaskConfig) -> Layout:
+def table_layout(task: ClassificationTaskConfig) -> Layout:
     """Return how a task's table is read."""
     return Layout(
         rows=(TableRows(file=Path(task.table).name, path="{" + task.path_column + "}"),),
@@ -84,7 +89,7 @@ def layout_of(task: TaskConfig) -> Layout:
     )
 
 
-def contradiction(task: TaskConfig, examples: Sequence[Example]) -> str:
+def find_contradiction(task: ClassificationTaskConfig, examples: Sequence[Example]) -> str:
     """Return what a table says against what its task says of it; "" where they agree.
 
     That is a recording on two sides of the table's own split, or several values of a clip where
@@ -118,7 +123,9 @@ def _split_recordings(examples: Sequence[Example]) -> list[str]:
     return [name for name, seen in sides.items() if len(seen) > 1]
 
 
-def clips_of(task: TaskConfig, manifest: Sequence[Example], config: EvaluateConfig) -> Clips:
+def load_clips(
+    task: ClassificationTaskConfig, manifest: Sequence[Example], config: EvaluateConfig
+) -> TaskClips:
     """Return what a task is asked on; what cannot be had is a problem of the clips, told in words.
 
     Clips of a named dataset and of a table have ids as `scan` gives them. Those that are listed but
@@ -128,16 +135,16 @@ def clips_of(task: TaskConfig, manifest: Sequence[Example], config: EvaluateConf
         ConfigError: there is no dataset of this name, or no table, or not with these columns.
     """
     if task.dataset:
-        return _of_dataset(task, config)
+        return _load_dataset(task, config)
     if task.table:
         check_table(task)
         table = Path(task.table).absolute()
-        return _read(task, layout_of(task), table.parent, table)
-    return Clips(task=task, examples=tuple(manifest))
+        return _load_copy(task, table_layout(task), table.parent, table)
+    return TaskClips(task=task, examples=tuple(manifest))
 
 
-def _of_dataset(task: TaskConfig, config: EvaluateConfig) -> Clips:
-    dataset = dataset_named(task.dataset)
+def _load_dataset(task: ClassificationTaskConfig, config: EvaluateConfig) -> TaskClips:
+    dataset = get_dataset(task.dataset)
     layout = dataset.layout
     if not task.label or task.label == dataset.label:
         metric = dataset.metric if task.metric == "auto" else task.metric
@@ -145,49 +152,51 @@ def _of_dataset(task: TaskConfig, config: EvaluateConfig) -> Clips:
     else:
         layout = replace(layout, several="", values={})
     if not config.datasets:
-        return _missing(task, "evaluate.datasets, the folder that holds copies, is not set")
-    folder = Path(config.datasets, folder_of(task.dataset)).absolute()
+        return _missing_clips(task, "evaluate.datasets, the folder that holds copies, is not set")
+    folder = Path(config.datasets, dataset_folder(task.dataset)).absolute()
     if not folder.is_dir():
-        return _missing(task, f"no copy of {task.dataset} in {folder.parent}")
-    return _read(task, layout, folder, folder)
+        return _missing_clips(task, f"no copy of {task.dataset} in {folder.parent}")
+    return _load_copy(task, layout, folder, folder)
 
 
-def _missing(task: TaskConfig, why: str) -> Clips:
+def _missing_clips(task: ClassificationTaskConfig, why: str) -> TaskClips:
     problem = f"{why}: `earmark datasets {task.dataset}` says how to get it"
-    return Clips(task=task, problem=problem, foreign=True)
+    return TaskClips(task=task, problem=problem, foreign=True)
 
 
-def _read(task: TaskConfig, layout: Layout, folder: Path, source: Path) -> Clips:
+def _load_copy(
+    task: ClassificationTaskConfig, layout: Layout, folder: Path, source: Path
+) -> TaskClips:
     """Return the clips of a copy, or what it lacks; a problem names the `source`."""
     wanted = tuple(dict.fromkeys((task.label, *task.where)))
-    losses = Losses()
+    losses = RejectionCounts()
     try:
-        listed = list(usable(list_clips(layout, wanted, folder), losses))
+        listed = list(skip_unusable(list_clips(layout, wanted, folder), losses))
     except BrokenCopyError as error:
-        return Clips(task=task, problem=f"broken copy: {error}", foreign=True)
-    within = [row for row in listed if belongs(row.labels, task)]
+        return TaskClips(task=task, problem=f"broken copy: {error}", foreign=True)
+    within = [row for row in listed if in_task(row.labels, task)]
     if listed and not within:
         problem = f"none of the {len(listed)} rows of {source} has what `where` asks for"
-        return Clips(task=task, problem=problem, foreign=True)
+        return TaskClips(task=task, problem=problem, foreign=True)
     if task.table:
-        within = merged(within)
-    chosen = examples_of(within, folder, task.title, losses)
+        within = merge_label_rows(within)
+    chosen = make_examples(within, folder, task.title, losses)
     total = len(chosen) + losses.total()
     if not chosen:
         problem = f"none of the {total} clips of {source} can be used: {losses.told()}"
-        return Clips(task=task, problem=problem, foreign=True)
+        return TaskClips(task=task, problem=problem, foreign=True)
     if losses.total():
         told = f"{losses.total()} of {total} clips left out: {losses.told()}"
         print(f"earmark: {task.title}: {told}", file=sys.stderr, flush=True)
-    clips = _with_sides(task, layout, chosen)
-    if problem := contradiction(clips.task, clips.examples):
-        return Clips(task=task, problem=problem, foreign=True)
+    clips = _assign_splits(task, layout, chosen)
+    if problem := find_contradiction(clips.task, clips.examples):
+        return TaskClips(task=task, problem=problem, foreign=True)
     return clips
 
 
-def _with_sides(
-    task: TaskConfig, layout: Layout, chosen: dict[str, tuple[Listed, Example]]
-) -> Clips:
+def _assign_splits(
+    task: ClassificationTaskConfig, layout: Layout, chosen: dict[str, tuple[ListedClip, Example]]
+) -> TaskClips:
     """Return the clips with the split that their dataset names, or left to be dealt as held out."""
     examples = [example for _, example in chosen.values()]
     folds: dict[str, str] = {}
@@ -199,5 +208,5 @@ def _with_sides(
         examples = [replace(example, split="test") for example in examples]  # in one fold each
         folds = {name: row.fold for name, (row, _) in chosen.items()}
     else:
-        examples = with_validation(examples, task.label)
-    return Clips(task=task, examples=tuple(examples), folds=folds, foreign=True)
+        examples = add_validation_split(examples, task.label)
+    return TaskClips(task=task, examples=tuple(examples), folds=folds, foreign=True)

@@ -17,19 +17,19 @@ from typing import Literal
 import msgspec
 
 from earmark.audio import AudioError, probe, stream
-from earmark.evaluate.datasets.listing import AudioFiles, Listed, Lost
-from earmark.io import hash_file, temporary_of
+from earmark.evaluate.datasets.listing import AudioFiles, ListedClip, UnusableRow
+from earmark.io import hash_file, temporary_path
 from earmark.progress import track
 from earmark.records import SPLITS, Example, Labels
 
-INDEX = ".earmark-index.json"
+INDEX_NAME = ".earmark-index.json"
 
-GROUP = 512  # files measured between two looks at the clock
+FILES_PER_GROUP = 512  # files measured between two looks at the clock
 
-SAVED_EVERY_S = 30.0
+SAVE_INTERVAL_S = 30.0
 
 
-class Measured(msgspec.Struct, frozen=True, array_like=True):
+class FileInfo(msgspec.Struct, frozen=True, array_like=True):
     """What a file is, as long as its size (bytes) and modification time (ns) stay the same.
 
     `id` is that of `scan`: the first 32 hex digits of the SHA-256 of its bytes. Where the file is
@@ -43,33 +43,33 @@ class Measured(msgspec.Struct, frozen=True, array_like=True):
     fault: str = ""
 
 
-class Index(msgspec.Struct, frozen=True):
+class FileIndex(msgspec.Struct, frozen=True):
     """What is kept, by path below the copy's folder; one of another `form` is not believed."""
 
     form: Literal[2]
-    files: dict[str, Measured]
+    files: dict[str, FileInfo]
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FileStamp:
     """What tells that a file has not changed."""
 
     size: int
     modified_ns: int
 
 
-def measure(folder: Path, files: Iterable[Path], title: str) -> dict[Path, Measured]:
+def measure_files(folder: Path, files: Iterable[Path], title: str) -> dict[Path, FileInfo]:
     """Return what each file is; those that are new or have changed are decoded once, to the end.
 
     So a damaged file is known before any encoder meets it. What was found is kept in `folder`;
     where that cannot be written to, files are decoded each time.
     """
-    known = _read(folder)
-    stamps = {path: _stamp(path) for path in dict.fromkeys(files)}
+    known = _read_index(folder)
+    stamps = {path: _file_stamp(path) for path in dict.fromkeys(files)}
     found = {
         path: kept
         for path, stamp in stamps.items()
-        if (kept := known.get(_key(folder, path)))
+        if (kept := known.get(_index_key(folder, path)))
         and (kept.size, kept.modified_ns) == (stamp.size, stamp.modified_ns)
     }
     new = [path for path in stamps if path not in found]
@@ -77,15 +77,15 @@ def measure(folder: Path, files: Iterable[Path], title: str) -> dict[Path, Measu
         try:
             _measure_all(folder, new, stamps, found, title)
         finally:
-            _write(folder, new, found)
+            _write_index(folder, new, found)
     return found
 
 
 def _measure_all(
     folder: Path,
     new: Sequence[Path],
-    stamps: Mapping[Path, Stamp],
-    found: dict[Path, Measured],
+    stamps: Mapping[Path, FileStamp],
+    found: dict[Path, FileInfo],
     title: str,
 ) -> None:
     """Measure files into `found`, in threads, and save from time to time."""
@@ -94,71 +94,71 @@ def _measure_all(
         track(f"files of {title}", total=len(new), unit="files") as progress,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
-        for start in range(0, len(new), GROUP):
-            group = new[start : start + GROUP]
+        for start in range(0, len(new), FILES_PER_GROUP):
+            group = new[start : start + FILES_PER_GROUP]
             for path, row in zip(
-                group, pool.map(_listen, group, map(stamps.get, group)), strict=True
+                group, pool.map(_measure_file, group, map(stamps.get, group)), strict=True
             ):
                 found[path] = row
             progress.advance(len(group))
-            if time.monotonic() - saved_s > SAVED_EVERY_S:
-                _write(folder, new, found)
+            if time.monotonic() - saved_s > SAVE_INTERVAL_S:
+                _write_index(folder, new, found)
                 saved_s = time.monotonic()
 
 
-def _listen(path: Path, stamp: Stamp) -> Measured:
+def _measure_file(path: Path, stamp: FileStamp) -> FileInfo:
     size, modified_ns = stamp.size, stamp.modified_ns
     try:
         duration_s = probe(path).duration_s
         for _ in stream(path):  # raises where the data is damaged behind a sound header
             pass
-        return Measured(size, modified_ns, hash_file(path), duration_s)
+        return FileInfo(size, modified_ns, hash_file(path), duration_s)
     except AudioError as error:
-        return Measured(size, modified_ns, "", 0.0, error.reason)
+        return FileInfo(size, modified_ns, "", 0.0, error.reason)
     except OSError:
-        return Measured(size, modified_ns, "", 0.0, "unreadable")
+        return FileInfo(size, modified_ns, "", 0.0, "unreadable")
 
 
-def _stamp(path: Path) -> Stamp:
+def _file_stamp(path: Path) -> FileStamp:
     try:
         status = path.stat()
     except OSError:
-        return Stamp(-1, -1)
-    return Stamp(status.st_size, status.st_mtime_ns)
+        return FileStamp(-1, -1)
+    return FileStamp(status.st_size, status.st_mtime_ns)
 
 
-def _key(folder: Path, path: Path) -> str:
+def _index_key(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
-def _read(folder: Path) -> dict[str, Measured]:
+def _read_index(folder: Path) -> dict[str, FileInfo]:
     try:
-        return msgspec.json.decode((folder / INDEX).read_bytes(), type=Index).files
+        return msgspec.json.decode((folder / INDEX_NAME).read_bytes(), type=FileIndex).files
     except (OSError, msgspec.DecodeError):
         return {}
 
 
-def _write(folder: Path, new: Iterable[Path], found: Mapping[Path, Measured]) -> None:
+def _write_index(folder: Path, new: Iterable[Path], found: Mapping[Path, FileInfo]) -> None:
     """Add what was found of new files to the index, whole or not at all.
 
     What another process has written in the meantime stays. A folder that is read-only stays as it
     is.
     """
-    mine = {_key(folder, path): found[path] for path in new if path in found}
-    temporary = temporary_of(folder / INDEX)
+    mine = {_index_key(folder, path): found[path] for path in new if path in found}
+    temporary = temporary_path(folder / INDEX_NAME)
     with contextlib.suppress(OSError):
         try:
-            temporary.write_bytes(msgspec.json.encode(Index(2, _read(folder) | mine)))
-            os.replace(temporary, folder / INDEX)
+            temporary.write_bytes(msgspec.json.encode(FileIndex(2, _read_index(folder) | mine)))
+            os.replace(temporary, folder / INDEX_NAME)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-SHOWN = 3  # of what was lost for one reason, as many as a message names
+MAX_EXAMPLES = 3  # of what was lost for one reason, as many as a message names
 
 
 @dataclass
-class Losses:
+class RejectionCounts:
     """What was listed but cannot be used: by reason, how many and which ones first."""
 
     counts: dict[str, int] = field(default_factory=dict[str, int])
@@ -168,7 +168,7 @@ class Losses:
         """Count one."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
         named = self.first.setdefault(reason, [])
-        if len(named) < SHOWN:
+        if len(named) < MAX_EXAMPLES:
             named.append(where)
 
     def total(self) -> int:
@@ -184,27 +184,29 @@ class Losses:
         )
 
 
-def usable(rows: Iterable[Listed | Lost], losses: Losses) -> Iterator[Listed]:
+def skip_unusable(
+    rows: Iterable[ListedClip | UnusableRow], losses: RejectionCounts
+) -> Iterator[ListedClip]:
     """Yield the clips that a copy's tables tell of, and count the others."""
     for row in rows:
-        if isinstance(row, Lost):
+        if isinstance(row, UnusableRow):
             losses.add(row.reason, row.where)
         else:
             yield row
 
 
-def merged(rows: Iterable[Listed]) -> list[Listed]:
+def merge_label_rows(rows: Iterable[ListedClip]) -> list[ListedClip]:
     """Return rows that differ in their labels alone as one with the labels of all.
 
     Such is a table in long format: a row for each label of a clip.
     """
-    by_clip: dict[tuple[str, str, str, str], list[Listed]] = {}
+    by_clip: dict[tuple[str, str, str, str], list[ListedClip]] = {}
     for row in rows:
         by_clip.setdefault((row.path, row.recording, row.split, row.fold), []).append(row)
-    return [replace(same[0], labels=_together(same)) for same in by_clip.values()]
+    return [replace(same[0], labels=_merge_labels(same)) for same in by_clip.values()]
 
 
-def _together(rows: Sequence[Listed]) -> Labels:
+def _merge_labels(rows: Sequence[ListedClip]) -> Labels:
     """Return the labels of all rows, each value once, in the order listed."""
     values: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -213,18 +215,18 @@ def _together(rows: Sequence[Listed]) -> Labels:
     return {name: tuple(found) for name, found in values.items()}
 
 
-def examples_of(
-    listed: Iterable[Listed], folder: Path, title: str, losses: Losses
-) -> dict[str, tuple[Listed, Example]]:
+def make_examples(
+    listed: Iterable[ListedClip], folder: Path, title: str, losses: RejectionCounts
+) -> dict[str, tuple[ListedClip, Example]]:
     """Return each clip by its id, in the order listed, as far as its audio can be used.
 
     Others are counted as "missing", by the reason that `earmark.audio` gives, or as "duplicate":
     of files with the same bytes one is kept, on the side that is least seen in training.
     """
     files = AudioFiles(folder)
-    found = list(_found(listed, files, losses))
-    measured = measure(folder, (path for _, path in found), title)
-    chosen: dict[str, tuple[Listed, Example]] = {}
+    found = list(_locate_audio(listed, files, losses))
+    measured = measure_files(folder, (path for _, path in found), title)
+    chosen: dict[str, tuple[ListedClip, Example]] = {}
     for row, path in found:
         fact = measured[path]
         if fact.fault:
@@ -232,17 +234,17 @@ def examples_of(
             continue
         kept = chosen.get(fact.id)
         if kept is not None:
-            less = _seen(row) > _seen(kept[0])
+            less = _split_order(row) > _split_order(kept[0])
             losses.add("duplicate", kept[0].path if less else row.path)
             if not less:
                 continue
-        chosen[fact.id] = (row, _example(row, path, fact))
+        chosen[fact.id] = (row, _make_example(row, path, fact))
     return chosen
 
 
-def _found(
-    listed: Iterable[Listed], files: AudioFiles, losses: Losses
-) -> Iterator[tuple[Listed, Path]]:
+def _locate_audio(
+    listed: Iterable[ListedClip], files: AudioFiles, losses: RejectionCounts
+) -> Iterator[tuple[ListedClip, Path]]:
     for row in listed:
         path = files.find(row.path)
         if path is None:
@@ -251,11 +253,11 @@ def _found(
             yield row, path
 
 
-def _seen(row: Listed) -> int:
+def _split_order(row: ListedClip) -> int:
     return SPLITS.index(row.split) if row.split else 0
 
 
-def _example(row: Listed, path: Path, fact: Measured) -> Example:
+def _make_example(row: ListedClip, path: Path, fact: FileInfo) -> Example:
     return Example(
         id=fact.id,
         path=str(path),

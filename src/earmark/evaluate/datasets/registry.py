@@ -24,11 +24,11 @@ from earmark.config import (
     NonNegativeInt,
     PositiveInt,
     Share,
-    decode,
-    nearest,
+    decode_config,
+    suggest,
 )
 
-Split = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 
 
 class TableRows(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"):
@@ -49,7 +49,7 @@ class TableRows(Config, frozen=True, kw_only=True, tag="table", tag_field="kind"
     columns: tuple[str, ...] = ()
     separator: str = ""
     comment: str = ""
-    split: Split | Literal[""] = ""
+    split: SplitName | Literal[""] = ""
 
 
 class JsonRows(Config, frozen=True, kw_only=True, tag="json", tag_field="kind"):
@@ -63,7 +63,7 @@ class JsonRows(Config, frozen=True, kw_only=True, tag="json", tag_field="kind"):
 
     file: Name
     path: Name
-    split: Split | Literal[""] = ""
+    split: SplitName | Literal[""] = ""
 
 
 class NamedFiles(Config, frozen=True, kw_only=True, tag="names", tag_field="kind"):
@@ -75,13 +75,13 @@ class NamedFiles(Config, frozen=True, kw_only=True, tag="names", tag_field="kind
     """
 
     folder: str = ""
-    split: Split | Literal[""] = ""
+    split: SplitName | Literal[""] = ""
 
 
-Rows = TableRows | JsonRows | NamedFiles
+RowSource = TableRows | JsonRows | NamedFiles
 
 
-class Join(Config, frozen=True, kw_only=True):
+class TableJoin(Config, frozen=True, kw_only=True):
     """A second table with more fields: those of the row that agrees on the field `on`.
 
     Args:
@@ -99,7 +99,7 @@ class Join(Config, frozen=True, kw_only=True):
     comment: str = ""
 
 
-class Flags(Config, frozen=True, kw_only=True):
+class FlagColumns(Config, frozen=True, kw_only=True):
     """Labels as one column each, "1" where it is true of the clip.
 
     Args:
@@ -132,16 +132,16 @@ class Layout(Config, frozen=True, kw_only=True):
         fold: field with the fold of a cross-validated dataset.
     """
 
-    rows: Annotated[tuple[Rows, ...], Meta(min_length=1)]
+    rows: Annotated[tuple[RowSource, ...], Meta(min_length=1)]
     name: str = ""
-    join: Join | None = None
+    join: TableJoin | None = None
     several: str = ""
     values: dict[str, str] = field(default_factory=dict[str, str])
-    flags: Flags | None = None
+    flags: FlagColumns | None = None
     recording: str = ""
     split: str = ""
-    splits: dict[str, Split] = field(default_factory=dict[str, Split])
-    lists: dict[Split, str] = field(default_factory=dict[Split, str])
+    splits: dict[str, SplitName] = field(default_factory=dict[str, SplitName])
+    lists: dict[SplitName, str] = field(default_factory=dict[SplitName, str])
     fold: str = ""
 
     def check(self) -> None:
@@ -160,7 +160,7 @@ class Layout(Config, frozen=True, kw_only=True):
         return not told and not any(rows.split for rows in self.rows)
 
 
-class Published(Config, frozen=True, kw_only=True):
+class PublishedScore(Config, frozen=True, kw_only=True):
     """A figure to expect.
 
     Args:
@@ -210,7 +210,7 @@ class Dataset(Config, frozen=True, kw_only=True):
     chance: Name
     clips: NonNegativeInt = 0
     classes: NonNegativeInt = 0
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedScore, ...] = ()
     layout: Layout
 
     def check(self) -> None:
@@ -220,27 +220,27 @@ class Dataset(Config, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=1)
-def datasets() -> Mapping[str, Dataset]:
+def known_datasets() -> Mapping[str, Dataset]:
     """Return every dataset that is known, by name, in the order of tasks.toml."""
     text = resources.files(__package__ or "").joinpath("tasks.toml").read_text("utf-8")
     read = {
-        name: decode(entry, Dataset, where=f"tasks.toml, {name}")
+        name: decode_config(entry, Dataset, where=f"tasks.toml, {name}")
         for name, entry in tomllib.loads(text).items()
     }
     return MappingProxyType(read)
 
 
-def dataset_named(name: str) -> Dataset:
+def get_dataset(name: str) -> Dataset:
     """Return a dataset. Raises ConfigError: there is none of this name."""
-    known = datasets()
+    known = known_datasets()
     if name not in known:
         raise ConfigError(
-            f"there is no dataset {name!r}.{nearest(name, known)} `earmark datasets` lists them; "
+            f"there is no dataset {name!r}.{suggest(name, known)} `earmark datasets` lists them; "
             "any other is given as a table (table = ...)."
         )
     return known[name]
 
 
-def folder_of(name: str) -> str:
+def dataset_folder(name: str) -> str:
     """Return the name of the folder that a copy of a dataset lies in."""
-    return dataset_named(name).folder or name
+    return get_dataset(name).folder or name

@@ -14,37 +14,39 @@ from typing import Any
 
 import msgspec
 
-from earmark.config import ConfigError, nearest
-from earmark.corpora.table_reader import Line, read_lines, texts
-from earmark.evaluate.datasets.registry import Join, JsonRows, Layout, TableRows
+from earmark.config import ConfigError, suggest
+from earmark.corpora.table_reader import TableRow, cell_texts, read_table_rows
+from earmark.evaluate.datasets.registry import JsonRows, Layout, TableJoin, TableRows
 
 
 class BrokenCopyError(ValueError):
     """A copy that cannot be read; the message says what was expected, and what was found."""
 
 
-def no_field(name: str, known: Iterable[str], what: str) -> BrokenCopyError:
+def missing_field_error(name: str, known: Iterable[str], what: str) -> BrokenCopyError:
     """Return the error for a field that clips do not have."""
-    return BrokenCopyError(f"{what}: no field {name!r}.{nearest(name, known)}")
+    return BrokenCopyError(f"{what}: no field {name!r}.{suggest(name, known)}")
 
 
-def existing_file(folder: Path, name: str) -> Path:
+def require_file(folder: Path, name: str) -> Path:
     """Return a file of a copy. Raises BrokenCopyError where it is not there."""
     path = folder / name
     if path.is_file():
         return path
-    raise BrokenCopyError(f"expected {name} in {folder}, found {_found(folder)}")
+    raise BrokenCopyError(f"expected {name} in {folder}, found {_folder_contents(folder)}")
 
 
-def existing_folder(folder: Path, name: str) -> Path:
+def require_folder(folder: Path, name: str) -> Path:
     """Return a folder of a copy. Raises BrokenCopyError where it is not there."""
     path = folder / name
     if path.is_dir():
         return path
-    raise BrokenCopyError(f"expected the folder {name} in {folder}, found {_found(folder)}")
+    raise BrokenCopyError(
+        f"expected the folder {name} in {folder}, found {_folder_contents(folder)}"
+    )
 
 
-def _found(folder: Path) -> str:
+def _folder_contents(folder: Path) -> str:
     try:
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -59,7 +61,7 @@ Fields = Mapping[str, Any]
 _SLOT = re.compile(r"\{([^{}:]+)(?::(\d+))?\}")
 
 
-class UnusableError(Exception):
+class UnusableRowError(Exception):
     """A row that cannot be used; `reason` is a short fixed word for counting."""
 
     def __init__(self, reason: str) -> None:
@@ -67,7 +69,7 @@ class UnusableError(Exception):
         self.reason = reason
 
 
-def several(name: str, fields: Fields, where: str) -> tuple[str, ...]:
+def field_values(name: str, fields: Fields, where: str) -> tuple[str, ...]:
     """Return the texts of a field, none where it is blank.
 
     Raises:
@@ -75,59 +77,59 @@ def several(name: str, fields: Fields, where: str) -> tuple[str, ...]:
         UnusableError: it holds what no text can be made of.
     """
     if name not in fields:
-        raise no_field(name, fields, where)
+        raise missing_field_error(name, fields, where)
     try:
-        return texts(fields[name])
+        return cell_texts(fields[name])
     except ValueError:
-        raise UnusableError("broken row") from None
+        raise UnusableRowError("broken row") from None
 
 
-def single(name: str, fields: Fields, where: str) -> str:
-    """Return the text of a field, "" where it is blank; raises as `several`."""
-    found = several(name, fields, where)
+def field_value(name: str, fields: Fields, where: str) -> str:
+    """Return the text of a field, "" where it is blank; raises as `field_values`."""
+    found = field_values(name, fields, where)
     if len(found) > 1:
-        raise UnusableError("broken row")
+        raise UnusableRowError("broken row")
     return found[0] if found else ""
 
 
-def filled(template: str, fields: Fields, where: str) -> str:
+def fill_template(template: str, fields: Fields, where: str) -> str:
     """Return a template with each "{field}" in place, "{field:6}" with six digits.
 
-    It is "" where one of the fields is blank. Raises as `several`.
+    It is "" where one of the fields is blank. Raises as `field_values`.
     """
-    values = {name: single(name, fields, where) for name, _ in _SLOT.findall(template)}
+    values = {name: field_value(name, fields, where) for name, _ in _SLOT.findall(template)}
     if not all(values.values()):
         return ""
     return _SLOT.sub(lambda slot: values[slot[1]].zfill(int(slot[2] or 0)), template)
 
 
-KEY = "key"
+KEY_FIELD = "key"
 """The field that a clip's key in a JSON object becomes."""
 
 
-def lines_of(folder: Path, table: TableRows | Join) -> Iterator[Line]:
+def iter_table_rows(folder: Path, table: TableRows | TableJoin) -> Iterator[TableRow]:
     """Yield the lines of a table; one that cannot be read has a fault instead of cells.
 
     Raises:
         BrokenCopyError: there is no such table, or it cannot be read as text.
     """
-    path = existing_file(folder, table.file)
+    path = require_file(folder, table.file)
     try:
         if table.columns:
-            yield from _plain(path, table)
+            yield from _iter_headerless(path, table)
         else:
-            yield from read_lines(path, table.separator or None)
+            yield from read_table_rows(path, table.separator or None)
     except (ConfigError, UnicodeDecodeError, OSError) as error:
         raise BrokenCopyError(f"{table.file} cannot be read: {error}") from None
 
 
-def objects_of(folder: Path, rows: JsonRows) -> Iterator[Line]:
+def iter_json_rows(folder: Path, rows: JsonRows) -> Iterator[TableRow]:
     """Yield the objects of a JSON file, numbered from 1.
 
     Raises:
         BrokenCopyError: there is no such file, or it does not hold an object of objects.
     """
-    path = existing_file(folder, rows.file)
+    path = require_file(folder, rows.file)
     try:
         read = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
@@ -135,17 +137,17 @@ def objects_of(folder: Path, rows: JsonRows) -> Iterator[Line]:
             f"{rows.file}: one JSON object with an object a clip was expected: {error}"
         ) from None
     for number, (key, fields) in enumerate(read.items(), start=1):
-        yield Line(number, {**fields, KEY: key})
+        yield TableRow(number, {**fields, KEY_FIELD: key})
 
 
-def joined(folder: Path, join: Join) -> dict[str, Fields]:
+def read_joined_rows(folder: Path, join: TableJoin) -> dict[str, Fields]:
     """Return the rows of a second table by the value that they are joined on.
 
     Raises:
         BrokenCopyError: the table or its column is not there.
     """
     rows: dict[str, Fields] = {}
-    for line in lines_of(folder, join):
+    for line in iter_table_rows(folder, join):
         if line.fault:
             continue
         if join.on not in line.cells:
@@ -154,21 +156,21 @@ def joined(folder: Path, join: Join) -> dict[str, Fields]:
     return rows
 
 
-def _plain(path: Path, table: TableRows | Join) -> Iterator[Line]:
+def _iter_headerless(path: Path, table: TableRows | TableJoin) -> Iterator[TableRow]:
     """Yield the lines of a file without a header."""
     with open(path, encoding="utf-8-sig", newline="") as text:
         for number, line in enumerate(text, start=1):
             if not line.strip() or (table.comment and line.startswith(table.comment)):
                 continue
-            cells = _cells(line.strip("\r\n"), table)
+            cells = _split_cells(line.strip("\r\n"), table)
             if len(cells) == len(table.columns):
-                yield Line(number, dict(zip(table.columns, cells, strict=True)))
+                yield TableRow(number, dict(zip(table.columns, cells, strict=True)))
             else:
                 fault = f"{len(cells)} cells, where {len(table.columns)} were expected"
-                yield Line(number, fault=fault)
+                yield TableRow(number, fault=fault)
 
 
-def _cells(line: str, table: TableRows | Join) -> list[str]:
+def _split_cells(line: str, table: TableRows | TableJoin) -> list[str]:
     if table.separator == ",":
         return next(csv.reader([line]))
     if len(table.columns) == 1:
@@ -177,11 +179,11 @@ def _cells(line: str, table: TableRows | Join) -> list[str]:
     return [part.strip() for part in parts]
 
 
-TAG = "tag"
+TAG_FIELD = "tag"
 """The field that flags become."""
 
 
-def kept_flags(layout: Layout, folder: Path) -> frozenset[str]:
+def frequent_flags(layout: Layout, folder: Path) -> frozenset[str]:
     """Return the columns that most clips have a 1 in; of equal ones those first by name.
 
     Raises:
@@ -192,7 +194,7 @@ def kept_flags(layout: Layout, folder: Path) -> frozenset[str]:
     counts = Counter[str]()
     for rows in layout.rows:
         if isinstance(rows, TableRows):
-            for line in lines_of(folder, rows):
+            for line in iter_table_rows(folder, rows):
                 counts.update(name for name, cell in line.cells.items() if _is_set(cell))
     for name in layout.flags.besides:
         counts.pop(name, None)
@@ -200,10 +202,10 @@ def kept_flags(layout: Layout, folder: Path) -> frozenset[str]:
     return frozenset(ranked[: layout.flags.most_frequent])
 
 
-def flagged(fields: Fields, kept: Collection[str]) -> Fields:
+def merge_flags(fields: Fields, kept: Collection[str]) -> Fields:
     """Return the fields that are no flags, and the flags of `kept` that are set as one field."""
     tags = [name for name, cell in fields.items() if name in kept and _is_set(cell)]
-    return {**fields, TAG: tags}
+    return {**fields, TAG_FIELD: tags}
 
 
 def _is_set(cell: object) -> bool:

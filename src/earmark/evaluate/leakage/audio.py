@@ -29,25 +29,25 @@ from jaxtyping import Bool, Float64, Int64, UInt32
 from earmark.evaluate.leakage.fingerprint import (
     BITS,
     COLUMNS,
-    FRAME,
+    FRAME_SAMPLES,
     HOP_S,
     KEY_BITS,
     KEY_SHIFTS,
     SAMPLE_RATE,
-    WEAKEST,
+    WEAK_BITS,
     Fingerprints,
-    fingerprints_of,
+    compute_fingerprints,
 )
-from earmark.evaluate.leakage.leak import Leak, leak_of
+from earmark.evaluate.leakage.leak import Leak, make_leak
 from earmark.records import Example, Rejected
 
-LEAST_LARGE = 8
+MIN_LARGE_BITS = 8
 """Bits of a key that have to be large: else chance wrote it."""
 
-CROWDED = 1024
+MAX_FRAMES_PER_KEY = 1024
 """Learnt frames of one key from which on it is passed over: a hum or a hiss that many share."""
 
-TESTED_AT_ONCE = 4096
+TEST_FRAMES_PER_BLOCK = 4096
 """Tested frames that are looked up at a time: 200,000 look-ups."""
 
 
@@ -76,42 +76,44 @@ class Alignments:
         return ordered.those(new)
 
 
-def alignments(learnt: Fingerprints, tested: Fingerprints) -> Iterator[Alignments]:
+def find_alignments(learnt: Fingerprints, tested: Fingerprints) -> Iterator[Alignments]:
     """Yield the alignments that some key speaks for, in blocks; one may come once a key."""
     for number in range(len(KEY_SHIFTS)):
-        yield from _by_key(learnt, tested, number)
+        yield from _alignments_by_key(learnt, tested, number)
 
 
-def _by_key(learnt: Fingerprints, tested: Fingerprints, number: int) -> Iterator[Alignments]:
+def _alignments_by_key(
+    learnt: Fingerprints, tested: Fingerprints, number: int
+) -> Iterator[Alignments]:
     """Yield the alignments of frames that share the key `number`."""
     shift = KEY_SHIFTS[number]
-    places = np.flatnonzero(_telling(learnt.frames, shift))
-    keys = _keys(learnt.frames[places, 0], shift)
+    places = np.flatnonzero(_is_informative(learnt.frames, shift))
+    keys = _key_bits(learnt.frames[places, 0], shift)
     order = np.argsort(keys, kind="stable")
     keys, places = keys[order], places[order]
-    asked = np.flatnonzero(_telling(tested.frames, shift))
-    for first in range(0, len(asked), TESTED_AT_ONCE):
-        frames = asked[first : first + TESTED_AT_ONCE]
-        tries = _tries(tested.frames[frames, 0], tested.frames[frames, 2 + number], shift)
+    asked = np.flatnonzero(_is_informative(tested.frames, shift))
+    for first in range(0, len(asked), TEST_FRAMES_PER_BLOCK):
+        frames = asked[first : first + TEST_FRAMES_PER_BLOCK]
+        tries = _key_variants(tested.frames[frames, 0], tested.frames[frames, 2 + number], shift)
         which, where = _look_up(keys, tries)
-        yield _aligned(learnt, tested, frames[which], places[where])
+        yield _to_alignments(learnt, tested, frames[which], places[where])
 
 
-def _telling(frames: UInt32[np.ndarray, "frames columns"], shift: int) -> np.ndarray:
-    return np.bitwise_count(_keys(frames[:, 1], shift)) >= LEAST_LARGE
+def _is_informative(frames: UInt32[np.ndarray, "frames columns"], shift: int) -> np.ndarray:
+    return np.bitwise_count(_key_bits(frames[:, 1], shift)) >= MIN_LARGE_BITS
 
 
-def _keys(words: UInt32[np.ndarray, " frames"], shift: int) -> UInt32[np.ndarray, " frames"]:
+def _key_bits(words: UInt32[np.ndarray, " frames"], shift: int) -> UInt32[np.ndarray, " frames"]:
     return (words >> np.uint32(shift)) & np.uint32(2**KEY_BITS - 1)
 
 
-def _tries(
+def _key_variants(
     bits: UInt32[np.ndarray, " frames"], weak: UInt32[np.ndarray, " frames"], shift: int
 ) -> UInt32[np.ndarray, "frames tries"]:
     """Return the keys with every combination of the weak bits turned over."""
-    tries = _keys(bits, shift)[:, None]
-    left = _keys(weak, shift)
-    for _ in range(WEAKEST):
+    tries = _key_bits(bits, shift)[:, None]
+    left = _key_bits(weak, shift)
+    for _ in range(WEAK_BITS):
         rest = left & (left - np.uint32(1))
         tries = np.concatenate([tries, tries ^ (left ^ rest)[:, None]], axis=1)
         left = rest
@@ -124,13 +126,13 @@ def _look_up(
     """Return, for each hit, which frame asked and which of the sorted keys it found."""
     first = np.searchsorted(keys, tries.ravel(), "left")
     counts = np.searchsorted(keys, tries.ravel(), "right") - first
-    counts[counts > CROWDED] = 0
+    counts[counts > MAX_FRAMES_PER_KEY] = 0
     which = np.repeat(np.arange(tries.size) // tries.shape[1], counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return which, np.repeat(first, counts) + within
 
 
-def _aligned(
+def _to_alignments(
     learnt: Fingerprints,
     tested: Fingerprints,
     asked: Int64[np.ndarray, " hits"],
@@ -143,18 +145,18 @@ def _aligned(
     return Alignments(tested_clip, learnt_clip, offset).distinct()
 
 
-Words = UInt32[np.ndarray, " frames"]
+FrameBits = UInt32[np.ndarray, " frames"]
 
-AT_ONCE = 1 << 18
+FRAMES_PER_BLOCK = 1 << 18
 """Frames compared at a time."""
 
-ERRORS = 0.3
+MAX_ERROR_RATIO = 0.3
 """Of those expected, the share from which on two clips are different recordings."""
 
-LEAST_EXPECTED = 100
+MIN_EXPECTED_ERRORS = 100
 """Errors by chance below which an overlap says too little: a hum, silence, one decaying note."""
 
-LEAST_FRAMES = 24
+MIN_FRAMES = 24
 """Loud frames that both must have: one second of sound."""
 
 
@@ -177,32 +179,32 @@ class Evidence:
     @property
     def tells(self) -> Bool[np.ndarray, " pairs"]:
         """Whether there is enough to tell by."""
-        return (self.frames >= LEAST_FRAMES) & (self.expected >= LEAST_EXPECTED)
+        return (self.frames >= MIN_FRAMES) & (self.expected >= MIN_EXPECTED_ERRORS)
 
     @property
     def copies(self) -> Bool[np.ndarray, " pairs"]:
         """Whether the two are one recording."""
-        return self.tells & (self.errors <= ERRORS * self.expected)
+        return self.tells & (self.errors <= MAX_ERROR_RATIO * self.expected)
 
 
-def plausible(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Alignments:
+def filter_alignments(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Alignments:
     """Return the alignments that may be copies by their error rate alone: few.
 
     Per bit, |p - q| is at most the error rate e, so that chance makes at most (1 + e) / 2 errors:
     a copy has e <= ERRORS / (2 - ERRORS).
     """
-    most = ERRORS / (2 - ERRORS)
-    pairs = pairs.those(_overlap(learnt, tested, pairs)[1] >= LEAST_FRAMES)
+    most = MAX_ERROR_RATIO / (2 - MAX_ERROR_RATIO)
+    pairs = pairs.those(_overlap(learnt, tested, pairs)[1] >= MIN_FRAMES)
     kept: list[Alignments] = []
-    for part in _in_parts(learnt, tested, pairs):
-        mine, theirs, both, begins = _shared(learnt, tested, part)
-        errors = _sums(np.bitwise_count((mine ^ theirs) & both), begins)
-        bits = _sums(np.bitwise_count(both), begins)
-        kept.append(part.those((errors <= most * bits) & (bits > LEAST_EXPECTED)))
-    return together(kept)
+    for part in _blocks(learnt, tested, pairs):
+        mine, theirs, both, begins = _shared_frames(learnt, tested, part)
+        errors = _sum_by_pair(np.bitwise_count((mine ^ theirs) & both), begins)
+        bits = _sum_by_pair(np.bitwise_count(both), begins)
+        kept.append(part.those((errors <= most * bits) & (bits > MIN_EXPECTED_ERRORS)))
+    return concat_alignments(kept)
 
 
-def together(parts: Sequence[Alignments]) -> Alignments:
+def concat_alignments(parts: Sequence[Alignments]) -> Alignments:
     """Return all alignments of `parts`, each once and in order."""
     nothing = np.zeros(0, np.int64)
     return Alignments(
@@ -212,9 +214,9 @@ def together(parts: Sequence[Alignments]) -> Alignments:
     ).distinct()
 
 
-def weigh(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Evidence:
+def compare_alignments(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Evidence:
     """Compare the frames that each pair shares when aligned; each must share some."""
-    parts = [_weigh(learnt, tested, part) for part in _in_parts(learnt, tested, pairs)]
+    parts = [_compare_block(learnt, tested, part) for part in _blocks(learnt, tested, pairs)]
     nothing = np.zeros(0, np.int64)
     return Evidence(
         np.concatenate([nothing, *(part.frames for part in parts)]),
@@ -234,11 +236,9 @@ def _overlap(
     return first, np.minimum(tested_frames, learnt_frames - pairs.offset) - first
 
 
-def _in_parts(
-    learnt: Fingerprints, tested: Fingerprints, pairs: Alignments
-) -> Iterator[Alignments]:
+def _blocks(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Iterator[Alignments]:
     lengths = _overlap(learnt, tested, pairs)[1]
-    part = np.cumsum(lengths) // AT_ONCE
+    part = np.cumsum(lengths) // FRAMES_PER_BLOCK
     cuts = np.flatnonzero(np.diff(part)) + 1
     columns = zip(
         np.split(pairs.tested, cuts),
@@ -249,19 +249,19 @@ def _in_parts(
     return (Alignments(*column) for column in columns if len(column[0]))
 
 
-def _weigh(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Evidence:
-    mine, theirs, both, begins = _shared(learnt, tested, pairs)
+def _compare_block(learnt: Fingerprints, tested: Fingerprints, pairs: Alignments) -> Evidence:
+    mine, theirs, both, begins = _shared_frames(learnt, tested, pairs)
     return Evidence(
-        _sums(both != 0, begins),
-        _sums(np.bitwise_count(both), begins),
-        _sums(np.bitwise_count((mine ^ theirs) & both), begins),
-        _expected(mine, theirs, both, begins),
+        _sum_by_pair(both != 0, begins),
+        _sum_by_pair(np.bitwise_count(both), begins),
+        _sum_by_pair(np.bitwise_count((mine ^ theirs) & both), begins),
+        _expected_errors(mine, theirs, both, begins),
     )
 
 
-def _shared(
+def _shared_frames(
     learnt: Fingerprints, tested: Fingerprints, pairs: Alignments
-) -> tuple[Words, Words, Words, Int64[np.ndarray, " pairs"]]:
+) -> tuple[FrameBits, FrameBits, FrameBits, Int64[np.ndarray, " pairs"]]:
     """Return, frame by frame, both clips' bits and which count, and where each pair begins."""
     first, lengths = _overlap(learnt, tested, pairs)
     begins = np.cumsum(lengths) - lengths
@@ -272,30 +272,32 @@ def _shared(
     return tested.frames[mine, 0], learnt.frames[theirs, 0], both, begins
 
 
-def _expected(
-    mine: Words, theirs: Words, both: Words, begins: Int64[np.ndarray, " pairs"]
+def _expected_errors(
+    mine: FrameBits, theirs: FrameBits, both: FrameBits, begins: Int64[np.ndarray, " pairs"]
 ) -> Float64[np.ndarray, " pairs"]:
     """Return the errors that chance would make, by pair; the formula is the module's."""
     expected = np.zeros(len(begins))
     for band in range(BITS):
         bit = np.uint32(1 << band)
-        count = np.maximum(_sums((both & bit) != 0, begins), 1)
-        p = _sums((mine & both & bit) != 0, begins) / count
-        q = _sums((theirs & both & bit) != 0, begins) / count
+        count = np.maximum(_sum_by_pair((both & bit) != 0, begins), 1)
+        p = _sum_by_pair((mine & both & bit) != 0, begins) / count
+        q = _sum_by_pair((theirs & both & bit) != 0, begins) / count
         expected += count * (p * (1 - q) + q * (1 - p))
     return expected
 
 
-def _sums(values: np.ndarray, begins: Int64[np.ndarray, " pairs"]) -> Int64[np.ndarray, " pairs"]:
+def _sum_by_pair(
+    values: np.ndarray, begins: Int64[np.ndarray, " pairs"]
+) -> Int64[np.ndarray, " pairs"]:
     """Return the sum over each pair's frames."""
     return np.add.reduceat(values.astype(np.int64), begins)
 
 
-COMPARED = 2
+COMPARED_COLUMNS = 2
 """Columns of a learnt clip's fingerprint that are looked at."""
 
 
-def shared_sounds(
+def find_shared_audio(
     learnt: Sequence[Example], tested: Sequence[Example], cache: Path
 ) -> tuple[list[Leak], list[Rejected]]:
     """Return the tested clips that were learnt from, and the clips of which nothing can be told.
@@ -308,22 +310,24 @@ def shared_sounds(
         tested: of different ids.
         cache: the folder that keeps fingerprints by clip id.
     """
-    theirs, unread = fingerprints_of(
-        learnt, cache, columns=COMPARED, title="fingerprints, learnt clips"
+    theirs, unread = compute_fingerprints(
+        learnt, cache, columns=COMPARED_COLUMNS, title="fingerprints, learnt clips"
     )
-    mine, untested = fingerprints_of(
+    mine, untested = compute_fingerprints(
         tested, cache, columns=COLUMNS, title="fingerprints, test clips"
     )
-    return copies(theirs, mine), [*unread, *untested, *untold(mine)]
+    return find_copies(theirs, mine), [*unread, *untested, *find_undecidable(mine)]
 
 
-def copies(learnt: Fingerprints, tested: Fingerprints) -> list[Leak]:
+def find_copies(learnt: Fingerprints, tested: Fingerprints) -> list[Leak]:
     """Return a leak for each tested clip that is a copy of a learnt one, or of a part of it.
 
     Of several learnt clips it is the one that shares most.
     """
-    pairs = together([plausible(learnt, tested, part) for part in alignments(learnt, tested)])
-    evidence = weigh(learnt, tested, pairs)
+    pairs = concat_alignments(
+        [filter_alignments(learnt, tested, part) for part in find_alignments(learnt, tested)]
+    )
+    evidence = compare_alignments(learnt, tested, pairs)
     shared = evidence.expected - evidence.errors
     best: dict[int, int] = {}
     for pair in np.flatnonzero(evidence.copies).tolist():
@@ -333,24 +337,24 @@ def copies(learnt: Fingerprints, tested: Fingerprints) -> list[Leak]:
     leaks: list[Leak] = []
     for clip, pair in best.items():
         rate = evidence.errors[pair] / evidence.bits[pair]
-        seconds = evidence.frames[pair] * HOP_S + FRAME / SAMPLE_RATE
+        seconds = evidence.frames[pair] * HOP_S + FRAME_SAMPLES / SAMPLE_RATE
         detail = f"bit error rate {rate:.3f} over {seconds:.1f} s"
         found = learnt.clips[int(pairs.learnt[pair])]
-        leaks.append(leak_of(tested.clips[clip], found, "fingerprint", detail))
+        leaks.append(make_leak(tested.clips[clip], found, "fingerprint", detail))
     return leaks
 
 
-def untold(clips: Fingerprints) -> list[Rejected]:
+def find_undecidable(clips: Fingerprints) -> list[Rejected]:
     """Return the clips of which a copy could not be told from another sound."""
     lengths = np.diff(clips.starts)
-    long_enough = np.flatnonzero(lengths >= LEAST_FRAMES)
+    long_enough = np.flatnonzero(lengths >= MIN_FRAMES)
     itself = Alignments(long_enough, long_enough, np.zeros_like(long_enough))
-    telling = set(long_enough[weigh(clips, clips, itself).tells].tolist())
+    telling = set(long_enough[compare_alignments(clips, clips, itself).tells].tolist())
     return [
         Rejected(
             id=clip.id,
             stage="leakage",
-            reason="too short" if lengths[number] < LEAST_FRAMES else "too little change",
+            reason="too short" if lengths[number] < MIN_FRAMES else "too little change",
             detail=clip.name,
         )
         for number, clip in enumerate(clips.clips)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.evaluate.config import LeakageConfig
-from earmark.evaluate.leakage.audio import shared_sounds
-from earmark.evaluate.leakage.leak import KINDS, Leak, leak_of
+from earmark.evaluate.leakage.audio import find_shared_audio
+from earmark.evaluate.leakage.leak import LEAK_KINDS, Leak, make_leak
 from earmark.records import Example, Rejected
 
-ENDS = re.compile(r"(?<=[.!?])\s+|[\r\n。！？]+")
+SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|[\r\n。！？]+")
 """Where one sentence ends and the next begins."""
 
 WORD = re.compile(r"\w+")
@@ -26,7 +26,7 @@ WORD = re.compile(r"\w+")
 APOSTROPHES = str.maketrans("", "", "'’")
 
 
-def shared_files(learnt: Sequence[Example], tested: Sequence[Example]) -> Iterator[Leak]:
+def find_shared_files(learnt: Sequence[Example], tested: Sequence[Example]) -> Iterator[Leak]:
     """Yield the tested clips whose file, whole or in part, was learnt from.
 
     Clips are named by the content of their file, a window also by that of the file it was cut
@@ -34,17 +34,17 @@ def shared_files(learnt: Sequence[Example], tested: Sequence[Example]) -> Iterat
     """
     known: dict[str, Example] = {}
     for example in learnt:
-        for name in _files(example):
+        for name in _file_ids(example):
             known.setdefault(name, example)
     for example in tested:
-        found = next((known[name] for name in _files(example) if name in known), None)
+        found = next((known[name] for name in _file_ids(example) if name in known), None)
         if found is not None:
             same = found.id == example.id
             detail = "the same clip" if same else "two clips of one file"
-            yield leak_of(example, found, "id", detail)
+            yield make_leak(example, found, "id", detail)
 
 
-def shared_sentences(
+def find_shared_sentences(
     learnt: Sequence[Example], tested: Sequence[Example], *, least_words: int
 ) -> Iterator[Leak]:
     """Yield the tested clips one of whose original captions has a sentence that was learnt.
@@ -55,36 +55,36 @@ def shared_sentences(
     """
     known: dict[str, Example] = {}
     for example in learnt:
-        for sentence in sentences_of(example, least_words=least_words):
+        for sentence in normalized_sentences(example, least_words=least_words):
             known.setdefault(sentence, example)
     for example in tested:
-        mine = sentences_of(example, least_words=least_words)
+        mine = normalized_sentences(example, least_words=least_words)
         shared = next((sentence for sentence in mine if sentence in known), None)
         if shared is not None:
-            yield leak_of(example, known[shared], "sentence", shared)
+            yield make_leak(example, known[shared], "sentence", shared)
 
 
-def sentences_of(example: Example, *, least_words: int) -> Iterator[str]:
+def normalized_sentences(example: Example, *, least_words: int) -> Iterator[str]:
     """Yield the normalised sentences of the original captions that have enough words."""
     for caption in example.original_captions:
-        for sentence in ENDS.split(caption):
-            words = normalised(sentence)
+        for sentence in SENTENCE_ENDS.split(caption):
+            words = normalize_words(sentence)
             if len(words) >= least_words:
                 yield " ".join(words)
 
 
-def normalised(text: str) -> list[str]:
+def normalize_words(text: str) -> list[str]:
     """Return the words of `text` without case, punctuation, or forms of one character."""
     plain = unicodedata.normalize("NFKC", text).casefold().translate(APOSTROPHES)
     return WORD.findall(plain)
 
 
-def _files(example: Example) -> tuple[str, ...]:
+def _file_ids(example: Example) -> tuple[str, ...]:
     return (example.id,) if example.parent is None else (example.id, example.parent)
 
 
 @dataclass(frozen=True)
-class Findings:
+class LeakageResult:
     """The leaks, and the clips of which the guard cannot tell, with the reason why."""
 
     leaks: tuple[Leak, ...]
@@ -102,16 +102,16 @@ class Findings:
 def find_leaks(
     learnt: Sequence[Example], tested: Sequence[Example], config: LeakageConfig, cache: Path
 ) -> list[Leak]:
-    """Return the leaks of `look_for_leaks`; tell of its doubts on stderr."""
-    findings = look_for_leaks(learnt, tested, config, cache)
+    """Return the leaks of `detect_leaks`; tell of its doubts on stderr."""
+    findings = detect_leaks(learnt, tested, config, cache)
     if line := findings.doubts():
         print(line, file=sys.stderr, flush=True)
     return list(findings.leaks)
 
 
-def look_for_leaks(
+def detect_leaks(
     learnt: Sequence[Example], tested: Sequence[Example], config: LeakageConfig, cache: Path
-) -> Findings:
+) -> LeakageResult:
     """Return the tested clips that were learnt from: at most one leak of each kind a clip.
 
     Clips that cannot be read any more are told of, and the others are looked at all the same.
@@ -126,21 +126,21 @@ def look_for_leaks(
     leaks: list[Leak] = []
     untold: list[Rejected] = []
     if config.ids:
-        leaks += shared_files(learnt, tested)
+        leaks += find_shared_files(learnt, tested)
     if config.fingerprints:
-        heard, untold = shared_sounds(_once(learnt), _once(tested), cache)
+        heard, untold = find_shared_audio(_unique_by_id(learnt), _unique_by_id(tested), cache)
         leaks += heard
     if config.sentences:
-        leaks += shared_sentences(learnt, tested, least_words=config.sentence_words)
+        leaks += find_shared_sentences(learnt, tested, least_words=config.sentence_words)
     first: dict[tuple[str, str], Leak] = {}
     for leak in leaks:
         first.setdefault((leak.id, leak.by), leak)
-    place = {example.id: number for number, example in enumerate(_once(tested))}
-    order = sorted(first.values(), key=lambda leak: (place[leak.id], KINDS.index(leak.by)))
-    return Findings(tuple(order), tuple(untold))
+    place = {example.id: number for number, example in enumerate(_unique_by_id(tested))}
+    order = sorted(first.values(), key=lambda leak: (place[leak.id], LEAK_KINDS.index(leak.by)))
+    return LeakageResult(tuple(order), tuple(untold))
 
 
-def _once(examples: Sequence[Example]) -> list[Example]:
+def _unique_by_id(examples: Sequence[Example]) -> list[Example]:
     """Return the first example of each id."""
     by_id: dict[str, Example] = {}
     for example in examples:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from earmark.records import Example, Row
 
-Kind = Literal["id", "sentence", "fingerprint"]
+LeakKind = Literal["id", "sentence", "fingerprint"]
 
-KINDS: tuple[Kind, ...] = ("id", "fingerprint", "sentence")
+LEAK_KINDS: tuple[LeakKind, ...] = ("id", "fingerprint", "sentence")
 """From what leaves no doubt to what does least harm."""
 
 
@@ -30,14 +30,14 @@ class Leak(Row, frozen=True, kw_only=True):
 
     id: str
     name: str
-    by: Kind
+    by: LeakKind
     learnt_id: str
     learnt_name: str
     detail: str = ""
     of: str = ""
 
 
-def leak_of(example: Example, found: Example, by: Kind, detail: str) -> Leak:
+def make_leak(example: Example, found: Example, by: LeakKind, detail: str) -> Leak:
     """Return that the tested `example` was learnt from in the form of `found`."""
     return Leak(
         id=example.id,
@@ -49,7 +49,7 @@ def leak_of(example: Example, found: Example, by: Kind, detail: str) -> Leak:
     )
 
 
-def told(leaks: Sequence[Leak], tested: int) -> str:
+def summarize_leaks(leaks: Sequence[Leak], tested: int) -> str:
     """Return one line: how many of the `tested` clips were learnt from, by what, and what follows.
 
     A clip that is in several sources counts once.
@@ -58,19 +58,19 @@ def told(leaks: Sequence[Leak], tested: int) -> str:
     if not found:
         return f"leakage: none of {tested} test clips is known to have been learnt from"
     # A clip that several kinds found counts once, by the surest of them.
-    kinds: dict[str, Kind] = {}
-    for kind in reversed(KINDS):
+    kinds: dict[str, LeakKind] = {}
+    for kind in reversed(LEAK_KINDS):
         kinds.update({leak.id: kind for leak in leaks if leak.by == kind})
     counts = Counter(kinds.values())
-    ways = ", ".join(f"{counts[kind]} by {kind}" for kind in KINDS if counts[kind])
+    ways = ", ".join(f"{counts[kind]} by {kind}" for kind in LEAK_KINDS if counts[kind])
     verb = "was" if found == 1 else "were"
     return (
         f"leakage: {found} of {tested} test clips {verb} learnt from ({ways}); "
-        f"{_verdict(found, counts['sentence'])}; leaks.parquet lists them"
+        f"{_exclusions(found, counts['sentence'])}; leaks.parquet lists them"
     )
 
 
-def _verdict(found: int, read: int) -> str:
+def _exclusions(found: int, read: int) -> str:
     """Return from which tasks the leaks are excluded, of which `read` share but a sentence."""
     if read == 0:
         return "excluded where they would be scored on"

@@ -27,21 +27,21 @@ from torch.nn import functional
 
 from earmark.evaluate.base import Frames, FrozenEncoder
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.metrics import metric_named
+from earmark.evaluate.metrics import get_metric
 from earmark.evaluate.probes.base import (
     NOT_CONVERGED,
     NOT_FINITE,
-    Answer,
+    Prediction,
     Probe,
+    ProbeData,
     ProbeError,
-    Question,
-    scaling_of,
+    fit_standardizer,
 )
 from earmark.evaluate.probes.linear import log_likelihood
 from earmark.pretrain.device import pick_device
 
 
-class AttentionClassifier(nn.Module):
+class AttentivePoolingClassifier(nn.Module):
     """Frames to class logits. At first each head is the mean over time, and every logit 0.
 
     Args:
@@ -84,21 +84,21 @@ WEIGHT_DECAY = 0.01
 
 HEADS = 8
 
-BATCH = 128
+BATCH_SIZE = 128
 
-STEPS = 200
+MIN_STEPS = 200
 
-PASSES = 10
+MIN_EPOCHS = 10
 """Training takes STEPS batches, or as many as PASSES over train are."""
 
-LOOKS = 20
+VALIDATION_CHECKS = 20
 """Times that validation is looked at on the way."""
 
 PATIENCE = 5
 """Looks in a row without a better one, after which a learning rate is given up."""
 
 
-class AttentionProbe(Probe):
+class AttentiveProbe(Probe):
     """Multi-head attention pooling and a linear layer on frozen frames.
 
     Args:
@@ -111,21 +111,23 @@ class AttentionProbe(Probe):
     def __init__(self, config: EvaluateConfig) -> None:
         self.config = config
 
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
         """Return one answer a draw of first weights."""
         device = pick_device(self.config.device, setting="evaluate.device")
-        train, validation, test = _scaled(
+        train, validation, test = _standardize(
             encoder.frames(question.train.examples),
             encoder.frames(question.validation.examples),
             encoder.frames(question.test),
         )
-        fitting = _Fitting(question, train, validation, device)
-        found: list[Answer] = []
+        fitting = _Trainer(question, train, validation, device)
+        found: list[Prediction] = []
         for draw in range(self.config.draws):
             best = fitting.best(draw_seed(seed, draw))
             found.append(
-                Answer(
-                    scores=_logits(best.model, test, device),
+                Prediction(
+                    scores=_predict_logits(best.model, test, device),
                     chosen=f"lr = {best.lr:g}",
                     validation=best.metric,
                     train_clips=len(question.train.examples),
@@ -141,7 +143,7 @@ def draw_seed(seed: int, draw: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Side:
+class _SplitTensors:
     """Scaled frames, 0 where there is none."""
 
     frames: Float32[Tensor, "clips frames dim"]
@@ -154,10 +156,10 @@ class _Side:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Checkpoint:
     """A model as it was when validation was looked at."""
 
-    model: AttentionClassifier
+    model: AttentivePoolingClassifier
     lr: float
     metric: float
     likelihood: float
@@ -168,24 +170,24 @@ class _Look:
 
 
 @dataclass(frozen=True)
-class _Fitting:
+class _Trainer:
     """Training on one side, looking at another."""
 
-    question: Question
-    train: _Side
-    validation: _Side
+    question: ProbeData
+    train: _SplitTensors
+    validation: _SplitTensors
     device: torch.device
 
-    def best(self, seed: int) -> _Look:
+    def best(self, seed: int) -> _Checkpoint:
         """Return the best look of all learning rates, each begun from the same weights."""
         looks = [look for lr in LEARNING_RATES for look in self._best_of(lr, seed)]
         if not looks:
             raise ProbeError(NOT_CONVERGED)
         return max(looks, key=lambda look: look.rank)
 
-    def _best_of(self, lr: float, seed: int) -> list[_Look]:
+    def _best_of(self, lr: float, seed: int) -> list[_Checkpoint]:
         """Return the best look of one learning rate, none where its logits left all bounds."""
-        best: list[_Look] = []
+        best: list[_Checkpoint] = []
         waited = 0
         for model in self._trained(lr, seed):
             look = self._look(model, lr)
@@ -198,12 +200,12 @@ class _Fitting:
                 break
         return best
 
-    def _trained(self, lr: float, seed: int) -> Iterator[AttentionClassifier]:
+    def _trained(self, lr: float, seed: int) -> Iterator[AttentivePoolingClassifier]:
         """Train, and yield the model whenever it is to be looked at."""
         generator = torch.Generator().manual_seed(seed)
         targets = self._targets()
         dim, classes = self.train.frames.shape[2], self.question.train.targets.shape[1]
-        model = AttentionClassifier(dim, classes, HEADS, generator).to(self.device)
+        model = AttentivePoolingClassifier(dim, classes, HEADS, generator).to(self.device)
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True
         )
@@ -214,7 +216,7 @@ class _Fitting:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            if step % max(len(batches) // LOOKS, 1) == 0:
+            if step % max(len(batches) // VALIDATION_CHECKS, 1) == 0:
                 yield model
 
     def _targets(self) -> Tensor:
@@ -226,52 +228,52 @@ class _Fitting:
             return functional.binary_cross_entropy_with_logits(logits, targets)
         return functional.cross_entropy(logits, targets)
 
-    def _look(self, model: AttentionClassifier, lr: float) -> _Look:
+    def _look(self, model: AttentivePoolingClassifier, lr: float) -> _Checkpoint:
         truth = self.question.validation.targets
-        scores = _logits(model, self.validation, self.device)
+        scores = _predict_logits(model, self.validation, self.device)
         if not np.isfinite(scores).all():
-            return _Look(model, lr, -np.inf, -np.inf)
-        return _Look(
+            return _Checkpoint(model, lr, -np.inf, -np.inf)
+        return _Checkpoint(
             copy.deepcopy(model),
             lr,
-            metric_named(self.question.metric).value(scores, truth),
+            get_metric(self.question.metric).value(scores, truth),
             log_likelihood(scores, truth, self.question.one_vs_rest),
         )
 
 
 def _batches(clips: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the rows of batches of nearly equal size, in a new order each pass."""
-    count = -(-clips // BATCH)
-    for _ in range(max(PASSES, -(-STEPS // count))):
+    count = -(-clips // BATCH_SIZE)
+    for _ in range(max(MIN_EPOCHS, -(-MIN_STEPS // count))):
         yield from torch.randperm(clips, generator=generator).chunk(count)
 
 
-def _scaled(*sides: Frames) -> tuple[_Side, ...]:
+def _standardize(*sides: Frames) -> tuple[_SplitTensors, ...]:
     """Return all sides on the scale of the first. Raises ProbeError."""
     for side in sides:
         if not np.isfinite(side.values[side.mask]).all():
             raise ProbeError(NOT_FINITE)
         if not side.mask.any(axis=1).all():
             raise ProbeError("a clip has no frames")
-    scaling = scaling_of(sides[0].values[sides[0].mask])
+    scaling = fit_standardizer(sides[0].values[sides[0].mask])
     mean, deviation = scaling.mean.astype(np.float32), scaling.deviation.astype(np.float32)
-    scaled: list[_Side] = []
+    scaled: list[_SplitTensors] = []
     for side in sides:
         with np.errstate(over="ignore"):
             values = (side.values - mean) / deviation
         values[~side.mask] = 0
         if not np.isfinite(values).all():
             raise ProbeError(NOT_FINITE)
-        scaled.append(_Side(torch.from_numpy(values), torch.from_numpy(side.mask)))
+        scaled.append(_SplitTensors(torch.from_numpy(values), torch.from_numpy(side.mask)))
     return tuple(scaled)
 
 
-def _logits(
-    model: AttentionClassifier, side: _Side, device: torch.device
+def _predict_logits(
+    model: AttentivePoolingClassifier, side: _SplitTensors, device: torch.device
 ) -> Float64[np.ndarray, "clips classes"]:
     with torch.inference_mode():
         parts = [
-            model(*side.rows(slice(start, start + BATCH), device)).cpu()
-            for start in range(0, len(side.frames), BATCH)
+            model(*side.rows(slice(start, start + BATCH_SIZE), device)).cpu()
+            for start in range(0, len(side.frames), BATCH_SIZE)
         ]
     return torch.cat(parts).double().numpy()

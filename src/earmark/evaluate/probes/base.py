@@ -15,12 +15,12 @@ from jaxtyping import Float32, Float64
 
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.metrics import MetricName
-from earmark.evaluate.splits import Part, Partition
+from earmark.evaluate.splits import Split, TaskSplits
 from earmark.records import Example
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Standardizer:
     """Subtract `mean`, divide by `deviation`: that of a constant feature is 1."""
 
     mean: Float64[np.ndarray, " dim"]
@@ -33,13 +33,13 @@ class Scaling:
         return (features - self.mean) / self.deviation
 
 
-def scaling_of(features: Float32[np.ndarray, "clips dim"]) -> Scaling:
+def fit_standardizer(features: Float32[np.ndarray, "clips dim"]) -> Standardizer:
     """Return the scaling under which these features have mean 0 and deviation 1."""
     mean = features.mean(axis=0, dtype=np.float64)
     deviation = features.std(axis=0, dtype=np.float64)
     # Rounding gives even a constant a deviation, of about one unit in its last place.
     deviation[deviation <= 1e-7 * np.abs(mean)] = 1.0
-    return Scaling(mean, deviation)
+    return Standardizer(mean, deviation)
 
 
 NOT_FINITE = "features not finite"
@@ -52,11 +52,11 @@ class ProbeError(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeData:
     """What a probe sees of a partition: all but the labels of the test clips."""
 
-    train: Part
-    validation: Part
+    train: Split
+    validation: Split
     test: Sequence[Example]
     metric: MetricName
 
@@ -67,7 +67,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """The scores of the test clips, higher for a likelier class, and how they came about.
 
     `chosen` names the setting with the best metric on validation, and `validation` is that metric.
@@ -93,7 +93,9 @@ class Probe(ABC):
     needs_frames: bool = False
 
     @abstractmethod
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
         """Fit on train, choose on validation, and score the test clips.
 
         Returns one answer for each draw of what depends on `seed`, equally many for every question.
@@ -104,7 +106,7 @@ class Probe(ABC):
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledFeatures:
     """The mean-pooled features of the three sides."""
 
     train: Float32[np.ndarray, "train dim"]
@@ -112,13 +114,13 @@ class Pooled:
     test: Float32[np.ndarray, "test dim"]
 
 
-def pooled_features(encoder: FrozenEncoder, question: Question) -> Pooled:
+def pooled_features(encoder: FrozenEncoder, question: ProbeData) -> PooledFeatures:
     """Return the features of all sides.
 
     Raises:
         ProbeError: some are not finite.
     """
-    sides = Pooled(
+    sides = PooledFeatures(
         encoder.pooled(question.train.examples),
         encoder.pooled(question.validation.examples),
         encoder.pooled(question.test),
@@ -128,6 +130,6 @@ def pooled_features(encoder: FrozenEncoder, question: Question) -> Pooled:
     return sides
 
 
-def question_of(parts: Partition) -> Question:
+def probe_data(parts: TaskSplits) -> ProbeData:
     """Return a partition without the labels of its test clips."""
-    return Question(parts.train, parts.validation, parts.test.examples, parts.metric)
+    return ProbeData(parts.train, parts.validation, parts.test.examples, parts.metric)

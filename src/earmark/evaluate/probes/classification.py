@@ -22,17 +22,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval
+from earmark.bootstrap import bootstrap_values, clips_digest, percentile_interval
 from earmark.evaluate.base import NAN, OK, Confusion, Fit, FrozenEncoder, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.metrics import Metric, metric_named
-from earmark.evaluate.probes.base import Answer, Probe, ProbeError, question_of
-from earmark.evaluate.splits import Partition
-from earmark.records import Example, Score, recording_of
+from earmark.evaluate.metrics import Metric, get_metric
+from earmark.evaluate.probes.base import Prediction, Probe, ProbeError, probe_data
+from earmark.evaluate.splits import TaskSplits
+from earmark.records import Example, Score, recording_id
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProbeRun:
     """Who is asked what: the head of every row, and the truth about the test clips.
 
     `targets` and `recordings` are those of the test clips of all folds, one after another, and
@@ -56,12 +56,14 @@ class Asked:
     left_out: int
 
 
-def no_outcome(asked: Asked, status: str) -> Outcome:
+def failed_outcome(asked: ProbeRun, status: str) -> Outcome:
     """Return the outcome of a task that cannot be scored, which says why."""
-    return _outcome(asked, NAN, np.zeros(0), (), status)
+    return _make_outcome(asked, NAN, np.zeros(0), (), status)
 
 
-def outcome_of(asked: Asked, draws: Sequence[Sequence[Answer]], resamples: int) -> Outcome:
+def score_predictions(
+    asked: ProbeRun, draws: Sequence[Sequence[Prediction]], resamples: int
+) -> Outcome:
     """Score the answers of one or several draws, each of which has an answer a fold.
 
     The value is the mean over draws, a resample's that over the draws which count there; the
@@ -74,28 +76,30 @@ def outcome_of(asked: Asked, draws: Sequence[Sequence[Answer]], resamples: int) 
     """
     scores = [np.concatenate([answer.scores for answer in folds]) for folds in draws]
     value = float(np.mean([asked.metric.value(found, asked.targets) for found in scores]))
-    resampled = _resample(asked, scores, resamples)
+    resampled = _bootstrap(asked, scores, resamples)
     answers = [answer for folds in draws for answer in folds]
     # Confusions do not say of how many shots they are, so they are of the full fit alone.
     confusion = _confusion(asked, scores[0]) if asked.one_answer and not asked.shots else ()
-    return _outcome(asked, value, resampled, answers, OK, confusion)
+    return _make_outcome(asked, value, resampled, answers, OK, confusion)
 
 
-def _resample(
-    asked: Asked, scores: Sequence[Float64[np.ndarray, "clips classes"]], resamples: int
+def _bootstrap(
+    asked: ProbeRun, scores: Sequence[Float64[np.ndarray, "clips classes"]], resamples: int
 ) -> Float64[np.ndarray, " resamples"]:
     measure = asked.metric.measure
-    values = bootstrapped(
+    values = bootstrap_values(
         lambda weights: np.stack([measure(found, asked.targets, weights) for found in scores]),
         asked.recordings,
         task=asked.task,
         seed=asked.seed,
         resamples=resamples,
     )
-    return (values * _shares(asked, *values.shape)).sum(axis=0)
+    return (values * _draw_shares(asked, *values.shape)).sum(axis=0)
 
 
-def _shares(asked: Asked, draws: int, resamples: int) -> Float64[np.ndarray, "draws resamples"]:
+def _draw_shares(
+    asked: ProbeRun, draws: int, resamples: int
+) -> Float64[np.ndarray, "draws resamples"]:
     """Return which share of each resample every draw is; equal for every encoder."""
     rng = np.random.default_rng((asked.seed, *f"draws of {asked.task}".encode()))
     count = max(draws - 1, 1)
@@ -103,7 +107,9 @@ def _shares(asked: Asked, draws: int, resamples: int) -> Float64[np.ndarray, "dr
     return counted.T / count
 
 
-def _confusion(asked: Asked, scores: Float64[np.ndarray, "clips classes"]) -> tuple[Confusion, ...]:
+def _confusion(
+    asked: ProbeRun, scores: Float64[np.ndarray, "clips classes"]
+) -> tuple[Confusion, ...]:
     pairs = zip(asked.targets.argmax(axis=1), scores.argmax(axis=1), strict=True)
     counts = Counter((int(truth), int(predicted)) for truth, predicted in pairs)
     return tuple(
@@ -119,11 +125,11 @@ def _confusion(asked: Asked, scores: Float64[np.ndarray, "clips classes"]) -> tu
     )
 
 
-def _outcome(
-    asked: Asked,
+def _make_outcome(
+    asked: ProbeRun,
     value: float,
     resampled: Float64[np.ndarray, " resamples"],
-    answers: Sequence[Answer],
+    answers: Sequence[Prediction],
     status: str,
     confusion: tuple[Confusion, ...] = (),
 ) -> Outcome:
@@ -150,7 +156,7 @@ def _outcome(
     fit = Fit(
         task=asked.task,
         encoder=asked.encoder,
-        chosen=_chosen(answers),
+        chosen=_chosen_settings(answers),
         validation=float(np.mean([a.validation for a in answers])) if answers else NAN,
         train_clips=train,
         validation_clips=validation,
@@ -166,7 +172,7 @@ def _mean_clips(counts: Sequence[int], otherwise: int) -> int:
     return round(sum(counts) / len(counts)) if counts else otherwise
 
 
-def _chosen(answers: Sequence[Answer]) -> str:
+def _chosen_settings(answers: Sequence[Prediction]) -> str:
     """Return what was chosen, most frequent first: "C = 0.1", or "C = 0.1 (4 of 5), ..."."""
     counts = Counter(answer.chosen for answer in answers)
     if len(counts) < 2:
@@ -178,7 +184,7 @@ def _chosen(answers: Sequence[Answer]) -> str:
 SCORES_NOT_FINITE = "scores not finite"
 
 
-class Classification(Task):
+class ClassificationTask(Task):
     """A task that a probe answers. A fault of the probe, or of a partition, is a status.
 
     Args:
@@ -192,7 +198,7 @@ class Classification(Task):
     """
 
     def __init__(
-        self, name: str, partitions: Sequence[Partition], probe: Probe, config: EvaluateConfig
+        self, name: str, partitions: Sequence[TaskSplits], probe: Probe, config: EvaluateConfig
     ) -> None:
         metrics = sorted({parts.metric for parts in partitions})
         if len(metrics) != 1:
@@ -206,7 +212,7 @@ class Classification(Task):
         self.config = config
         self.needs_frames = probe.needs_frames
         self.classes = tuple(sorted({name for parts in partitions for name in parts.classes}))
-        self.problem = _problem(partitions)
+        self.problem = _first_problem(partitions)
 
     def examples(self) -> Sequence[Example]:
         """Return the clips of all sides, each once; none where a partition has a problem."""
@@ -221,19 +227,19 @@ class Classification(Task):
         """Return one outcome. `seed` is the bootstrap's, and that of the probe's draws."""
         asked = self._asked(encoder.name, seed)
         if self.problem:
-            return [no_outcome(asked, self.problem)]
+            return [failed_outcome(asked, self.problem)]
         try:
             folds = [self._answers(encoder, parts, seed) for parts in self.partitions]
         except ProbeError as fault:
-            return [no_outcome(asked, str(fault))]
+            return [failed_outcome(asked, str(fault))]
         draws = list(zip(*folds, strict=True))
-        return [outcome_of(asked, draws, self.config.bootstrap)]
+        return [score_predictions(asked, draws, self.config.bootstrap)]
 
-    def _answers(self, encoder: FrozenEncoder, parts: Partition, seed: int) -> list[Answer]:
+    def _answers(self, encoder: FrozenEncoder, parts: TaskSplits, seed: int) -> list[Prediction]:
         """Return a fold's answers over the classes of all folds."""
         columns = [self.classes.index(name) for name in parts.classes]
-        answers: list[Answer] = []
-        for answer in self.probe.answers(encoder, question_of(parts), seed=seed):
+        answers: list[Prediction] = []
+        for answer in self.probe.answers(encoder, probe_data(parts), seed=seed):
             if not np.isfinite(answer.scores).all():
                 raise ProbeError(SCORES_NOT_FINITE)
             # A class that this fold's train does not know is the least likely one.
@@ -242,35 +248,35 @@ class Classification(Task):
             answers.append(replace(answer, scores=scores))
         return answers
 
-    def _asked(self, encoder: str, seed: int) -> Asked:
+    def _asked(self, encoder: str, seed: int) -> ProbeRun:
         folds = self.partitions
         targets = np.concatenate([self._targets(parts) for parts in folds])
         test = [example for parts in folds for example in parts.test.examples]
         truths = [[self.classes[place] for place in np.flatnonzero(row)] for row in targets]
-        return Asked(
+        return ProbeRun(
             task=self.name,
             encoder=encoder,
             probe=self.probe.name,
             shots=self.probe.shots,
             seed=seed,
-            metric=metric_named(folds[0].metric),
+            metric=get_metric(folds[0].metric),
             one_answer=folds[0].metric != "map",
             classes=self.classes,
             targets=targets,
-            recordings=[recording_of(example) for example in test],
+            recordings=[recording_id(example) for example in test],
             clips=clips_digest(test, truths),
             train=round(sum(len(parts.train.examples) for parts in folds) / len(folds)),
             validation=round(sum(len(parts.validation.examples) for parts in folds) / len(folds)),
             left_out=sum(parts.left_out for parts in folds),
         )
 
-    def _targets(self, parts: Partition) -> np.ndarray:
+    def _targets(self, parts: TaskSplits) -> np.ndarray:
         targets = np.zeros((len(parts.test.examples), len(self.classes)), dtype=bool)
         targets[:, [self.classes.index(name) for name in parts.classes]] = parts.test.targets
         return targets
 
 
-def _problem(partitions: Sequence[Partition]) -> str:
+def _first_problem(partitions: Sequence[TaskSplits]) -> str:
     """Return why the task cannot be measured: one fold less would be another task."""
     for number, parts in enumerate(partitions, start=1):
         if parts.problem:

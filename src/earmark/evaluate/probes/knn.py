@@ -14,40 +14,42 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from earmark.evaluate.base import FrozenEncoder
-from earmark.evaluate.metrics import metric_named
+from earmark.evaluate.metrics import get_metric
 from earmark.evaluate.probes.base import (
-    Answer,
+    Prediction,
     Probe,
-    Question,
-    Scaling,
+    ProbeData,
+    Standardizer,
+    fit_standardizer,
     pooled_features,
-    scaling_of,
 )
 
-NEIGHBOURS = (1, 5, 10, 20, 50)
+NEIGHBOR_COUNTS = (1, 5, 10, 20, 50)
 TEMPERATURE = 0.07
-COSINES_AT_ONCE = 16_000_000
+COSINES_PER_BLOCK = 16_000_000
 """Clips times train clips compared at a time: 64 MB."""
 
 
-class NearestProbe(Probe):
+class KnnProbe(Probe):
     """Weighted nearest neighbours on the mean over time; a clip may have several classes."""
 
     name = "nearest"
 
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
         """Return one answer: nothing here depends on `seed`."""
         features = pooled_features(encoder, question)
-        scaling = scaling_of(features.train)
-        train, targets = _directions(features.train, scaling), question.train.targets
-        counts = sorted({min(k, len(train)) for k in NEIGHBOURS})
-        votes = vote(_directions(features.validation, scaling), train, targets, counts)
-        metric = metric_named(question.metric)
+        scaling = fit_standardizer(features.train)
+        train, targets = _unit_vectors(features.train, scaling), question.train.targets
+        counts = sorted({min(k, len(train)) for k in NEIGHBOR_COUNTS})
+        votes = knn_vote(_unit_vectors(features.validation, scaling), train, targets, counts)
+        metric = get_metric(question.metric)
         values = [metric.value(share, question.validation.targets) for share in votes]
         best = int(np.argmax(values))
-        [scores] = vote(_directions(features.test, scaling), train, targets, [counts[best]])
+        [scores] = knn_vote(_unit_vectors(features.test, scaling), train, targets, [counts[best]])
         return [
-            Answer(
+            Prediction(
                 scores=scores,
                 chosen=f"k = {counts[best]}",
                 validation=values[best],
@@ -57,7 +59,7 @@ class NearestProbe(Probe):
         ]
 
 
-def vote(
+def knn_vote(
     asked: Float32[np.ndarray, "clips dim"],
     train: Float32[np.ndarray, "train dim"],
     targets: Bool[np.ndarray, "train classes"],
@@ -72,10 +74,10 @@ def vote(
         counts: numbers of neighbours, ascending, at most as many as `train` has.
     """
     shares = [np.zeros((len(asked), targets.shape[1])) for _ in counts]
-    step = max(COSINES_AT_ONCE // len(train), 1)
+    step = max(COSINES_PER_BLOCK // len(train), 1)
     for start in range(0, len(asked), step):
         cosines = asked[start : start + step] @ train.T
-        nearest = _highest(cosines, counts[-1])
+        nearest = _top_columns(cosines, counts[-1])
         weights = np.exp(
             np.take_along_axis(cosines, nearest, axis=1).astype(np.float64) / TEMPERATURE
         )
@@ -86,15 +88,15 @@ def vote(
     return shares
 
 
-def _highest(cosines: Float32[np.ndarray, "clips train"], count: int) -> np.ndarray:
+def _top_columns(cosines: Float32[np.ndarray, "clips train"], count: int) -> np.ndarray:
     """Return the columns of the `count` highest values of each row, highest first."""
     some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
     order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)
 
 
-def _directions(
-    features: Float32[np.ndarray, "clips dim"], scaling: Scaling
+def _unit_vectors(
+    features: Float32[np.ndarray, "clips dim"], scaling: Standardizer
 ) -> Float32[np.ndarray, "clips dim"]:
     """Return unit vectors; a clip that is just the mean has none, and a cosine of 0 with all."""
     scaled = scaling(features)

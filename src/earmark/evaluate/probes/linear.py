@@ -29,21 +29,21 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.metrics import MetricName, metric_named
+from earmark.evaluate.metrics import MetricName, get_metric
 from earmark.evaluate.probes.base import (
     NOT_CONVERGED,
-    Answer,
-    Pooled,
+    PooledFeatures,
+    Prediction,
     Probe,
+    ProbeData,
     ProbeError,
-    Question,
-    Scaling,
+    Standardizer,
+    fit_standardizer,
     pooled_features,
-    scaling_of,
 )
-from earmark.evaluate.splits import Part
+from earmark.evaluate.splits import Split
 
-SMALL = 1_000_000_000
+SINGLE_THREAD_SIZE = 1_000_000_000
 """Clips x dim x classes below which threads cost the solver more time than they save."""
 
 
@@ -51,7 +51,7 @@ SMALL = 1_000_000_000
 class LogisticModel:
     """A fitted regression: standardise, then one logit a class."""
 
-    scaling: Scaling
+    scaling: Standardizer
     weight: Float64[np.ndarray, "dim classes"]
     bias: Float64[np.ndarray, " classes"]
 
@@ -78,7 +78,7 @@ def log_likelihood(
     return float((scores[targets] - total).mean())
 
 
-def fit_path(
+def fit_regularization_path(
     features: Float32[np.ndarray, "clips dim"],
     targets: Bool[np.ndarray, "clips classes"],
     one_vs_rest: bool,
@@ -95,17 +95,17 @@ def fit_path(
         one_vs_rest: fit each class against all others, alone.
         config: the grid and the iterations that the solver may take.
     """
-    scaling = scaling_of(features)
+    scaling = fit_standardizer(features)
     inputs = scaling(features)
     count = targets.shape[1] if one_vs_rest else 1
     models = [_solver(config.max_iterations) for _ in range(count)]
     answers = list(targets.T) if one_vs_rest else [targets.argmax(axis=1)]
     path: list[tuple[float, LogisticModel]] = []
-    with _threads(inputs.size * targets.shape[1]):
+    with _limit_threads(inputs.size * targets.shape[1]):
         for c in sorted(config.regularisation):
             fits = zip(models, answers, strict=True)
             if all(_converges(model.set_params(C=c), inputs, answer) for model, answer in fits):
-                path.append((c, LogisticModel(scaling, *_logits(models, one_vs_rest))))
+                path.append((c, LogisticModel(scaling, *_stack_coefficients(models, one_vs_rest))))
     return path
 
 
@@ -129,7 +129,7 @@ def _converges(model: Any, inputs: np.ndarray, answer: np.ndarray) -> bool:
     return True
 
 
-def _logits(
+def _stack_coefficients(
     models: Sequence[Any], one_vs_rest: bool
 ) -> tuple[Float64[np.ndarray, "dim classes"], Float64[np.ndarray, " classes"]]:
     """Return the weight and bias of one logit a class."""
@@ -141,11 +141,11 @@ def _logits(
     return weight.T, bias
 
 
-def _threads(size: int) -> AbstractContextManager[Any]:
+def _limit_threads(size: int) -> AbstractContextManager[Any]:
     """Hold BLAS to one thread on a small problem (measured: 25 times faster on two cores)."""
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1) if size < SMALL else nullcontext()
+    return threadpool_limits(1) if size < SINGLE_THREAD_SIZE else nullcontext()
 
 
 class LinearProbe(Probe):
@@ -160,25 +160,31 @@ class LinearProbe(Probe):
     def __init__(self, config: EvaluateConfig) -> None:
         self.config = config
 
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
         """Return one answer: nothing here depends on `seed`."""
         features = pooled_features(encoder, question)
         train, validation = question.train, question.validation
-        return [answer(features, train, validation, question.metric, self.config)]
+        return [fit_linear_probe(features, train, validation, question.metric, self.config)]
 
 
-def answer(
-    features: Pooled, train: Part, validation: Part, metric: MetricName, config: EvaluateConfig
-) -> Answer:
+def fit_linear_probe(
+    features: PooledFeatures,
+    train: Split,
+    validation: Split,
+    metric: MetricName,
+    config: EvaluateConfig,
+) -> Prediction:
     """Fit on train for each C, keep the C that validation prefers, and score the test clips.
 
     Raises:
         ProbeError: the solver converged under no C.
     """
     one_vs_rest = metric == "map"
-    measure = metric_named(metric)
+    measure = get_metric(metric)
     best, chosen = (-np.inf, -np.inf), None
-    for c, model in fit_path(features.train, train.targets, one_vs_rest, config):
+    for c, model in fit_regularization_path(features.train, train.targets, one_vs_rest, config):
         scores = model.scores(features.validation)
         value = measure.value(scores, validation.targets)
         likelihood = log_likelihood(scores, validation.targets, one_vs_rest)
@@ -187,7 +193,7 @@ def answer(
     if chosen is None:
         raise ProbeError(NOT_CONVERGED)
     c, model = chosen
-    return Answer(
+    return Prediction(
         scores=model.scores(features.test),
         chosen=f"C = {c:g}",
         validation=best[0],
@@ -210,7 +216,9 @@ class FewShotProbe(Probe):
         self.shots = shots
         self.config = config
 
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
         """Return one answer a draw of clips."""
         features = pooled_features(encoder, question)
         return [
@@ -218,28 +226,30 @@ class FewShotProbe(Probe):
             for draw in range(self.config.draws)
         ]
 
-    def _answer(self, features: Pooled, question: Question, rng: np.random.Generator) -> Answer:
+    def _answer(
+        self, features: PooledFeatures, question: ProbeData, rng: np.random.Generator
+    ) -> Prediction:
         several = question.one_vs_rest
-        train = draw_clips(question.train, self.shots, several, rng)
-        validation = draw_clips(question.validation, self.shots, several, rng)
-        return answer(
-            Pooled(features.train[train], features.validation[validation], features.test),
-            _rows(question.train, train),
-            _rows(question.validation, validation),
+        train = draw_shots(question.train, self.shots, several, rng)
+        validation = draw_shots(question.validation, self.shots, several, rng)
+        return fit_linear_probe(
+            PooledFeatures(features.train[train], features.validation[validation], features.test),
+            _select_rows(question.train, train),
+            _select_rows(question.validation, validation),
             question.metric,
             self.config,
         )
 
 
-def draw_clips(
-    part: Part, shots: int, several: bool, rng: np.random.Generator
+def draw_shots(
+    part: Split, shots: int, several: bool, rng: np.random.Generator
 ) -> Int64[np.ndarray, " drawn"]:
     """Return the rows of `shots` clips a class, or as many as it has, in ascending order.
 
     Where a clip may have `several` classes, drawing goes on until `shots` of the drawn have each
     class, and `shots` of them lack it: a class needs both to be learnt.
     """
-    order = _recordings_first(part.recordings(), rng)
+    order = _order_by_recording(part.recordings(), rng)
     wanted = [*part.targets.T, *(~part.targets.T if several else ())]
     drawn = np.zeros(len(part.examples), dtype=bool)
     for belongs in wanted:
@@ -248,7 +258,7 @@ def draw_clips(
     return np.flatnonzero(drawn)
 
 
-def _recordings_first(
+def _order_by_recording(
     recordings: Sequence[str], rng: np.random.Generator
 ) -> Int64[np.ndarray, " clips"]:
     """Return clips in random order: one of each recording, then a second of each, and so on."""
@@ -261,5 +271,5 @@ def _recordings_first(
     return shuffled[np.argsort(turn, kind="stable")]
 
 
-def _rows(part: Part, rows: Int64[np.ndarray, " drawn"]) -> Part:
-    return Part(tuple(part.examples[row] for row in rows), part.targets[rows])
+def _select_rows(part: Split, rows: Int64[np.ndarray, " drawn"]) -> Split:
+    return Split(tuple(part.examples[row] for row in rows), part.targets[rows])

@@ -20,16 +20,16 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from earmark.evaluate.base import FrozenEncoder
-from earmark.evaluate.probes.base import scaling_of
+from earmark.evaluate.probes.base import fit_standardizer
 from earmark.evaluate.qa.language_model import LanguageModel
 from earmark.evaluate.qa.questions import Question
 from earmark.records import Example
 
-Heard = Mapping[str, Float32[Tensor, "frames dim"]]
+ClipFrames = Mapping[str, Float32[Tensor, "frames dim"]]
 """The real frames of each clip, by clip id; clips differ in how many they have."""
 
 
-def hear(encoder: FrozenEncoder, examples: Sequence[Example]) -> Heard | None:
+def read_clip_frames(encoder: FrozenEncoder, examples: Sequence[Example]) -> ClipFrames | None:
     """Return the frames of clips without their padding; None where one is not finite."""
     clips = list({example.id: example for example in examples}.values())
     frames = encoder.frames(clips)
@@ -91,9 +91,11 @@ class Adapter(nn.Module):
         return nn.functional.pad(frames, (0, 0, 0, lacking)).reshape(tokens, -1)
 
 
-def new_adapter(heard: Heard, *, stack: int, width: int, token_scale: float, seed: int) -> Adapter:
+def init_adapter(
+    heard: ClipFrames, *, stack: int, width: int, token_scale: float, seed: int
+) -> Adapter:
     """Return an adapter with weights drawn from `seed` for the clips that it will be trained on."""
-    scaling = scaling_of(torch.cat(list(heard.values())).numpy())
+    scaling = fit_standardizer(torch.cat(list(heard.values())).numpy())
     mean = torch.from_numpy(scaling.mean).float()
     deviation = torch.from_numpy(scaling.deviation).float()
     with torch.random.fork_rng(devices=[]):
@@ -101,14 +103,14 @@ def new_adapter(heard: Heard, *, stack: int, width: int, token_scale: float, see
         return Adapter(mean, deviation, stack=stack, width=width, token_scale=token_scale)
 
 
-ROWS_AT_ONCE = 64
+ANSWERS_PER_BATCH = 64
 """Answers that are rated in one pass: with a vocabulary of 152,000 words, 2 GB of logits."""
 
-NO_TARGET = -100
+IGNORE_INDEX = -100
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionAnswer:
     """A question with a possible answer, about the clip of this id."""
 
     clip: str
@@ -117,7 +119,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answerer:
+class AudioLanguageModel:
     """Answers questions about clips by their frames: frames, then the question, then the answer.
 
     `adapter` alone is ever trained.
@@ -126,7 +128,9 @@ class Answerer:
     adapter: Adapter
     language: LanguageModel
 
-    def likelihoods(self, asked: Sequence[Asked], heard: Heard) -> Float32[Tensor, " asked"]:
+    def likelihoods(
+        self, asked: Sequence[QuestionAnswer], heard: ClipFrames
+    ) -> Float32[Tensor, " asked"]:
         """Return the mean log-probability (nats) of each answer's tokens, its end included.
 
         It is a mean, not a sum: otherwise the shortest option would win.
@@ -138,7 +142,7 @@ class Answerer:
         return self._rate(starts, answers)
 
     @torch.no_grad()
-    def choose(self, questions: Sequence[Question], heard: Heard) -> list[str]:
+    def choose(self, questions: Sequence[Question], heard: ClipFrames) -> list[str]:
         """Return the likeliest option of each question; of equals the first."""
         ratings = self.rate(questions, heard)
         return [
@@ -148,11 +152,17 @@ class Answerer:
 
     @torch.no_grad()
     def rate(
-        self, questions: Sequence[Question], heard: Heard
+        self, questions: Sequence[Question], heard: ClipFrames
     ) -> list[Float32[Tensor, " options"]]:
         """Return the likelihood of every option of each question."""
-        rows = [Asked(q.example.id, q.question, option) for q in questions for option in q.options]
-        blocks = [rows[at : at + ROWS_AT_ONCE] for at in range(0, len(rows), ROWS_AT_ONCE)]
+        rows = [
+            QuestionAnswer(q.example.id, q.question, option)
+            for q in questions
+            for option in q.options
+        ]
+        blocks = [
+            rows[at : at + ANSWERS_PER_BATCH] for at in range(0, len(rows), ANSWERS_PER_BATCH)
+        ]
         ratings = torch.cat([self.likelihoods(block, heard).cpu() for block in blocks])
         return list(ratings.split([len(question.options) for question in questions]))
 
@@ -163,7 +173,7 @@ class Answerer:
         """Write an answer of at most `max_tokens` tokens, the likeliest token at each place.
 
         Args:
-            frames: the real frames of one clip, as `hear` returns them.
+            frames: the real frames of one clip, as `read_clip_frames` returns them.
             question: in plain words, without a list of options.
             max_tokens: where an answer that does not end is cut.
         """
@@ -213,7 +223,7 @@ class Answerer:
     def _targets(
         self, starts: Sequence[Tensor], answers: Sequence[list[int]], longest: int
     ) -> Int64[Tensor, "rows places"]:
-        targets = torch.full((len(starts), longest), NO_TARGET)
+        targets = torch.full((len(starts), longest), IGNORE_INDEX)
         for row, (start, answer) in enumerate(zip(starts, answers, strict=True)):
             targets[row, len(start) : len(start) + len(answer)] = torch.tensor(answer)
         return targets.to(self.language.device)
@@ -223,6 +233,6 @@ def _mean_log_probability(
     logits: Float32[Tensor, "rows places words"], targets: Int64[Tensor, "rows places"]
 ) -> Float32[Tensor, " rows"]:
     losses = cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=NO_TARGET, reduction="none"
+        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
     )
-    return -losses.view(targets.shape).sum(dim=1) / (targets != NO_TARGET).sum(dim=1)
+    return -losses.view(targets.shape).sum(dim=1) / (targets != IGNORE_INDEX).sum(dim=1)

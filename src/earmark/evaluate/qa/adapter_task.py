@@ -14,53 +14,59 @@ from dataclasses import dataclass
 import torch
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
-from earmark.evaluate.config import QuestionsConfig
-from earmark.evaluate.qa.adapter import Answerer, Asked, Heard, hear, new_adapter
-from earmark.evaluate.qa.language_model import LanguageModel, LanguageModelSource
-from earmark.evaluate.qa.multiple_choice import Answered, Scorer
-from earmark.evaluate.qa.questions import Field, Question, questions_of
-from earmark.evaluate.small_training import is_check, rate
-from earmark.pretrain.seeds import derived_seed, generator
+from earmark.evaluate.config import QuestionTaskConfig
+from earmark.evaluate.qa.adapter import (
+    AudioLanguageModel,
+    ClipFrames,
+    QuestionAnswer,
+    init_adapter,
+    read_clip_frames,
+)
+from earmark.evaluate.qa.language_model import LanguageModel, LazyLanguageModel
+from earmark.evaluate.qa.multiple_choice import QaResult, QaScorer
+from earmark.evaluate.qa.questions import LabelField, Question, make_questions
+from earmark.evaluate.small_training import is_validation_step, learning_rate_scale
+from earmark.pretrain.seeds import derive_seed, seeded_rng
 from earmark.records import SPLITS, Example
 
-BATCH = 16
+BATCH_SIZE = 16
 """Questions a step."""
 
-LOOKS = 10
+VALIDATION_CHECKS = 10
 """How often in a training validation is asked."""
 
-VALIDATED = 256
+MAX_VALIDATION_QUESTIONS = 256
 """Validation questions that are asked at each look, where there are more."""
 
-LARGEST_GRADIENT = 1.0
+MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True)
-class Learnt:
+class TrainedAdapter:
     """A trained answerer: the `step` that validation chose, and its `accuracy` there."""
 
-    answerer: Answerer
+    answerer: AudioLanguageModel
     step: int
     accuracy: float
 
 
-def learn_to_answer(
+def train_adapter(
     train: Sequence[Question],
     validation: Sequence[Question],
-    heard: Heard,
+    heard: ClipFrames,
     language: LanguageModel,
-    config: QuestionsConfig,
+    config: QuestionTaskConfig,
     seed: int,
-) -> Learnt | None:
+) -> TrainedAdapter | None:
     """Train an adapter by the cross-entropy of true answers; return it as of the best step.
 
-    The best step has the highest accuracy on at most `VALIDATED` validation questions; of several
+    The best step has the highest accuracy on at most `MAX_VALIDATION_QUESTIONS` validation questions; of several
     the one under which their true answers are likeliest. On a CPU equal seeds give equal weights.
 
     Args:
         train: at least one question.
         validation: at least one.
-        heard: the frames of both sides' clips (`hear`).
+        heard: the frames of both sides' clips (`read_clip_frames`).
         language: is not changed.
         config: steps, learning rate and frames a token.
         seed: of the weights, and of the order of questions.
@@ -68,20 +74,20 @@ def learn_to_answer(
     Returns:
         None where training went astray: a loss that is not finite.
     """
-    adapter = new_adapter(
+    adapter = init_adapter(
         {q.example.id: heard[q.example.id] for q in train},
         stack=config.stack,
         width=language.width,
         token_scale=language.token_scale,
-        seed=derived_seed(seed, "adapter"),
+        seed=derive_seed(seed, "adapter"),
     )
-    answerer = Answerer(adapter.to(language.device), language)
-    asked = _some(validation, seed)
+    answerer = AudioLanguageModel(adapter.to(language.device), language)
+    asked = _sample_validation(validation, seed)
     best: tuple[tuple[float, float], int, dict[str, torch.Tensor]] | None = None
     step = 0
-    for step in _steps(answerer, train, heard, config, seed):
-        if is_check(step - 1, config.steps, LOOKS):
-            found = _look(answerer, asked, heard)
+    for step in _train_steps(answerer, train, heard, config, seed):
+        if is_validation_step(step - 1, config.steps, VALIDATION_CHECKS):
+            found = _validate(answerer, asked, heard)
             if not math.isfinite(found[1]):
                 return None
             if best is None or found > best[0]:
@@ -89,44 +95,49 @@ def learn_to_answer(
     if best is None or step < config.steps:
         return None
     adapter.load_state_dict(best[2])
-    return Learnt(answerer, best[1], best[0][0])
+    return TrainedAdapter(answerer, best[1], best[0][0])
 
 
-def _steps(
-    answerer: Answerer,
+def _train_steps(
+    answerer: AudioLanguageModel,
     train: Sequence[Question],
-    heard: Heard,
-    config: QuestionsConfig,
+    heard: ClipFrames,
+    config: QuestionTaskConfig,
     seed: int,
 ) -> Iterator[int]:
     """Train; yield the number of each finished step, and end early where a loss is not finite."""
     optimiser = torch.optim.AdamW(answerer.adapter.parameters(), lr=config.lr, weight_decay=0.0)
     for step in range(1, config.steps + 1):
-        batch = [Asked(q.example.id, q.question, q.answer) for q in _batch(train, step, seed)]
+        batch = [
+            QuestionAnswer(q.example.id, q.question, q.answer)
+            for q in _sample_batch(train, step, seed)
+        ]
         loss = -answerer.likelihoods(batch, heard).mean()
         if not bool(torch.isfinite(loss)):
             return
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(answerer.adapter.parameters(), LARGEST_GRADIENT)
-        optimiser.param_groups[0]["lr"] = config.lr * rate(step - 1, config.steps)
+        torch.nn.utils.clip_grad_norm_(answerer.adapter.parameters(), MAX_GRADIENT_NORM)
+        optimiser.param_groups[0]["lr"] = config.lr * learning_rate_scale(step - 1, config.steps)
         optimiser.step()
         yield step
 
 
-def _batch(train: Sequence[Question], step: int, seed: int) -> list[Question]:
-    rng = generator(seed, "adapter batch", step)
-    drawn = rng.choice(len(train), min(BATCH, len(train)), replace=False)
+def _sample_batch(train: Sequence[Question], step: int, seed: int) -> list[Question]:
+    rng = seeded_rng(seed, "adapter batch", step)
+    drawn = rng.choice(len(train), min(BATCH_SIZE, len(train)), replace=False)
     return [train[place] for place in drawn]
 
 
-def _some(questions: Sequence[Question], seed: int) -> list[Question]:
-    rng = generator(seed, "adapter validation")
-    drawn = rng.permutation(len(questions))[:VALIDATED]
+def _sample_validation(questions: Sequence[Question], seed: int) -> list[Question]:
+    rng = seeded_rng(seed, "adapter validation")
+    drawn = rng.permutation(len(questions))[:MAX_VALIDATION_QUESTIONS]
     return [questions[place] for place in sorted(drawn)]
 
 
-def _look(answerer: Answerer, asked: Sequence[Question], heard: Heard) -> tuple[float, float]:
+def _validate(
+    answerer: AudioLanguageModel, asked: Sequence[Question], heard: ClipFrames
+) -> tuple[float, float]:
     """Return accuracy, and the mean log-likelihood of the true answers."""
     ratings = answerer.rate(asked, heard)
     places = [question.options.index(question.answer) for question in asked]
@@ -153,16 +164,16 @@ class AdapterTask(Task):
 
     def __init__(
         self,
-        config: QuestionsConfig,
-        fields: Sequence[Field],
-        language: LanguageModelSource,
+        config: QuestionTaskConfig,
+        fields: Sequence[LabelField],
+        language: LazyLanguageModel,
         bootstrap: int,
     ) -> None:
         self.name = config.name
         self.config = config
         self.fields = tuple(fields)
         self.language = language
-        self.scorer = Scorer(config.name, "adapter", self.fields, bootstrap)
+        self.scorer = QaScorer(config.name, "adapter", self.fields, bootstrap)
 
     def examples(self) -> Sequence[Example]:
         """Return the clips of all three sides; none where nothing can be asked."""
@@ -175,18 +186,18 @@ class AdapterTask(Task):
         """Train on train, choose the step on validation, answer test; `seed` is that of all."""
         return self.scorer.outcomes(encoder.name, self._answer(encoder, seed), seed)
 
-    def _answer(self, encoder: FrozenEncoder, seed: int) -> Answered:
+    def _answer(self, encoder: FrozenEncoder, seed: int) -> QaResult:
         if problem := self._problem():
-            return Answered(status=problem)
-        heard = hear(encoder, self.examples())
+            return QaResult(status=problem)
+        heard = read_clip_frames(encoder, self.examples())
         if heard is None:
-            return Answered(status="features not finite")
+            return QaResult(status="features not finite")
         train, validation, test = (self._questions(side, seed) for side in SPLITS)
-        learnt = learn_to_answer(train, validation, heard, self.language.loaded, self.config, seed)
+        learnt = train_adapter(train, validation, heard, self.language.loaded, self.config, seed)
         if learnt is None:
-            return Answered(status="probe did not converge")
+            return QaResult(status="probe did not converge")
         chosen = learnt.answerer.choose(test, heard)
-        return Answered(
+        return QaResult(
             questions=tuple(test),
             right=tuple(option == q.answer for option, q in zip(chosen, test, strict=True)),
             train=Counter(question.field for question in train),
@@ -197,7 +208,7 @@ class AdapterTask(Task):
 
     def _questions(self, split: str, seed: int) -> list[Question]:
         able = [field for field in self.fields if not field.problem]
-        return [q for field in able for q in questions_of(field, split, self.config, seed)]
+        return [q for field in able for q in make_questions(field, split, self.config, seed)]
 
     def _problem(self) -> str:
         able = [field for field in self.fields if not field.problem]

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from earmark.config import ConfigError
 from earmark.pretrain.device import pick_device
-from earmark.pretrain.huggingface import quiet, reason_of
+from earmark.pretrain.huggingface import load_failure_reason, silence_transformers
 
-AUDIO = "<|audio here|>"
+AUDIO_PLACEHOLDER = "<|audio here|>"
 """Where the audio's tokens go in a prompt; the prompt is cut here before it becomes tokens."""
 
-MISSING = (
+MISSING_TRANSFORMERS = (
     "evaluate.questions: a model needs transformers: pip install 'earmark[transformers]', or leave "
     "`model` out to ask without a language model."
 )
@@ -76,11 +76,14 @@ class LanguageModel:
             return [] if first is None else [first], self._tokens(
                 f"\nQuestion: {question}\nAnswer:"
             )
-        turn = {"role": "user", "content": f"{AUDIO}\n{question} Answer in a few words."}
+        turn = {
+            "role": "user",
+            "content": f"{AUDIO_PLACEHOLDER}\n{question} Answer in a few words.",
+        }
         text: str = self.tokenizer.apply_chat_template(
             [turn], tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        before, found, after = text.partition(AUDIO)
+        before, found, after = text.partition(AUDIO_PLACEHOLDER)
         if not found:
             raise ConfigError(
                 f"evaluate.questions: the chat template of {self.tokenizer.name_or_path!r} changes "
@@ -101,7 +104,7 @@ class LanguageModel:
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
 
-class LanguageModelSource:
+class LazyLanguageModel:
     """A language model that is loaded when it is first needed, and then kept.
 
     Args:
@@ -128,9 +131,9 @@ def check_language_model(model: str) -> None:
     try:
         from transformers import AutoConfig
     except ImportError:
-        raise ConfigError(MISSING) from None
+        raise ConfigError(MISSING_TRANSFORMERS) from None
     try:
-        with quiet():
+        with silence_transformers():
             AutoConfig.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unreachable(model, error) from None
@@ -147,11 +150,11 @@ def load_language_model(model: str, device: str) -> LanguageModel:
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
-        raise ConfigError(MISSING) from None
+        raise ConfigError(MISSING_TRANSFORMERS) from None
     target = pick_device(device, setting="evaluate.device")
     narrow = target.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     try:
-        with quiet():
+        with silence_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
             pair: Any = AutoModelForCausalLM.from_pretrained(
                 model,
@@ -175,7 +178,7 @@ def load_language_model(model: str, device: str) -> LanguageModel:
 def _unreachable(model: str, error: Exception) -> ConfigError:
     return ConfigError(
         f"evaluate.questions: model = {model!r} cannot be had as a causal language model: "
-        f"{reason_of(error)} Where the model hub is out of reach, give a folder that holds its "
+        f"{load_failure_reason(error)} Where the model hub is out of reach, give a folder that holds its "
         "config.json, tokenizer.json and model.safetensors (hf download NAME --local-dir FOLDER, "
         "on a machine that has a line)."
     )

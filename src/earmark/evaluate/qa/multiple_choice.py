@@ -18,19 +18,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from earmark.bootstrap import bootstrapped, clips_digest, percentile_interval
-from earmark.evaluate.base import NAN, OK, Aligned, Fit, FrozenEncoder, Outcome, Task
-from earmark.evaluate.config import QuestionsConfig
-from earmark.evaluate.qa.questions import Field, Question, questions_of, statement_of
-from earmark.records import Example, Score, recording_of
+from earmark.bootstrap import bootstrap_values, clips_digest, percentile_interval
+from earmark.evaluate.base import NAN, OK, Fit, FrozenEncoder, JointSpace, Outcome, Task
+from earmark.evaluate.config import QuestionTaskConfig
+from earmark.evaluate.qa.questions import LabelField, Question, make_questions, statement_text
+from earmark.records import Example, Score, recording_id
 
-METRIC = "accuracy"
+QA_METRIC = "accuracy"
 
-NOTHING_TO_ASK = "no label field to ask of"
+NO_FIELDS = "no label field to ask of"
 
 
 @dataclass(frozen=True)
-class Answered:
+class QaResult:
     """How a probe did: the test questions, and which were answered rightly.
 
     `status` says why there are no answers (both are then empty). `train` and `validation` count
@@ -48,7 +48,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class QaScorer:
     """Turns answers of one probe into outcomes.
 
     Args:
@@ -60,13 +60,13 @@ class Scorer:
 
     name: str
     probe: str
-    fields: tuple[Field, ...]
+    fields: tuple[LabelField, ...]
     bootstrap: int
 
-    def outcomes(self, encoder: str, answered: Answered, seed: int) -> list[Outcome]:
+    def outcomes(self, encoder: str, answered: QaResult, seed: int) -> list[Outcome]:
         """Return the outcome over all questions, then one a field."""
         able = tuple(field for field in self.fields if not field.problem)
-        status = answered.status if able else (_problem_of_all(self.fields) or answered.status)
+        status = answered.status if able else (_first_problem(self.fields) or answered.status)
         found = [self._outcome(encoder, self.name, able, answered, status, seed)]
         for field in self.fields:
             status = field.problem or answered.status
@@ -78,8 +78,8 @@ class Scorer:
         self,
         encoder: str,
         title: str,
-        fields: tuple[Field, ...],
-        answered: Answered,
+        fields: tuple[LabelField, ...],
+        answered: QaResult,
         status: str,
         seed: int,
     ) -> Outcome:
@@ -95,11 +95,11 @@ class Scorer:
             task=title,
             encoder=encoder,
             probe=self.probe,
-            metric=METRIC,
+            metric=QA_METRIC,
             value=float(right.mean()) if scored else NAN,
             low=low,
             high=high,
-            chance=chance(questions, fields) if scored else NAN,
+            chance=chance_accuracy(questions, fields) if scored else NAN,
             train=sum(train.get(name, 0) for name in names),
             test=sum(len(field.clips["test"]) for field in fields),
             classes=sum(len(field.counts) for field in fields),
@@ -125,16 +125,16 @@ class Scorer:
     def _resample(
         self, title: str, questions: Sequence[Question], right: Bool[np.ndarray, " q"], seed: int
     ) -> Float64[np.ndarray, " resamples"]:
-        return bootstrapped(
+        return bootstrap_values(
             lambda weights: weights @ right / weights.sum(axis=1),
-            [recording_of(question.example) for question in questions],
+            [recording_id(question.example) for question in questions],
             task=title,
             seed=seed,
             resamples=self.bootstrap,
         )
 
 
-def chance(questions: Sequence[Question], fields: Sequence[Field]) -> float:
+def chance_accuracy(questions: Sequence[Question], fields: Sequence[LabelField]) -> float:
     """Return the accuracy, from 0 to 1, that needs no audio."""
     counts = {field.name: field.counts for field in fields}
     guessed = float(np.mean([1 / len(question.options) for question in questions]))
@@ -143,11 +143,11 @@ def chance(questions: Sequence[Question], fields: Sequence[Field]) -> float:
     return max(guessed, float(np.mean(frequent)))
 
 
-def _problem_of_all(fields: Sequence[Field]) -> str:
-    return fields[0].problem if fields else NOTHING_TO_ASK
+def _first_problem(fields: Sequence[LabelField]) -> str:
+    return fields[0].problem if fields else NO_FIELDS
 
 
-class ChoiceTask(Task):
+class MultipleChoiceTask(Task):
     """Multiple choice in the space that an encoder shares with texts (probe "choice").
 
     Args:
@@ -156,11 +156,13 @@ class ChoiceTask(Task):
         bootstrap: resamples of the test recordings.
     """
 
-    def __init__(self, config: QuestionsConfig, fields: Sequence[Field], bootstrap: int) -> None:
+    def __init__(
+        self, config: QuestionTaskConfig, fields: Sequence[LabelField], bootstrap: int
+    ) -> None:
         self.name = config.name
         self.config = config
         self.fields = tuple(fields)
-        self.scorer = Scorer(config.name, "choice", self.fields, bootstrap)
+        self.scorer = QaScorer(config.name, "choice", self.fields, bootstrap)
 
     def examples(self) -> Sequence[Example]:
         """Return the test clips: nothing is fitted."""
@@ -171,24 +173,24 @@ class ChoiceTask(Task):
         """Answer the test questions; `seed` is that of the options and of the bootstrap."""
         return self.scorer.outcomes(encoder.name, self._answer(encoder, seed), seed)
 
-    def _answer(self, encoder: FrozenEncoder, seed: int) -> Answered:
+    def _answer(self, encoder: FrozenEncoder, seed: int) -> QaResult:
         able = [field for field in self.fields if not field.problem]
-        questions = [q for field in able for q in questions_of(field, "test", self.config, seed)]
+        questions = [q for field in able for q in make_questions(field, "test", self.config, seed)]
         if not questions:
-            return Answered()
+            return QaResult()
         if encoder.aligned is None:
-            return Answered(status="has learnt no texts")
+            return QaResult(status="has learnt no texts")
         chosen = self._nearest(encoder.aligned, questions)
         if chosen is None:
-            return Answered(status="features not finite")
+            return QaResult(status="features not finite")
         right = [option == q.answer for option, q in zip(chosen, questions, strict=True)]
-        return Answered(questions=tuple(questions), right=tuple(right))
+        return QaResult(questions=tuple(questions), right=tuple(right))
 
-    def _nearest(self, aligned: Aligned, questions: Sequence[Question]) -> list[str] | None:
+    def _nearest(self, aligned: JointSpace, questions: Sequence[Question]) -> list[str] | None:
         """Return the nearest option of each question, None where vectors are not finite."""
         clips = list({q.example.id: q.example for q in questions}.values())
         said = {
-            (q.field, o): statement_of(q.field, o, self.config)
+            (q.field, o): statement_text(q.field, o, self.config)
             for q in questions
             for o in q.options
         }

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from earmark.config import ConfigError, nearest
-from earmark.evaluate.config import QuestionsConfig
-from earmark.evaluate.splits import within
-from earmark.pretrain.seeds import generator
+from earmark.config import ConfigError, suggest
+from earmark.evaluate.config import QuestionTaskConfig
+from earmark.evaluate.splits import matches
+from earmark.pretrain.seeds import seeded_rng
 from earmark.records import SPLITS, Example
 
-NOT_OF_THE_SOUND = frozenset({"collection", "dataset", "file", "recording", "source", "speaker"})
+PROVENANCE_FIELDS = frozenset({"collection", "dataset", "file", "recording", "source", "speaker"})
 """Fields that are asked of only where the settings name them: they say where a clip comes from.
 
 Who speaks is one of them: a manifest keeps a speaker's clips in one split, so that the answer would
@@ -30,7 +30,7 @@ not be known from train.
 
 YES_OR_NO = frozenset({"yes", "no"})
 
-QUESTIONS = {
+QUESTION_WORDING = {
     "category": "What is heard in this sound?",
     "class": "What is heard in this sound?",
     "label": "What is heard in this sound?",
@@ -51,7 +51,7 @@ QUESTIONS = {
     "tempo": "What is the tempo of this music?",
 }
 
-STATEMENTS = {
+STATEMENT_WORDING = {
     "gender": "the sound of a {} voice",
     "age": "the sound of a speaker of age {}",
     "age_group": "the sound of a speaker who is {}",
@@ -65,30 +65,30 @@ STATEMENTS = {
 }
 
 
-def spoken(name: str) -> str:
+def to_words(name: str) -> str:
     """Return a field or value as people write it: "pouring_water" is "pouring water"."""
     return " ".join(name.replace("_", " ").split())
 
 
-def question_of(field: str, values: Collection[str], config: QuestionsConfig) -> str:
+def question_text(field: str, values: Collection[str], config: QuestionTaskConfig) -> str:
     """Return what is asked of a field whose spoken values are `values`."""
     if field in config.question:
         return config.question[field]
     if set(values) <= YES_OR_NO:
-        return f"Does this sound have {spoken(field)}?"
-    return QUESTIONS.get(field, f"What is the {spoken(field)} of this sound?")
+        return f"Does this sound have {to_words(field)}?"
+    return QUESTION_WORDING.get(field, f"What is the {to_words(field)} of this sound?")
 
 
-def statement_of(field: str, value: str, config: QuestionsConfig) -> str:
+def statement_text(field: str, value: str, config: QuestionTaskConfig) -> str:
     """Return the sentence about a sound whose `field` has this spoken value."""
     if field in config.statement:
         return config.statement[field].replace("{}", value)
     if value in YES_OR_NO:
-        return f"the sound of {'no ' if value == 'no' else ''}{spoken(field)}"
-    return STATEMENTS.get(field, "the sound of {}").replace("{}", value)
+        return f"the sound of {'no ' if value == 'no' else ''}{to_words(field)}"
+    return STATEMENT_WORDING.get(field, "the sound of {}").replace("{}", value)
 
 
-FEWEST_VALUES, MOST_VALUES = 2, 200
+MIN_VALUES, MAX_VALUES = 2, 200
 """Of a field that is asked of without being named."""
 
 
@@ -106,7 +106,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Field:
+class LabelField:
     """A label field that is asked of, and the clips with one known value of it, by split.
 
     `counts` has the spoken values of train with their clips. `left_out` clips have the label, but
@@ -123,14 +123,14 @@ class Field:
 
     def value(self, example: Example) -> str:
         """Return the spoken value of a clip of this field."""
-        return spoken(example.labels[self.name][0])
+        return to_words(example.labels[self.name][0])
 
 
-def fields_of(examples: Sequence[Example], config: QuestionsConfig) -> list[Field]:
+def label_fields(examples: Sequence[Example], config: QuestionTaskConfig) -> list[LabelField]:
     """Return the fields that the settings ask of.
 
     Where they name none, these are the fields with 2 to 200 values, in the order of their names,
-    without those that say where a clip comes from (`NOT_OF_THE_SOUND`).
+    without those that say where a clip comes from (`PROVENANCE_FIELDS`).
 
     Raises:
         ConfigError: a named field is one that no clip has.
@@ -140,23 +140,25 @@ def fields_of(examples: Sequence[Example], config: QuestionsConfig) -> list[Fiel
         if name not in known:
             raise ConfigError(
                 f"evaluate.questions: {config.name!r} names the label field {name!r}, which no "
-                f"clip has.{nearest(name, known)}"
+                f"clip has.{suggest(name, known)}"
             )
-    chosen = [example for example in examples if within(example.labels, config.where)]
-    names = config.fields or _all_names(chosen)
-    return [_field(name, chosen, config) for name in dict.fromkeys(names)]
+    chosen = [example for example in examples if matches(example.labels, config.where)]
+    names = config.fields or _default_fields(chosen)
+    return [_make_field(name, chosen, config) for name in dict.fromkeys(names)]
 
 
-def questions_of(field: Field, split: str, config: QuestionsConfig, seed: int) -> list[Question]:
+def make_questions(
+    field: LabelField, split: str, config: QuestionTaskConfig, seed: int
+) -> list[Question]:
     """Return one question a clip of the split; options are fixed by (seed, field, clip id)."""
-    return [_question(field, example, config.options, seed) for example in field.clips[split]]
+    return [_make_question(field, example, config.options, seed) for example in field.clips[split]]
 
 
-def _question(field: Field, example: Example, options: int, seed: int) -> Question:
+def _make_question(field: LabelField, example: Example, options: int, seed: int) -> Question:
     answer = field.value(example)
     others = [value for value in field.counts if value != answer]
     weights = np.array([field.counts[value] for value in others], np.float64)
-    rng = generator(seed, "options", field.name, example.id)
+    rng = seeded_rng(seed, "options", field.name, example.id)
     count = min(options - 1, len(others))
     drawn = rng.choice(len(others), count, replace=False, p=weights / weights.sum())
     shown = [answer, *(others[place] for place in drawn)]
@@ -169,41 +171,43 @@ def _question(field: Field, example: Example, options: int, seed: int) -> Questi
     )
 
 
-def _all_names(examples: Sequence[Example]) -> list[str]:
+def _default_fields(examples: Sequence[Example]) -> list[str]:
     values: dict[str, set[str]] = {}
     for example in examples:
         for name, found in example.labels.items():
-            values.setdefault(name, set()).update(map(spoken, found))
+            values.setdefault(name, set()).update(map(to_words, found))
     return sorted(
         name
         for name, found in values.items()
-        if FEWEST_VALUES <= len(found) <= MOST_VALUES and name not in NOT_OF_THE_SOUND
+        if MIN_VALUES <= len(found) <= MAX_VALUES and name not in PROVENANCE_FIELDS
     )
 
 
-def _field(name: str, examples: Sequence[Example], config: QuestionsConfig) -> Field:
+def _make_field(name: str, examples: Sequence[Example], config: QuestionTaskConfig) -> LabelField:
     labelled = [example for example in examples if example.labels.get(name)]
-    one = [e for e in labelled if len(set(map(spoken, e.labels[name]))) == 1]
-    seen = Counter(spoken(e.labels[name][0]) for e in one if e.split == "train")
-    known = [e for e in one if spoken(e.labels[name][0]) in seen]
+    one = [e for e in labelled if len(set(map(to_words, e.labels[name]))) == 1]
+    seen = Counter(to_words(e.labels[name][0]) for e in one if e.split == "train")
+    known = [e for e in one if to_words(e.labels[name][0]) in seen]
     clips = {side: tuple(e for e in known if e.split == side) for side in SPLITS}
-    return Field(
+    return LabelField(
         name=name,
-        question=question_of(name, seen, config),
+        question=question_text(name, seen, config),
         counts=dict(sorted(seen.items())),
         clips=clips,
         left_out=len(labelled) - len(known),
-        problem=_problem(name, clips, seen),
+        problem=_field_problem(name, clips, seen),
     )
 
 
-def _problem(name: str, clips: Mapping[str, tuple[Example, ...]], seen: Mapping[str, int]) -> str:
+def _field_problem(
+    name: str, clips: Mapping[str, tuple[Example, ...]], seen: Mapping[str, int]
+) -> str:
     if not clips["train"]:
         return "no train clips with one value"
-    if len(seen) < FEWEST_VALUES:
+    if len(seen) < MIN_VALUES:
         return "too few classes in train"
     if not clips["test"]:
         return "no test clips of the classes in train"
-    if len({spoken(example.labels[name][0]) for example in clips["test"]}) < FEWEST_VALUES:
+    if len({to_words(example.labels[name][0]) for example in clips["test"]}) < MIN_VALUES:
         return "one class in test"
     return ""

@@ -18,41 +18,49 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.evaluate.small_training import Best, is_check, rate, seeded
-from earmark.evaluate.text_tasks import Told
-from earmark.evaluate.words import Terms, gather_terms
-from earmark.pretrain.objectives.contrastive_losses import InfoNce, Pairs
-from earmark.pretrain.seeds import derived_seed, generator
+from earmark.evaluate.small_training import (
+    BestState,
+    is_validation_step,
+    learning_rate_scale,
+    torch_seed,
+)
+from earmark.evaluate.text_tasks import CaptionedClips
+from earmark.evaluate.words import TermVocabulary, build_term_vocabulary
+from earmark.pretrain.objectives.contrastive_losses import EmbeddingPairs, InfoNce
+from earmark.pretrain.seeds import derive_seed, seeded_rng
 
-SPACE = 256
+SPACE_DIM = 256
 """Width of the shared space, and of word vectors."""
-BATCH = 256
+BATCH_SIZE = 256
 """Pairs of a step, at most."""
 DROPOUT = 0.3
 WEIGHT_DECAY = 0.1
 TEMPERATURE = 0.07
-CHECKS = 20
+VALIDATION_CHECKS = 20
 """Times that validation is looked at while training."""
 
 
 @dataclass(frozen=True)
-class Bags:
+class TermBags:
     """Terms of several texts in a row; text i begins at `starts[i]`."""
 
     terms: Int64[Tensor, " terms"]
     starts: Int64[Tensor, " texts"]
 
 
-class TextSide(nn.Module):
+class LitModel(nn.Module):
     """Both sides of the shared space: a linear map of features, an averaging network of texts."""
 
-    def __init__(self, dim: int, terms: Terms) -> None:
+    def __init__(self, dim: int, terms: TermVocabulary) -> None:
         super().__init__()
         self.terms = terms
-        self.audio = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(dim, SPACE))
-        self.words = nn.EmbeddingBag(len(terms.numbers) + 1, SPACE, mode="mean")
+        self.audio = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(dim, SPACE_DIM))
+        self.words = nn.EmbeddingBag(len(terms.numbers) + 1, SPACE_DIM, mode="mean")
         self.text = nn.Sequential(
-            nn.Dropout(DROPOUT), nn.Linear(SPACE, SPACE), nn.GELU(), nn.Linear(SPACE, SPACE)
+            nn.Dropout(DROPOUT),
+            nn.Linear(SPACE_DIM, SPACE_DIM),
+            nn.GELU(),
+            nn.Linear(SPACE_DIM, SPACE_DIM),
         )
         self.loss = InfoNce(TEMPERATURE, learnt=False)
 
@@ -60,11 +68,11 @@ class TextSide(nn.Module):
         """Return unit vectors of standardised features."""
         return functional.normalize(self.audio(features), dim=-1)
 
-    def embed_texts(self, bags: Bags) -> Float32[Tensor, "texts space"]:
+    def embed_texts(self, bags: TermBags) -> Float32[Tensor, "texts space"]:
         """Return unit vectors of texts."""
         return functional.normalize(self.text(self.words(bags.terms, bags.starts)), dim=-1)
 
-    def bags(self, texts: Sequence[str]) -> Bags:
+    def bags(self, texts: Sequence[str]) -> TermBags:
         """Return texts as the text side reads them, on its device."""
         # A text without a known word is the one term that no text has.
         unknown = [len(self.terms.numbers)]
@@ -72,14 +80,14 @@ class TextSide(nn.Module):
         starts = np.cumsum([0, *map(len, rows)])[:-1]
         device = self.words.weight.device
         flat = [term for row in rows for term in row]
-        return Bags(torch.tensor(flat, device=device), torch.tensor(starts, device=device))
+        return TermBags(torch.tensor(flat, device=device), torch.tensor(starts, device=device))
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TrainedLit:
     """A trained side, the step it was taken from, and its loss on validation (nats a clip)."""
 
-    side: TextSide
+    side: LitModel
     step: int
     loss: float
 
@@ -93,15 +101,15 @@ class Tuned:
         return (audio @ self.side.embed_texts(self.side.bags(texts)).T).cpu().numpy()
 
 
-def tune(
-    train: tuple[Float32[np.ndarray, "train dim"], Told],
-    validation: tuple[Float32[np.ndarray, "validation dim"], Told],
+def train_lit(
+    train: tuple[Float32[np.ndarray, "train dim"], CaptionedClips],
+    validation: tuple[Float32[np.ndarray, "validation dim"], CaptionedClips],
     *,
     steps: int,
     lr: float,
     seed: int,
     device: torch.device,
-) -> Tuned:
+) -> TrainedLit:
     """Train a text side; the step with the lowest loss on validation is kept.
 
     Args:
@@ -114,57 +122,61 @@ def tune(
         device: where to compute.
     """
     features, told = train
-    best = Best()
-    with seeded(derived_seed(seed, "lit"), device):
-        terms = gather_terms([text for texts in told.texts for text in texts])
-        side = TextSide(features.shape[1], terms).to(device)
-        data, held_out = torch.tensor(features, device=device), _whole(side, *validation)
+    best = BestState()
+    with torch_seed(derive_seed(seed, "lit"), device):
+        terms = build_term_vocabulary([text for texts in told.texts for text in texts])
+        side = LitModel(features.shape[1], terms).to(device)
+        data, held_out = torch.tensor(features, device=device), _full_batch(side, *validation)
         optimiser = torch.optim.AdamW(side.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
         for step in range(steps):
             for group in optimiser.param_groups:
-                group["lr"] = lr * rate(step, steps)
+                group["lr"] = lr * learning_rate_scale(step, steps)
             optimiser.zero_grad()
-            _loss(side, _drawn(side, data, told, generator(seed, "lit", step))).backward()
+            _loss(side, _sample_batch(side, data, told, seeded_rng(seed, "lit", step))).backward()
             optimiser.step()
-            if is_check(step, steps, CHECKS):
-                best.offer(_measured(side, held_out), step + 1, side)
+            if is_validation_step(step, steps, VALIDATION_CHECKS):
+                best.offer(_validation_loss(side, held_out), step + 1, side)
     best.restore(side)
-    return Tuned(side, best.step, best.loss)
+    return TrainedLit(side, best.step, best.loss)
 
 
 @dataclass(frozen=True)
-class Batch:
+class LitBatch:
     """Features and texts of pairs; `keys` are equal where texts are."""
 
     features: Float32[Tensor, "pairs dim"]
-    bags: Bags
+    bags: TermBags
     keys: Int64[Tensor, " pairs"]
 
 
-def _drawn(side: TextSide, data: Tensor, told: Told, rng: np.random.Generator) -> Batch:
-    places = rng.permutation(len(data))[:BATCH]
+def _sample_batch(
+    side: LitModel, data: Tensor, told: CaptionedClips, rng: np.random.Generator
+) -> LitBatch:
+    places = rng.permutation(len(data))[:BATCH_SIZE]
     texts = [told.texts[place][rng.integers(len(told.texts[place]))] for place in places]
-    return _batch(side, data[torch.tensor(places, device=data.device)], texts)
+    return _make_batch(side, data[torch.tensor(places, device=data.device)], texts)
 
 
-def _whole(side: TextSide, features: Float32[np.ndarray, "clips dim"], told: Told) -> Batch:
+def _full_batch(
+    side: LitModel, features: Float32[np.ndarray, "clips dim"], told: CaptionedClips
+) -> LitBatch:
     data = torch.tensor(features, device=side.words.weight.device)
-    return _batch(side, data, [texts[0] for texts in told.texts])
+    return _make_batch(side, data, [texts[0] for texts in told.texts])
 
 
-def _batch(side: TextSide, features: Tensor, texts: Sequence[str]) -> Batch:
+def _make_batch(side: LitModel, features: Tensor, texts: Sequence[str]) -> LitBatch:
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     keys = torch.tensor([numbers[text] for text in texts], device=features.device)
-    return Batch(features, side.bags(texts), keys)
+    return LitBatch(features, side.bags(texts), keys)
 
 
-def _loss(side: TextSide, batch: Batch) -> Float32[Tensor, ""]:
+def _loss(side: LitModel, batch: LitBatch) -> Float32[Tensor, ""]:
     audio, texts = side.embed_audio(batch.features), side.embed_texts(batch.bags)
-    return side.loss(Pairs(audio, texts, batch.keys), 0, len(batch.keys))
+    return side.loss(EmbeddingPairs(audio, texts, batch.keys), 0, len(batch.keys))
 
 
 @torch.no_grad()
-def _measured(side: TextSide, batch: Batch) -> float:
+def _validation_loss(side: LitModel, batch: LitBatch) -> float:
     side.eval()
     loss = float(_loss(side, batch))
     side.train()

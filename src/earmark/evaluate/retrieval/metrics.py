@@ -13,25 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-DEPTHS = (1, 5, 10)
+RECALL_DEPTHS = (1, 5, 10)
 """Ranks that recall is measured at."""
 
 PRECISION_DEPTH = 10
 """Rank that average precision is cut at."""
 
-QUERIES_AT_ONCE = 512
+QUERIES_PER_BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Ranked:
+class QueryRanks:
     """For each query the `rank` of its first right answer, from 1 on, and its AP@10."""
 
     rank: Int64[np.ndarray, " queries"]
     precision: Float64[np.ndarray, " queries"]
 
-    def of(self, queries: Int64[np.ndarray, " some"]) -> Ranked:
+    def of(self, queries: Int64[np.ndarray, " some"]) -> QueryRanks:
         """Return some of the queries, each as often as it is named."""
-        return Ranked(self.rank[queries], self.precision[queries])
+        return QueryRanks(self.rank[queries], self.precision[queries])
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class RankMetric:
 
     name: str
     measure: Callable[
-        [Ranked, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
+        [QueryRanks, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
     ]
     lower_is_better: bool = False
 
 
 def rank_metrics() -> tuple[RankMetric, ...]:
     """Return recall at 1, 5 and 10, the median rank, and mAP at 10."""
-    recalls = (RankMetric(f"recall_at_{depth}", _recall(depth)) for depth in DEPTHS)
+    recalls = (RankMetric(f"recall_at_{depth}", _recall_at(depth)) for depth in RECALL_DEPTHS)
     return (
         *recalls,
         RankMetric("median_rank", lambda r, w: weighted_median(r.rank, w), lower_is_better=True),
@@ -58,7 +58,7 @@ def rank_metrics() -> tuple[RankMetric, ...]:
 def rank(
     scores: Float32[np.ndarray, "queries candidates"],
     right: Bool[np.ndarray, "queries candidates"],
-) -> Ranked:
+) -> QueryRanks:
     """Rank candidates by falling score; each query has a right one.
 
     AP@10 is the sum over right answers among the first 10 of the precision there, over
@@ -66,10 +66,10 @@ def rank(
     """
     first = np.zeros(len(scores), dtype=np.int64)
     precision = np.zeros(len(scores))
-    for start in range(0, len(scores), QUERIES_AT_ONCE):
-        rows = slice(start, start + QUERIES_AT_ONCE)
-        first[rows], precision[rows] = _ranked_block(scores[rows], right[rows])
-    return Ranked(first, precision)
+    for start in range(0, len(scores), QUERIES_PER_BLOCK):
+        rows = slice(start, start + QUERIES_PER_BLOCK)
+        first[rows], precision[rows] = _rank_block(scores[rows], right[rows])
+    return QueryRanks(first, precision)
 
 
 def weighted_median(
@@ -84,7 +84,7 @@ def weighted_median(
     return (ordered[low] + ordered[np.minimum(high, len(values) - 1)]) / 2
 
 
-def _ranked_block(
+def _rank_block(
     scores: Float32[np.ndarray, "queries candidates"],
     right: Bool[np.ndarray, "queries candidates"],
 ) -> tuple[Int64[np.ndarray, " queries"], Float64[np.ndarray, " queries"]]:
@@ -105,10 +105,10 @@ def _ranked_block(
     return first, precision / np.minimum(rights, PRECISION_DEPTH)
 
 
-def _recall(
+def _recall_at(
     depth: int,
 ) -> Callable[
-    [Ranked, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
+    [QueryRanks, Float64[np.ndarray, "resamples queries"]], Float64[np.ndarray, " resamples"]
 ]:
     return lambda ranked, weights: _weighted_mean((ranked.rank <= depth).astype(float), weights)
 
@@ -119,7 +119,7 @@ def _weighted_mean(
     return weights @ values / weights.sum(axis=1)
 
 
-def chances(rights: Int64[np.ndarray, " queries"], candidates: int) -> dict[str, float]:
+def chance_levels(rights: Int64[np.ndarray, " queries"], candidates: int) -> dict[str, float]:
     """Return the chance level of each metric of `rank_metrics`, by name.
 
     With R of M candidates right, none of the first k is with probability C(M - R, k) / C(M, k);
@@ -131,38 +131,38 @@ def chances(rights: Int64[np.ndarray, " queries"], candidates: int) -> dict[str,
         candidates: that are ranked for each query.
     """
     shares = np.bincount(rights, minlength=candidates + 1) / len(rights)
-    found = {depth: _found(shares, candidates, depth) for depth in DEPTHS}
+    found = {depth: _chance_recall(shares, candidates, depth) for depth in RECALL_DEPTHS}
     return {
         **{f"recall_at_{depth}": chance for depth, chance in found.items()},
-        "median_rank": float(_median_rank(shares, candidates)),
-        f"map_at_{PRECISION_DEPTH}": _precision(shares, candidates),
+        "median_rank": float(_chance_median_rank(shares, candidates)),
+        f"map_at_{PRECISION_DEPTH}": _chance_precision(shares, candidates),
     }
 
 
-def _found(shares: Float64[np.ndarray, " counts"], candidates: int, depth: int) -> float:
+def _chance_recall(shares: Float64[np.ndarray, " counts"], candidates: int, depth: int) -> float:
     """Return how likely a right one is among the first; `shares` of queries by right answers."""
     missed = 0.0
     for right in np.nonzero(shares)[0].tolist():
         if right + depth <= candidates:
             missed += shares[right] * math.exp(
-                _log_choose(candidates - right, depth) - _log_choose(candidates, depth)
+                _log_binomial(candidates - right, depth) - _log_binomial(candidates, depth)
             )
     return float(1 - missed)
 
 
-def _median_rank(shares: Float64[np.ndarray, " counts"], candidates: int) -> int:
+def _chance_median_rank(shares: Float64[np.ndarray, " counts"], candidates: int) -> int:
     """Return the first depth by which half of the queries are expected to have found."""
     low, high = 1, candidates
     while low < high:
         middle = (low + high) // 2
-        if _found(shares, candidates, middle) >= 0.5 - 1e-12:
+        if _chance_recall(shares, candidates, middle) >= 0.5 - 1e-12:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _precision(shares: Float64[np.ndarray, " counts"], candidates: int) -> float:
+def _chance_precision(shares: Float64[np.ndarray, " counts"], candidates: int) -> float:
     places = np.arange(1, min(PRECISION_DEPTH, candidates) + 1)
     total = 0.0
     for right in np.nonzero(shares)[0].tolist():
@@ -172,5 +172,5 @@ def _precision(shares: Float64[np.ndarray, " counts"], candidates: int) -> float
     return float(total)
 
 
-def _log_choose(among: int, chosen: int) -> float:
+def _log_binomial(among: int, chosen: int) -> float:
     return math.lgamma(among + 1) - math.lgamma(chosen + 1) - math.lgamma(among - chosen + 1)

@@ -19,15 +19,21 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from earmark.evaluate.base import FrozenEncoder, Outcome, Task
-from earmark.evaluate.config import EvaluateConfig, RetrievalConfig
-from earmark.evaluate.probes.base import scaling_of
-from earmark.evaluate.retrieval.metrics import Ranked, chances, rank, rank_metrics
-from earmark.evaluate.text_tasks import Measured, Resampling, Teller, resampling, sides_of
+from earmark.evaluate.config import EvaluateConfig, RetrievalTaskConfig
+from earmark.evaluate.probes.base import fit_standardizer
+from earmark.evaluate.retrieval.metrics import QueryRanks, chance_levels, rank, rank_metrics
+from earmark.evaluate.text_tasks import (
+    MetricValue,
+    Resampler,
+    ResultBuilder,
+    make_resampler,
+    text_splits,
+)
 from earmark.pretrain.device import pick_device
 from earmark.records import Example
 
 DIRECTIONS = ("audio_to_text", "text_to_audio")
-METRICS = tuple(f"{way}_{metric.name}" for way in DIRECTIONS for metric in rank_metrics())
+RETRIEVAL_METRICS = tuple(f"{way}_{metric.name}" for way in DIRECTIONS for metric in rank_metrics())
 """What each retrieval task measures, in order."""
 LOWER_IS_BETTER = frozenset(
     f"{way}_{metric.name}"
@@ -48,10 +54,10 @@ class ZeroShotRetrieval(Task):
     """
 
     def __init__(
-        self, examples: Sequence[Example], retrieval: RetrievalConfig, config: EvaluateConfig
+        self, examples: Sequence[Example], retrieval: RetrievalTaskConfig, config: EvaluateConfig
     ) -> None:
         self.name = retrieval.name
-        self._sides = sides_of(examples, retrieval.text, retrieval.where)
+        self._sides = text_splits(examples, retrieval.text, retrieval.where)
         self._resamples = config.bootstrap
 
     def examples(self) -> Sequence[Example]:
@@ -61,17 +67,21 @@ class ZeroShotRetrieval(Task):
     def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
         """Score the shared space; an encoder without one "has learnt no texts"."""
         sides = self._sides
-        teller = Teller(self.name, "zero-shot", encoder.name, seed, sides, False, LOWER_IS_BETTER)
+        teller = ResultBuilder(
+            self.name, "zero-shot", encoder.name, seed, sides, False, LOWER_IS_BETTER
+        )
         if problem := sides.problem("test"):
-            return teller.failed(METRICS, problem)
+            return teller.failed(RETRIEVAL_METRICS, problem)
         if encoder.aligned is None:
-            return teller.failed(METRICS, "has learnt no texts")
+            return teller.failed(RETRIEVAL_METRICS, "has learnt no texts")
         audio = encoder.aligned.audio(sides.test.examples)
         texts = encoder.aligned.texts(sides.test.distinct())
         if not (np.isfinite(audio).all() and np.isfinite(texts).all()):
-            return teller.failed(METRICS, "features not finite")
-        resample = resampling(self.name, sides.test, self._resamples, seed)
-        found = measure(audio @ texts.T, sides.test.ownership(sides.test.distinct()), resample)
+            return teller.failed(RETRIEVAL_METRICS, "features not finite")
+        resample = make_resampler(self.name, sides.test, self._resamples, seed)
+        found = measure_retrieval(
+            audio @ texts.T, sides.test.ownership(sides.test.distinct()), resample
+        )
         return [teller.outcome(each) for each in found]
 
 
@@ -88,10 +98,10 @@ class LitRetrieval(Task):
     """
 
     def __init__(
-        self, examples: Sequence[Example], retrieval: RetrievalConfig, config: EvaluateConfig
+        self, examples: Sequence[Example], retrieval: RetrievalTaskConfig, config: EvaluateConfig
     ) -> None:
         self.name = retrieval.name
-        self._sides = sides_of(examples, retrieval.text, retrieval.where)
+        self._sides = text_splits(examples, retrieval.text, retrieval.where)
         self._problem = self._sides.problem("train", "validation", "test")
         self._retrieval = retrieval
         self._config = config
@@ -102,17 +112,17 @@ class LitRetrieval(Task):
 
     def evaluate(self, encoder: FrozenEncoder, *, seed: int) -> Sequence[Outcome]:
         """Train on train, choose the step on validation, score on test."""
-        from earmark.evaluate.retrieval.lit import tune
+        from earmark.evaluate.retrieval.lit import train_lit
 
         sides, retrieval = self._sides, self._retrieval
-        teller = Teller(self.name, "lit", encoder.name, seed, sides, True, LOWER_IS_BETTER)
+        teller = ResultBuilder(self.name, "lit", encoder.name, seed, sides, True, LOWER_IS_BETTER)
         if self._problem:
-            return teller.failed(METRICS, self._problem)
+            return teller.failed(RETRIEVAL_METRICS, self._problem)
         train, validation, test = (encoder.pooled(side.examples) for side in sides[:3])
         if not all(np.isfinite(features).all() for features in (train, validation, test)):
-            return teller.failed(METRICS, "features not finite")
-        scaling = scaling_of(train)
-        tuned = tune(
+            return teller.failed(RETRIEVAL_METRICS, "features not finite")
+        scaling = fit_standardizer(train)
+        tuned = train_lit(
             (scaling(train).astype(np.float32), sides.train),
             (scaling(validation).astype(np.float32), sides.validation),
             steps=retrieval.steps,
@@ -121,21 +131,21 @@ class LitRetrieval(Task):
             device=pick_device(self._config.device, setting="evaluate.device"),
         )
         if tuned.step == 0:
-            return teller.failed(METRICS, "training did not converge")
+            return teller.failed(RETRIEVAL_METRICS, "training did not converge")
         texts = sides.test.distinct()
         scores = tuned.scores(scaling(test).astype(np.float32), texts)
-        resample = resampling(self.name, sides.test, self._config.bootstrap, seed)
-        found = measure(scores, sides.test.ownership(texts), resample)
+        resample = make_resampler(self.name, sides.test, self._config.bootstrap, seed)
+        found = measure_retrieval(scores, sides.test.ownership(texts), resample)
         chosen = f"step {tuned.step}"
         return [teller.outcome(each, chosen=chosen, validation=tuned.loss) for each in found]
 
 
-def measure(
+def measure_retrieval(
     scores: Float32[np.ndarray, "clips texts"],
     own: Bool[np.ndarray, "clips texts"],
-    resample: Resampling,
-) -> list[Measured]:
-    """Return every metric of `METRICS`, in order.
+    resample: Resampler,
+) -> list[MetricValue]:
+    """Return every metric of `RETRIEVAL_METRICS`, in order.
 
     Args:
         scores: how alike clips and texts are; the higher, the more.
@@ -144,8 +154,8 @@ def measure(
     """
     clips, texts = np.nonzero(own)
     ways = (
-        _Way(rank(scores, own), own, np.arange(len(own))),
-        _Way(rank(scores.T, own.T).of(texts), own.T[texts], clips),
+        _Direction(rank(scores, own), own, np.arange(len(own))),
+        _Direction(rank(scores.T, own.T).of(texts), own.T[texts], clips),
     )
     once = np.ones((1, len(own)))
     values = np.concatenate([way.values(once) for way in ways])[:, 0]
@@ -153,16 +163,18 @@ def measure(
     chance = [level for way in ways for level in way.chance()]
     candidates = [way.right.shape[1] for way in ways for _ in rank_metrics()]
     return [
-        Measured(*found)
-        for found in zip(METRICS, values.tolist(), chance, candidates, resampled, strict=True)
+        MetricValue(*found)
+        for found in zip(
+            RETRIEVAL_METRICS, values.tolist(), chance, candidates, resampled, strict=True
+        )
     ]
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Direction:
     """One direction: where the right candidates of its queries are; `clips` are the queries'."""
 
-    ranked: Ranked
+    ranked: QueryRanks
     right: Bool[np.ndarray, "queries candidates"]
     clips: Int64[np.ndarray, " queries"]
 
@@ -175,5 +187,5 @@ class _Way:
 
     def chance(self) -> list[float]:
         """Return what a random order would score by every metric."""
-        found = chances(self.right.sum(axis=1), self.right.shape[1])
+        found = chance_levels(self.right.sum(axis=1), self.right.shape[1])
         return [found[metric.name] for metric in rank_metrics()]

@@ -31,42 +31,42 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.folder import (
-    FORMAT,
-    Settings,
-    read_materials,
-    read_settings,
-    write_materials,
+    CHECKPOINT_FORMAT,
+    CheckpointConfig,
+    read_checkpoint_config,
+    read_target_specs,
+    write_target_specs,
 )
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import EncoderConfig
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.objectives.targets import Materials
+from earmark.pretrain.objectives.targets import TargetSpecs
 
 
 @contextlib.contextmanager
-def appearing(folder: Path) -> Generator[Path]:
+def atomic_folder(folder: Path) -> Generator[Path]:
     """Give a temporary folder that takes the name `folder` once the block has ended well.
 
     Everything in it is on the disk before the name is taken, so a crash leaves no half of it. A
-    folder that had the name goes; a crash just then leaves it as `folder`.old (see `recover`).
+    folder that had the name goes; a crash just then leaves it as `folder`.old (see `recover_folder`).
     """
-    recover(folder)
+    recover_folder(folder)
     temporary, old = (folder.with_name(f"{folder.name}.{word}") for word in ("tmp", "old"))
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     yield temporary
     for path in [*temporary.rglob("*"), temporary]:
-        _to_disk(path)
+        _fsync(path)
     if folder.exists():
         os.rename(folder, old)
     os.rename(temporary, folder)
-    _to_disk(folder.parent)
+    _fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover(folder: Path) -> None:
+def recover_folder(folder: Path) -> None:
     """Give a folder its name back that a crash left as `folder`.old, before the new one had it.
 
     For the process that writes `folder` alone: to another it may be about to be replaced.
@@ -76,7 +76,7 @@ def recover(folder: Path) -> None:
         os.rename(old, folder)
 
 
-def _to_disk(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -117,7 +117,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def fill(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path) -> None:
     """Give a module the weights of a file: all of them, and no others.
 
     Raises:
@@ -147,15 +147,15 @@ class Checkpoint:
     encoder: Encoder
     objective: Objective[Any]
     vocabulary: Vocabulary
-    materials: Materials
+    materials: TargetSpecs
     encoder_config: EncoderConfig
     objective_config: ObjectiveConfig
     step: int
 
-    def settings(self) -> Settings:
+    def settings(self) -> CheckpointConfig:
         """Return what config.json says of it."""
-        return Settings(
-            format=FORMAT,
+        return CheckpointConfig(
+            format=CHECKPOINT_FORMAT,
             earmark=metadata.version("earmark"),
             step=self.step,
             sample_rate=self.encoder.sample_rate,
@@ -167,7 +167,7 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Write a checkpoint; `folder` appears whole or not at all, and must not be there yet."""
-    with appearing(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         write_checkpoint(checkpoint, temporary)
 
 
@@ -178,7 +178,7 @@ def write_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     encoded = msgspec.json.encode(checkpoint.settings())
     (folder / "config.json").write_bytes(msgspec.json.format(encoded, indent=2) + b"\n")
     checkpoint.vocabulary.save(folder / "vocabulary.json")
-    write_materials(checkpoint.materials, folder)
+    write_target_specs(checkpoint.materials, folder)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -188,7 +188,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         ConfigError: a file is missing, damaged or of another version; a weight is missing, left
             over or of another shape; or the vocabulary is not the one that was trained on.
     """
-    settings = read_settings(folder)
+    settings = read_checkpoint_config(folder)
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     if vocabulary.fingerprint != settings.vocabulary:
         raise ConfigError(
@@ -196,11 +196,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{vocabulary.fingerprint}: its tags would be named wrongly. Put the right lock file "
             "back; that of another run cannot stand in."
         )
-    materials = read_materials(folder)
+    materials = read_target_specs(folder)
     encoder = build_encoder(settings.encoder, pretrained=False)
     objective = build_objective(settings.objective, materials, dim=encoder.dim, pretrained=False)
-    fill(encoder, folder / "model.safetensors")
-    fill(objective, folder / "objective.safetensors")
+    load_weights(encoder, folder / "model.safetensors")
+    load_weights(objective, folder / "objective.safetensors")
     return Checkpoint(
         encoder.eval(),
         objective.eval(),

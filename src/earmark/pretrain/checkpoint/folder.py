@@ -19,13 +19,13 @@ import numpy as np
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.config import EncoderConfig
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.objectives.targets import Materials
-from earmark.pretrain.text.config import Words
+from earmark.pretrain.objectives.targets import TargetSpecs
+from earmark.pretrain.text.config import TokenizerSpec
 from earmark.workspace import Workspace
 
-CONFIG = "config.json"
+CONFIG_FILE = "config.json"
 
-STAGE_FOLDERS = ("checkpoint", "best")
+CHECKPOINT_FOLDERS = ("checkpoint", "best")
 """Where a pretrain stage keeps its models: as training ended, and the best on validation."""
 
 
@@ -40,8 +40,8 @@ def find_checkpoint(path: Path) -> Path:
     """
     if not path.is_dir():
         raise ConfigError(f"{path} is not a folder; give a checkpoint, a stage or a workspace.")
-    for folder in (path, *(path / name for name in STAGE_FOLDERS)):
-        if (folder / CONFIG).exists():
+    for folder in (path, *(path / name for name in CHECKPOINT_FOLDERS)):
+        if (folder / CONFIG_FILE).exists():
             return folder
     if not (path / "run.json").exists():
         raise ConfigError(
@@ -53,7 +53,7 @@ def find_checkpoint(path: Path) -> Path:
         ran = ", ".join(stages) or "nothing"
         raise ConfigError(f"The latest run of {path} has no pretrain stage (it ran: {ran}).")
     folder = stages["pretrain"].file("checkpoint")
-    if not (folder / CONFIG).exists():
+    if not (folder / CONFIG_FILE).exists():
         raise ConfigError(
             f"The pre-training of {path} has not finished: there is no {folder}. Run it again; it "
             "goes on from its last state."
@@ -61,13 +61,13 @@ def find_checkpoint(path: Path) -> Path:
     return folder
 
 
-def model_type_of(folder: Path) -> str:
+def read_model_type(folder: Path) -> str:
     """Return the model_type that a published model's config.json names, "" for ours.
 
     Raises:
         ConfigError: config.json cannot be read, or is neither.
     """
-    path = folder / CONFIG
+    path = folder / CONFIG_FILE
     try:
         plain: Any = msgspec.json.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
@@ -91,19 +91,19 @@ def count_parameters(path: Path) -> int:
         return sum(int(np.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118
 
 
-def write_materials(materials: Materials, folder: Path) -> None:
+def write_target_specs(materials: TargetSpecs, folder: Path) -> None:
     """Write materials.json, and a folder of word pieces for each part that has some."""
     parts = list(materials.parts)
     for place, part in enumerate(parts):
         if part.words is not None:
-            _write_words(part.words, _words_folder(folder, place))
+            _write_tokenizer(part.words, _tokenizer_folder(folder, place))
             bare = msgspec.structs.replace(part.words, tokenizer="")
             parts[place] = msgspec.structs.replace(part, words=bare)
-    written = msgspec.json.encode(Materials(parts=tuple(parts)))
+    written = msgspec.json.encode(TargetSpecs(parts=tuple(parts)))
     (folder / "materials.json").write_bytes(msgspec.json.format(written, indent=1) + b"\n")
 
 
-def read_materials(folder: Path) -> Materials:
+def read_target_specs(folder: Path) -> TargetSpecs:
     """Read materials.json and the word pieces.
 
     Raises:
@@ -111,24 +111,24 @@ def read_materials(folder: Path) -> Materials:
     """
     path = folder / "materials.json"
     try:
-        parts = list(msgspec.json.decode(path.read_bytes(), type=Materials).parts)
+        parts = list(msgspec.json.decode(path.read_bytes(), type=TargetSpecs).parts)
         for place, part in enumerate(parts):
             if part.words is not None:
-                path = _words_folder(folder, place) / "tokenizer.json"
+                path = _tokenizer_folder(folder, place) / "tokenizer.json"
                 full = msgspec.structs.replace(part.words, tokenizer=path.read_text("utf-8"))
                 parts[place] = msgspec.structs.replace(part, words=full)
     except OSError as error:
         raise ConfigError(f"{folder} is not a whole checkpoint: {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is damaged: {error}") from None
-    return Materials(parts=tuple(parts))
+    return TargetSpecs(parts=tuple(parts))
 
 
-def _words_folder(folder: Path, place: int) -> Path:
+def _tokenizer_folder(folder: Path, place: int) -> Path:
     return folder / "tokenizers" / str(place)
 
 
-def _write_words(words: Words, folder: Path) -> None:
+def _write_tokenizer(words: TokenizerSpec, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "tokenizer.json").write_text(words.tokenizer, "utf-8")
     special = words.special
@@ -146,10 +146,10 @@ def _write_words(words: Words, folder: Path) -> None:
     (folder / "tokenizer_config.json").write_bytes(written + b"\n")
 
 
-FORMAT = 2
+CHECKPOINT_FORMAT = 2
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What config.json says: how to build the modules, and what they were trained for.
 
     `step` counts the optimiser steps taken, `vocabulary` is a fingerprint, `earmark` the version
@@ -165,7 +165,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     objective: ObjectiveConfig
 
 
-def read_settings(folder: Path) -> Settings:
+def read_checkpoint_config(folder: Path) -> CheckpointConfig:
     """Read config.json.
 
     Raises:
@@ -179,12 +179,12 @@ def read_settings(folder: Path) -> Settings:
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} is damaged: {error}") from None
     written = plain.get("format") if isinstance(plain, dict) else None
-    if written != FORMAT:
+    if written != CHECKPOINT_FORMAT:
         raise ConfigError(
-            f"{path} has format {written!r}; this version of earmark reads {FORMAT}. "
+            f"{path} has format {written!r}; this version of earmark reads {CHECKPOINT_FORMAT}. "
             "Load it with the version of earmark that wrote it."
         )
     try:
-        return msgspec.convert(plain, Settings)
+        return msgspec.convert(plain, CheckpointConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path} does not describe a checkpoint: {error}") from None

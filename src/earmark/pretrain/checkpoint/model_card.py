@@ -19,10 +19,10 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import to_plain
 from earmark.io import write_text
 from earmark.pretrain.checkpoint.folder import (
-    Settings,
+    CheckpointConfig,
     count_parameters,
-    read_materials,
-    read_settings,
+    read_checkpoint_config,
+    read_target_specs,
 )
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.objectives.config import (
@@ -31,18 +31,18 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.objectives.targets import Materials, PartMaterials, parts_of
+from earmark.pretrain.objectives.targets import TargetSpec, TargetSpecs, objective_parts
 from earmark.records import SPLITS, Example
-from earmark.tables import TOTALS
+from earmark.tables import TOTAL_KEYS
 
-CARD = "README.md"
+CARD_FILE = "README.md"
 
 PROBES_BEGIN, PROBES_END = "<!-- probes: begin -->", "<!-- probes: end -->"
 
 NO_PROBES = "Not measured yet: `earmark evaluate` fills this in."
 
 
-class SplitData(msgspec.Struct, frozen=True, kw_only=True):
+class SplitSize(msgspec.Struct, frozen=True, kw_only=True):
     """How much a split holds."""
 
     name: str
@@ -50,14 +50,14 @@ class SplitData(msgspec.Struct, frozen=True, kw_only=True):
     hours: float
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     """What an encoder was trained on.
 
     `domains` and `licences` are clips by value, most frequent first; `captioned` counts clips with
     original captions; `captioner` and `tagger` are names for people, "" where they are not known.
     """
 
-    splits: tuple[SplitData, ...]
+    splits: tuple[SplitSize, ...]
     domains: dict[str, int] = {}
     licences: dict[str, int] = {}
     captioned: int = 0
@@ -65,7 +65,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     tagger: str = ""
 
 
-class Training(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How an encoder was trained.
 
     `parameters` are the encoder's, `objective_parameters` those of what is thrown away afterwards.
@@ -85,28 +85,28 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int] = {}
 
 
-class _Part(NamedTuple):
+class _ObjectiveFacts(NamedTuple):
     kind: str
     learns: str
     facts: tuple[str, ...]
 
 
-def describe_data(
+def describe_training_data(
     examples: Sequence[Example],
     *,
     licences: Mapping[str, int] | None = None,
     captioner: str = "",
     tagger: str = "",
-) -> Data:
+) -> TrainingData:
     """Return what a manifest holds. `licences` counts the clips trained on by licence, if known."""
-    splits: list[SplitData] = []
+    splits: list[SplitSize] = []
     for name in SPLITS:
         durations_s = [example.duration_s for example in examples if example.split == name]
         if durations_s:
             hours = sum(durations_s) / 3600
-            splits.append(SplitData(name=name, clips=len(durations_s), hours=hours))
+            splits.append(SplitSize(name=name, clips=len(durations_s), hours=hours))
     domains = Counter(value for row in examples for value in row.labels.get("domain", ()))
-    return Data(
+    return TrainingData(
         splits=tuple(splits),
         domains=dict(domains.most_common()),
         licences=dict(Counter(licences or {}).most_common()),
@@ -116,7 +116,9 @@ def describe_data(
     )
 
 
-def write_card(folder: Path, data: Data, training: Training, *, chosen: str = "") -> None:
+def write_model_card(
+    folder: Path, data: TrainingData, training: TrainingSummary, *, chosen: str = ""
+) -> None:
     """Write README.md into a checkpoint's folder; probes that an earlier one shows are kept.
 
     Args:
@@ -128,26 +130,26 @@ def write_card(folder: Path, data: Data, training: Training, *, chosen: str = ""
     Raises:
         ConfigError: the folder is no whole checkpoint.
     """
-    card = render_card(
-        read_settings(folder),
-        read_materials(folder),
+    card = render_model_card(
+        read_checkpoint_config(folder),
+        read_target_specs(folder),
         Vocabulary.load(folder / "vocabulary.json"),
         data,
         training,
         chosen=chosen,
     )
-    path = folder / CARD
-    if path.exists() and (probes := _between_marks(path.read_text("utf-8"))) is not None:
+    path = folder / CARD_FILE
+    if path.exists() and (probes := _text_between_marks(path.read_text("utf-8"))) is not None:
         card = set_probes(card, probes)
     write_text(path, card)
 
 
-def render_card(
-    settings: Settings,
-    materials: Materials,
+def render_model_card(
+    settings: CheckpointConfig,
+    materials: TargetSpecs,
     vocabulary: Vocabulary,
-    data: Data,
-    training: Training,
+    data: TrainingData,
+    training: TrainingSummary,
     *,
     chosen: str = "",
 ) -> str:
@@ -160,8 +162,8 @@ def render_card(
     )
     environment.filters.update(_FILTERS)
     source = (resources.files("earmark.pretrain.checkpoint") / "card.md.j2").read_text("utf-8")
-    pairs = zip(parts_of(settings.objective), materials.parts, strict=True)
-    parts = [_part(config, material) for config, material in pairs]
+    pairs = zip(objective_parts(settings.objective), materials.parts, strict=True)
+    parts = [_objective_facts(config, material) for config, material in pairs]
     return environment.from_string(source).render(
         settings=msgspec.to_builtins(settings),
         vocabulary={"size": len(vocabulary)},
@@ -169,32 +171,34 @@ def render_card(
         training=training,
         chosen=chosen,
         parts=parts,
-        machine_made=any(_reads_captioner(part) for part in parts_of(settings.objective)),
-        recipe=_recipe(settings, training),
-        probes=_marked(NO_PROBES),
+        machine_made=any(
+            _learns_from_captioner(part) for part in objective_parts(settings.objective)
+        ),
+        recipe=_training_recipe(settings, training),
+        probes=_wrap_in_marks(NO_PROBES),
     )
 
 
 def set_probes(card: str, probes: str) -> str:
     """Return a card that shows `probes` between its marks; a card without gets a section."""
-    if _between_marks(card) is None:
-        return f"{card.rstrip()}\n\n## Probes\n\n{_marked(probes)}\n"
+    if _text_between_marks(card) is None:
+        return f"{card.rstrip()}\n\n## Probes\n\n{_wrap_in_marks(probes)}\n"
     before, _, rest = card.partition(PROBES_BEGIN)
-    return f"{before}{_marked(probes)}{rest.partition(PROBES_END)[2]}"
+    return f"{before}{_wrap_in_marks(probes)}{rest.partition(PROBES_END)[2]}"
 
 
-def _marked(text: str) -> str:
+def _wrap_in_marks(text: str) -> str:
     return f"{PROBES_BEGIN}\n{text.strip()}\n{PROBES_END}"
 
 
-def _between_marks(card: str) -> str | None:
+def _text_between_marks(card: str) -> str | None:
     """Return what a card shows as probes, None where it has no such marks."""
     _, begin, rest = card.partition(PROBES_BEGIN)
     probes, end, _ = rest.partition(PROBES_END)
     return probes.strip() if begin and end else None
 
 
-def _part(config: PartConfig, material: PartMaterials) -> _Part:
+def _objective_facts(config: PartConfig, material: TargetSpec) -> _ObjectiveFacts:
     plain: dict[str, Any] = msgspec.to_builtins(config)
     facts: list[str] = []
     if material.classes is not None:
@@ -207,10 +211,10 @@ def _part(config: PartConfig, material: PartMaterials) -> _Part:
             f"{told.texts:,} texts of {told.tokens:,} tokens, the longest of {told.longest:,}; "
             f"{told.texts_cut:,} texts were cut, by {told.tokens_cut:,} tokens in all."
         )
-    return _Part(plain["kind"], _learns(config), tuple(facts))
+    return _ObjectiveFacts(plain["kind"], _task_clause(config), tuple(facts))
 
 
-def _learns(config: PartConfig) -> str:
+def _task_clause(config: PartConfig) -> str:
     if isinstance(config, TagsConfig | TagsParallelConfig):
         what = f"the corpus's own labels `{config.label}`" if config.label else "the tags of a clip"
         return f"{'classifies' if isinstance(config, TagsConfig) else 'writes'} {what}"
@@ -223,13 +227,13 @@ def _learns(config: PartConfig) -> str:
     return f"{verb} {words}"
 
 
-def _reads_captioner(config: PartConfig) -> bool:
+def _learns_from_captioner(config: PartConfig) -> bool:
     if isinstance(config, TagsConfig | TagsParallelConfig):
         return not config.label
     return config.text != "original"
 
 
-def _recipe(settings: Settings, training: Training) -> str:
+def _training_recipe(settings: CheckpointConfig, training: TrainingSummary) -> str:
     """Return the tables of a recipe that trains the same again."""
     import tomli_w
 
@@ -247,29 +251,39 @@ def _recipe(settings: Settings, training: Training) -> str:
     )
 
 
-def _count(value: int) -> str:
+def _format_count(value: int) -> str:
     return f"{value:,}"
 
 
-def _hours(hours: float) -> str:
+def _format_hours(hours: float) -> str:
     return f"{hours:,.0f} h" if hours >= 100 else f"{hours:.2f} h"
 
 
-def _score(value: float) -> str:
+def _format_score(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
 
 
-_FILTERS = {"count": _count, "hours": _hours, "score": _score, "listed": _listed}
+_FILTERS = {
+    "count": _format_count,
+    "hours": _format_hours,
+    "score": _format_score,
+    "listed": _format_counts,
+}
 
-CHOSEN = {"checkpoint": "last step", "best": "best on the validation split"}
+CHECKPOINT_TITLES = {"checkpoint": "last step", "best": "best on the validation split"}
 
 
-def write_cards(
-    folder: Path, data: Data, config: PretrainConfig, counts: Mapping[str, int], *, seed: int
+def write_model_cards(
+    folder: Path,
+    data: TrainingData,
+    config: PretrainConfig,
+    counts: Mapping[str, int],
+    *,
+    seed: int,
 ) -> None:
     """Write the card of each checkpoint in a run's folder.
 
@@ -281,32 +295,32 @@ def write_cards(
         seed: of the run.
     """
     log = [msgspec.json.decode(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
-    for name, chosen in CHOSEN.items():
+    for name, chosen in CHECKPOINT_TITLES.items():
         checkpoint = folder / name
         if not checkpoint.exists():
             continue
-        step = read_settings(checkpoint).step
+        step = read_checkpoint_config(checkpoint).step
         last = [row for row in log if row["split"] == "train" and row["step"] <= step][-1:]
         measured = [row for row in log if row["split"] == "validation" and row["step"] == step]
-        training = Training(
+        training = TrainingSummary(
             config=config,
             seed=seed,
             parameters=count_parameters(checkpoint / "model.safetensors"),
             objective_parameters=count_parameters(checkpoint / "objective.safetensors"),
-            left_out={why: n for why, n in counts.items() if why not in TOTALS},
-            **_told(last, "audio_s", "processes"),
-            **_told(measured, "selects"),
-            validation=_scores(measured),
+            left_out={why: n for why, n in counts.items() if why not in TOTAL_KEYS},
+            **_last_values(last, "audio_s", "processes"),
+            **_last_values(measured, "selects"),
+            validation=_last_scores(measured),
         )
-        write_card(checkpoint, data, training, chosen=chosen)
+        write_model_card(checkpoint, data, training, chosen=chosen)
 
 
-def _told(rows: list[dict[str, Any]], *names: str) -> dict[str, Any]:
+def _last_values(rows: list[dict[str, Any]], *names: str) -> dict[str, Any]:
     """Return what the last of the rows says of `names`."""
     return {name: rows[-1][name] for name in names if rows and name in rows[-1]}
 
 
-def _scores(rows: list[dict[str, Any]]) -> dict[str, float]:
+def _last_scores(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Return the scores of the last of the rows."""
     row = rows[-1] if rows else {}
     return {name: value for name, value in row.items() if isinstance(value, float)}

@@ -22,14 +22,14 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from earmark import audio
-from earmark.pretrain.seeds import derived_seed, generator
-from earmark.records import Example, Span, span_of
+from earmark.pretrain.seeds import derive_seed, seeded_rng
+from earmark.records import AudioSpan, Example, audio_span
 
-Sound = str | Path | Span | Float32[np.ndarray, " _"]
+AudioInput = str | Path | AudioSpan | Float32[np.ndarray, " _"]
 """A file, a part of one, or a mono wave in [-1, 1]."""
 
 
-def duration_s(sound: Sound, sample_rate: int) -> float:
+def input_duration_s(sound: AudioInput, sample_rate: int) -> float:
     """Return the seconds of a file, by its header, of a span, or of a wave at `sample_rate` Hz.
 
     Raises:
@@ -37,13 +37,13 @@ def duration_s(sound: Sound, sample_rate: int) -> float:
     """
     if isinstance(sound, np.ndarray):
         return sound.size / sample_rate
-    span = as_span(sound)
+    span = to_span(sound)
     if span.duration_s is not None:
         return span.duration_s
     return audio.probe(span.path).duration_s - span.start_s
 
 
-def as_wave(sound: Sound, sample_rate: int) -> Float32[np.ndarray, " samples"]:
+def to_wave(sound: AudioInput, sample_rate: int) -> Float32[np.ndarray, " samples"]:
     """Return a file's or span's samples at `sample_rate` Hz, or a checked wave as it is.
 
     Raises:
@@ -51,14 +51,14 @@ def as_wave(sound: Sound, sample_rate: int) -> Float32[np.ndarray, " samples"]:
         ValueError: a wave is not a row of finite samples.
     """
     if isinstance(sound, np.ndarray):
-        return _checked(sound, sample_rate)
-    span = as_span(sound)
+        return _check_wave(sound, sample_rate)
+    span = to_span(sound)
     return audio.load(span.path, sample_rate, start_s=span.start_s, duration_s=span.duration_s)
 
 
-def as_span(file: str | Path | Span) -> Span:
+def to_span(file: str | Path | AudioSpan) -> AudioSpan:
     """Return a span as it is, a file as a span of its whole."""
-    return file if isinstance(file, Span) else Span(str(file))
+    return file if isinstance(file, AudioSpan) else AudioSpan(str(file))
 
 
 def group_by_length(durations: Sequence[float], batch_s: float) -> list[list[int]]:
@@ -75,7 +75,9 @@ def group_by_length(durations: Sequence[float], batch_s: float) -> list[list[int
     return groups
 
 
-def _checked(wave: Float32[np.ndarray, " _"], sample_rate: int) -> Float32[np.ndarray, " samples"]:
+def _check_wave(
+    wave: Float32[np.ndarray, " _"], sample_rate: int
+) -> Float32[np.ndarray, " samples"]:
     if wave.ndim != 1 or wave.size == 0 or not np.isfinite(wave).all():
         raise ValueError(
             f"a wave should be a row of finite samples at {sample_rate} Hz; one of shape "
@@ -84,7 +86,7 @@ def _checked(wave: Float32[np.ndarray, " _"], sample_rate: int) -> Float32[np.nd
     return wave.astype(np.float32, copy=False)
 
 
-def pad(
+def pad_waves(
     waves: Sequence[Float32[np.ndarray, " _"]],
 ) -> tuple[Float32[Tensor, "batch samples"], Int64[Tensor, " batch"]]:
     """Return waves as the rows of one tensor, zeros behind the shorter ones, and their lengths."""
@@ -97,7 +99,7 @@ def pad(
 
 B = TypeVar("B")
 
-Targets = Callable[[Sequence[Example], Sequence[int]], Any]
+TargetFunction = Callable[[Sequence[Example], Sequence[int]], Any]
 """(examples, one seed a clip) to an objective's targets."""
 
 
@@ -127,7 +129,7 @@ def load_batch(
     examples: Sequence[Example],
     sample_rate: int,
     max_clip_s: float,
-    targets: Targets,
+    targets: TargetFunction,
     *,
     seed: int,
     step: int,
@@ -150,46 +152,46 @@ def load_batch(
     Raises:
         AudioError: a clip cannot be decoded any more; the message has its path.
     """
-    waves = [_cropped(example, sample_rate, max_clip_s, seed, step) for example in examples]
-    wave, lengths = pad(waves)
-    seeds = tuple(derived_seed(seed, "augment", step, example.id) for example in examples)
+    waves = [_load_cropped(example, sample_rate, max_clip_s, seed, step) for example in examples]
+    wave, lengths = pad_waves(waves)
+    seeds = tuple(derive_seed(seed, "augment", step, example.id) for example in examples)
     made = targets(examples, seeds)
     if pin_memory:
-        wave, lengths, made = wave.pin_memory(), lengths.pin_memory(), pinned(made)
+        wave, lengths, made = wave.pin_memory(), lengths.pin_memory(), pin_targets(made)
     return Batch(tuple(examples), wave, lengths, seeds, made, sample_rate)
 
 
-def pinned(targets: Any) -> Any:
+def pin_targets(targets: Any) -> Any:
     """Return targets whose tensors lie where an accelerator copies from without waiting.
 
     Tensors are found in tuples, lists and dataclasses; what else there is stays as it is.
     """
-    return _with_tensors(targets, Tensor.pin_memory)
+    return _map_tensors(targets, Tensor.pin_memory)
 
 
-def _with_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, tuple | list):
         several = cast("Sequence[Any]", value)
-        return type(several)(_with_tensors(one, change) for one in several)  # pyright: ignore[reportCallIssue]
+        return type(several)(_map_tensors(one, change) for one in several)  # pyright: ignore[reportCallIssue]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {
-            field.name: _with_tensors(getattr(value, field.name), change)
+            field.name: _map_tensors(getattr(value, field.name), change)
             for field in dataclasses.fields(value)
         }
         return dataclasses.replace(value, **changed)
     return value
 
 
-def _cropped(
+def _load_cropped(
     example: Example, sample_rate: int, max_clip_s: float, seed: int, step: int
 ) -> Float32[np.ndarray, " samples"]:
     spare_s = example.duration_s - max_clip_s
     try:
         if spare_s <= 0:
-            return as_wave(span_of(example), sample_rate)
-        start_s = example.start_s + generator(seed, "crop", step, example.id).uniform(0.0, spare_s)
+            return to_wave(audio_span(example), sample_rate)
+        start_s = example.start_s + seeded_rng(seed, "crop", step, example.id).uniform(0.0, spare_s)
         return audio.load(example.path, sample_rate, start_s=start_s, duration_s=max_clip_s)
     except Exception as error:
         error.add_note(f"while loading clip {example.id} from {example.path}")
@@ -217,15 +219,15 @@ def prefetch(
             for index in indices:
                 waiting.append(pool.submit(load, index))
                 if len(waiting) > workers:
-                    yield _awaited(waiting.popleft())
+                    yield _wait_for(waiting.popleft())
             while waiting:
-                yield _awaited(waiting.popleft())
+                yield _wait_for(waiting.popleft())
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _awaited(future: Future[B]) -> tuple[B, float]:
+def _wait_for(future: Future[B]) -> tuple[B, float]:
     began_s = time.perf_counter()
     item = future.result()
     return item, time.perf_counter() - began_s

@@ -19,18 +19,18 @@ import numpy as np
 from jaxtyping import Float64, Int64, Num
 
 from earmark.config import ConfigError
-from earmark.pretrain.seeds import generator
+from earmark.pretrain.seeds import seeded_rng
 
-BATCHES_A_BUCKET = 2
+MIN_BATCHES_PER_BUCKET = 2
 """At least so many: in smaller buckets the same clips would meet in a batch each time."""
-MOST_BUCKETS = 128
-PADDING_SHARE = 0.04
+MAX_BUCKETS = 128
+MAX_PADDING_SHARE = 0.04
 """Fewer buckets mix clips better; so many are made that no more than this is padding."""
-KEPT_EPOCHS = 2
+MAX_CACHED_EPOCHS = 2
 """Loaders of batches on both sides of an epoch's end take turns."""
 
 
-class Order:
+class BucketSampler:
     """Which clips make up the micro-batch of an index.
 
     Args:
@@ -58,7 +58,7 @@ class Order:
                 f"Set batch_s to {math.ceil(longest_s)} or more, or max_clip_s to {batch_s:g}."
             )
         self._seed = seed
-        self._buckets = _buckets(durations, batch_s)
+        self._buckets = _make_buckets(durations, batch_s)
         self.batches_an_epoch = sum(count for _, count in self._buckets)
         self._epochs: OrderedDict[int, _Epoch] = OrderedDict()
         self._lock = threading.Lock()
@@ -78,12 +78,12 @@ class Order:
             if number not in self._epochs:
                 self._epochs[number] = self._shuffled(number)
             self._epochs.move_to_end(number)
-            while len(self._epochs) > KEPT_EPOCHS:
+            while len(self._epochs) > MAX_CACHED_EPOCHS:
                 self._epochs.popitem(last=False)
             return self._epochs[number]
 
     def _shuffled(self, number: int) -> _Epoch:
-        rng = generator(self._seed, "order", number)
+        rng = seeded_rng(self._seed, "order", number)
         clips = np.concatenate([rng.permutation(clips) for clips, _ in self._buckets])
         sizes = np.concatenate([_even_sizes(len(clips), count) for clips, count in self._buckets])
         ends = np.cumsum(sizes)
@@ -110,7 +110,7 @@ def _even_sizes(clips: int, batches: int) -> Int64[np.ndarray, " batches"]:
     return sizes
 
 
-def _buckets(
+def _make_buckets(
     durations_s: Float64[np.ndarray, " clips"], batch_s: float
 ) -> list[tuple[Num[np.ndarray, " _"], int]]:
     """Return (clips of like length, batches to cut them into), shortest clips first."""
@@ -119,27 +119,29 @@ def _buckets(
     by_length = np.argsort(coarse, kind="stable")
     if len(durations_s) < 2**31:
         by_length = by_length.astype(np.int32)
-    cuts = _cuts(durations_s[by_length], batch_s)
+    cuts = _bucket_bounds(durations_s[by_length], batch_s)
     cut = [clips for clips in np.split(by_length, cuts) if len(clips)]
     return [
-        (clips, _batches(len(clips), float(durations_s[clips].max()), batch_s)) for clips in cut
+        (clips, _batch_count(len(clips), float(durations_s[clips].max()), batch_s)) for clips in cut
     ]
 
 
-def _cuts(sorted_s: Float64[np.ndarray, " clips"], batch_s: float) -> Int64[np.ndarray, " _"]:
+def _bucket_bounds(
+    sorted_s: Float64[np.ndarray, " clips"], batch_s: float
+) -> Int64[np.ndarray, " _"]:
     """Return where buckets part: the fewest that are as good as PADDING_SHARE, or the most."""
     share = np.cumsum(sorted_s)
-    most = min(MOST_BUCKETS, max(1, int(share[-1] / (batch_s * BATCHES_A_BUCKET))))
+    most = min(MAX_BUCKETS, max(1, int(share[-1] / (batch_s * MIN_BATCHES_PER_BUCKET))))
     cuts = np.zeros(0, dtype=np.int64)
     for buckets in range(1, most + 1):
         # Equal seconds a bucket, not equal clips: batches are counted in seconds.
         cuts = np.searchsorted(share, share[-1] * np.arange(1, buckets) / buckets)
         ends = np.append(cuts, len(sorted_s))
         padded_s = np.diff(ends, prepend=0) @ sorted_s[np.maximum(ends - 1, 0)]
-        if share[-1] >= (1 - PADDING_SHARE) * padded_s:
+        if share[-1] >= (1 - MAX_PADDING_SHARE) * padded_s:
             break
     return cuts
 
 
-def _batches(clips: int, longest_s: float, batch_s: float) -> int:
+def _batch_count(clips: int, longest_s: float, batch_s: float) -> int:
     return math.ceil(clips / max(1, int(batch_s / longest_s)))

@@ -14,14 +14,20 @@ from torch import Tensor, nn
 
 from earmark.pretrain.augment import spec_augment
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.data.loader import Sound, as_wave, duration_s, group_by_length, pad
+from earmark.pretrain.data.loader import (
+    AudioInput,
+    group_by_length,
+    input_duration_s,
+    pad_waves,
+    to_wave,
+)
 
 EMBED_BATCH_S = 60.0
 """Seconds of audio that `embed` encodes at a time, padding included."""
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augmentation:
     """What training hides of each clip: `config`, and one seed a clip of the batch."""
 
     config: SpecAugmentConfig
@@ -79,7 +85,7 @@ class Encoder(nn.Module, ABC):
         self,
         wave: Float[Tensor, "batch samples"],
         lengths: Int[Tensor, " batch"],
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
     ) -> Encoded:
         """Encode waves in [-1, 1]; `lengths` are the real samples of each row, at least one.
 
@@ -92,7 +98,7 @@ class Encoder(nn.Module, ABC):
         self,
         wave: Float[Tensor, "batch samples"],
         lengths: Int[Tensor, " batch"],
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
     ) -> tuple[Float[Tensor, "batch steps *bins"], Int[Tensor, " batch"]]:
         """Return the features of waves, masked where `augment` says so; bare waves never are."""
         features, counts = self.features(wave, lengths)
@@ -101,7 +107,7 @@ class Encoder(nn.Module, ABC):
         return features, counts
 
     @final
-    def embed(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files dim"]:
+    def embed(self, files: Sequence[AudioInput]) -> Float32[np.ndarray, "files dim"]:
         """Return one vector a file, in their order: the mean over its frames.
 
         The vector does not depend on the other files (to about 1e-6), nor on chance: dropout and
@@ -126,16 +132,16 @@ class Encoder(nn.Module, ABC):
         return vectors
 
     @final
-    def encode(self, files: Sequence[Sound]) -> Iterator[tuple[list[int], Encoded]]:
+    def encode(self, files: Sequence[AudioInput]) -> Iterator[tuple[list[int], Encoded]]:
         """Yield places in `files` and their frames, batch by batch, until each was there.
 
         Sounds of like length share a batch of at most `EMBED_BATCH_S` seconds. No gradients; the
         mode, training or evaluation, is left as it is. Raises as `embed`.
         """
         device = next(iter([*self.parameters(), *self.buffers()])).device
-        durations = [duration_s(file, self.sample_rate) for file in files]
+        durations = [input_duration_s(file, self.sample_rate) for file in files]
         for places in group_by_length(durations, EMBED_BATCH_S):
-            wave, lengths = pad([as_wave(files[place], self.sample_rate) for place in places])
+            wave, lengths = pad_waves([to_wave(files[place], self.sample_rate) for place in places])
             with torch.inference_mode():
                 encoded = self(wave.to(device), lengths.to(device))
             yield places, encoded

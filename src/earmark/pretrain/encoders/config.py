@@ -13,11 +13,11 @@ from msgspec import Meta
 
 from earmark.config import Config, ConfigError, NonNegativeInt, Package, PositiveInt, Share
 
-LOWEST_HZ = 20.0
+MEL_LOW_HZ = 20.0
 
-BELOW_NYQUIST_HZ = 400.0
+MEL_BELOW_NYQUIST_HZ = 400.0
 
-LOWEST_RATE_HZ = 1000
+MIN_SAMPLE_RATE_HZ = 1000
 """Some band is left between 20 Hz and 400 Hz below Nyquist."""
 
 HIGHEST_RATE_HZ = 768_000
@@ -31,35 +31,35 @@ def check_mel_bins(sample_rate: int, mel_bins: int) -> None:
         ConfigError: so many bins that a filter would lie between two bands of the spectrum; the
             message has the most that fit.
     """
-    if fits(sample_rate, mel_bins):
+    if mel_bins_fit(sample_rate, mel_bins):
         return
     tried = range(min(mel_bins, sample_rate), 0, -1)
-    most = next(bins for bins in tried if bins == 1 or fits(sample_rate, bins))
+    most = next(bins for bins in tried if bins == 1 or mel_bins_fit(sample_rate, bins))
     raise ConfigError(
         f"mel_bins = {mel_bins} are too many at sample_rate = {sample_rate}: some filter would "
         f"hold nothing of the spectrum. Give at most {most}; 80 suit 16000 Hz."
     )
 
 
-def fits(sample_rate: int, mel_bins: int) -> bool:
+def mel_bins_fit(sample_rate: int, mel_bins: int) -> bool:
     """Tell whether each triangle holds a band of the spectrum of 25 ms."""
     fft_size = 2 ** math.ceil(math.log2(round(0.025 * sample_rate)))
     band_hz = sample_rate / fft_size
-    low, high = mel_of(LOWEST_HZ), mel_of(sample_rate / 2 - BELOW_NYQUIST_HZ)
+    low, high = hz_to_mel(MEL_LOW_HZ), hz_to_mel(sample_rate / 2 - MEL_BELOW_NYQUIST_HZ)
     step = (high - low) / (mel_bins + 1)
     for place in range(mel_bins):
-        left, right = (_hz(low + step * (place + side)) for side in (0, 2))
+        left, right = (_mel_to_hz(low + step * (place + side)) for side in (0, 2))
         if (math.floor(left / band_hz) + 1) * band_hz >= right:
             return False
     return True
 
 
-def mel_of(hz: float) -> float:
+def hz_to_mel(hz: float) -> float:
     """Return a frequency on Kaldi's mel scale."""
     return 1127.0 * math.log1p(hz / 700.0)
 
 
-def _hz(mel: float) -> float:
+def _mel_to_hz(mel: float) -> float:
     return 700.0 * math.expm1(mel / 1127.0)
 
 
@@ -77,10 +77,10 @@ TRANSFORMER_SHAPES = {
     "B": TransformerShape(dim=768, layers=12, heads=12),
 }
 
-PATCH = 16
+PATCH_SIZE = 16
 """Log-mel frames and bins that a patch spans."""
 
-SampleRate = Annotated[int, Meta(ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ)]
+SampleRate = Annotated[int, Meta(ge=MIN_SAMPLE_RATE_HZ, le=HIGHEST_RATE_HZ)]
 
 Stacks = Annotated[tuple[PositiveInt, ...], Meta(min_length=1)]
 """A number for each stack of a Zipformer."""
@@ -141,10 +141,10 @@ class TransformerConfig(Config, frozen=True, kw_only=True, tag="transformer", ta
                 f"heads = {heads} does not divide dim = {dim}; the nearest number that does is "
                 f"{closest}."
             )
-        if self.front == "patch" and self.mel_bins % PATCH:
-            closest = max(PATCH, round(self.mel_bins / PATCH) * PATCH)
+        if self.front == "patch" and self.mel_bins % PATCH_SIZE:
+            closest = max(PATCH_SIZE, round(self.mel_bins / PATCH_SIZE) * PATCH_SIZE)
             raise ConfigError(
-                f"mel_bins = {self.mel_bins} cannot be cut into patches of {PATCH} bins; the "
+                f"mel_bins = {self.mel_bins} cannot be cut into patches of {PATCH_SIZE} bins; the "
                 f"nearest number that can is {closest}."
             )
         check_mel_bins(self.sample_rate, self.mel_bins)
@@ -190,7 +190,7 @@ class ZipformerShape(Config, frozen=True, kw_only=True):
             ConfigError: naming the field, the value and what it should be.
         """
         stacks = len(self.dims)
-        for name in EACH_STACK:
+        for name in PER_STACK_SETTINGS:
             given: tuple[int, ...] = getattr(self, name)
             if len(given) != stacks:
                 raise ConfigError(
@@ -210,10 +210,10 @@ class ZipformerShape(Config, frozen=True, kw_only=True):
             )
 
 
-EACH_STACK = ("layers", "feed_forward_dims", "heads", "kernels", "downsampling")
+PER_STACK_SETTINGS = ("layers", "feed_forward_dims", "heads", "kernels", "downsampling")
 """Settings of a Zipformer that have one number a stack, as `dims` has."""
 
-STEM_MEL_BINS = 7
+MIN_STEM_MEL_BINS = 7
 """The fewest of which Zipformer's convolutions leave one."""
 
 
@@ -232,7 +232,7 @@ class ZipformerConfig(Config, frozen=True, kw_only=True, tag="zipformer", tag_fi
     size: Literal["S", "M", "L"] = "M"
     shape: ZipformerShape | None = None
     sample_rate: SampleRate = 16000
-    mel_bins: Annotated[int, Meta(ge=STEM_MEL_BINS)] = 80
+    mel_bins: Annotated[int, Meta(ge=MIN_STEM_MEL_BINS)] = 80
     dropout: Share = 0.1
 
     def check(self) -> None:

@@ -15,23 +15,23 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor, nn
 
-from earmark.pretrain.encoders.config import BELOW_NYQUIST_HZ, LOWEST_HZ, mel_of
+from earmark.pretrain.encoders.config import MEL_BELOW_NYQUIST_HZ, MEL_LOW_HZ, hz_to_mel
 
-FRAME_RATE = 100.0
+FRAME_RATE_HZ = 100.0
 """Log-mel frames a second."""
 
 PRE_EMPHASIS = 0.97
 POVEY_EXPONENT = 0.85
 POWER_FLOOR = float(np.finfo(np.float32).eps)
 
-BINS_A_GROUP = 16
+BINS_PER_GROUP = 16
 """Neighbouring mel filters that are multiplied together; the width of a vector register."""
 
-CACHED_FRAMES = 1000
+FRAMES_PER_CPU_BLOCK = 1000
 """Frames whose spectra (4 MB) a CPU works on at a time."""
 
-TYPICAL_MEAN = -6.5
-TYPICAL_DEVIATION = 5.4
+LOG_MEL_MEAN = -6.5
+LOG_MEL_STD = 5.4
 """Of log-mel values over recordings of speech, instruments and environmental sound."""
 
 
@@ -57,10 +57,10 @@ class LogMel(nn.Module):
         self.width = round(0.025 * sample_rate)
         self.shift = round(0.010 * sample_rate)
         self.fft_size = 2 ** math.ceil(math.log2(self.width))
-        filters = mel_filters(sample_rate, self.fft_size, mel_bins)
+        filters = kaldi_mel_filters(sample_rate, self.fft_size, mel_bins)
         self.register_buffer("window", povey_window(self.width), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
-        self._groups = _groups(filters)
+        self._groups = _filter_groups(filters)
 
     def frame_lengths(self, lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Return the frames of clips of so many samples: one every 10 ms, at least one."""
@@ -76,7 +76,7 @@ class LogMel(nn.Module):
             mirrored = self._mirrored(wave.float(), lengths)
             frames = mirrored.unfold(1, self.width, self.shift)[:, :count]
             # On a CPU what lies between two operations had better stay in its cache.
-            rows = max(CACHED_FRAMES // count, 1) if wave.device.type == "cpu" else len(wave)
+            rows = max(FRAMES_PER_CPU_BLOCK // count, 1) if wave.device.type == "cpu" else len(wave)
             log_mel = torch.cat([self._log_mel(part) for part in frames.split(rows)])
         return log_mel, self.frame_lengths(lengths)
 
@@ -111,24 +111,24 @@ class LogMel(nn.Module):
         return torch.cat(energies, dim=-1).clamp_(min=POWER_FLOOR).log_()
 
 
-def _groups(filters: Float32[Tensor, "bands bins"]) -> list[tuple[slice, slice]]:
+def _filter_groups(filters: Float32[Tensor, "bands bins"]) -> list[tuple[slice, slice]]:
     """Return (bands, bins) of neighbouring filters; outside of `bands` they are zero.
 
     Most of a filter matrix is zeros; in such parts it is multiplied in a third of the time.
     """
     groups: list[tuple[slice, slice]] = []
-    for first in range(0, filters.shape[1], BINS_A_GROUP):
-        bins = slice(first, min(first + BINS_A_GROUP, filters.shape[1]))
+    for first in range(0, filters.shape[1], BINS_PER_GROUP):
+        bins = slice(first, min(first + BINS_PER_GROUP, filters.shape[1]))
         held = filters[:, bins].sum(dim=1).nonzero()
         groups.append((slice(int(held.min()), int(held.max()) + 1), bins))
     return groups
 
 
-def normalised(
+def normalize_log_mel(
     log_mel: Float32[Tensor, "batch frames bins"], mask: Bool[Tensor, "batch frames"]
 ) -> Float32[Tensor, "batch frames bins"]:
     """Scale log-mel to about zero mean and unit deviation by constants; padding becomes zero."""
-    scaled = (log_mel - TYPICAL_MEAN) / TYPICAL_DEVIATION
+    scaled = (log_mel - LOG_MEL_MEAN) / LOG_MEL_STD
     return scaled.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
@@ -143,20 +143,24 @@ def povey_window(width: int) -> Float32[Tensor, " width"]:
     return (0.5 - 0.5 * phase.cos()).pow(POVEY_EXPONENT).float()
 
 
-def mel_filters(sample_rate: int, fft_size: int, mel_bins: int) -> Float32[Tensor, "bands bins"]:
+def kaldi_mel_filters(
+    sample_rate: int, fft_size: int, mel_bins: int
+) -> Float32[Tensor, "bands bins"]:
     """Return triangles in mel = 1127 ln(1 + f / 700), as a matrix from power bands to bins.
 
     Raises:
         ValueError: a filter would hold no band.
     """
-    highest_hz = sample_rate / 2 - BELOW_NYQUIST_HZ
-    edges = torch.linspace(mel_of(LOWEST_HZ), mel_of(highest_hz), mel_bins + 2, dtype=torch.float64)
+    highest_hz = sample_rate / 2 - MEL_BELOW_NYQUIST_HZ
+    edges = torch.linspace(
+        hz_to_mel(MEL_LOW_HZ), hz_to_mel(highest_hz), mel_bins + 2, dtype=torch.float64
+    )
     hz = torch.arange(fft_size // 2 + 1, dtype=torch.float64) * (sample_rate / fft_size)
     place = (1127.0 * torch.log1p(hz / 700.0)).unsqueeze(1)
     rising = (place - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - place) / (edges[2:] - edges[1:-1])
     filters = torch.minimum(rising, falling).clamp(min=0).float()
-    if highest_hz <= LOWEST_HZ or not bool((filters.sum(dim=0) > 0).all()):
+    if highest_hz <= MEL_LOW_HZ or not bool((filters.sum(dim=0) > 0).all()):
         raise ValueError(
             f"mel_bins = {mel_bins} are too many at {sample_rate} Hz: some filter lies between "
             f"two bands of the {fft_size}-point spectrum. Use fewer mel_bins (80 suit 16000 Hz)."

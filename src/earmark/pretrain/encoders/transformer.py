@@ -18,8 +18,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
-from earmark.pretrain.encoders.config import PATCH, TransformerConfig
-from earmark.pretrain.encoders.log_mel import FRAME_RATE, LogMel, length_mask, normalised
+from earmark.pretrain.encoders.config import PATCH_SIZE, TransformerConfig
+from earmark.pretrain.encoders.log_mel import FRAME_RATE_HZ, LogMel, length_mask, normalize_log_mel
 
 FEED_FORWARD_FACTOR = 4
 POSITION_KERNEL = 15
@@ -44,11 +44,13 @@ class Transformer(Encoder):
             self.stem = PatchStem(config.mel_bins, dim)
         else:
             self.stem = ConvolutionalStem(config.mel_bins, config.stem_channels, dim)
-        self.frame_rate = FRAME_RATE / self.stem.stride
+        self.frame_rate = FRAME_RATE_HZ / self.stem.stride
         self.position = nn.Conv1d(
             dim, dim, POSITION_KERNEL, padding=POSITION_KERNEL // 2, groups=dim
         )
-        self.blocks = nn.ModuleList(Block(dim, heads, config.dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, heads, config.dropout) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def features(
@@ -61,7 +63,7 @@ class Transformer(Encoder):
         self, features: Float[Tensor, "batch frames bins"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
         """Encode log-mel frames; `lengths` are the real frames of each row, at least one."""
-        scaled = normalised(features, length_mask(lengths, features.shape[1]))
+        scaled = normalize_log_mel(features, length_mask(lengths, features.shape[1]))
         bands, counts = self.stem(scaled, lengths)
         mask = length_mask(counts, bands.shape[2])
         tokens = self._placed(bands.masked_fill(~mask[:, None, :, None], 0.0))
@@ -94,23 +96,23 @@ class PatchStem(nn.Module):
         dim: width of a token.
     """
 
-    stride = PATCH
+    stride = PATCH_SIZE
 
     def __init__(self, mel_bins: int, dim: int) -> None:
         super().__init__()
-        self.project = nn.Linear(PATCH * PATCH, dim)
-        self.band = nn.Parameter(0.02 * torch.randn(mel_bins // PATCH, 1, dim))
+        self.project = nn.Linear(PATCH_SIZE * PATCH_SIZE, dim)
+        self.band = nn.Parameter(0.02 * torch.randn(mel_bins // PATCH_SIZE, 1, dim))
         self.norm = nn.LayerNorm(dim)
 
     def forward(
         self, features: Float[Tensor, "batch frames bins"], counts: Int[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch bands fewer dim"], Int[Tensor, " batch"]]:
         """Return the tokens of each band, and how many of each row are real."""
-        missing = (PATCH - features.shape[1] % PATCH) % PATCH
+        missing = (PATCH_SIZE - features.shape[1] % PATCH_SIZE) % PATCH_SIZE
         whole = functional.pad(features, (0, 0, 0, missing))
-        patches = whole.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH))
+        patches = whole.unflatten(1, (-1, PATCH_SIZE)).unflatten(3, (-1, PATCH_SIZE))
         tokens = self.project(patches.permute(0, 3, 1, 2, 4).flatten(3))
-        return self.norm(tokens + self.band), _ceiling(counts, PATCH)
+        return self.norm(tokens + self.band), _ceil_divide(counts, PATCH_SIZE)
 
 
 class ConvolutionalStem(nn.Module):
@@ -149,14 +151,14 @@ class ConvolutionalStem(nn.Module):
         planes = features.unsqueeze(1)
         for convolution in self.convolutions:
             planes = functional.gelu(convolution(planes))
-            counts = _ceiling(counts, 2)
+            counts = _ceil_divide(counts, 2)
             mask = length_mask(counts, planes.shape[2])
             planes = planes.masked_fill(~mask[:, None, :, None], 0.0)
         frames = self.norm(self.project(planes.transpose(1, 2).flatten(2)))
         return frames.unsqueeze(1), counts
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Self-attention and feed-forward, each normalised before and added to what came in.
 
     Both start out adding nothing (Bachlechner et al. 2020, arXiv 2003.04887): training begins from
@@ -200,5 +202,5 @@ class Block(nn.Module):
         return self.attention_out(attended.transpose(1, 2).reshape(batch, count, dim))
 
 
-def _ceiling(counts: Int[Tensor, " batch"], divisor: int) -> Int[Tensor, " batch"]:
+def _ceil_divide(counts: Int[Tensor, " batch"], divisor: int) -> Int[Tensor, " batch"]:
     return torch.div(counts + divisor - 1, divisor, rounding_mode="floor")

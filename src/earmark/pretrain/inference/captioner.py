@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from earmark.pretrain.data.loader import Sound
+from earmark.pretrain.data.loader import AudioInput
 from earmark.pretrain.encoders.base import Encoder
-from earmark.pretrain.inference.load import cannot, load_trained
-from earmark.pretrain.inference.tagger import part_of
+from earmark.pretrain.inference.load import capability_error, load_trained_checkpoint
+from earmark.pretrain.inference.tagger import find_objective
 from earmark.pretrain.objectives.captioning import CaptioningObjective
 from earmark.pretrain.objectives.config import CaptioningConfig
 
 
 @final
 @dataclass(frozen=True)
-class Describer:
+class Captioner:
     """An encoder with the decoder that was trained on it to write what it hears."""
 
     encoder: Encoder
     objective: CaptioningObjective
 
-    def describe(self, files: Sequence[Sound], max_tokens: int | None = None) -> list[str]:
+    def describe(self, files: Sequence[AudioInput], max_tokens: int | None = None) -> list[str]:
         """Return a text for each file: word by word, the likeliest word each time.
 
         Args:
@@ -42,7 +42,7 @@ class Describer:
         return written
 
 
-def load_describer(path: str | Path, device: str = "cpu") -> Describer:
+def load_captioner(path: str | Path, device: str = "cpu") -> Captioner:
     """Return what writes texts in a captioning checkpoint, or in a multitask one with such a part.
 
     Args:
@@ -52,9 +52,9 @@ def load_describer(path: str | Path, device: str = "cpu") -> Describer:
     Raises:
         ConfigError: as `load_encoder`, or the checkpoint has not learnt to write texts.
     """
-    folder, checkpoint = load_trained(path, device)
-    objective = part_of(checkpoint, CaptioningConfig)
+    folder, checkpoint = load_trained_checkpoint(path, device)
+    objective = find_objective(checkpoint, CaptioningConfig)
     if objective is None:
-        raise cannot("describe", folder, checkpoint.objective_config, ("captioning",))
+        raise capability_error("describe", folder, checkpoint.objective_config, ("captioning",))
     assert isinstance(objective, CaptioningObjective)
-    return Describer(checkpoint.encoder, objective)
+    return Captioner(checkpoint.encoder, objective)

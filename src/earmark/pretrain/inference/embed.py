@@ -22,7 +22,7 @@ BLOCK_S = 240.0
 
 
 @dataclass(frozen=True)
-class Undecoded:
+class UnreadableFile:
     """A file that cannot be decoded: `reason` is a short fixed word, `detail` is for people."""
 
     file: Path
@@ -31,32 +31,32 @@ class Undecoded:
 
 
 @dataclass(frozen=True)
-class Block:
+class DecodedBlock:
     """Some files with their waves, mono in [-1, 1], and those that were lost among them."""
 
     files: list[Path] = field(default_factory=list[Path])
     waves: list[Float32[np.ndarray, " _"]] = field(default_factory=list[Float32[np.ndarray, " _"]])
-    lost: list[Undecoded] = field(default_factory=list[Undecoded])
+    lost: list[UnreadableFile] = field(default_factory=list[UnreadableFile])
 
 
-def decode(files: Iterable[Path], sample_rate: int) -> Iterator[Block]:
+def decode_files(files: Iterable[Path], sample_rate: int) -> Iterator[DecodedBlock]:
     """Yield files and their waves at `sample_rate` Hz, in order, about `BLOCK_S` seconds a block.
 
     Each file is in one block: with its wave, or among the lost with its reason.
     """
-    block, samples = Block(), 0
+    block, samples = DecodedBlock(), 0
     for file in files:
         try:
             wave = load_wave(file, sample_rate)
         except audio.AudioError as error:
-            block.lost.append(Undecoded(file, error.reason, str(error)))
+            block.lost.append(UnreadableFile(file, error.reason, str(error)))
             continue
         block.files.append(file)
         block.waves.append(wave)
         samples += wave.size
         if samples >= BLOCK_S * sample_rate:
             yield block
-            block, samples = Block(), 0
+            block, samples = DecodedBlock(), 0
     if block.files or block.lost:
         yield block
 
@@ -75,7 +75,7 @@ def load_wave(
     return wave
 
 
-class LostRow(msgspec.Struct, frozen=True, kw_only=True):
+class RejectedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file without a vector; `reason` is a short fixed word, `detail` is for people."""
 
     file: str
@@ -83,14 +83,14 @@ class LostRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Names(msgspec.Struct, frozen=True, kw_only=True):
+class VectorRows(msgspec.Struct, frozen=True, kw_only=True):
     """What the JSON file beside the array holds: the files of its rows, in order, and the lost."""
 
     files: tuple[str, ...]
-    lost: tuple[LostRow, ...]
+    lost: tuple[RejectedFile, ...]
 
 
-def names_path(out: Path) -> Path:
+def row_names_path(out: Path) -> Path:
     """Return where the names of an array's rows are: vectors.json of vectors.npy.
 
     Raises:
@@ -107,18 +107,18 @@ def write_vectors(
     out: Path,
     files: Sequence[Path],
     vectors: Float32[np.ndarray, "files dim"],
-    lost: Sequence[Undecoded],
+    lost: Sequence[UnreadableFile],
 ) -> None:
-    """Write an array [files, dim] and the names of its rows (`Names`), each whole or not at all.
+    """Write an array [files, dim] and the names of its rows (`VectorRows`), each whole or not at all.
 
     Raises:
-        ConfigError: as `names_path`.
+        ConfigError: as `row_names_path`.
     """
     rows = tuple(
-        LostRow(file=str(each.file), reason=each.reason, detail=each.detail) for each in lost
+        RejectedFile(file=str(each.file), reason=each.reason, detail=each.detail) for each in lost
     )
-    names = Names(files=tuple(map(str, files)), lost=rows)
-    beside = names_path(out)
+    names = VectorRows(files=tuple(map(str, files)), lost=rows)
+    beside = row_names_path(out)
     parts = [path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in (out, beside)]
     try:
         with open(parts[0], "wb") as stream:

@@ -26,24 +26,24 @@ from safetensors.numpy import load_file, save_file
 
 from earmark.config import ConfigError
 
-FORMAT = 1
+INDEX_FORMAT = 1
 
 
-class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+class FileStamp(msgspec.Struct, frozen=True, kw_only=True):
     """What tells whether a file has changed: its size, and its modification time in ns."""
 
     bytes: int
     modified_ns: int
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class IndexedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was embedded; `path` is relative to the folder."""
 
     path: str
-    stamp: Stamp
+    stamp: FileStamp
 
 
-class Lost(msgspec.Struct, frozen=True, kw_only=True):
+class UnindexedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that is not in the index: `reason` is a short fixed word, `detail` is for people.
 
     `stamp` is None for what was not even tried, such as files without an audio suffix.
@@ -52,36 +52,36 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     reason: str
     detail: str
-    stamp: Stamp | None = None
+    stamp: FileStamp | None = None
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class IndexTable(msgspec.Struct, frozen=True, kw_only=True):
     """The rest of an index: `checkpoint` is a fingerprint, `folder` relative to the index file."""
 
     format: int
     checkpoint: str
     folder: str
-    files: tuple[Entry, ...]
-    lost: tuple[Lost, ...]
+    files: tuple[IndexedFile, ...]
+    lost: tuple[UnindexedFile, ...]
 
 
 @dataclass(frozen=True)
-class Index:
+class SearchIndex:
     """An index in memory; the windows of a file stand behind each other, the files in order."""
 
     folder: Path
     checkpoint: str
-    files: tuple[Entry, ...]
-    lost: tuple[Lost, ...]
+    files: tuple[IndexedFile, ...]
+    lost: tuple[UnindexedFile, ...]
     vectors: Float[np.ndarray, "windows space"]
     owners: Int32[np.ndarray, " windows"]
     starts_s: Float32[np.ndarray, " windows"]
 
 
-def save_index(index: Index, path: Path) -> None:
+def save_index(index: SearchIndex, path: Path) -> None:
     """Write an index; a reader meets the old file or the new one, never half of it."""
-    table = Table(
-        format=FORMAT,
+    table = IndexTable(
+        format=INDEX_FORMAT,
         checkpoint=index.checkpoint,
         folder=os.path.relpath(index.folder, path.absolute().parent),
         files=index.files,
@@ -93,17 +93,17 @@ def save_index(index: Index, path: Path) -> None:
         "starts_s": index.starts_s,
         "table": np.frombuffer(msgspec.json.encode(table), dtype=np.uint8),
     }
-    temporary = _temporary(path)
+    temporary = _create_temporary(path)
     try:
         save_file(arrays, temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable_error(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path: Path) -> None:
+def check_index_writable(path: Path) -> None:
     """Raise the error of `save_index` now if an index could not be written to `path`.
 
     Raises:
@@ -111,27 +111,27 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise ConfigError(f"The index {path} is a folder. Name a file for it (--index FILE).")
-    _temporary(path).unlink()
+    _create_temporary(path).unlink()
 
 
-def _temporary(path: Path) -> Path:
+def _create_temporary(path: Path) -> Path:
     """Make an empty file beside `path` that no other search has."""
     # tempfile's would be readable by its owner alone, and so would the index.
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         temporary.touch(exist_ok=False)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable_error(path, error) from None
     return temporary
 
 
-def _unwritable(path: Path, error: Exception) -> ConfigError:
+def _unwritable_error(path: Path, error: Exception) -> ConfigError:
     return ConfigError(
         f"The index {path} cannot be written: {error}. Name another file for it (--index FILE)."
     )
 
 
-def load_index(path: Path) -> Index:
+def load_index(path: Path) -> SearchIndex:
     """Read an index.
 
     Raises:
@@ -141,17 +141,17 @@ def load_index(path: Path) -> Index:
         raise ConfigError(f"There is no index {path}; a search over the folder makes one.")
     try:
         arrays = load_file(path)
-        table = msgspec.json.decode(arrays["table"].tobytes(), type=Table)
+        table = msgspec.json.decode(arrays["table"].tobytes(), type=IndexTable)
     except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as error:
         raise ConfigError(
             f"{path} cannot be read as an index: {error}. Delete it; it is made again."
         ) from None
-    if table.format != FORMAT:
+    if table.format != INDEX_FORMAT:
         raise ConfigError(
-            f"{path} has format {table.format}; this version of earmark reads {FORMAT}. Delete it; "
+            f"{path} has format {table.format}; this version of earmark reads {INDEX_FORMAT}. Delete it; "
             "it is made again."
         )
-    return Index(
+    return SearchIndex(
         folder=Path(os.path.normpath(path.absolute().parent / table.folder)),
         checkpoint=table.checkpoint,
         files=table.files,
@@ -162,11 +162,11 @@ def load_index(path: Path) -> Index:
     )
 
 
-SAVE_EVERY_S = 120.0
+SAVE_INTERVAL_S = 120.0
 """Seconds after which what was listened to is saved: as much as a killed search loses."""
 
 
-class Keeper:
+class IndexWriter:
     """Writes an index when it has changed, and at intervals.
 
     Args:
@@ -177,32 +177,32 @@ class Keeper:
     def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
-        self._saved: Index | None = None
+        self._saved: SearchIndex | None = None
         self._saved_at_s = clock()
 
-    def has(self, index: Index) -> None:
+    def has(self, index: SearchIndex) -> None:
         """Say that this is what the file holds."""
         self._saved = index
 
     def check(self) -> None:
         """Raise what `save` would raise."""
         if self._path is not None:
-            check_writable(self._path)
+            check_index_writable(self._path)
 
     @property
     def is_due(self) -> bool:
         """Whether the last save is long ago."""
-        return self._path is not None and self._clock() - self._saved_at_s >= SAVE_EVERY_S
+        return self._path is not None and self._clock() - self._saved_at_s >= SAVE_INTERVAL_S
 
-    def save(self, index: Index) -> None:
+    def save(self, index: SearchIndex) -> None:
         """Write an index, unless the file holds it already."""
-        if self._path is not None and not _same(index, self._saved):
+        if self._path is not None and not _is_unchanged(index, self._saved):
             save_index(index, self._path)
             self._saved = index
         self._saved_at_s = self._clock()
 
 
-def _same(index: Index, other: Index | None) -> bool:
+def _is_unchanged(index: SearchIndex, other: SearchIndex | None) -> bool:
     """Return whether two indexes are of the same files; their vectors follow from those."""
     if other is None or index.vectors.dtype != other.vectors.dtype:
         return False

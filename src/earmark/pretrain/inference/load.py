@@ -7,7 +7,11 @@ from pathlib import Path
 
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, load_checkpoint
-from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
+from earmark.pretrain.checkpoint.folder import (
+    find_checkpoint,
+    read_checkpoint_config,
+    read_model_type,
+)
 from earmark.pretrain.device import pick_device
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
@@ -18,12 +22,12 @@ from earmark.pretrain.objectives.config import (
     TagsConfig,
     TagsParallelConfig,
 )
-from earmark.pretrain.objectives.targets import parts_of
+from earmark.pretrain.objectives.targets import objective_parts
 
 
-def abilities(config: ObjectiveConfig) -> tuple[str, ...]:
+def capabilities(config: ObjectiveConfig) -> tuple[str, ...]:
     """Return of "embed", "label", "search" and "describe" what an objective has learnt."""
-    parts = parts_of(config)
+    parts = objective_parts(config)
     learnt = {
         "embed": True,
         "label": any(
@@ -42,10 +46,14 @@ def can_label(path: str | Path) -> bool:
         ConfigError: there is none.
     """
     folder = find_checkpoint(Path(path))
-    return not model_type_of(folder) and "label" in abilities(read_settings(folder).objective)
+    return not read_model_type(folder) and "label" in capabilities(
+        read_checkpoint_config(folder).objective
+    )
 
 
-def cannot(wanted: str, folder: Path, config: ObjectiveConfig, kinds: Sequence[str]) -> ConfigError:
+def capability_error(
+    wanted: str, folder: Path, config: ObjectiveConfig, kinds: Sequence[str]
+) -> ConfigError:
     """Return the error of a checkpoint that has not learnt what is wanted of it.
 
     Args:
@@ -54,10 +62,10 @@ def cannot(wanted: str, folder: Path, config: ObjectiveConfig, kinds: Sequence[s
         config: of its objective.
         kinds: the objectives that would have taught it.
     """
-    said = " + ".join(str(part.__struct_config__.tag) for part in parts_of(config))
+    said = " + ".join(str(part.__struct_config__.tag) for part in objective_parts(config))
     return ConfigError(
         f"{folder} was pre-trained with the objective {said} and cannot {wanted}: it can "
-        f"{', '.join(abilities(config))}. To {wanted}, take a checkpoint with objective.kind = "
+        f"{', '.join(capabilities(config))}. To {wanted}, take a checkpoint with objective.kind = "
         f"{' or '.join(map(repr, kinds))}, or 'multitask' with such a part."
     )
 
@@ -78,7 +86,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> Encoder:
 
 def _read_encoder(path: str | Path) -> Encoder:
     folder = find_checkpoint(Path(path))
-    model_type = model_type_of(folder)
+    model_type = read_model_type(folder)
     if not model_type:
         return load_checkpoint(folder).encoder
     if model_type == "zipformer":
@@ -91,14 +99,14 @@ def _read_encoder(path: str | Path) -> Encoder:
     return build_encoder(HuggingFaceConfig(model=str(folder))).eval()
 
 
-def load_trained(path: str | Path, device: str = "cpu") -> tuple[Path, Checkpoint]:
+def load_trained_checkpoint(path: str | Path, device: str = "cpu") -> tuple[Path, Checkpoint]:
     """Return the folder and the whole of a checkpoint of earmark, its objective included.
 
     Raises:
         ConfigError: as `load_encoder`, or the folder is a published encoder, which has none.
     """
     folder = find_checkpoint(Path(path))
-    if model_type := model_type_of(folder):
+    if model_type := read_model_type(folder):
         raise ConfigError(
             f"{folder} is a bare {model_type} encoder: it gives vectors (earmark embed), but has "
             "learnt neither tags nor texts. Take a checkpoint that `earmark pretrain` wrote."

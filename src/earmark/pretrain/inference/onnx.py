@@ -17,23 +17,27 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from earmark.config import ConfigError
-from earmark.pretrain.checkpoint.folder import find_checkpoint, model_type_of, read_settings
+from earmark.pretrain.checkpoint.folder import (
+    find_checkpoint,
+    read_checkpoint_config,
+    read_model_type,
+)
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
 from earmark.pretrain.inference.load import load_encoder
 
-OPSET = 20
-INPUTS = ("features", "lengths")
-OUTPUTS: tuple[str, ...] = ("frames", "mask", "pooled")
-TRACED_SAMPLES_S = (1.3, 2.1)
+ONNX_OPSET = 20
+INPUT_NAMES = ("features", "lengths")
+OUTPUT_NAMES: tuple[str, ...] = ("frames", "mask", "pooled")
+TRACE_DURATIONS_S = (1.3, 2.1)
 """Clips that the graph is traced with, seconds."""
-CHECKED_S = ((0.05,), (3.0,), (0.4, 1.7, 5.3))
+CHECK_DURATIONS_S = ((0.05,), (3.0,), (0.4, 1.7, 5.3))
 """Batches that the graph is checked on: the seconds of each clip."""
 
 
 @dataclass(frozen=True)
-class Sizes:
+class FrameSizes:
     """How many log-mel frames the graph's input may have: step * n + least - step, n from 1 on.
 
     A row may have fewer real ones: what lies behind them may be anything.
@@ -81,7 +85,7 @@ def export_onnx(checkpoint: str | Path, path: Path, *, tolerance: float = 1e-4) 
     The graph begins behind the front end. ONNX has a Fourier transform, but runtimes differ in how
     precisely and how fast they do it, and Kaldi's log-mel is at hand wherever such a graph runs
     (kaldi-native-fbank; `earmark.pretrain.encoders.log_mel.LogMel`). Its metadata say what the front end
-    is, and which sizes the input may have in time ("least_frames" and "frames_step", see `Sizes`;
+    is, and which sizes the input may have in time ("least_frames" and "frames_step", see `FrameSizes`;
     of a transformer any from 16 frames on): batches are padded to one of them, with anything.
 
     Inputs: "features" [batch, frames, bins] float32, Kaldi log-mel of samples in [-1, 1], and
@@ -99,16 +103,16 @@ def export_onnx(checkpoint: str | Path, path: Path, *, tolerance: float = 1e-4) 
             Zipformer (the message names its kind), it cannot be traced, or the graph
             differs by more than `tolerance` (the file is then removed).
     """
-    _need_onnx()
-    _check_kind(checkpoint)
+    _require_onnx()
+    _check_exportable(checkpoint)
     encoder = load_encoder(checkpoint)
-    graph = Graph(encoder).eval()
-    written = _traced(graph, _random_features(encoder, TRACED_SAMPLES_S, seed=0))
-    _describe(written, encoder)
+    graph = ExportGraph(encoder).eval()
+    written = _trace(graph, _random_features(encoder, TRACE_DURATIONS_S, seed=0))
+    _set_metadata(written, encoder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _quiet():
-        written.save(str(path), external_data=_bytes_of(encoder) > 1_900_000_000)
-    differences = _compared(graph, encoder, path)
+    with _silence_exporter():
+        written.save(str(path), external_data=_state_bytes(encoder) > 1_900_000_000)
+    differences = _compare_outputs(graph, encoder, path)
     if not max(differences.values()) <= tolerance:
         path.unlink()
         told = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
@@ -120,12 +124,12 @@ def export_onnx(checkpoint: str | Path, path: Path, *, tolerance: float = 1e-4) 
         path,
         sum(parameter.numel() for parameter in encoder.parameters()),
         path.stat().st_size,
-        len(CHECKED_S),
+        len(CHECK_DURATIONS_S),
         differences,
     )
 
 
-class Graph(nn.Module):
+class ExportGraph(nn.Module):
     """What is exported: an encoder behind its front end, with the mean over frames."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -142,11 +146,13 @@ class Graph(nn.Module):
         return encoded.frames, encoded.mask, encoded.pooled()
 
 
-def _check_kind(checkpoint: str | Path) -> None:
+def _check_exportable(checkpoint: str | Path) -> None:
     """Refuse, before its weights are read, an encoder that is no graph on log-mel."""
     folder = find_checkpoint(Path(checkpoint))
-    model_type = model_type_of(folder)
-    ours = not model_type and not isinstance(read_settings(folder).encoder, HuggingFaceConfig)
+    model_type = read_model_type(folder)
+    ours = not model_type and not isinstance(
+        read_checkpoint_config(folder).encoder, HuggingFaceConfig
+    )
     if not ours and model_type != "zipformer":
         kind = f"model of transformers ({model_type})" if model_type else 'kind = "huggingface"'
         raise ConfigError(
@@ -156,7 +162,7 @@ def _check_kind(checkpoint: str | Path) -> None:
         )
 
 
-def _need_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401  # pyright: ignore[reportUnusedImport]
         import onnxruntime  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -179,35 +185,35 @@ def _random_features(
             "This encoder reads waves, and encodes clips by their length: it is no single graph. "
             "Export is for encoders on log-mel (transformer, zipformer)."
         )
-    missing = sizes_of(encoder).fitting(features.shape[1]) - features.shape[1]
+    missing = frame_sizes(encoder).fitting(features.shape[1]) - features.shape[1]
     return nn.functional.pad(features, (0, 0, 0, missing)).contiguous(), counts.long()
 
 
-def sizes_of(encoder: Encoder) -> Sizes:
+def frame_sizes(encoder: Encoder) -> FrameSizes:
     """Return the sizes of input that an encoder's graph is made for."""
     if isinstance(encoder, Zipformer):
         # As many 50 Hz frames as its stacks join without a remainder: else what the compiler has
         # to prove of sizes is beyond it.
-        return Sizes(2 * encoder.stem.window, 2 * encoder.stem.window + 8)
-    return Sizes(1, 16)
+        return FrameSizes(2 * encoder.stem.window, 2 * encoder.stem.window + 8)
+    return FrameSizes(1, 16)
 
 
-def _traced(graph: Graph, example: tuple[Tensor, Tensor]) -> Any:
-    sizes, batch = sizes_of(graph.encoder), torch.export.Dim("batch")
+def _trace(graph: ExportGraph, example: tuple[Tensor, Tensor]) -> Any:
+    sizes, batch = frame_sizes(graph.encoder), torch.export.Dim("batch")
     if sizes.step == 1:
         frames: Any = torch.export.Dim("frames", min=sizes.least)
     else:
         frames = sizes.step * torch.export.Dim("blocks", min=1) + (sizes.least - sizes.step)
     shapes = ({0: batch, 1: frames}, {0: batch})
     try:
-        with _quiet(), torch.no_grad():
+        with _silence_exporter(), torch.no_grad():
             return torch.onnx.export(
                 graph,
                 example,
                 dynamo=True,
-                opset_version=OPSET,
-                input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
+                opset_version=ONNX_OPSET,
+                input_names=list(INPUT_NAMES),
+                output_names=list(OUTPUT_NAMES),
                 dynamic_shapes=shapes,
                 verbose=False,
             )
@@ -219,38 +225,38 @@ def _traced(graph: Graph, example: tuple[Tensor, Tensor]) -> Any:
         ) from error
 
 
-def _describe(program: Any, encoder: Encoder) -> None:
+def _set_metadata(program: Any, encoder: Encoder) -> None:
     program.model.metadata_props.update(
         {
             "sample_rate": str(encoder.sample_rate),
             "frame_rate": str(encoder.frame_rate),
             "dim": str(encoder.dim),
-            "least_frames": str(sizes_of(encoder).least),
-            "frames_step": str(sizes_of(encoder).step),
+            "least_frames": str(frame_sizes(encoder).least),
+            "frames_step": str(frame_sizes(encoder).step),
             "features": "Kaldi log-mel: 25 ms, 10 ms, povey, no dither, snip_edges false, [-1, 1]",
         }
     )
 
 
-def _compared(graph: Graph, encoder: Encoder, path: Path) -> dict[str, float]:
+def _compare_outputs(graph: ExportGraph, encoder: Encoder, path: Path) -> dict[str, float]:
     """Return the largest difference of each output over the batches that are checked."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    largest: dict[str, float] = dict.fromkeys(OUTPUTS, 0.0)
-    for seed, seconds in enumerate(CHECKED_S, start=1):
+    largest: dict[str, float] = dict.fromkeys(OUTPUT_NAMES, 0.0)
+    for seed, seconds in enumerate(CHECK_DURATIONS_S, start=1):
         inputs = _random_features(encoder, seconds, seed)
         with torch.no_grad():
             expected = [output.numpy() for output in graph(*inputs)]
-        given = dict(zip(INPUTS, (tensor.numpy() for tensor in inputs), strict=True))
-        for name, own, theirs in zip(OUTPUTS, expected, session.run(None, given), strict=True):
-            largest[name] = max(largest[name], _difference(own, np.asarray(theirs)))
+        given = dict(zip(INPUT_NAMES, (tensor.numpy() for tensor in inputs), strict=True))
+        for name, own, theirs in zip(OUTPUT_NAMES, expected, session.run(None, given), strict=True):
+            largest[name] = max(largest[name], _max_difference(own, np.asarray(theirs)))
     return largest
 
 
-def _difference(own: np.ndarray, theirs: np.ndarray) -> float:
+def _max_difference(own: np.ndarray, theirs: np.ndarray) -> float:
     if own.shape != theirs.shape:
         return float("inf")
     if own.dtype == bool:
@@ -258,12 +264,12 @@ def _difference(own: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(own - theirs).max(initial=0.0))
 
 
-def _bytes_of(encoder: Encoder) -> int:
+def _state_bytes(encoder: Encoder) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in encoder.state_dict().values())
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
+def _silence_exporter() -> Generator[None]:
     """Silence the exporter's progress and its own deprecations; errors come through."""
     log = logging.getLogger("torch.onnx")
     level = log.level

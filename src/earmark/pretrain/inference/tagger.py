@@ -20,9 +20,9 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.annotate.vocabulary.formats import open_vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint
-from earmark.pretrain.data.loader import Sound
+from earmark.pretrain.data.loader import AudioInput
 from earmark.pretrain.encoders.base import Encoded, Encoder
-from earmark.pretrain.inference.load import cannot, load_trained
+from earmark.pretrain.inference.load import capability_error, load_trained_checkpoint
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import (
     ContrastiveConfig,
@@ -32,7 +32,7 @@ from earmark.pretrain.objectives.config import (
 )
 from earmark.pretrain.objectives.tags import TagsObjective
 
-TEMPLATE = "the sound of {}"
+ZERO_SHOT_TEMPLATE = "the sound of {}"
 """What a contrastive checkpoint is asked for a tag."""
 
 
@@ -47,7 +47,7 @@ class TagScorer(ABC):
         """Return one score for each clip and tag; the higher, the likelier."""
 
 
-class Head(TagScorer):
+class HeadScorer(TagScorer):
     """The probabilities of a tags objective's head."""
 
     def __init__(self, objective: TagsObjective) -> None:
@@ -60,7 +60,7 @@ class Head(TagScorer):
         return torch.sigmoid(self._objective.logits(encoded))
 
 
-class Listing(TagScorer):
+class TagListScorer(TagScorer):
     """How likely a tags-parallel objective writes a tag."""
 
     def __init__(self, objective: Any) -> None:
@@ -73,7 +73,7 @@ class Listing(TagScorer):
         return self._objective.probabilities(encoded)
 
 
-class ZeroShot(TagScorer):
+class ZeroShotScorer(TagScorer):
     """How alike a clip and "the sound of <tag>" are in a contrastive objective's space.
 
     Args:
@@ -85,7 +85,7 @@ class ZeroShot(TagScorer):
         self.names = tuple(tags)
         self.of_vocabulary = True
         self._objective = objective
-        self._texts: Tensor = objective.embed_text([TEMPLATE.format(tag) for tag in tags])
+        self._texts: Tensor = objective.embed_text([ZERO_SHOT_TEMPLATE.format(tag) for tag in tags])
 
     def scores(self, encoded: Encoded) -> Float[Tensor, "batch tags"]:
         """Return cosines, -1 to 1."""
@@ -93,19 +93,19 @@ class ZeroShot(TagScorer):
         return audio @ self._texts.to(audio.device).T
 
 
-def scorer_of(checkpoint: Checkpoint) -> TagScorer | None:
+def build_tag_scorer(checkpoint: Checkpoint) -> TagScorer | None:
     """Return how a checkpoint tells tags; None where it does not."""
-    if (objective := part_of(checkpoint, TagsConfig)) is not None:
+    if (objective := find_objective(checkpoint, TagsConfig)) is not None:
         assert isinstance(objective, TagsObjective)
-        return Head(objective)
-    if (objective := part_of(checkpoint, TagsParallelConfig)) is not None:
-        return Listing(objective)
-    if (objective := part_of(checkpoint, ContrastiveConfig)) is not None:
-        return ZeroShot(objective, checkpoint.vocabulary.tags)
+        return HeadScorer(objective)
+    if (objective := find_objective(checkpoint, TagsParallelConfig)) is not None:
+        return TagListScorer(objective)
+    if (objective := find_objective(checkpoint, ContrastiveConfig)) is not None:
+        return ZeroShotScorer(objective, checkpoint.vocabulary.tags)
     return None
 
 
-def part_of(checkpoint: Checkpoint, kind: type[Any]) -> Objective[Any] | None:
+def find_objective(checkpoint: Checkpoint, kind: type[Any]) -> Objective[Any] | None:
     """Return the first of a checkpoint's objectives that has settings of this kind."""
     config, objective = checkpoint.objective_config, checkpoint.objective
     if not isinstance(config, MultitaskConfig):
@@ -131,7 +131,7 @@ class Tagger:
     scorer: TagScorer
     told_as: Vocabulary | None = None
 
-    def label(self, files: Sequence[Sound], top: int = 10) -> list[list[tuple[str, float]]]:
+    def label(self, files: Sequence[AudioInput], top: int = 10) -> list[list[tuple[str, float]]]:
         """Return for each file its `top` likeliest tags with their scores, likeliest first.
 
         Args:
@@ -176,10 +176,10 @@ class Tagger:
             f"checkpoint tells, such as {', '.join(map(repr, self.scorer.names[:3]))}."
         )
 
-    def probabilities(self, files: Sequence[Sound]) -> Float32[np.ndarray, "files tags"]:
+    def probabilities(self, files: Sequence[AudioInput]) -> Float32[np.ndarray, "files tags"]:
         """Return the score of each of `tags` for each file.
 
-        They are probabilities, but of a contrastive checkpoint cosines, -1 to 1 (`ZeroShot`).
+        They are probabilities, but of a contrastive checkpoint cosines, -1 to 1 (`ZeroShotScorer`).
         """
         own = np.zeros((len(files), len(self.scorer.names)), dtype=np.float32)
         for places, encoded in self.encoder.encode(files):
@@ -233,11 +233,11 @@ def load_tagger(
             sound like, or it was trained on another vocabulary; the message says how many tags
             both have, and how to map them (`Tagger.mapped_to`).
     """
-    folder, checkpoint = load_trained(path, device)
-    scorer = scorer_of(checkpoint)
+    folder, checkpoint = load_trained_checkpoint(path, device)
+    scorer = build_tag_scorer(checkpoint)
     if scorer is None:
         kinds = ("tags", "tags-parallel", "contrastive")
-        raise cannot("label", folder, checkpoint.objective_config, kinds)
+        raise capability_error("label", folder, checkpoint.objective_config, kinds)
     tagger = Tagger(checkpoint.encoder, checkpoint.vocabulary, scorer)
     if vocabulary is None:
         if mapped:

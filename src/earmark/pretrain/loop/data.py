@@ -18,21 +18,21 @@ import msgspec
 import torch
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.config import ConfigError, fingerprint, nearest
-from earmark.pretrain.config import PretrainConfig, Requirement, shaping
+from earmark.config import ConfigError, fingerprint, suggest
+from earmark.pretrain.config import PretrainConfig, Requirement, result_settings
 from earmark.pretrain.data.loader import Batch, load_batch, prefetch
-from earmark.pretrain.data.sampler import Order
+from earmark.pretrain.data.sampler import BucketSampler
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.encoders.config import EncoderConfig
 from earmark.pretrain.loop.distributed import World
 from earmark.pretrain.objectives.base import Objective
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.objectives.targets import lacks, misses
+from earmark.pretrain.objectives.targets import missing_required, missing_target
 from earmark.records import SPLITS, Example
 
 
 @dataclass(frozen=True)
-class Splits:
+class ExampleSplits:
     """Examples by what pre-training does with them; of others only the number.
 
     `lacking` counts examples of the train and validation splits that have not what the objective
@@ -59,7 +59,7 @@ def split_examples(
     *,
     train_share: float = 1.0,
     requires: Sequence[Requirement] = (),
-) -> Splits:
+) -> ExampleSplits:
     """Sort examples into splits, and leave out those that the objective cannot learn from.
 
     Args:
@@ -76,9 +76,9 @@ def split_examples(
     by_split: dict[str, list[Example]] = {split: [] for split in SPLITS}
     for example in examples:
         if example.split not in by_split:
-            known = nearest(example.split, SPLITS)
+            known = suggest(example.split, SPLITS)
             raise ValueError(f"clip {example.id} is in split {example.split!r}.{known}")
-        _check_tags(example, vocabulary)
+        _check_tag_ids(example, vocabulary)
         by_split[example.split].append(example)
     train, validation, test = (by_split[split] for split in SPLITS)
     if not train:
@@ -87,16 +87,18 @@ def split_examples(
             "train on. Give more clips, or look at the manifest's split shares."
         )
     reasons = Counter[str]()
-    wanted = [clip for clip in train if _is_within(clip, train_share)]
+    wanted = [clip for clip in train if _in_train_share(clip, train_share)]
     if len(wanted) < len(train):
         reasons["beyond train_share"] = len(train) - len(wanted)
-    usable = [_usable(split, objective, requires, reasons) for split in (wanted, validation)]
+    usable = [
+        _trainable_examples(split, objective, requires, reasons) for split in (wanted, validation)
+    ]
     if not usable[0]:
-        raise ConfigError(_explained(train, reasons))
-    return Splits(usable[0], usable[1], len(test), dict(sorted(reasons.items())))
+        raise ConfigError(_explain_no_examples(train, reasons))
+    return ExampleSplits(usable[0], usable[1], len(test), dict(sorted(reasons.items())))
 
 
-def _usable(
+def _trainable_examples(
     examples: Sequence[Example],
     objective: ObjectiveConfig,
     requires: Sequence[Requirement],
@@ -104,7 +106,7 @@ def _usable(
 ) -> tuple[Example, ...]:
     kept: list[Example] = []
     for example in examples:
-        lacking = lacks(example, objective) or misses(example, requires)
+        lacking = missing_target(example, objective) or missing_required(example, requires)
         if lacking:
             reasons[lacking] += 1
         else:
@@ -112,7 +114,7 @@ def _usable(
     return tuple(kept)
 
 
-def _is_within(example: Example, share: float) -> bool:
+def _in_train_share(example: Example, share: float) -> bool:
     """Tell whether a clip's recording is among a share of all, by the recording's name alone."""
     if share >= 1.0:
         return True
@@ -121,7 +123,7 @@ def _is_within(example: Example, share: float) -> bool:
     return place < share
 
 
-def _explained(train: Sequence[Example], reasons: Counter[str]) -> str:
+def _explain_no_examples(train: Sequence[Example], reasons: Counter[str]) -> str:
     """Say what is missing, and what can be set to have it."""
     lacking = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
     labels = sorted({label for example in train for label in example.labels})
@@ -143,7 +145,7 @@ def _explained(train: Sequence[Example], reasons: Counter[str]) -> str:
     )
 
 
-def _check_tags(example: Example, vocabulary: Vocabulary) -> None:
+def _check_tag_ids(example: Example, vocabulary: Vocabulary) -> None:
     meant = tuple(vocabulary.tags[i] if i < len(vocabulary) else None for i in example.tag_ids)
     if meant != example.tags:
         raise ValueError(
@@ -153,37 +155,37 @@ def _check_tags(example: Example, vocabulary: Vocabulary) -> None:
         )
 
 
-def order_of(train: Sequence[Example], config: PretrainConfig, *, seed: int) -> Order:
-    """Return the order in which clips are learnt from. Raises as `Order`."""
-    return Order(_heard_s(train, config), config.batch_s, seed=seed)
+def build_sampler(train: Sequence[Example], config: PretrainConfig, *, seed: int) -> BucketSampler:
+    """Return the order in which clips are learnt from. Raises as `BucketSampler`."""
+    return BucketSampler(_cropped_durations_s(train, config), config.batch_s, seed=seed)
 
 
-def within_budget(
+def apply_audio_budget(
     config: PretrainConfig, train: Sequence[Example], *, processes: int, seed: int
 ) -> PretrainConfig:
     """Return settings with as many steps as `audio_s` is, at least one; as they are without it.
 
     A micro-batch counts with the mean over an epoch, so the audio heard may miss the budget by a
-    part of a step, and within the first epoch by its unevenness. Raises as `Order`.
+    part of a step, and within the first epoch by its unevenness. Raises as `BucketSampler`.
     """
     if not config.audio_s:
         return config
-    batches = order_of(train, config, seed=seed).batches_an_epoch
-    step_s = sum(_heard_s(train, config)) / batches * config.accumulate * processes
+    batches = build_sampler(train, config, seed=seed).batches_an_epoch
+    step_s = sum(_cropped_durations_s(train, config)) / batches * config.accumulate * processes
     return msgspec.structs.replace(config, steps=max(1, round(config.audio_s / step_s)))
 
 
-def _heard_s(train: Sequence[Example], config: PretrainConfig) -> list[float]:
+def _cropped_durations_s(train: Sequence[Example], config: PretrainConfig) -> list[float]:
     return [min(clip.duration_s, config.max_clip_s) for clip in train]
 
 
-class Plan(msgspec.Struct, frozen=True):
+class TrainingPlan(msgspec.Struct, frozen=True):
     """What a run is made of: the same in every process, and after a kill.
 
     `encoder` is as the recipe has it: what else a model hub says of it is in the state of the run.
     """
 
-    splits: Splits
+    splits: ExampleSplits
     vocabulary: Vocabulary
     encoder: EncoderConfig
     objective: ObjectiveConfig
@@ -192,18 +194,18 @@ class Plan(msgspec.Struct, frozen=True):
 
     def fingerprint(self) -> str:
         """Return what tells this run from those with other weights."""
-        clips = [_digest(split) for split in (self.splits.train, self.splits.validation)]
+        clips = [_examples_digest(split) for split in (self.splits.train, self.splits.validation)]
         return fingerprint(
             self.encoder,
             self.objective,
-            shaping(self.config),
+            result_settings(self.config),
             self.vocabulary.fingerprint,
             clips,
             self.seed,
         )
 
 
-def _digest(examples: Iterable[Example]) -> str:
+def _examples_digest(examples: Iterable[Example]) -> str:
     """Return a hash of examples in their order; files may have moved."""
     digest = hashlib.sha256()
     for example in examples:
@@ -227,7 +229,7 @@ class MicroBatches:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         world: World,
         encoder: Encoder,
         objective: Objective[Any],
@@ -237,7 +239,7 @@ class MicroBatches:
         self._sample_rate, self._targets = encoder.sample_rate, objective.targets
         self._pin_memory = device.type == "cuda"
         self.a_step = plan.config.accumulate * world.size
-        self._order = order_of(plan.splits.train, plan.config, seed=plan.seed)
+        self._order = build_sampler(plan.splits.train, plan.config, seed=plan.seed)
 
     def epoch(self, consumed: int) -> float:
         """Return how many epochs are done once so many micro-batches are consumed."""

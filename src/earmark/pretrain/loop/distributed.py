@@ -40,17 +40,21 @@ def world_from_environment(environment: Mapping[str, str] | None = None) -> Worl
     given = os.environ if environment is None else environment
     if "WORLD_SIZE" not in given:
         return World()
-    size, rank, local_rank = (_number(given, name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"))
+    size, rank, local_rank = (
+        _read_number(given, name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK")
+    )
     if rank >= size:
-        raise ConfigError(f"RANK = {rank} should be below WORLD_SIZE = {size}. {HOW}")
+        raise ConfigError(f"RANK = {rank} should be below WORLD_SIZE = {size}. {TORCHRUN_HINT}")
     return World(rank, size, local_rank)
 
 
-HOW = "Start the processes with torchrun, or unset WORLD_SIZE to train with one."
+TORCHRUN_HINT = "Start the processes with torchrun, or unset WORLD_SIZE to train with one."
 
 
-def _number(environment: Mapping[str, str], name: str) -> int:
+def _read_number(environment: Mapping[str, str], name: str) -> int:
     value = environment.get(name, "")
     if not value.isdecimal():
-        raise ConfigError(f"WORLD_SIZE is set, but {name} = {value!r} is not a number. {HOW}")
+        raise ConfigError(
+            f"WORLD_SIZE is set, but {name} = {value!r} is not a number. {TORCHRUN_HINT}"
+        )
     return int(value)

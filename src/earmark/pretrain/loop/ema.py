@@ -15,7 +15,7 @@ from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.objectives.base import Objective
 
 
-class Average:
+class ModelEma:
     """An exponential moving average of an encoder and its objective (arXiv 1412.6980, section 7.2).
 
     After t steps the average keeps the share min(decay, (1 + t) / (10 + t)) of itself, so that the
@@ -34,7 +34,9 @@ class Average:
         self._kept: list[Tensor] = [kept for average, _ in pairs for kept in average.parameters()]
         self._latest = [latest.detach() for _, module in pairs for latest in module.parameters()]
         self._buffered = [
-            (average, module, names) for average, module in pairs if (names := _buffers(module))
+            (average, module, names)
+            for average, module in pairs
+            if (names := _buffer_names(module))
         ]
 
     def update(self, step: int) -> None:
@@ -64,7 +66,7 @@ class Average:
             module.load_state_dict(given, strict=True)
 
 
-def _buffers(module: nn.Module) -> list[str]:
+def _buffer_names(module: nn.Module) -> list[str]:
     """Return the names of the buffers that a checkpoint holds."""
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     return [name for name in module.state_dict() if name not in parameters]

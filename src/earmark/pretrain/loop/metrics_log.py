@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from earmark.config import ConfigError
-from earmark.pretrain.loop.state import Reached
-from earmark.pretrain.loop.step import Taken
+from earmark.pretrain.loop.state import TrainState
+from earmark.pretrain.loop.step import StepResult
 from earmark.progress import Progress, track
 
 
-class Clock:
+class Throughput:
     """Seconds of audio heard, and how fast; time between `count` and `start` does not count.
 
     Args:
@@ -69,11 +69,11 @@ class Clock:
         return row
 
 
-BLOCK = 1 << 16
+BLOCK_BYTES = 1 << 16
 """Bytes that are read at a time, from the end: what is cut is short, however long the log is."""
 
 
-class Log:
+class JsonlLog:
     """An open log, from which what is about to come again has been cut.
 
     Args:
@@ -99,7 +99,7 @@ class Log:
         start = stream.seek(0, os.SEEK_END)
         tail = b""
         while start:
-            size = min(BLOCK, start)
+            size = min(BLOCK_BYTES, start)
             start = stream.seek(start - size)
             tail = stream.read(size) + tail
             whole = tail if start == 0 else tail.partition(b"\n")[2]
@@ -115,7 +115,7 @@ class Log:
         return (row["step"], row["split"]) <= self._last
 
 
-class Journal:
+class MetricsLog:
     """One run's rows and its progress line; the first process alone has one.
 
     Args:
@@ -124,7 +124,7 @@ class Journal:
         board: TensorBoard's writer, if asked for.
     """
 
-    def __init__(self, log: Log, progress: Progress, board: Any = None) -> None:
+    def __init__(self, log: JsonlLog, progress: Progress, board: Any = None) -> None:
         self._log, self._progress, self._board = log, progress, board
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -142,33 +142,35 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(
-    folder: Path, reached: Reached, *, steps: int, tensorboard: bool
-) -> Generator[Journal]:
+def open_metrics_log(
+    folder: Path, reached: TrainState, *, steps: int, tensorboard: bool
+) -> Generator[MetricsLog]:
     """Go on with the journal of a run that has come so far, of `steps`.
 
     Raises:
         ConfigError: TensorBoard is asked for and not installed.
     """
     with contextlib.ExitStack() as stack:
-        board = _board(folder, reached.step) if tensorboard else None
+        board = _tensorboard_writer(folder, reached.step) if tensorboard else None
         if board is not None:
             stack.callback(board.close)
-        log = Log(folder / "log.jsonl", step=reached.step, owes_validation=reached.owes_validation)
+        log = JsonlLog(
+            folder / "log.jsonl", step=reached.step, owes_validation=reached.owes_validation
+        )
         progress = stack.enter_context(
             track("pretrain", total=steps, unit="steps", resumed=reached.step)
         )
-        yield Journal(log, progress, board)
+        yield MetricsLog(log, progress, board)
 
 
-def train_row(clock: Clock, taken: Taken) -> dict[str, float]:
+def train_row(clock: Throughput, taken: StepResult) -> dict[str, float]:
     """Return what log.jsonl says of a step; the clock begins to measure the speed anew."""
     parts = {f"loss/{name}": value for name, value in taken.joined.parts.items()}
     row = {"loss": taken.joined.loss, "lr": taken.rate, "grad_norm": taken.norm} | parts
     return row | {"padding": round(taken.joined.padding, 4)} | clock.row()
 
 
-def note(clock: Clock, taken: Taken, memory_gib: float) -> str:
+def progress_note(clock: Throughput, taken: StepResult, memory_gib: float) -> str:
     """Return what the progress line says beside the count of steps."""
     return (
         f"loss {taken.joined.loss:.4f}, lr {taken.rate:.2g}, "
@@ -177,7 +179,7 @@ def note(clock: Clock, taken: Taken, memory_gib: float) -> str:
     )
 
 
-def _board(folder: Path, step: int) -> Any:
+def _tensorboard_writer(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

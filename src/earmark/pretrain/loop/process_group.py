@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from earmark.config import ConfigError
 from earmark.pretrain.loop.distributed import World
 
-PATIENCE = timedelta(hours=6)
+GLOO_TIMEOUT = timedelta(hours=6)
 """The first process validates and writes checkpoints alone, and the others wait that long over
 gloo. Between the devices nothing takes long, so that NCCL keeps its own limit of minutes: a process
 that is gone is soon found out.
@@ -23,7 +23,7 @@ that is gone is soon found out.
 T = TypeVar("T")
 
 
-class Peers:
+class ProcessGroup:
     """All processes of a run, told of by one of them. Every method is called by all at once."""
 
     def __init__(self, world: World, group: Any = None) -> None:
@@ -82,13 +82,13 @@ class Peers:
 
 
 @contextlib.contextmanager
-def process_group(world: World, device: torch.device) -> Generator[Peers]:
+def join_process_group(world: World, device: torch.device) -> Generator[ProcessGroup]:
     """Join the other processes for the block: over NCCL on CUDA devices, over gloo elsewhere.
 
     A group that the caller has set up already is used, and left as it is.
     """
     if world.size == 1:
-        yield Peers(world)
+        yield ProcessGroup(world)
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -98,14 +98,14 @@ def process_group(world: World, device: torch.device) -> Generator[Peers]:
         distributed.init_process_group(backend, rank=world.rank, world_size=world.size)
     try:
         # What is told is small and lies on the CPU: gloo needs no device for it.
-        yield Peers(world, distributed.new_group(backend="gloo", timeout=PATIENCE))
+        yield ProcessGroup(world, distributed.new_group(backend="gloo", timeout=GLOO_TIMEOUT))
     finally:
         if ours:
             distributed.destroy_process_group()
 
 
 @contextlib.contextmanager
-def gradients_kept(module: nn.Module, *, wanted: bool) -> Generator[None]:
+def no_gradient_sync(module: nn.Module, *, wanted: bool) -> Generator[None]:
     """Keep gradients in this process where `wanted`, for a later batch to average them all."""
     if wanted and isinstance(module, DistributedDataParallel):
         with module.no_sync():

@@ -23,7 +23,7 @@ class Preempted(Exception):  # noqa: N818
 
 
 @contextlib.contextmanager
-def deferred_interrupts() -> Generator[Callable[[], int]]:
+def deferred_signals() -> Generator[Callable[[], int]]:
     """Give a function that tells with which signal the process was asked to stop, 0 for none.
 
     A second Ctrl-C stops it at once. A second SIGTERM changes nothing: torchrun and schedulers both

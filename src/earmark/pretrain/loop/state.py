@@ -22,28 +22,28 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.io import write_text
-from earmark.pretrain.build import build_encoder, build_objective, resolved
+from earmark.pretrain.build import build_encoder, build_objective, resolve_encoder_config
 from earmark.pretrain.checkpoint.checkpoint import (
     Checkpoint,
-    appearing,
-    fill,
+    atomic_folder,
+    load_weights,
     read_tensors,
     write_checkpoint,
     write_tensors,
 )
-from earmark.pretrain.checkpoint.folder import read_materials, read_settings
+from earmark.pretrain.checkpoint.folder import read_checkpoint_config, read_target_specs
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.loop.data import Plan
-from earmark.pretrain.loop.ema import Average
-from earmark.pretrain.loop.process_group import Peers
-from earmark.pretrain.objectives.targets import Materials, gather
-from earmark.pretrain.optim.optimizers import Optimiser, build_optimiser
+from earmark.pretrain.loop.data import TrainingPlan
+from earmark.pretrain.loop.ema import ModelEma
+from earmark.pretrain.loop.process_group import ProcessGroup
+from earmark.pretrain.objectives.targets import TargetSpecs, collect_target_specs
+from earmark.pretrain.optim.optimizers import Optimizer, build_optimizer
 
-RUN = "run.txt"
+RUN_FILE = "run.txt"
 """In the folder of a finished run: the fingerprint of all that shaped it."""
 
 
-class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far a run is (training.json).
 
     Args:
@@ -68,35 +68,35 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 @dataclass(frozen=True)
-class Kept:
+class TrainingObjects:
     """What a state is of; `average` where the run keeps one."""
 
     checkpoint: Checkpoint
-    optimiser: Optimiser
-    average: Average | None
+    optimiser: Optimizer
+    average: ModelEma | None
 
 
-def save_state(folder: Path, kept: Kept, reached: Reached) -> None:
+def save_state(folder: Path, kept: TrainingObjects, reached: TrainState) -> None:
     """Write the state of a step, whole or not at all, and then drop older ones."""
     target = folder / f"state-{reached.step:08d}"
     if not target.exists():
-        with appearing(target) as temporary:
+        with atomic_folder(target) as temporary:
             write_checkpoint(kept.checkpoint, temporary)
             write_tensors(temporary / "optimiser.safetensors", kept.optimiser.tensors())
             if kept.average is not None:
                 write_tensors(temporary / "average.safetensors", kept.average.tensors())
             (temporary / "training.json").write_bytes(msgspec.json.encode(reached))
-    for state in _states(folder):
+    for state in _list_states(folder):
         if state != target:
             shutil.rmtree(state)
 
 
-def latest_state(folder: Path) -> Path | None:
+def find_latest_state(folder: Path) -> Path | None:
     """Return the folder of the state that a run goes on from, None where there is none."""
-    return max(_states(folder), default=None)
+    return max(_list_states(folder), default=None)
 
 
-def read_reached(state: Path, run: str) -> Reached:
+def read_train_state(state: Path, run: str) -> TrainState:
     """Read how far the run of a state is.
 
     Raises:
@@ -104,22 +104,22 @@ def read_reached(state: Path, run: str) -> Reached:
             damaged.
     """
     try:
-        reached = msgspec.json.decode((state / "training.json").read_bytes(), type=Reached)
+        reached = msgspec.json.decode((state / "training.json").read_bytes(), type=TrainState)
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(f"{state} is damaged ({error}); delete it to start afresh.") from None
     if reached.run != run:
-        raise ConfigError(_of_another_run(f"{state} is the state", reached.run, run))
+        raise ConfigError(_other_run_message(f"{state} is the state", reached.run, run))
     return reached
 
 
-def restore(state: Path, kept: Kept) -> None:
+def restore_state(state: Path, kept: TrainingObjects) -> None:
     """Fill modules, optimiser and average from a state.
 
     Raises:
         ConfigError: a file is missing, damaged, or does not fit.
     """
-    fill(kept.checkpoint.encoder, state / "model.safetensors")
-    fill(kept.checkpoint.objective, state / "objective.safetensors")
+    load_weights(kept.checkpoint.encoder, state / "model.safetensors")
+    load_weights(kept.checkpoint.objective, state / "objective.safetensors")
     kept.optimiser.restore(read_tensors(state / "optimiser.safetensors"))
     if kept.average is not None:
         kept.average.restore(read_tensors(state / "average.safetensors"))
@@ -127,7 +127,7 @@ def restore(state: Path, kept: Kept) -> None:
 
 def mark_finished(folder: Path, run: str) -> None:
     """Write into a run's folder which run it is of, by its fingerprint."""
-    write_text(folder / RUN, f"{run}\n")
+    write_text(folder / RUN_FILE, f"{run}\n")
 
 
 def check_finished(folder: Path, run: str) -> None:
@@ -136,32 +136,32 @@ def check_finished(folder: Path, run: str) -> None:
     Raises:
         ConfigError: it is another's.
     """
-    path = folder / RUN
+    path = folder / RUN_FILE
     written = path.read_text("utf-8").strip() if path.exists() else "not known"
     if written != run:
-        raise ConfigError(_of_another_run(f"{folder} holds the checkpoint", written, run))
+        raise ConfigError(_other_run_message(f"{folder} holds the checkpoint", written, run))
 
 
-def _of_another_run(what: str, written: str, run: str) -> str:
+def _other_run_message(what: str, written: str, run: str) -> str:
     return (
         f"{what} of a run with other settings, clips, vocabulary or seed ({written}, this one is "
         f"{run}). Use another folder, or delete it to start afresh."
     )
 
 
-def drop_states(folder: Path) -> None:
+def delete_states(folder: Path) -> None:
     """Delete every state, finished or half written."""
     for state in folder.glob("state-*"):
         shutil.rmtree(state)
 
 
-def _states(folder: Path) -> list[Path]:
+def _list_states(folder: Path) -> list[Path]:
     """Return whole states, oldest first."""
     return sorted(path for path in folder.glob("state-*") if not path.suffix)
 
 
 @dataclass(frozen=True)
-class Start:
+class StartPoint:
     """The same in every process.
 
     Args:
@@ -171,13 +171,13 @@ class Start:
         state: where weights and all that surrounds them are read from, None for fresh ones.
     """
 
-    reached: Reached
+    reached: TrainState
     encoder: EncoderConfig
-    materials: Materials
+    materials: TargetSpecs
     state: Path | None
 
 
-def find_start(plan: Plan, folder: Path, peers: Peers) -> Start:
+def find_start_point(plan: TrainingPlan, folder: Path, peers: ProcessGroup) -> StartPoint:
     """Return what a run starts from.
 
     Classes and word pieces are gathered from the corpus, and models asked for by name, by the first
@@ -187,31 +187,33 @@ def find_start(plan: Plan, folder: Path, peers: Peers) -> Start:
         ConfigError: the state belongs to another run, or is damaged.
         RuntimeError: the processes read different states.
     """
-    state = latest_state(folder)
+    state = find_latest_state(folder)
     run = plan.fingerprint()
-    reached = Reached(run=run) if state is None else read_reached(state, run)
-    _check_same(peers.gather(reached), folder)
+    reached = TrainState(run=run) if state is None else read_train_state(state, run)
+    _check_same_state(peers.gather(reached), folder)
     now = msgspec.structs.replace(
         reached, processes=peers.world.size, accumulate=plan.config.accumulate
     )
     if state is None:
-        return Start(now, *peers.from_first(lambda: _gathered(plan)), None)
+        return StartPoint(now, *peers.from_first(lambda: _prepare_fresh_run(plan)), None)
     if peers.world.is_first and now != reached:
-        _tell_of_change(reached, now)
+        _log_process_change(reached, now)
     written = Vocabulary.load(state / "vocabulary.json").fingerprint
     if written != plan.vocabulary.fingerprint:
         raise ConfigError(
             f"{state} has vocabulary {written}, the run {plan.vocabulary.fingerprint}: its files "
             "are of different runs. Delete it to start afresh."
         )
-    return Start(now, read_settings(state).encoder, read_materials(state), state)
+    return StartPoint(now, read_checkpoint_config(state).encoder, read_target_specs(state), state)
 
 
-def _gathered(plan: Plan) -> tuple[EncoderConfig, Materials]:
-    return resolved(plan.encoder), gather(plan.splits.train, plan.vocabulary, plan.objective)
+def _prepare_fresh_run(plan: TrainingPlan) -> tuple[EncoderConfig, TargetSpecs]:
+    return resolve_encoder_config(plan.encoder), collect_target_specs(
+        plan.splits.train, plan.vocabulary, plan.objective
+    )
 
 
-def _check_same(everyone: list[Reached], folder: Path) -> None:
+def _check_same_state(everyone: list[TrainState], folder: Path) -> None:
     if len(set(everyone)) > 1:
         steps = ", ".join(str(each.step) for each in everyone)
         raise RuntimeError(
@@ -220,8 +222,8 @@ def _check_same(everyone: list[Reached], folder: Path) -> None:
         )
 
 
-def _tell_of_change(reached: Reached, now: Reached) -> None:
-    tell(
+def _log_process_change(reached: TrainState, now: TrainState) -> None:
+    log_line(
         f"goes on after step {reached.step} with {now.processes} processes of "
         f"{now.accumulate} batches a step each, instead of {reached.processes} of "
         f"{reached.accumulate}; the next batches are those behind the "
@@ -229,7 +231,7 @@ def _tell_of_change(reached: Reached, now: Reached) -> None:
     )
 
 
-class Model:
+class TrainableModel:
     """What is trained, fresh or as the last state has it.
 
     Args:
@@ -245,7 +247,9 @@ class Model:
         average: None where none is kept.
     """
 
-    def __init__(self, plan: Plan, start: Start, device: torch.device, *, averages: bool) -> None:
+    def __init__(
+        self, plan: TrainingPlan, start: StartPoint, device: torch.device, *, averages: bool
+    ) -> None:
         self._plan, self._start = plan, start
         fresh = start.state is None
         self.encoder = build_encoder(start.encoder, seed=plan.seed, pretrained=fresh).to(device)
@@ -257,12 +261,12 @@ class Model:
             seed=plan.seed,
             pretrained=fresh,
         ).to(device)
-        self.optimiser = build_optimiser(self.encoder, self.objective, plan.config)
+        self.optimiser = build_optimizer(self.encoder, self.objective, plan.config)
         self.average = None
         if averages and plan.config.ema_decay:
-            self.average = Average(self.encoder, self.objective, plan.config.ema_decay)
+            self.average = ModelEma(self.encoder, self.objective, plan.config.ema_decay)
         if start.state is not None:
-            restore(start.state, self.kept(start.reached.step))
+            restore_state(start.state, self.kept(start.reached.step))
 
     @property
     def leaves_parameters_out(self) -> bool:
@@ -291,11 +295,11 @@ class Model:
             latest, encoder=self.average.encoder, objective=self.average.objective
         )
 
-    def kept(self, step: int) -> Kept:
+    def kept(self, step: int) -> TrainingObjects:
         """Return what the state of a step is of."""
-        return Kept(self.latest(step), self.optimiser, self.average)
+        return TrainingObjects(self.latest(step), self.optimiser, self.average)
 
 
-def tell(line: str) -> None:
+def log_line(line: str) -> None:
     """Print a line that people should see, whether they watch a bar or a log."""
     print(f"pretrain: {line}", file=sys.stderr, flush=True)

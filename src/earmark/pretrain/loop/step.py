@@ -18,18 +18,18 @@ from torch import Tensor, nn
 
 from earmark.pretrain.data.loader import Batch
 from earmark.pretrain.device import autocast
-from earmark.pretrain.encoders.base import Augment, Encoder
-from earmark.pretrain.loop.data import MicroBatches, Plan
-from earmark.pretrain.loop.process_group import Peers, gradients_kept
-from earmark.pretrain.loop.state import Model, Reached
+from earmark.pretrain.encoders.base import Augmentation, Encoder
+from earmark.pretrain.loop.data import MicroBatches, TrainingPlan
+from earmark.pretrain.loop.process_group import ProcessGroup, no_gradient_sync
+from earmark.pretrain.loop.state import TrainableModel, TrainState
 from earmark.pretrain.objectives.base import Loss, Objective
-from earmark.pretrain.optim.optimizers import within_norm
-from earmark.pretrain.seeds import derived_seed
+from earmark.pretrain.optim.optimizers import clip_factor
+from earmark.pretrain.seeds import derive_seed
 from earmark.records import Example
 
 
 @dataclass(frozen=True)
-class Told:
+class RankStats:
     """One process's part of a step.
 
     Args:
@@ -56,7 +56,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Joined:
+class StepStats:
     """A step of all processes: weighted means, and sums.
 
     Args:
@@ -79,7 +79,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepResult:
     """An optimiser step that was taken.
 
     Args:
@@ -88,25 +88,25 @@ class Taken:
         rate: the encoder's learning rate.
     """
 
-    joined: Joined
+    joined: StepStats
     norm: float
     rate: float
 
 
 @dataclass(frozen=True)
-class Heard:
+class FailedBatch:
     """What a process has to say of a step that failed: its losses, and the clips by name."""
 
     losses: tuple[float, ...]
     clips: str
 
 
-def named_clips(clips: Sequence[Example]) -> str:
+def list_clips(clips: Sequence[Example]) -> str:
     """Return ids and paths in one line."""
     return ", ".join(f"{clip.id} ({clip.path})" for clip in clips)
 
 
-def not_finite(everyone: Sequence[Heard]) -> str:
+def describe_non_finite(everyone: Sequence[FailedBatch]) -> str:
     """Name the clips of the processes with a loss that is not finite.
 
     Where all losses are finite, a gradient that is not may be anyone's: then those of all.
@@ -116,13 +116,13 @@ def not_finite(everyone: Sequence[Heard]) -> str:
     return "; ".join(f"process {rank}: {everyone[rank].clips}" for rank in ranks)
 
 
-def told(
+def rank_stats(
     batches: Sequence[Batch], losses: Sequence[Loss], norm: Tensor, *, waited_s: float, asked: int
-) -> Told:
+) -> RankStats:
     """Return what a process has to tell; the one place where it waits for its accelerator."""
     parts = [part for loss in losses for part in loss.parts.values()]
-    numbers = iter(_numbers([norm, *(loss.total for loss in losses), *parts]))
-    return Told(
+    numbers = iter(_to_floats([norm, *(loss.total for loss in losses), *parts]))
+    return RankStats(
         norm=next(numbers),
         losses=[next(numbers) for _ in losses],
         weights=[loss.weight for loss in losses],
@@ -135,7 +135,7 @@ def told(
     )
 
 
-def joined(everyone: Sequence[Told]) -> Joined:
+def reduce_stats(everyone: Sequence[RankStats]) -> StepStats:
     """Return the step of all processes, the same in each of them."""
     weights = [weight for one in everyone for weight in one.weights]
     losses = [loss for one in everyone for loss in one.losses]
@@ -143,11 +143,11 @@ def joined(everyone: Sequence[Told]) -> Joined:
     part_weights = [part for one in everyone for part in one.part_weights]
     names = dict.fromkeys(name for part in parts for name in part)
     heard_s = sum(one.heard_s for one in everyone)
-    return Joined(
-        loss=_mean(losses, weights),
+    return StepStats(
+        loss=_weighted_mean(losses, weights),
         weight=max(1, sum(weights)),
         parts={
-            name: _mean(
+            name: _weighted_mean(
                 [part[name] for part in parts if name in part],
                 [part[name] for part in part_weights if name in part],
             )
@@ -156,11 +156,11 @@ def joined(everyone: Sequence[Told]) -> Joined:
         heard_s=heard_s,
         padding=1.0 - heard_s / sum(one.padded_s for one in everyone),
         waited_s=sum(one.waited_s for one in everyone) / len(everyone),
-        asked=wish([one.asked for one in everyone]),
+        asked=stop_signal([one.asked for one in everyone]),
     )
 
 
-def wish(asked: Sequence[int]) -> int:
+def stop_signal(asked: Sequence[int]) -> int:
     """Return the signal that processes were asked to stop by, 0 for none.
 
     Ctrl-C is a person's wish, and goes before a scheduler's.
@@ -168,16 +168,16 @@ def wish(asked: Sequence[int]) -> int:
     return int(signal.SIGINT) if signal.SIGINT in asked else max(asked)
 
 
-def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
+def _weighted_mean(values: Sequence[float], weights: Sequence[int]) -> float:
     total = sum(value * weight for value, weight in zip(values, weights, strict=True))
     return total / max(1, sum(weights))
 
 
-def _numbers(scalars: Sequence[Tensor]) -> list[float]:
+def _to_floats(scalars: Sequence[Tensor]) -> list[float]:
     return torch.stack([scalar.detach().float().reshape(()) for scalar in scalars]).tolist()
 
 
-class TrainingStep(nn.Module):
+class LossModule(nn.Module):
     """An encoder under an objective, as one module whose `forward` gives the loss.
 
     Args:
@@ -199,7 +199,7 @@ class TrainingStep(nn.Module):
         self,
         wave: Float32[Tensor, "batch samples"],
         lengths: Int64[Tensor, " batch"],
-        augment: Augment,
+        augment: Augmentation,
         targets: Any,
     ) -> Loss:
         """Return the loss of a batch, a mean over its `weight` items."""
@@ -207,7 +207,7 @@ class TrainingStep(nn.Module):
         return self.objective(self._network(features, counts), targets)
 
 
-class Stepper:
+class TrainStep:
     """Takes the steps of one process.
 
     Args:
@@ -219,22 +219,27 @@ class Stepper:
     """
 
     def __init__(
-        self, plan: Plan, model: Model, batches: MicroBatches, peers: Peers, device: torch.device
+        self,
+        plan: TrainingPlan,
+        model: TrainableModel,
+        batches: MicroBatches,
+        peers: ProcessGroup,
+        device: torch.device,
     ) -> None:
         self._plan, self._config, self._model = plan, plan.config, model
         self._batches, self._peers, self._device = batches, peers, device
         self._steps_taken = dict(model.encoder.named_buffers(recurse=False)).get("steps_taken")
-        step = TrainingStep(model.encoder, model.objective, compiled=plan.config.compile)
+        step = LossModule(model.encoder, model.objective, compiled=plan.config.compile)
         self._module = peers.wrapped(
             step, leaves_parameters_out=model.leaves_parameters_out
         ).train()
 
     def take(
         self,
-        reached: Reached,
+        reached: TrainState,
         batches: Iterator[tuple[Batch, float]],
         asked: Callable[[], int],
-    ) -> Taken:
+    ) -> StepResult:
         """Take the step behind `reached`, of the next `batches`.
 
         Raises:
@@ -245,22 +250,22 @@ class Stepper:
             self._steps_taken.fill_(reached.step)
         heard, losses, waited_s = self._micro_batches(reached, batches)
         norm = model.optimiser.norm()
-        own = told(heard, losses, norm, waited_s=waited_s, asked=asked())
-        everyone = joined(self._peers.gather(own))
+        own = rank_stats(heard, losses, norm, waited_s=waited_s, asked=asked())
+        everyone = reduce_stats(self._peers.gather(own))
         # Wrapped modules average over processes what should be summed.
         factor = self._peers.world.size / everyone.weight
         norm_of_mean = own.norm * factor
         if not (math.isfinite(norm_of_mean) and math.isfinite(everyone.loss)):
             raise self._not_finite(reached, heard, own, everyone, norm_of_mean)
-        model.optimiser.scale(factor * within_norm(norm_of_mean, self._config.clip_norm))
+        model.optimiser.scale(factor * clip_factor(norm_of_mean, self._config.clip_norm))
         rate = model.optimiser.step(reached.step, self._batches.epoch(reached.consumed))
         model.optimiser.forget()
         if model.average is not None:
             model.average.update(reached.step + 1)
-        return Taken(everyone, norm_of_mean, rate)
+        return StepResult(everyone, norm_of_mean, rate)
 
     def _micro_batches(
-        self, reached: Reached, batches: Iterator[tuple[Batch, float]]
+        self, reached: TrainState, batches: Iterator[tuple[Batch, float]]
     ) -> tuple[list[Batch], list[Loss], float]:
         """Add up gradients; return batches, their losses, and the seconds waited for them."""
         heard: list[Batch] = []
@@ -277,21 +282,28 @@ class Stepper:
 
     def _backward(self, batch: Batch, index: int, *, last: bool) -> Loss:
         """Add a micro-batch's gradients, weighted; return its loss, detached."""
-        torch.manual_seed(derived_seed(self._plan.seed, "dropout", index))
+        torch.manual_seed(derive_seed(self._plan.seed, "dropout", index))
         wave = batch.wave.to(self._device, non_blocking=True)
         lengths = batch.lengths.to(self._device, non_blocking=True)
-        augment = Augment(self._config.spec_augment, batch.seeds)
-        with gradients_kept(self._module, wanted=not last):
+        augment = Augmentation(self._config.spec_augment, batch.seeds)
+        with no_gradient_sync(self._module, wanted=not last):
             with autocast(self._device, self._config.precision):
                 loss: Loss = self._module(wave, lengths, augment, batch.targets)
             (loss.total * loss.weight).backward()
         return Loss(loss.total.detach(), loss.weight, loss.parts, loss.part_weights)
 
     def _not_finite(
-        self, reached: Reached, heard: Sequence[Batch], own: Told, everyone: Joined, norm: float
+        self,
+        reached: TrainState,
+        heard: Sequence[Batch],
+        own: RankStats,
+        everyone: StepStats,
+        norm: float,
     ) -> FloatingPointError:
         clips = [clip for batch in heard for clip in batch.examples]
-        named = not_finite(self._peers.gather(Heard(tuple(own.losses), named_clips(clips))))
+        named = describe_non_finite(
+            self._peers.gather(FailedBatch(tuple(own.losses), list_clips(clips)))
+        )
         return FloatingPointError(
             f"step {reached.step + 1}: the gradient's norm is {norm}, the loss "
             f"{everyone.loss}. Listen to the clips of this batch, or lower "

@@ -27,26 +27,37 @@ import msgspec
 import torch
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.checkpoint.checkpoint import recover, save_checkpoint
+from earmark.pretrain.checkpoint.checkpoint import recover_folder, save_checkpoint
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.device import peak_memory_gib, pick_device
 from earmark.pretrain.encoders.config import EncoderConfig
-from earmark.pretrain.loop.data import MicroBatches, Plan, split_examples, within_budget
+from earmark.pretrain.loop.data import (
+    MicroBatches,
+    TrainingPlan,
+    apply_audio_budget,
+    split_examples,
+)
 from earmark.pretrain.loop.distributed import world_from_environment
-from earmark.pretrain.loop.metrics_log import Clock, Journal, note, open_journal, train_row
-from earmark.pretrain.loop.process_group import Peers, process_group
-from earmark.pretrain.loop.signals import Preempted, deferred_interrupts
+from earmark.pretrain.loop.metrics_log import (
+    MetricsLog,
+    Throughput,
+    open_metrics_log,
+    progress_note,
+    train_row,
+)
+from earmark.pretrain.loop.process_group import ProcessGroup, join_process_group
+from earmark.pretrain.loop.signals import Preempted, deferred_signals
 from earmark.pretrain.loop.state import (
-    Model,
-    Reached,
+    TrainableModel,
+    TrainState,
     check_finished,
-    drop_states,
-    find_start,
+    delete_states,
+    find_start_point,
     mark_finished,
     save_state,
 )
-from earmark.pretrain.loop.step import Stepper, Taken, wish
-from earmark.pretrain.loop.validation import Validation, better
+from earmark.pretrain.loop.step import StepResult, TrainStep, stop_signal
+from earmark.pretrain.loop.validation import Validation, is_better
 from earmark.pretrain.objectives.config import ObjectiveConfig
 from earmark.records import Example
 
@@ -89,8 +100,8 @@ def pretrain(
         train_share=config.train_share,
         requires=config.requires,
     )
-    config = within_budget(config, splits.train, processes=world.size, seed=seed)
-    plan = Plan(splits, vocabulary, encoder, objective, config, seed)
+    config = apply_audio_budget(config, splits.train, processes=world.size, seed=seed)
+    plan = TrainingPlan(splits, vocabulary, encoder, objective, config, seed)
     if (folder / "checkpoint").exists():
         check_finished(folder, plan.fingerprint())
     else:
@@ -98,16 +109,16 @@ def pretrain(
         device = pick_device(config.device, world.local_rank if world.size > 1 else None)
         with (
             torch.random.fork_rng(devices=[]),
-            deferred_interrupts() as asked,
-            process_group(world, device) as peers,
+            deferred_signals() as asked,
+            join_process_group(world, device) as peers,
         ):
-            Run(plan, folder, peers, device, asked).finish()
+            Trainer(plan, folder, peers, device, asked).finish()
     if world.is_first:
-        drop_states(folder)
+        delete_states(folder)
     return splits.counts()
 
 
-class Run:
+class Trainer:
     """One process of a run: how far it is, and where it writes.
 
     Args:
@@ -123,9 +134,9 @@ class Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         folder: Path,
-        peers: Peers,
+        peers: ProcessGroup,
         device: torch.device,
         asked: Callable[[], int],
     ) -> None:
@@ -133,20 +144,20 @@ class Run:
         self._folder, self._peers, self._device, self._asked = folder, peers, device, asked
         self._is_first = peers.world.is_first
         if self._is_first:
-            recover(folder / "best")
-        start = find_start(plan, folder, peers)
+            recover_folder(folder / "best")
+        start = find_start_point(plan, folder, peers)
         self._reached = start.reached
-        self.model = model = Model(plan, start, device, averages=self._is_first)
+        self.model = model = TrainableModel(plan, start, device, averages=self._is_first)
         self._batches = MicroBatches(plan, peers.world, model.encoder, model.objective, device)
         self._validation = Validation(plan.splits.validation, self._config, device, seed=plan.seed)
-        self._stepper = Stepper(plan, model, self._batches, peers, device)
+        self._stepper = TrainStep(plan, model, self._batches, peers, device)
 
     def finish(self) -> None:
         """Train from the last saved state, or from the start, to the end."""
         with contextlib.ExitStack() as stack:
             journal = None
             if self._is_first:
-                opened = open_journal(
+                opened = open_metrics_log(
                     self._folder,
                     self._reached,
                     steps=self._config.steps,
@@ -159,10 +170,10 @@ class Run:
             save_checkpoint(self.model.used(self._config.steps), self._folder / "checkpoint")
         self._peers.wait()
 
-    def _train(self, journal: Journal | None) -> None:
+    def _train(self, journal: MetricsLog | None) -> None:
         if self._reached.owes_validation:
             self._save(self._validated(journal))
-        clock = Clock(self._reached.audio_s)
+        clock = Throughput(self._reached.audio_s)
         left = self._config.steps - self._reached.step
         with contextlib.closing(self._batches.behind(self._reached.consumed, left)) as batches:
             while self._reached.step < self._config.steps:
@@ -191,9 +202,9 @@ class Run:
     def _due(self, done: int, every: int) -> bool:
         return done % every == 0 or done == self._config.steps
 
-    def _tell(self, journal: Journal, clock: Clock, taken: Taken) -> None:
+    def _tell(self, journal: MetricsLog, clock: Throughput, taken: StepResult) -> None:
         reached, memory_gib = self._reached, peak_memory_gib(self._device)
-        journal.advance(note(clock, taken, memory_gib))
+        journal.advance(progress_note(clock, taken, memory_gib))
         if self._due(reached.step, self._config.log_every):
             here = {
                 "step": reached.step,
@@ -205,7 +216,7 @@ class Run:
             }
             journal.write(here | train_row(clock, taken))
 
-    def _validated(self, journal: Journal | None) -> int:
+    def _validated(self, journal: MetricsLog | None) -> int:
         """Validate, in the first process; keep the best model so far.
 
         Returns:
@@ -215,11 +226,11 @@ class Run:
         reached = self._reached
         if journal is not None:
             reached = self._scored(journal)
-        asked, owes = wish(self._peers.gather(self._asked())), reached.owes_validation
+        asked, owes = stop_signal(self._peers.gather(self._asked())), reached.owes_validation
         self._reached = msgspec.structs.replace(reached, owes_validation=owes)
         return asked
 
-    def _scored(self, journal: Journal) -> Reached:
+    def _scored(self, journal: MetricsLog) -> TrainState:
         reached, used = self._reached, self.model.used(self._reached.step)
         scores = self._validation.scores(used.encoder, used.objective, self._asked)
         if scores is None:
@@ -228,7 +239,7 @@ class Run:
         here = {"step": reached.step, "split": "validation", "selects": selects}
         journal.write(here | scores)
         best = reached.best
-        if better(scores[selects], best, selects):
+        if is_better(scores[selects], best, selects):
             save_checkpoint(used, self._folder / "best")
             best = scores[selects]
         return msgspec.structs.replace(reached, best=best, owes_validation=False)

@@ -16,7 +16,7 @@ from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.objectives.base import Objective
 from earmark.records import Example
 
-ALWAYS = -1
+VALIDATION_STEP = -1
 """The step of every pass: long clips are heard at one place, the same each time."""
 
 
@@ -58,7 +58,7 @@ class Validation:
         try:
             with autocast(self._device, self._config.precision):
                 return objective.measure(self._batches(encoder, objective, asked))
-        except _CutShort:
+        except _Interrupted:
             return None
         finally:
             encoder.train(were_training[0])
@@ -74,23 +74,23 @@ class Validation:
                 self._config.max_clip_s,
                 objective.targets,
                 seed=self._seed,
-                step=ALWAYS,
+                step=VALIDATION_STEP,
             )
 
         groups = prefetch(load, range(len(self._groups)), self._config.workers)
         with contextlib.closing(groups):
             for batch, _ in groups:
                 if asked():
-                    raise _CutShort
+                    raise _Interrupted
                 wave, lengths = batch.wave.to(self._device), batch.lengths.to(self._device)
                 yield encoder(wave, lengths), batch.targets
 
 
-class _CutShort(Exception):  # noqa: N818
+class _Interrupted(Exception):  # noqa: N818
     """The process was asked to stop."""
 
 
-def better(score: float, best: float | None, selects: str) -> bool:
+def is_better(score: float, best: float | None, selects: str) -> bool:
     """Tell whether a score is the best so far: of "loss" the lowest, of any other the highest.
 
     One that is not a number is never.

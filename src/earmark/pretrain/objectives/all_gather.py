@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 
 
 @dataclass(frozen=True)
-class Share:
+class RowCounts:
     """How many rows each process has, by rank, and which rank this one is."""
 
     counts: tuple[int, ...]
@@ -23,18 +23,18 @@ class Share:
         return sum(self.counts[: self.rank])
 
 
-def share(rows: int, device: torch.device) -> Share:
+def exchange_row_counts(rows: int, device: torch.device) -> RowCounts:
     """Return who has how many rows; a process group is asked only where there is one."""
     if not distributed.is_available() or not distributed.is_initialized():
-        return Share((rows,), 0)
+        return RowCounts((rows,), 0)
     own = torch.tensor([rows], device=device)
     counts = [torch.zeros_like(own) for _ in range(distributed.get_world_size())]
     distributed.all_gather(counts, own)
     # Read back in one go: each number by itself would stop the accelerator once more.
-    return Share(tuple(torch.cat(counts).tolist()), distributed.get_rank())
+    return RowCounts(tuple(torch.cat(counts).tolist()), distributed.get_rank())
 
 
-def gather_rows(rows: Shaped[Tensor, "own ..."], by: Share) -> Shaped[Tensor, "all ..."]:
+def all_gather_rows(rows: Shaped[Tensor, "own ..."], by: RowCounts) -> Shaped[Tensor, "all ..."]:
     """Return the rows of all processes in the order of their ranks; `by` says how many each has.
 
     On the way back each process gets the gradients that the losses of all processes have for its
@@ -44,13 +44,13 @@ def gather_rows(rows: Shaped[Tensor, "own ..."], by: Share) -> Shaped[Tensor, "a
     """
     if len(by.counts) == 1:
         return rows
-    return _Gathered.apply(rows, by)  # pyright: ignore[reportReturnType]
+    return _AllGather.apply(rows, by)  # pyright: ignore[reportReturnType]
 
 
 @final
-class _Gathered(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, by: Share) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, by: RowCounts) -> Tensor:
         ctx.by = by
         longest = max(by.counts)
         # Collectives want the same shape from all.
@@ -62,7 +62,7 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        by: Share = ctx.by
+        by: RowCounts = ctx.by
         summed = gradients[0].contiguous().clone()
         distributed.all_reduce(summed)
         return summed[by.first : by.first + by.counts[by.rank]], None

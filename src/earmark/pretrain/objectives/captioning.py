@@ -13,32 +13,32 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import CaptioningConfig
 from earmark.pretrain.objectives.decoder import (
-    Tally,
-    answer_losses,
-    ask,
-    queries_to_write,
-    read,
-    scores_clip_by_clip,
-    states_at_once,
-    tally,
+    TokenScores,
+    decode_texts,
+    decoder_batch,
+    iter_logits,
+    parallel_states,
+    query_count,
+    score_tokens,
+    token_losses,
 )
-from earmark.pretrain.objectives.targets import texts
-from earmark.pretrain.seeds import derived_seed, generator
-from earmark.pretrain.text.config import Words
+from earmark.pretrain.objectives.targets import example_texts
+from earmark.pretrain.seeds import derive_seed, seeded_rng
+from earmark.pretrain.text.config import TokenizerSpec
 from earmark.pretrain.text.models import build_text_decoder
 from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
 
 @dataclass(frozen=True)
-class Captions:
+class CaptioningTargets:
     """A text for each clip, and which of them are decoded in parallel."""
 
     texts: Tokens
     parallel: Bool[Tensor, " batch"]
 
 
-class CaptioningObjective(Objective[Captions]):
+class CaptioningObjective(Objective[CaptioningTargets]):
     """A decoder writes the clip's text: of some clips word by word, of the others all at once.
 
     The loss is the mean over tokens, whichever way they were decoded; `objectives.decoding` says
@@ -57,7 +57,7 @@ class CaptioningObjective(Objective[Captions]):
     selects = "loss"
 
     def __init__(
-        self, config: CaptioningConfig, dim: int, words: Words, *, pretrained: bool
+        self, config: CaptioningConfig, dim: int, words: TokenizerSpec, *, pretrained: bool
     ) -> None:
         super().__init__()
         self.config = config
@@ -65,37 +65,37 @@ class CaptioningObjective(Objective[Captions]):
         self.decoder = build_text_decoder(config.model, words, dim, pretrained=pretrained)
         self.pieces = Tokenizer(words, config.model.max_tokens)
 
-    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> Captions:
+    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> CaptioningTargets:
         """Return texts; which of several a clip has, and how it is decoded, follow from its seed.
 
         Raises:
             ValueError: a clip has no such text.
         """
         chosen = [self._drawn(example, seed) for example, seed in zip(examples, seeds, strict=True)]
-        draws = [generator(seed, "parallel").random() < self.config.parallel for seed in seeds]
-        return Captions(self.pieces.encode(chosen), torch.tensor(draws, dtype=torch.bool))
+        draws = [seeded_rng(seed, "parallel").random() < self.config.parallel for seed in seeds]
+        return CaptioningTargets(self.pieces.encode(chosen), torch.tensor(draws, dtype=torch.bool))
 
     def _drawn(self, example: Example, seed: int) -> str:
-        found = texts(example, self.config.text)
+        found = example_texts(example, self.config.text)
         if not found:
             raise ValueError(
                 f"Clip {example.id} ({example.path}) has no {self.config.text} text; leave out "
-                "what earmark.pretrain.objectives.targets.lacks finds lacking."
+                "what earmark.pretrain.objectives.targets.missing_target finds lacking."
             )
-        return found[derived_seed(seed, "text") % len(found)]
+        return found[derive_seed(seed, "text") % len(found)]
 
-    def forward(self, encoded: Encoded, targets: Captions) -> Loss:
+    def forward(self, encoded: Encoded, targets: CaptioningTargets) -> Loss:
         """Return the mean of -log p over tokens, smoothed, in nats.
 
         The parts "ar" and "par" are the means over tokens of either way, of those ways that were
         drawn.
         """
-        asked = ask(targets.texts, targets.parallel, self.pieces, self.config.queries)
+        asked = decoder_batch(targets.texts, targets.parallel, self.pieces, self.config.queries)
         # Counted here, on the CPU, so that nothing waits for a device.
         at_once = int(asked.parallel.sum())
         tokens = {"ar": len(asked.parallel) - at_once, "par": at_once}
         asked = asked.to(encoded.frames.device)
-        losses = answer_losses(self.decoder, encoded, asked, self.config.label_smoothing)
+        losses = token_losses(self.decoder, encoded, asked, self.config.label_smoothing)
         nats = {
             "ar": losses.detach().masked_fill(asked.parallel, 0.0).sum(),
             "par": losses.detach().masked_fill(~asked.parallel, 0.0).sum(),
@@ -104,7 +104,7 @@ class CaptioningObjective(Objective[Captions]):
         parts = {way: nats[way] / count for way, count in drawn.items()}
         return Loss(losses.mean(), len(losses), parts, drawn)
 
-    def meter(self) -> Meter[Captions]:
+    def meter(self) -> Meter[CaptioningTargets]:
         """Return a meter of every text, decoded each way that is trained, whatever was drawn.
 
         "loss/ar" and "loss/par" are means of -log p over tokens in nats, without label smoothing;
@@ -134,34 +134,36 @@ class CaptioningObjective(Objective[Captions]):
             end_id=self.pieces.end_id,
             max_tokens=most if max_tokens is None else min(max_tokens, most),
         )
-        return read(ids, self.pieces)
+        return decode_texts(ids, self.pieces)
 
     @torch.no_grad()
     def write_at_once(self, encoded: Encoded) -> list[str]:
         """Return a text for each clip from one pass of the decoder, each word by itself."""
-        count = queries_to_write(self.config.queries, self.words, self.config.model.max_tokens)
-        hidden = states_at_once(self.decoder, encoded, self.pieces, count)
-        batches = scores_clip_by_clip(self.decoder, hidden)
-        return read(torch.cat([scores.argmax(dim=-1) for scores in batches]), self.pieces)
+        count = query_count(self.config.queries, self.words, self.config.model.max_tokens)
+        hidden = parallel_states(self.decoder, encoded, self.pieces, count)
+        batches = iter_logits(self.decoder, hidden)
+        return decode_texts(torch.cat([scores.argmax(dim=-1) for scores in batches]), self.pieces)
 
 
-class CaptioningMeter(Meter[Captions]):
+class CaptioningMeter(Meter[CaptioningTargets]):
     """What `CaptioningObjective.meter` promises."""
 
     def __init__(self, objective: CaptioningObjective) -> None:
         self._objective = objective
         share = objective.config.parallel
         self._weights = {way: w for way, w in {"ar": 1.0 - share, "par": share}.items() if w > 0}
-        self._tallies = dict.fromkeys(self._weights, Tally())
+        self._tallies = dict.fromkeys(self._weights, TokenScores())
 
-    def add(self, encoded: Encoded, targets: Captions) -> None:
+    def add(self, encoded: Encoded, targets: CaptioningTargets) -> None:
         """Take in a batch."""
         objective = self._objective
         for way in self._tallies:
             at_once = torch.full_like(targets.parallel, way == "par")
-            asked = ask(targets.texts, at_once, objective.pieces, objective.config.queries)
+            asked = decoder_batch(
+                targets.texts, at_once, objective.pieces, objective.config.queries
+            )
             asked = asked.to(encoded.frames.device)
-            self._tallies[way] += tally(objective.decoder, encoded, asked)
+            self._tallies[way] += score_tokens(objective.decoder, encoded, asked)
 
     def result(self) -> dict[str, float]:
         """Return the scores over all batches."""

@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.objectives.all_gather import gather_rows, share
+from earmark.pretrain.objectives.all_gather import all_gather_rows, exchange_row_counts
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import ContrastiveConfig
-from earmark.pretrain.objectives.contrastive_losses import InfoNce, PairLoss, Pairs, SigLip
-from earmark.pretrain.objectives.metrics import recalls
-from earmark.pretrain.objectives.targets import texts
-from earmark.pretrain.seeds import derived_seed
-from earmark.pretrain.text.config import Words
+from earmark.pretrain.objectives.contrastive_losses import EmbeddingPairs, InfoNce, PairLoss, SigLip
+from earmark.pretrain.objectives.metrics import recall_at_k
+from earmark.pretrain.objectives.targets import example_texts
+from earmark.pretrain.seeds import derive_seed
+from earmark.pretrain.text.config import TokenizerSpec
 from earmark.pretrain.text.models import build_text_encoder
 from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
-DEPTHS = (1, 5, 10)
+RECALL_DEPTHS = (1, 5, 10)
 """Ranks that recall is measured at."""
-EMBED_TEXTS = 64
+TEXTS_PER_BATCH = 64
 """Texts that `embed_text` reads at a time."""
-MEASURED_PAIRS = 512
+PAIRS_PER_BLOCK = 512
 """Pairs whose loss over a validation set is worked out at a time."""
 
 
@@ -57,14 +57,14 @@ class ContrastiveObjective(Objective[ContrastiveTargets]):
     selects = "recall_at_10"
 
     def __init__(
-        self, config: ContrastiveConfig, dim: int, words: Words, *, pretrained: bool = True
+        self, config: ContrastiveConfig, dim: int, words: TokenizerSpec, *, pretrained: bool = True
     ) -> None:
         super().__init__()
         self.config = config
         self._tokenizer = Tokenizer(words, config.model.max_tokens)
         self.text_encoder = build_text_encoder(config.model, words, pretrained=pretrained)
-        self.audio_projection = projection(dim, config.dim)
-        self.text_projection = projection(self.text_encoder.dim, config.dim)
+        self.audio_projection = projection_mlp(dim, config.dim)
+        self.text_projection = projection_mlp(self.text_encoder.dim, config.dim)
         self.loss: PairLoss = (
             SigLip(config.temperature)
             if config.loss == "siglip"
@@ -80,22 +80,24 @@ class ContrastiveObjective(Objective[ContrastiveTargets]):
         chosen = [self._drawn(example, seed) for example, seed in zip(examples, seeds, strict=True)]
         tokens = self._tokenizer.encode(chosen)
         rows = [row[real].tolist() for row, real in zip(tokens.ids, tokens.mask, strict=True)]
-        return ContrastiveTargets(tokens, torch.tensor([derived_seed(*row) for row in rows]))
+        return ContrastiveTargets(tokens, torch.tensor([derive_seed(*row) for row in rows]))
 
     def _drawn(self, example: Example, seed: int) -> str:
-        found = texts(example, self.config.text)
+        found = example_texts(example, self.config.text)
         if not found:
             raise ValueError(
                 f"Clip {example.id} ({example.path}) has no {self.config.text} text; leave out "
-                "the clips that earmark.pretrain.objectives.targets.lacks tells of."
+                "the clips that earmark.pretrain.objectives.targets.missing_target tells of."
             )
-        return found[derived_seed(seed, "text") % len(found)]
+        return found[derive_seed(seed, "text") % len(found)]
 
     def forward(self, encoded: Encoded, targets: ContrastiveTargets) -> Loss:
         """Return the mean loss of this process's clips, each held against all, in nats a clip."""
         own = self.pairs(encoded, targets)
-        clips = share(len(own.keys), own.audio.device)
-        everyone = Pairs(*(gather_rows(part, clips) for part in (own.audio, own.text, own.keys)))
+        clips = exchange_row_counts(len(own.keys), own.audio.device)
+        everyone = EmbeddingPairs(
+            *(all_gather_rows(part, clips) for part in (own.audio, own.text, own.keys))
+        )
         loss = self.loss(everyone, clips.first, len(own.keys))
         return Loss(loss, len(own.keys), {"contrastive": loss.detach()})
 
@@ -109,12 +111,12 @@ class ContrastiveObjective(Objective[ContrastiveTargets]):
         """
         return ContrastiveMeter(self)
 
-    def pairs(self, encoded: Encoded, targets: ContrastiveTargets) -> Pairs:
+    def pairs(self, encoded: Encoded, targets: ContrastiveTargets) -> EmbeddingPairs:
         """Return the unit vectors of clips and of their texts."""
         device = encoded.frames.device
         text = self._embed_tokens(targets.tokens.to(device))
         keys = targets.keys.to(device, non_blocking=True)
-        return Pairs(self.embed_audio(encoded), text, keys)
+        return EmbeddingPairs(self.embed_audio(encoded), text, keys)
 
     def embed_audio(self, encoded: Encoded) -> Float32[Tensor, "batch space"]:
         """Return one unit vector a clip; its dot product with a text's says how alike they are."""
@@ -132,8 +134,8 @@ class ContrastiveObjective(Objective[ContrastiveTargets]):
         vectors = [torch.zeros(0, self.config.dim)]
         self.eval()
         try:
-            for first in range(0, len(texts), EMBED_TEXTS):
-                tokens = self._tokenizer.encode(texts[first : first + EMBED_TEXTS])
+            for first in range(0, len(texts), TEXTS_PER_BATCH):
+                tokens = self._tokenizer.encode(texts[first : first + TEXTS_PER_BATCH])
                 vectors.append(self._embed_tokens(tokens.to(device)).cpu())
         finally:
             self.train(was_training)
@@ -149,7 +151,7 @@ class ContrastiveMeter(Meter[ContrastiveTargets]):
 
     def __init__(self, objective: ContrastiveObjective) -> None:
         self._objective = objective
-        self._pairs = list[Pairs]()
+        self._pairs = list[EmbeddingPairs]()
 
     def add(self, encoded: Encoded, targets: ContrastiveTargets) -> None:
         """Take in a batch."""
@@ -159,21 +161,21 @@ class ContrastiveMeter(Meter[ContrastiveTargets]):
         """Return the scores over all batches."""
         if not self._pairs:
             return {"loss": float("nan"), self._objective.selects: float("nan")}
-        pairs = Pairs(
+        pairs = EmbeddingPairs(
             torch.cat([batch.audio for batch in self._pairs]),
             torch.cat([batch.text for batch in self._pairs]),
             torch.cat([batch.keys for batch in self._pairs]),
         )
-        return {"loss": self._loss(pairs)} | recalls(pairs, DEPTHS)
+        return {"loss": self._loss(pairs)} | recall_at_k(pairs, RECALL_DEPTHS)
 
-    def _loss(self, pairs: Pairs) -> float:
+    def _loss(self, pairs: EmbeddingPairs) -> float:
         total = 0.0
-        for first in range(0, len(pairs.keys), MEASURED_PAIRS):
-            count = min(MEASURED_PAIRS, len(pairs.keys) - first)
+        for first in range(0, len(pairs.keys), PAIRS_PER_BLOCK):
+            count = min(PAIRS_PER_BLOCK, len(pairs.keys) - first)
             total += float(self._objective.loss(pairs, first, count)) * count
         return total / len(pairs.keys)
 
 
-def projection(dim: int, out: int) -> nn.Sequential:
+def projection_mlp(dim: int, out: int) -> nn.Sequential:
     """Return a map of vectors into the shared space: two layers, with a GELU between them."""
     return nn.Sequential(nn.Linear(dim, out), nn.GELU(), nn.Linear(out, out))

@@ -19,15 +19,15 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-HOTTEST = 1.0
-COLDEST = 0.01
+MAX_TEMPERATURE = 1.0
+MIN_TEMPERATURE = 0.01
 """Bounds of a learnt temperature; the lower is CLIP's (arXiv 2103.00020, section 2.5)."""
 SIGLIP_BIAS = -10.0
 """Where SigLIP's bias starts: nearly all pairs are mismatches (arXiv 2303.15343, section 3.2)."""
 
 
 @dataclass(frozen=True)
-class Pairs:
+class EmbeddingPairs:
     """Unit vectors of clips and of their texts: `audio[i]` belongs to `text[i]`.
 
     `keys` are equal where texts are.
@@ -42,15 +42,15 @@ class PairLoss(nn.Module, ABC):
     """A loss of pairs, averaged over some of them."""
 
     @abstractmethod
-    def forward(self, pairs: Pairs, first: int, count: int) -> Float32[Tensor, ""]:
+    def forward(self, pairs: EmbeddingPairs, first: int, count: int) -> Float32[Tensor, ""]:
         """Return the mean loss of `count` pairs from `first` on, each held against all."""
 
 
-class Scale(nn.Module):
+class LogitScale(nn.Module):
     """What cosines are multiplied by: 1 / temperature, kept as its logarithm.
 
-    Where it is learnt, each training step first brings the temperature back between `COLDEST` (or
-    the start, where that is lower) and `HOTTEST` (or the start, where that is higher), so that it
+    Where it is learnt, each training step first brings the temperature back between `MIN_TEMPERATURE` (or
+    the start, where that is lower) and `MAX_TEMPERATURE` (or the start, where that is higher), so that it
     cannot run away, and is never stuck behind a bound for want of a gradient.
 
     Args:
@@ -62,8 +62,8 @@ class Scale(nn.Module):
 
     def __init__(self, temperature: float, *, learnt: bool) -> None:
         super().__init__()
-        self._lowest = -math.log(max(HOTTEST, temperature))
-        self._highest = -math.log(min(COLDEST, temperature))
+        self._lowest = -math.log(max(MAX_TEMPERATURE, temperature))
+        self._highest = -math.log(min(MIN_TEMPERATURE, temperature))
         self._learnt = learnt
         start = torch.tensor(-math.log(temperature))
         if learnt:
@@ -94,15 +94,19 @@ class InfoNce(PairLoss):
 
     def __init__(self, temperature: float, *, learnt: bool) -> None:
         super().__init__()
-        self.scale = Scale(temperature, learnt=learnt)
+        self.scale = LogitScale(temperature, learnt=learnt)
 
-    def forward(self, pairs: Pairs, first: int, count: int) -> Float32[Tensor, ""]:
+    def forward(self, pairs: EmbeddingPairs, first: int, count: int) -> Float32[Tensor, ""]:
         """Return the mean loss of `count` pairs from `first` on, each held against all."""
         own = slice(first, first + count)
-        twins, right = compared(pairs.keys, first, count)
+        twins, right = pair_targets(pairs.keys, first, count)
         scale = self.scale()
-        to_text = (scale * cosines(pairs.audio[own], pairs.text)).masked_fill(twins, -math.inf)
-        to_audio = (scale * cosines(pairs.text[own], pairs.audio)).masked_fill(twins, -math.inf)
+        to_text = (scale * cosine_similarities(pairs.audio[own], pairs.text)).masked_fill(
+            twins, -math.inf
+        )
+        to_audio = (scale * cosine_similarities(pairs.text[own], pairs.audio)).masked_fill(
+            twins, -math.inf
+        )
         both = functional.cross_entropy(to_text, right) + functional.cross_entropy(to_audio, right)
         return both / 2
 
@@ -120,20 +124,20 @@ class SigLip(PairLoss):
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
-        self.scale = Scale(temperature, learnt=True)
+        self.scale = LogitScale(temperature, learnt=True)
         self.bias = nn.Parameter(torch.tensor(SIGLIP_BIAS))
 
-    def forward(self, pairs: Pairs, first: int, count: int) -> Float32[Tensor, ""]:
+    def forward(self, pairs: EmbeddingPairs, first: int, count: int) -> Float32[Tensor, ""]:
         """Return the mean loss of `count` pairs from `first` on, each held against all."""
-        twins, right = compared(pairs.keys, first, count)
+        twins, right = pair_targets(pairs.keys, first, count)
         own = pairs.audio[first : first + count]
-        logits = self.scale() * cosines(own, pairs.text) + self.bias
+        logits = self.scale() * cosine_similarities(own, pairs.text) + self.bias
         signs = 2.0 * functional.one_hot(right, len(pairs.keys)) - 1.0
         losses = -functional.logsigmoid(signs * logits).masked_fill(twins, 0.0)
         return losses.sum() / count
 
 
-def compared(
+def pair_targets(
     keys: Int64[Tensor, " pairs"], first: int, count: int
 ) -> tuple[Bool[Tensor, "count pairs"], Int64[Tensor, " count"]]:
     """Return where others of `count` pairs from `first` on have an equal text, and their places."""
@@ -142,7 +146,7 @@ def compared(
     return twins.scatter(1, right.unsqueeze(1), torch.zeros_like(twins)), right
 
 
-def cosines(
+def cosine_similarities(
     rows: Float32[Tensor, "rows dim"], columns: Float32[Tensor, "columns dim"]
 ) -> Float32[Tensor, "rows columns"]:
     """Return dot products in float32, also where autocast would have three digits do."""

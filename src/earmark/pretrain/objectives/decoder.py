@@ -30,18 +30,18 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.text.config import Words
+from earmark.pretrain.text.config import TokenizerSpec
 from earmark.pretrain.text.models import TextDecoder
 from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 
-Queries = Literal["target", "fixed"]
+QueryMode = Literal["target", "fixed"]
 
-PLACES_AT_A_TIME = 2048
+POSITIONS_PER_BLOCK = 2048
 """Places whose scores of all words (50,000 are 0.4 GB) are held at a time, in training too."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecoderBatch:
     """What a decoder reads, and what it should answer where.
 
     `causal` is True for clips that are decoded word by word. `places` count through the flattened
@@ -54,17 +54,17 @@ class Asked:
     answers: Int64[Tensor, " asked"]
     parallel: Bool[Tensor, " asked"]
 
-    def to(self, device: torch.device) -> Asked:
+    def to(self, device: torch.device) -> DecoderBatch:
         """Return the same on another device."""
         rest = (self.causal, self.places, self.answers, self.parallel)
-        return Asked(
+        return DecoderBatch(
             self.inputs.to(device), *(tensor.to(device, non_blocking=True) for tensor in rest)
         )
 
 
-def ask(
-    texts: Tokens, parallel: Bool[Tensor, " batch"], pieces: Tokenizer, queries: Queries
-) -> Asked:
+def decoder_batch(
+    texts: Tokens, parallel: Bool[Tensor, " batch"], pieces: Tokenizer, queries: QueryMode
+) -> DecoderBatch:
     """Return what texts ask of a decoder; `parallel` says which clips are decoded at once.
 
     Cheap on the CPU, where the number of answers is known without waiting for a device.
@@ -80,7 +80,7 @@ def ask(
     present = counted | parallel[:, None] if queries == "fixed" else counted
     inputs = torch.where(parallel[:, None], pieces.mask_id, read)
     places = counted.flatten().nonzero()[:, 0]
-    return Asked(
+    return DecoderBatch(
         Tokens(inputs, present),
         ~parallel,
         places,
@@ -89,15 +89,15 @@ def ask(
     )
 
 
-def answer_losses(
-    decoder: TextDecoder, encoded: Encoded, asked: Asked, smoothing: float
+def token_losses(
+    decoder: TextDecoder, encoded: Encoded, asked: DecoderBatch, smoothing: float
 ) -> Float32[Tensor, " asked"]:
     """Return -log p of each answer, nats, with label smoothing.
 
     Szegedy et al. 2016 (arXiv 1512.00567, section 7): (1 - s) * -log p(answer) plus s times the
     mean of -log p over all pieces.
     """
-    hidden = _asked_states(decoder, encoded, asked)
+    hidden = _target_states(decoder, encoded, asked)
 
     def losses(states: Tensor, answers: Tensor) -> Tensor:
         logits = decoder.logits(states).float()
@@ -110,22 +110,26 @@ def answer_losses(
         [
             checkpoint(losses, states, answers, use_reentrant=False, preserve_rng_state=False)
             for states, answers in zip(
-                hidden.split(PLACES_AT_A_TIME), asked.answers.split(PLACES_AT_A_TIME), strict=True
+                hidden.split(POSITIONS_PER_BLOCK),
+                asked.answers.split(POSITIONS_PER_BLOCK),
+                strict=True,
             )
         ]
     )
 
 
 @dataclass(frozen=True)
-class Tally:
+class TokenScores:
     """How well so many answers were given; `nats` is the sum of -log p, without smoothing."""
 
     answers: int = 0
     nats: float = 0.0
     right: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.answers + other.answers, self.nats + other.nats, self.right + other.right)
+    def __add__(self, other: TokenScores) -> TokenScores:
+        return TokenScores(
+            self.answers + other.answers, self.nats + other.nats, self.right + other.right
+        )
 
     @property
     def loss(self) -> float:
@@ -143,21 +147,21 @@ class Tally:
         return math.exp(min(self.loss, 700.0))  # more is beyond what a float holds
 
 
-def tally(decoder: TextDecoder, encoded: Encoded, asked: Asked) -> Tally:
+def score_tokens(decoder: TextDecoder, encoded: Encoded, asked: DecoderBatch) -> TokenScores:
     """Return how well a decoder answers; takes no gradient."""
-    hidden = _asked_states(decoder, encoded, asked)
-    total = Tally()
+    hidden = _target_states(decoder, encoded, asked)
+    total = TokenScores()
     for states, answers in zip(
-        hidden.split(PLACES_AT_A_TIME), asked.answers.split(PLACES_AT_A_TIME), strict=True
+        hidden.split(POSITIONS_PER_BLOCK), asked.answers.split(POSITIONS_PER_BLOCK), strict=True
     ):
         logits = decoder.logits(states).float()
         nats = functional.cross_entropy(logits, answers, reduction="sum")
         right = (logits.argmax(dim=-1) == answers).sum()
-        total += Tally(len(answers), float(nats), int(right))
+        total += TokenScores(len(answers), float(nats), int(right))
     return total
 
 
-def queries_to_write(queries: Queries, words: Words, max_tokens: int) -> int:
+def query_count(queries: QueryMode, words: TokenizerSpec, max_tokens: int) -> int:
     """Return how many mask pieces a text is written from when its length is not known.
 
     The mean answer of the train split for a decoder that was always given the length.
@@ -170,7 +174,7 @@ def queries_to_write(queries: Queries, words: Words, max_tokens: int) -> int:
     return min(max(round(mean), 1), longest)
 
 
-def states_at_once(
+def parallel_states(
     decoder: TextDecoder, encoded: Encoded, pieces: Tokenizer, count: int
 ) -> Float[Tensor, "batch count dim"]:
     """Return hidden states at each of `count` places, from mask pieces alone."""
@@ -180,23 +184,23 @@ def states_at_once(
     return decoder(inputs, encoded, torch.zeros(len(ids), dtype=torch.bool, device=ids.device))
 
 
-def scores_clip_by_clip(
+def iter_logits(
     decoder: TextDecoder, hidden: Float[Tensor, "batch places dim"]
 ) -> Iterator[Float32[Tensor, "some places words"]]:
     """Give the scores of all pieces, of so many clips at a time as memory is fit for."""
-    clips = max(1, PLACES_AT_A_TIME // hidden.shape[1])
+    clips = max(1, POSITIONS_PER_BLOCK // hidden.shape[1])
     for states in hidden.split(clips):
         yield decoder.logits(states).float()
 
 
-def read(ids: Int64[Tensor, "batch places"], pieces: Tokenizer) -> list[str]:
+def decode_texts(ids: Int64[Tensor, "batch places"], pieces: Tokenizer) -> list[str]:
     """Return what rows of pieces say, each up to its first end."""
     rows: Sequence[Sequence[int]] = ids.tolist()
     return [pieces.decode(row) for row in rows]
 
 
-def _asked_states(
-    decoder: TextDecoder, encoded: Encoded, asked: Asked
+def _target_states(
+    decoder: TextDecoder, encoded: Encoded, asked: DecoderBatch
 ) -> Float[Tensor, "asked dim"]:
     """Return hidden states where something is asked: the others need no scores of words."""
     hidden = decoder(asked.inputs, encoded, asked.causal)

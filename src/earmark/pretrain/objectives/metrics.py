@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from earmark.pretrain.objectives.contrastive_losses import Pairs, cosines
+from earmark.pretrain.objectives.contrastive_losses import EmbeddingPairs, cosine_similarities
 
 
 @final
@@ -50,11 +50,11 @@ class MeanAveragePrecision:
         return float(np.mean(precisions)) if precisions else float("nan")
 
 
-ROWS = 512
+QUERIES_PER_BLOCK = 512
 """Queries that are held against everything at a time."""
 
 
-def recalls(pairs: Pairs, depths: Sequence[int]) -> dict[str, float]:
+def recall_at_k(pairs: EmbeddingPairs, depths: Sequence[int]) -> dict[str, float]:
     """Return "audio_to_text_recall_at_K" and "text_to_audio_recall_at_K" by depth K, 0 to 1, and
     "recall_at_K", the mean of both.
 
@@ -68,8 +68,8 @@ def recalls(pairs: Pairs, depths: Sequence[int]) -> dict[str, float]:
     # One row a text: any of its clips' will do.
     rows = torch.zeros_like(ids).scatter_(0, places, torch.arange(len(places)).to(ids))
     texts = pairs.text[rows]
-    to_text = ranks(pairs.audio, texts, places, ids)
-    to_audio = ranks(texts, pairs.audio, ids, places)
+    to_text = rank_matches(pairs.audio, texts, places, ids)
+    to_audio = rank_matches(texts, pairs.audio, ids, places)
     scores = dict[str, float]()
     for depth in depths:
         found, finding = (float((rank < depth).float().mean()) for rank in (to_text, to_audio))
@@ -79,7 +79,7 @@ def recalls(pairs: Pairs, depths: Sequence[int]) -> dict[str, float]:
     return scores
 
 
-def ranks(
+def rank_matches(
     queries: Float32[Tensor, "queries dim"],
     found: Float32[Tensor, "found dim"],
     wanted: Int64[Tensor, " queries"],
@@ -90,9 +90,9 @@ def ranks(
     Right is where `keys` is what the query has `wanted`; each query has one that is.
     """
     blocks = [torch.zeros(0, dtype=torch.long, device=wanted.device)]
-    for first in range(0, len(queries), ROWS):
-        rows = slice(first, first + ROWS)
-        scores = cosines(queries[rows], found)
+    for first in range(0, len(queries), QUERIES_PER_BLOCK):
+        rows = slice(first, first + QUERIES_PER_BLOCK)
+        scores = cosine_similarities(queries[rows], found)
         right = wanted[rows].unsqueeze(1) == keys
         best = scores.masked_fill(~right, -torch.inf).amax(dim=1, keepdim=True)
         blocks.append(((scores >= best) & ~right).sum(dim=1))

@@ -15,11 +15,11 @@ from earmark.pretrain.objectives.config import MultitaskConfig, PartConfig
 from earmark.records import Example
 
 V = TypeVar("V")
-PartTargets = tuple[Any, ...]
+MultitaskTargets = tuple[Any, ...]
 """The targets of each part, in order."""
 
 
-class MultitaskObjective(Objective[PartTargets]):
+class MultitaskObjective(Objective[MultitaskTargets]):
     """A weighted sum of objectives, each a mean over its own items (clips, or tokens).
 
     With learnt weights it is the sum of L_i / s_i^2 + log s_i, where s_i stands for the noise of
@@ -55,11 +55,11 @@ class MultitaskObjective(Objective[PartTargets]):
         parts: list[Any] = list(self.parts)
         return dict(zip(self.names, parts, strict=True))
 
-    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> PartTargets:
+    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> MultitaskTargets:
         """Return the targets of each part."""
         return tuple(part.targets(examples, seeds) for part in self.by_name().values())
 
-    def forward(self, encoded: Encoded, targets: PartTargets) -> Loss:
+    def forward(self, encoded: Encoded, targets: MultitaskTargets) -> Loss:
         """Return the weighted sum, and the loss of each part by its name.
 
         What a part tells of its own stands behind that name: "captioning/ar". Where weights are
@@ -75,13 +75,13 @@ class MultitaskObjective(Objective[PartTargets]):
             parts |= {f"weight/{name}": weights[i] for i, name in enumerate(self.names)}
         part_weights = {name: loss.weight for name, loss in losses.items()}
         for part, (name, loss) in zip(self.config.parts, losses.items(), strict=True):
-            finer = [key for key in loss.parts if key != kind(part)]
+            finer = [key for key in loss.parts if key != objective_name(part)]
             parts |= {f"{name}/{key}": loss.parts[key] for key in finer}
             part_weights |= {f"{name}/{key}": loss.weight_of(key) for key in finer}
         total = self.weighted(torch.stack([loss.total for loss in losses.values()]))
         return Loss(total, len(encoded.mask), parts, part_weights)
 
-    def meter(self) -> Meter[PartTargets]:
+    def meter(self) -> Meter[MultitaskTargets]:
         """Return a meter of the parts' scores, and of their weighted sum as "loss".
 
         Each part's own loss is told as "loss/tags" and so on, as in training; any other score that
@@ -100,14 +100,14 @@ class MultitaskObjective(Objective[PartTargets]):
         return total + self.log_variances.sum() / 2 if self.config.learn_weights else total
 
 
-class MultitaskMeter(Meter[PartTargets]):
+class MultitaskMeter(Meter[MultitaskTargets]):
     """What `MultitaskObjective.meter` promises."""
 
     def __init__(self, objective: MultitaskObjective) -> None:
         self._objective = objective
         self._meters = {name: part.meter() for name, part in objective.by_name().items()}
 
-    def add(self, encoded: Encoded, targets: PartTargets) -> None:
+    def add(self, encoded: Encoded, targets: MultitaskTargets) -> None:
         """Take in a batch."""
         for meter, own in zip(self._meters.values(), targets, strict=True):
             meter.add(encoded, own)
@@ -118,13 +118,13 @@ class MultitaskMeter(Meter[PartTargets]):
         losses = torch.tensor([own["loss"] for own in scores.values()])
         total = float(self._objective.weighted(losses.to(self._objective.log_variances.device)))
         named = [
-            {_behind_loss(name, key): value for key, value in own.items()}
+            {_part_loss_name(name, key): value for key, value in own.items()}
             for name, own in scores.items()
         ]
-        return union({"loss": total}, dict(zip(scores, named, strict=True)))
+        return merge_scores({"loss": total}, dict(zip(scores, named, strict=True)))
 
 
-def _behind_loss(part: str, key: str) -> str:
+def _part_loss_name(part: str, key: str) -> str:
     """Return the name of a part's loss as training has it, "loss/tags"; others stay as they are."""
     head, slash, rest = key.partition("/")
     return f"loss/{part}{slash}{rest}" if head == "loss" else key
@@ -132,14 +132,14 @@ def _behind_loss(part: str, key: str) -> str:
 
 def part_names(config: MultitaskConfig) -> tuple[str, ...]:
     """Return a name for each part: its kind, with a number from the second of a kind on."""
-    kinds = [kind(part) for part in config.parts]
+    kinds = [objective_name(part) for part in config.parts]
     places = [kinds[: place + 1].count(name) for place, name in enumerate(kinds)]
     return tuple(
         name if place == 1 else f"{name}_{place}" for name, place in zip(kinds, places, strict=True)
     )
 
 
-def union(first: Mapping[str, V], parts: Mapping[str, Mapping[str, V]]) -> dict[str, V]:
+def merge_scores(first: Mapping[str, V], parts: Mapping[str, Mapping[str, V]]) -> dict[str, V]:
     """Return all values by name, with the part before the name ("tags_2/map") where it is taken."""
     joined = dict(first)
     for part, values in parts.items():
@@ -147,6 +147,6 @@ def union(first: Mapping[str, V], parts: Mapping[str, Mapping[str, V]]) -> dict[
     return joined
 
 
-def kind(config: PartConfig) -> str:
+def objective_name(config: PartConfig) -> str:
     """Return what recipes call an objective, as it is written in logs: "tags_parallel"."""
     return str(config.__struct_config__.tag).replace("-", "_")

@@ -24,7 +24,7 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.objectives.metrics import MeanAveragePrecision
-from earmark.pretrain.objectives.targets import Classes, class_names
+from earmark.pretrain.objectives.targets import ClassSpec, class_names
 from earmark.records import Example
 
 
@@ -35,7 +35,7 @@ def binary_cross_entropy(
     return functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
 
 
-def focal(
+def focal_loss(
     logits: Float32[Tensor, "*shape"], truth: Float32[Tensor, "*shape"], *, gamma: float
 ) -> Float32[Tensor, "*shape"]:
     """Return -(1 - q)^gamma log q, where q is the probability of what is true.
@@ -52,7 +52,7 @@ def focal(
     return -torch.exp(gamma * functional.logsigmoid(-signed)) * functional.logsigmoid(signed)
 
 
-def asymmetric(
+def asymmetric_loss(
     logits: Float32[Tensor, "*shape"],
     truth: Float32[Tensor, "*shape"],
     *,
@@ -72,7 +72,7 @@ def asymmetric(
         gamma_present: exponent for present tags, 0 or more.
         margin: 0 to 1; with 0 and equal exponents it is the focal loss.
     """
-    present = focal(logits, torch.ones_like(logits), gamma=gamma_present)
+    present = focal_loss(logits, torch.ones_like(logits), gamma=gamma_present)
     shift = logits.new_tensor(math.log(margin) if margin else -math.inf)
     log_absent = torch.logaddexp(functional.logsigmoid(-logits), shift).clamp(max=0.0)
     # Off 0, where a power below 1 has no gradient; log_absent is 0 there.
@@ -107,7 +107,7 @@ class TagsObjective(Objective[TagTargets]):
 
     selects = "map"
 
-    def __init__(self, config: TagsConfig, dim: int, classes: Classes) -> None:
+    def __init__(self, config: TagsConfig, dim: int, classes: ClassSpec) -> None:
         super().__init__()
         self.config = config
         self.classes = classes
@@ -118,7 +118,7 @@ class TagsObjective(Objective[TagTargets]):
         log_odds = np.log(frequencies) - np.log1p(-frequencies)
         self.head.bias.data.copy_(torch.from_numpy(log_odds))
         self._ids = {name: place for place, name in enumerate(classes.names)}
-        self._losses = presence_loss(config)
+        self._losses = choose_loss(config)
 
     def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> TagTargets:
         """Return which classes each clip carries. Nothing is drawn."""
@@ -183,7 +183,7 @@ class TagsMeter(Meter[TagTargets]):
         return scores
 
 
-def presence_loss(
+def choose_loss(
     config: TagsConfig,
 ) -> Callable[
     [Float32[Tensor, "batch tags"], Float32[Tensor, "batch tags"]], Float32[Tensor, "batch tags"]
@@ -193,10 +193,10 @@ def presence_loss(
         case "bce":
             return binary_cross_entropy
         case "focal":
-            return partial(focal, gamma=config.gamma)
+            return partial(focal_loss, gamma=config.gamma)
         case "asymmetric":
             return partial(
-                asymmetric,
+                asymmetric_loss,
                 gamma=config.gamma,
                 gamma_present=config.gamma_present,
                 margin=config.margin,

@@ -13,27 +13,27 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.base import Loss, Meter, Objective
 from earmark.pretrain.objectives.config import TagsParallelConfig
 from earmark.pretrain.objectives.decoder import (
-    Asked,
-    Tally,
-    answer_losses,
-    ask,
-    queries_to_write,
-    read,
-    scores_clip_by_clip,
-    states_at_once,
-    tally,
+    DecoderBatch,
+    TokenScores,
+    decode_texts,
+    decoder_batch,
+    iter_logits,
+    parallel_states,
+    query_count,
+    score_tokens,
+    token_losses,
 )
 from earmark.pretrain.objectives.metrics import MeanAveragePrecision
-from earmark.pretrain.objectives.targets import Classes, class_names
-from earmark.pretrain.text.config import Words
+from earmark.pretrain.objectives.targets import ClassSpec, class_names
+from earmark.pretrain.text.config import TokenizerSpec
 from earmark.pretrain.text.models import build_text_decoder
-from earmark.pretrain.text.tag_list import SEPARATOR, Listed, NameChances, listed
+from earmark.pretrain.text.tag_list import SEPARATOR, ParsedTags, TagProbabilities, parse_tag_list
 from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 from earmark.records import Example
 
 
 @dataclass(frozen=True)
-class TagTexts:
+class TagTextTargets:
     """Each clip's tags as a text, and which classes those are.
 
     `unseen` counts what its clips carry beside: values of a label field that no clip of the train
@@ -45,7 +45,7 @@ class TagTexts:
     unseen: int
 
 
-class TagsParallelObjective(Objective[TagTexts]):
+class TagsParallelObjective(Objective[TagTextTargets]):
     """Every word of a clip's list of tags, from the audio alone and without the other words.
 
     Tags stand in the order of class ids: a set has many orders, but places that know nothing of
@@ -71,8 +71,8 @@ class TagsParallelObjective(Objective[TagTexts]):
         self,
         config: TagsParallelConfig,
         dim: int,
-        words: Words,
-        classes: Classes,
+        words: TokenizerSpec,
+        classes: ClassSpec,
         *,
         pretrained: bool,
     ) -> None:
@@ -83,9 +83,9 @@ class TagsParallelObjective(Objective[TagTexts]):
         self.decoder = build_text_decoder(config.model, words, dim, pretrained=pretrained)
         self.pieces = Tokenizer(words, config.model.max_tokens)
         self._ids = {name: place for place, name in enumerate(classes.names)}
-        self._chances = NameChances(classes.names, self.pieces)
+        self._chances = TagProbabilities(classes.names, self.pieces)
 
-    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> TagTexts:
+    def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> TagTextTargets:
         """Return each clip's tags, written out in the order of class ids. Nothing is drawn."""
         hot = torch.zeros(len(examples), len(self.classes.names), dtype=torch.bool)
         written, unseen = list[str](), 0
@@ -95,21 +95,21 @@ class TagsParallelObjective(Objective[TagTexts]):
             row[known] = True
             unseen += len(names) - len(known)
             written.append(SEPARATOR.join(self.classes.names[place] for place in known))
-        return TagTexts(self.pieces.encode(written), hot, unseen)
+        return TagTextTargets(self.pieces.encode(written), hot, unseen)
 
-    def forward(self, encoded: Encoded, targets: TagTexts) -> Loss:
+    def forward(self, encoded: Encoded, targets: TagTextTargets) -> Loss:
         """Return the mean of -log p over tokens, smoothed, in nats."""
         asked = self.asked(targets, encoded.frames.device)
-        losses = answer_losses(self.decoder, encoded, asked, self.config.label_smoothing)
+        losses = token_losses(self.decoder, encoded, asked, self.config.label_smoothing)
         loss = losses.mean()
         return Loss(loss, len(losses), {"tags_parallel": loss.detach()})
 
-    def asked(self, targets: TagTexts, device: torch.device) -> Asked:
+    def asked(self, targets: TagTextTargets, device: torch.device) -> DecoderBatch:
         """Return what the decoder reads and should answer."""
         at_once = torch.ones(len(targets.texts.ids), dtype=torch.bool)
-        return ask(targets.texts, at_once, self.pieces, self.config.queries).to(device)
+        return decoder_batch(targets.texts, at_once, self.pieces, self.config.queries).to(device)
 
-    def meter(self) -> Meter[TagTexts]:
+    def meter(self) -> Meter[TagTextTargets]:
         """Return a meter of the answers, and of the tags that come back.
 
         "loss" is the mean of -log p over tokens in nats, without label smoothing, "accuracy" the
@@ -121,15 +121,15 @@ class TagsParallelObjective(Objective[TagTexts]):
         return TagsParallelMeter(self)
 
     @torch.no_grad()
-    def answers(self, encoded: Encoded) -> tuple[Float32[Tensor, "batch tags"], list[Listed]]:
+    def answers(self, encoded: Encoded) -> tuple[Float32[Tensor, "batch tags"], list[ParsedTags]]:
         """Return the probability of each tag, and the tags that the likeliest words list."""
-        count = queries_to_write(self.config.queries, self.words, self.config.model.max_tokens)
-        hidden = states_at_once(self.decoder, encoded, self.pieces, count)
-        chances, lists = list[Tensor](), list[Listed]()
-        for scores in scores_clip_by_clip(self.decoder, hidden):
+        count = query_count(self.config.queries, self.words, self.config.model.max_tokens)
+        hidden = parallel_states(self.decoder, encoded, self.pieces, count)
+        chances, lists = list[Tensor](), list[ParsedTags]()
+        for scores in iter_logits(self.decoder, hidden):
             chances.append(self._chances(scores))
-            spoken = read(scores.argmax(dim=-1), self.pieces)
-            lists.extend(listed(text, self.classes.names) for text in spoken)
+            spoken = decode_texts(scores.argmax(dim=-1), self.pieces)
+            lists.extend(parse_tag_list(text, self.classes.names) for text in spoken)
         return torch.cat(chances), lists
 
     def probabilities(self, encoded: Encoded) -> Float32[Tensor, "batch tags"]:
@@ -147,19 +147,19 @@ class TagsParallelObjective(Objective[TagTexts]):
         ]
 
 
-class TagsParallelMeter(Meter[TagTexts]):
+class TagsParallelMeter(Meter[TagTextTargets]):
     """What `TagsParallelObjective.meter` promises."""
 
     def __init__(self, objective: TagsParallelObjective) -> None:
         self._objective = objective
-        self._tally = Tally()
+        self._tally = TokenScores()
         self._precision = MeanAveragePrecision()
         self._right = self._listed = self._true = self._unknown = self._unseen = 0
 
-    def add(self, encoded: Encoded, targets: TagTexts) -> None:
+    def add(self, encoded: Encoded, targets: TagTextTargets) -> None:
         """Take in a batch; probabilities are kept, 5 bytes a clip and tag."""
         asked = self._objective.asked(targets, encoded.frames.device)
-        self._tally += tally(self._objective.decoder, encoded, asked)
+        self._tally += score_tokens(self._objective.decoder, encoded, asked)
         chances, lists = self._objective.answers(encoded)
         self._precision.add(chances.cpu().numpy(), targets.hot.numpy())
         names = self._objective.classes.names
@@ -178,13 +178,13 @@ class TagsParallelMeter(Meter[TagTexts]):
             "loss": self._tally.loss,
             "accuracy": self._tally.accuracy,
             "map": self._precision.result(),
-            "f1": _share(2 * self._right, self._listed + self._true),
-            "unknown": _share(self._unknown, told),
+            "f1": _ratio(2 * self._right, self._listed + self._true),
+            "unknown": _ratio(self._unknown, told),
         }
         if self._objective.config.label:
             scores["labels_unseen"] = float(self._unseen)
         return scores
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")

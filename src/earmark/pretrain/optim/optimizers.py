@@ -28,13 +28,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
-from earmark.pretrain.optim.schedules import cosine, eden
+from earmark.pretrain.optim.schedules import cosine_schedule, eden_schedule
 
 Owner = Literal["encoder", "objective"]
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedParameter:
     """A parameter, whose it is, and its name "owner.parameter" in the state of a run."""
 
     owner: Owner
@@ -42,25 +42,25 @@ class Named:
     parameter: nn.Parameter
 
 
-def named_parameters(encoder: nn.Module, objective: nn.Module) -> list[Named]:
+def named_parameters(encoder: nn.Module, objective: nn.Module) -> list[NamedParameter]:
     """Return all parameters that are to be trained, always in the same order."""
     owners: tuple[tuple[Owner, nn.Module], ...] = (("encoder", encoder), ("objective", objective))
     return [
-        Named(owner, f"{owner}.{name}", parameter)
+        NamedParameter(owner, f"{owner}.{name}", parameter)
         for owner, module in owners
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     ]
 
 
-class Optimiser(ABC):
+class Optimizer(ABC):
     """Steps that encoder and objective take, each at its own rate.
 
     Args:
         named: what is trained.
     """
 
-    def __init__(self, named: Sequence[Named]) -> None:
+    def __init__(self, named: Sequence[NamedParameter]) -> None:
         self.named = named
 
     @abstractmethod
@@ -97,7 +97,7 @@ class Optimiser(ABC):
             each.parameter.grad = None
 
 
-def within_norm(norm: float, ceiling: float) -> float:
+def clip_factor(norm: float, ceiling: float) -> float:
     """Return what gradients of a norm are multiplied by to come down to `ceiling`; 1 below it."""
     return min(1.0, ceiling / norm) if norm > 0 else 1.0
 
@@ -105,7 +105,7 @@ def within_norm(norm: float, ceiling: float) -> float:
 BETAS = (0.9, 0.98)
 
 
-class AdamW(Optimiser):
+class AdamW(Optimizer):
     """Torch's AdamW; weight decay on matrices only.
 
     Args:
@@ -114,7 +114,7 @@ class AdamW(Optimiser):
         steps: of the whole run, over which the rate falls to zero.
     """
 
-    def __init__(self, named: Sequence[Named], config: AdamWConfig, *, steps: int) -> None:
+    def __init__(self, named: Sequence[NamedParameter], config: AdamWConfig, *, steps: int) -> None:
         super().__init__(named)
         self._config, self._steps = config, steps
         peaks = {"encoder": config.lr, "objective": config.objective_lr}
@@ -139,7 +139,7 @@ class AdamW(Optimiser):
 
     def step(self, step: int, epoch: float) -> float:
         """Take a step at a share of the peak rates that follows from `step` alone."""
-        share = cosine(step, self._steps, self._config.warmup_steps)
+        share = cosine_schedule(step, self._steps, self._config.warmup_steps)
         for group, peak in zip(self._adam.param_groups, self._peaks, strict=True):
             group["lr"] = share * peak
         self._adam.step()
@@ -167,17 +167,17 @@ class AdamW(Optimiser):
 
 EPSILON = 1e-8
 
-SCALE_RATE = 0.1
+SCALE_LR_FACTOR = 0.1
 """eta: how much slower the size of a tensor is learnt than its direction."""
 
 RMS_BOUNDS = (1e-5, 3.0)
 """Least, so that tensors of zeros can leave zero; most, from which a learnt size only shrinks."""
 
-SCALAR_RATE = 0.1
+SCALAR_LR_FACTOR = 0.1
 """A single number has no direction beside its size and has to cross zero: plain Adam, slower."""
 
 
-class ScaledAdam(Optimiser):
+class ScaledAdam(Optimizer):
     """ScaledAdam under the Eden schedule.
 
     Args:
@@ -185,19 +185,19 @@ class ScaledAdam(Optimiser):
         config: rates, and when they fall.
     """
 
-    def __init__(self, named: Sequence[Named], config: ScaledAdamConfig) -> None:
+    def __init__(self, named: Sequence[NamedParameter], config: ScaledAdamConfig) -> None:
         super().__init__(named)
         self._config = config
-        alike: dict[tuple[object, ...], list[Named]] = {}
+        alike: dict[tuple[object, ...], list[NamedParameter]] = {}
         for each in named:
             tensor = each.parameter
             alike.setdefault((each.owner, tensor.shape, tensor.dtype), []).append(each)
-        self._stacks = [_Stack(members) for members in alike.values()]
+        self._stacks = [_TensorStack(members) for members in alike.values()]
 
     @torch.no_grad()
     def step(self, step: int, epoch: float) -> float:
         """Take a step at rates that follow from `step` and `epoch`."""
-        share = eden(
+        share = eden_schedule(
             step,
             epoch,
             steps=self._config.lr_steps,
@@ -223,10 +223,10 @@ class ScaledAdam(Optimiser):
                 value.copy_(tensors[name])
 
 
-class _Stack:
+class _TensorStack:
     """Tensors of one shape, stepped at once; a missing gradient counts as zero."""
 
-    def __init__(self, members: Sequence[Named]) -> None:
+    def __init__(self, members: Sequence[NamedParameter]) -> None:
         self.owner: Owner = members[0].owner
         self._names = [each.name for each in members]
         self._parameters = [each.parameter for each in members]
@@ -248,7 +248,7 @@ class _Stack:
         )
         direction = self._moved("mean", "square", gradients)
         if self._parameters[0].numel() == 1:
-            change = direction.mul_(-rate * SCALAR_RATE * correction)
+            change = direction.mul_(-rate * SCALAR_LR_FACTOR * correction)
         else:
             change = self._scaled(values, gradients, direction).mul_(-rate * correction)
         for parameter, row in zip(self._parameters, change.unbind(), strict=True):
@@ -267,7 +267,7 @@ class _Stack:
         ).view_as(rms)
         # A tensor at the ceiling may only shrink: growth is what the step subtracts.
         growth = torch.where(rms >= most, growth.clamp(min=0.0), growth)
-        return direction.mul_(rms.clamp(min=least)).addcmul_(values, growth, value=SCALE_RATE)
+        return direction.mul_(rms.clamp(min=least)).addcmul_(values, growth, value=SCALE_LR_FACTOR)
 
     def _moved(
         self, mean: str, square: str, gradients: Float[Tensor, "members ..."]
@@ -285,7 +285,7 @@ class _Stack:
         }
 
 
-def build_optimiser(encoder: nn.Module, objective: nn.Module, config: PretrainConfig) -> Optimiser:
+def build_optimizer(encoder: nn.Module, objective: nn.Module, config: PretrainConfig) -> Optimizer:
     """Return the optimiser that `config.optimiser` describes."""
     named = named_parameters(encoder, objective)
     if isinstance(config.optimiser, AdamWConfig):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 
-EDEN_START = 0.5
+EDEN_WARMUP_START = 0.5
 """Where Eden's warm-up begins (arXiv 2310.11230, section 3.5)."""
 
 
-def cosine(step: int, steps: int, warmup_steps: int) -> float:
+def cosine_schedule(step: int, steps: int, warmup_steps: int) -> float:
     """Return the share of the peak rate at step 0, 1, ...: linear warm-up, then half a cosine.
 
     The cosine (arXiv 1608.03983) is at 1 at step 0, and would be at 0 at step `steps`.
@@ -20,7 +20,7 @@ def cosine(step: int, steps: int, warmup_steps: int) -> float:
     return warm * 0.5 * (1.0 + math.cos(math.pi * step / steps))
 
 
-def eden(
+def eden_schedule(
     step: int, epoch: float, *, steps: int | float, epochs: int | float, warmup_steps: int
 ) -> float:
     """Return the share of the base rate at step 0, 1, ... (arXiv 2310.11230, section 3.5).
@@ -39,5 +39,5 @@ def eden(
     by_epoch = ((epoch**2 + epochs**2) / epochs**2) ** -0.25
     warm = 1.0
     if step < warmup_steps:
-        warm = EDEN_START + (1.0 - EDEN_START) * step / warmup_steps
+        warm = EDEN_WARMUP_START + (1.0 - EDEN_WARMUP_START) * step / warmup_steps
     return by_step * by_epoch * warm

@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from earmark.config import (
-    Config,
-    Share,
-)
+from earmark.config import Config, Share
 
 
 class TextModelConfig(Config, frozen=True, kw_only=True):
@@ -35,7 +32,7 @@ class TextModelConfig(Config, frozen=True, kw_only=True):
     dropout: Share = 0.1
 
 
-class TextFacts(msgspec.Struct, frozen=True, kw_only=True):
+class TextStats(msgspec.Struct, frozen=True, kw_only=True):
     """Texts of the train split in tokens: how many there are, and what max_tokens cuts off."""
 
     texts: int
@@ -45,7 +42,7 @@ class TextFacts(msgspec.Struct, frozen=True, kw_only=True):
     tokens_cut: int
 
 
-class SpecialPieces(msgspec.Struct, frozen=True, kw_only=True):
+class SpecialTokens(msgspec.Struct, frozen=True, kw_only=True):
     """What the pieces are called that are no words: RoBERTa's names, or those of a loaded model."""
 
     start: str = "<s>"
@@ -55,15 +52,17 @@ class SpecialPieces(msgspec.Struct, frozen=True, kw_only=True):
     mask: str = "<mask>"
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
+class TokenizerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The word pieces of a text model: tokenizer.json's text, and the model's own config.json where
     it was loaded by name.
     """
 
     tokenizer: str
-    special: SpecialPieces = SpecialPieces()
+    special: SpecialTokens = SpecialTokens()
     architecture: str = ""
-    facts: TextFacts
+    facts: TextStats
 
 
-MISSING = "Objectives that read or write text need more packages: pip install 'earmark[text]'"
+MISSING_TEXT_EXTRA = (
+    "Objectives that read or write text need more packages: pip install 'earmark[text]'"
+)

@@ -16,17 +16,17 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, suggest
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.huggingface import quiet
-from earmark.pretrain.text.config import MISSING, TextModelConfig, Words
+from earmark.pretrain.huggingface import silence_transformers
+from earmark.pretrain.text.config import MISSING_TEXT_EXTRA, TextModelConfig, TokenizerSpec
 from earmark.pretrain.text.tokenizer import Tokenizer, Tokens
 
 try:
     from transformers import DynamicCache, EncoderDecoderCache
     from transformers.models.bart.modeling_bart import BartDecoder
 except ImportError:
-    raise ConfigError(MISSING) from None
+    raise ConfigError(MISSING_TEXT_EXTRA) from None
 
 
 class TextDecoder(nn.Module):
@@ -59,7 +59,7 @@ class TextDecoder(nn.Module):
         length = inputs.ids.shape[1]
         return self.decoder(
             input_ids=inputs.ids,
-            attention_mask=inputs.mask[:, None, None, :] & visible(length, causal),
+            attention_mask=inputs.mask[:, None, None, :] & self_attention_mask(length, causal),
             encoder_hidden_states=self._bridged(encoded),
             encoder_attention_mask=encoded.mask[:, None, None, :].expand(-1, 1, length, -1),
             use_cache=False,
@@ -100,7 +100,9 @@ class TextDecoder(nn.Module):
         return self.bridge(encoded.frames.to(self.bridge.weight.dtype))
 
 
-def visible(length: int, causal: Bool[Tensor, " batch"]) -> Bool[Tensor, "batch 1 length length"]:
+def self_attention_mask(
+    length: int, causal: Bool[Tensor, " batch"]
+) -> Bool[Tensor, "batch 1 length length"]:
     """Return which position (row) may look at which (column) within a clip's text."""
     past = causal.new_ones(length, length).tril()
     return past | ~causal[:, None, None, None]
@@ -110,11 +112,11 @@ try:
     from transformers import BartConfig, BartModel, BertConfig, BertModel
     from transformers.models.bart.modeling_bart import BartDecoder
 except ImportError:
-    raise ConfigError(MISSING) from None
+    raise ConfigError(MISSING_TEXT_EXTRA) from None
 
 
 @dataclass(frozen=True)
-class Shape:
+class TextModelShape:
     """How many transformer blocks, how wide, with how many attention heads of 64."""
 
     layers: int
@@ -122,11 +124,19 @@ class Shape:
     heads: int
 
 
-ENCODERS = {"base": Shape(12, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
+ENCODER_SHAPES = {
+    "base": TextModelShape(12, 768, 12),
+    "small": TextModelShape(4, 512, 8),
+    "mini": TextModelShape(2, 256, 4),
+}
 
-DECODERS = {"base": Shape(6, 768, 12), "small": Shape(4, 512, 8), "mini": Shape(2, 256, 4)}
+DECODER_SHAPES = {
+    "base": TextModelShape(6, 768, 12),
+    "small": TextModelShape(4, 512, 8),
+    "mini": TextModelShape(2, 256, 4),
+}
 
-MASKED_ATTENTION: dict[str, Any] = {"attn_implementation": "sdpa"}
+SDPA_ATTENTION: dict[str, Any] = {"attn_implementation": "sdpa"}
 """Others ("eager") add boolean masks [batch, 1, queries, keys] to scores, which hides nothing."""
 
 
@@ -143,7 +153,9 @@ class TextEncoder(nn.Module):
         return self.bert(input_ids=tokens.ids, attention_mask=tokens.mask.long()).last_hidden_state
 
 
-def build_text_encoder(config: TextModelConfig, words: Words, *, pretrained: bool) -> TextEncoder:
+def build_text_encoder(
+    config: TextModelConfig, words: TokenizerSpec, *, pretrained: bool
+) -> TextEncoder:
     """Return a text encoder.
 
     Args:
@@ -157,20 +169,20 @@ def build_text_encoder(config: TextModelConfig, words: Words, *, pretrained: boo
     """
     pieces = Tokenizer(words, config.max_tokens)
     if not config.pretrained:
-        return TextEncoder(BertModel(_fresh_bert(config, pieces), add_pooling_layer=False))
-    named = BertConfig.from_dict(_architecture(config, words, "bert"))
-    _must_hold(config, named.max_position_embeddings)
+        return TextEncoder(BertModel(_bert_config(config, pieces), add_pooling_layer=False))
+    named = BertConfig.from_dict(_check_architecture(config, words, "bert"))
+    _check_positions(config, named.max_position_embeddings)
     named.hidden_dropout_prob = named.attention_probs_dropout_prob = config.dropout
     bert: BertModel = (
-        _loaded(BertModel, config, named, part="", add_pooling_layer=False)
+        _load_model(BertModel, config, named, part="", add_pooling_layer=False)
         if pretrained
         else BertModel(named, add_pooling_layer=False)
     )
-    return TextEncoder(_widened(bert, pieces.size))
+    return TextEncoder(_resize_embedding(bert, pieces.size))
 
 
 def build_text_decoder(
-    config: TextModelConfig, words: Words, audio_dim: int, *, pretrained: bool
+    config: TextModelConfig, words: TokenizerSpec, audio_dim: int, *, pretrained: bool
 ) -> TextDecoder:
     """Return a text decoder over frames of width `audio_dim`; otherwise as `build_text_encoder`.
 
@@ -179,20 +191,20 @@ def build_text_decoder(
     """
     pieces = Tokenizer(words, config.max_tokens)
     if not config.pretrained:
-        return TextDecoder(BartDecoder(_fresh_bart(config, pieces)), audio_dim)
-    named = BartConfig.from_dict(_architecture(config, words, "bart") | MASKED_ATTENTION)
-    _must_hold(config, named.max_position_embeddings)
+        return TextDecoder(BartDecoder(_bart_config(config, pieces)), audio_dim)
+    named = BartConfig.from_dict(_check_architecture(config, words, "bart") | SDPA_ATTENTION)
+    _check_positions(config, named.max_position_embeddings)
     named.dropout = named.attention_dropout = config.dropout
     decoder: BartDecoder = (
-        _loaded(BartModel, config, named, part="decoder.").decoder
+        _load_model(BartModel, config, named, part="decoder.").decoder
         if pretrained
         else BartDecoder(named)
     )
-    return TextDecoder(_widened(decoder, pieces.size), audio_dim)
+    return TextDecoder(_resize_embedding(decoder, pieces.size), audio_dim)
 
 
-def _fresh_bert(config: TextModelConfig, pieces: Tokenizer) -> BertConfig:
-    shape = ENCODERS[config.size]
+def _bert_config(config: TextModelConfig, pieces: Tokenizer) -> BertConfig:
+    shape = ENCODER_SHAPES[config.size]
     return BertConfig(
         vocab_size=pieces.size,
         hidden_size=shape.dim,
@@ -207,8 +219,8 @@ def _fresh_bert(config: TextModelConfig, pieces: Tokenizer) -> BertConfig:
     )
 
 
-def _fresh_bart(config: TextModelConfig, pieces: Tokenizer) -> BartConfig:
-    shape = DECODERS[config.size]
+def _bart_config(config: TextModelConfig, pieces: Tokenizer) -> BartConfig:
+    shape = DECODER_SHAPES[config.size]
     return BartConfig(
         vocab_size=pieces.size,
         d_model=shape.dim,
@@ -222,23 +234,25 @@ def _fresh_bart(config: TextModelConfig, pieces: Tokenizer) -> BartConfig:
         bos_token_id=pieces.start_id,
         eos_token_id=pieces.end_id,
         decoder_start_token_id=pieces.start_id,
-        **MASKED_ATTENTION,
+        **SDPA_ATTENTION,
     )
 
 
-def _architecture(config: TextModelConfig, words: Words, wanted: str) -> dict[str, Any]:
+def _check_architecture(
+    config: TextModelConfig, words: TokenizerSpec, wanted: str
+) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(words.architecture)
     kind = str(plain.get("model_type"))
     if kind != wanted:
         what = {"bert": "read by a BERT", "bart": "written by the decoder of a BART"}[wanted]
         raise ConfigError(
             f"objective.model.pretrained = {config.pretrained!r} is a model of type {kind!r}, but "
-            f"here texts are {what}.{nearest(kind, [wanted])}"
+            f"here texts are {what}.{suggest(kind, [wanted])}"
         )
     return plain
 
 
-def _must_hold(config: TextModelConfig, places: int) -> None:
+def _check_positions(config: TextModelConfig, places: int) -> None:
     if config.max_tokens > places:
         raise ConfigError(
             f"objective.model.max_tokens = {config.max_tokens}, but {config.pretrained!r} knows "
@@ -246,12 +260,12 @@ def _must_hold(config: TextModelConfig, places: int) -> None:
         )
 
 
-def _loaded(
+def _load_model(
     kind: Any, config: TextModelConfig, architecture: Any, *, part: str, **options: Any
 ) -> Any:
     """Return a model with its weights, of which those that begin with `part` are wanted."""
     try:
-        with quiet():
+        with silence_transformers():
             model, found = kind.from_pretrained(
                 config.pretrained,
                 config=architecture,
@@ -261,9 +275,9 @@ def _loaded(
                 **options,
             )
     except (OSError, RuntimeError, ValueError) as error:
-        from earmark.pretrain.text.pretrained import unreachable
+        from earmark.pretrain.text.pretrained import unavailable_model_error
 
-        raise unreachable(config.pretrained, error) from None
+        raise unavailable_model_error(config.pretrained, error) from None
     if lacking := sorted(name for name in found["missing_keys"] if name.startswith(part)):
         raise ConfigError(
             f"objective.model.pretrained = {config.pretrained!r} lacks {len(lacking)} weights of a "
@@ -272,7 +286,7 @@ def _loaded(
     return model
 
 
-def _widened(model: Any, size: int) -> Any:
+def _resize_embedding(model: Any, size: int) -> Any:
     """Return a model with a word embedding for `size` pieces, if it had fewer."""
     if model.config.vocab_size < size:
         model.resize_token_embeddings(size, mean_resizing=False)

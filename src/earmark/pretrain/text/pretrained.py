@@ -7,16 +7,16 @@ from typing import Any
 from tokenizers import Tokenizer as Pieces
 
 from earmark.config import ConfigError
-from earmark.pretrain.huggingface import quiet, reason_of
-from earmark.pretrain.text.config import MISSING, SpecialPieces
+from earmark.pretrain.huggingface import load_failure_reason, silence_transformers
+from earmark.pretrain.text.config import MISSING_TEXT_EXTRA, SpecialTokens
 
 try:
     from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 except ImportError:
-    raise ConfigError(MISSING) from None
+    raise ConfigError(MISSING_TEXT_EXTRA) from None
 
 
-def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces, str]:
+def load_tokenizer(model: str, revision: str | None) -> tuple[Pieces, SpecialTokens, str]:
     """Return the word pieces of a model, what its special ones are called, and its config.json.
 
     Args:
@@ -27,7 +27,7 @@ def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces
         ConfigError: the model cannot be had, or its tokenizer lacks a special piece.
     """
     try:
-        with quiet():
+        with silence_transformers():
             config: Any = AutoConfig.from_pretrained(
                 model, revision=revision, trust_remote_code=False
             )
@@ -35,7 +35,7 @@ def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces
                 model, revision=revision, trust_remote_code=False
             )
     except (OSError, ValueError) as error:
-        raise unreachable(model, error) from None
+        raise unavailable_model_error(model, error) from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ConfigError(
             f"objective.model.pretrained = {model!r} has no tokenizer.json; choose a model that "
@@ -53,14 +53,14 @@ def load_pieces(model: str, revision: str | None) -> tuple[Pieces, SpecialPieces
             f"objective.model.pretrained = {model!r}: its tokenizer has no piece for "
             f"{', '.join(missing)}; choose a BERT (to read texts) or a BART (to write them)."
         )
-    special = SpecialPieces(**{role: str(name) for role, name in names.items()})
+    special = SpecialTokens(**{role: str(name) for role, name in names.items()})
     return tokenizer.backend_tokenizer, special, config.to_json_string(use_diff=False)
 
 
-def unreachable(model: str, error: Exception) -> ConfigError:
+def unavailable_model_error(model: str, error: Exception) -> ConfigError:
     """Return the error for a model that is neither a folder nor at a hub that answers."""
     return ConfigError(
-        f"objective.model.pretrained = {model!r} cannot be had: {reason_of(error)} Where "
+        f"objective.model.pretrained = {model!r} cannot be had: {load_failure_reason(error)} Where "
         "the model hub is out of reach, give a folder that holds its config.json, tokenizer.json "
         "and model.safetensors (hf download NAME --local-dir FOLDER, on a machine that has a line)."
     )

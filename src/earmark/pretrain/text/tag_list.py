@@ -16,18 +16,18 @@ SEPARATOR = ", "
 
 
 @dataclass(frozen=True)
-class Listed:
+class ParsedTags:
     """Names that a text lists, each once, in its order; `unknown` counts what is no name."""
 
     names: tuple[str, ...]
     unknown: int
 
 
-def listed(text: str, names: Sequence[str]) -> Listed:
+def parse_tag_list(text: str, names: Sequence[str]) -> ParsedTags:
     """Return which of `names` a text lists; a name may itself hold commas, the longest is taken."""
-    known = {SEPARATOR.join(_parts(name)): name for name in names}
-    widest = max((len(_parts(name)) for name in names), default=0)
-    parts = _parts(text)
+    known = {SEPARATOR.join(_split_commas(name)): name for name in names}
+    widest = max((len(_split_commas(name)) for name in names), default=0)
+    parts = _split_commas(text)
     found, unknown, place = dict[str, None](), 0, 0
     while place < len(parts):
         for width in range(min(widest, len(parts) - place), 0, -1):
@@ -37,14 +37,14 @@ def listed(text: str, names: Sequence[str]) -> Listed:
                 break
         else:
             unknown, place = unknown + 1, place + 1
-    return Listed(tuple(found), unknown)
+    return ParsedTags(tuple(found), unknown)
 
 
-def _parts(text: str) -> list[str]:
+def _split_commas(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-class NameChances:
+class TagProbabilities:
     """How likely each of `names` is in a list whose places are independent of one another.
 
     That they are, given the audio, is what parallel decoding assumes. A name stands at place t if
@@ -67,16 +67,16 @@ class NameChances:
         before = pieces.pieces("x,")
         within = [pieces.pieces(f"x, {name}")[len(before) :] for name in names]
         followed = [pieces.pieces(f"x, {name},")[len(before) :] for name in names]
-        self._within = (_rows(followed), _rows([[*row, pieces.end_id] for row in within]))
+        self._within = (_pad_rows(followed), _pad_rows([[*row, pieces.end_id] for row in within]))
         first = [pieces.pieces(name) for name in names]
         followed = [pieces.pieces(f"{name},") for name in names]
-        self._first = (_rows(followed), _rows([[*row, pieces.end_id] for row in first]))
+        self._first = (_pad_rows(followed), _pad_rows([[*row, pieces.end_id] for row in first]))
 
     def __call__(self, scores: Float32[Tensor, "batch places words"]) -> Float32[Tensor, "batch n"]:
         """Return the probability of each name, from the scores (logits) of all pieces."""
         log_chance = scores.log_softmax(dim=-1)
-        at_start = torch.logaddexp(*(_standing(log_chance, rows) for rows in self._first))[:, :1]
-        inside = torch.logaddexp(*(_standing(log_chance, rows) for rows in self._within))[:, 1:]
+        at_start = torch.logaddexp(*(_log_prob_at(log_chance, rows) for rows in self._first))[:, :1]
+        inside = torch.logaddexp(*(_log_prob_at(log_chance, rows) for rows in self._within))[:, 1:]
         # The last place can only hold a comma that no name follows.
         goes_on = torch.log1p(-log_chance[..., self._end_id].exp().clamp(max=1 - 1e-6))
         alive = functional.pad(goes_on.cumsum(dim=1), (1, 0))[:, : goes_on.shape[1] - 1]
@@ -87,25 +87,25 @@ class NameChances:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _TokenRows:
     """Pieces of each name, padded behind; `mask` is True where one is."""
 
     ids: Int64[Tensor, "names longest"]
     mask: Bool[Tensor, "names longest"]
 
 
-def _rows(rows: Sequence[Sequence[int]]) -> _Rows:
+def _pad_rows(rows: Sequence[Sequence[int]]) -> _TokenRows:
     longest = max(map(len, rows), default=0)
     ids = torch.zeros(len(rows), longest, dtype=torch.int64)
     mask = torch.zeros(len(rows), longest, dtype=torch.bool)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
         mask[place, : len(row)] = True
-    return _Rows(ids, mask)
+    return _TokenRows(ids, mask)
 
 
-def _standing(
-    log_chance: Float32[Tensor, "batch places words"], rows: _Rows
+def _log_prob_at(
+    log_chance: Float32[Tensor, "batch places words"], rows: _TokenRows
 ) -> Float32[Tensor, "batch places names"]:
     """Return the log probability that a row stands from a place on; -inf where it does not fit."""
     device, places = log_chance.device, log_chance.shape[1]

@@ -11,7 +11,13 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from earmark.config import ConfigError
-from earmark.pretrain.text.config import MISSING, SpecialPieces, TextFacts, TextModelConfig, Words
+from earmark.pretrain.text.config import (
+    MISSING_TEXT_EXTRA,
+    SpecialTokens,
+    TextModelConfig,
+    TextStats,
+    TokenizerSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,16 @@ try:
     from tokenizers import Tokenizer as Pieces
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 except ImportError:
-    raise ConfigError(MISSING) from None
+    raise ConfigError(MISSING_TEXT_EXTRA) from None
 
-TEXTS_AT_A_TIME = 1024
+TEXTS_PER_BLOCK = 1024
 """Texts that are counted at a time: what a corpus of any size holds in memory."""
 
-SEEN_AT_LEAST = 2
+MIN_MERGE_COUNT = 2
 """Times that two pieces must have stood side by side to be joined to one."""
 
 
-def gather_words(texts: Sequence[Sequence[str]], config: TextModelConfig) -> Words:
+def build_tokenizer_spec(texts: Sequence[Sequence[str]], config: TextModelConfig) -> TokenizerSpec:
     """Return the word pieces for the texts of each clip of the train split.
 
     Without `config.pretrained` a byte-level BPE is trained (Sennrich et al. 2016, arXiv 1508.07909;
@@ -52,22 +58,22 @@ def gather_words(texts: Sequence[Sequence[str]], config: TextModelConfig) -> Wor
         ConfigError: `config.pretrained` cannot be had, there is no text at all, or the extra
             `text` is not installed.
     """
-    if not any(True for _ in _each(texts)):
+    if not any(True for _ in _iter_texts(texts)):
         raise ConfigError(
             "No clip of the train split has a text to learn from. Choose another with "
             "objective.text (summary, caption or original)."
         )
     if config.pretrained:
-        from earmark.pretrain.text.pretrained import load_pieces
+        from earmark.pretrain.text.pretrained import load_tokenizer
 
-        pieces, special, architecture = load_pieces(config.pretrained, config.revision)
+        pieces, special, architecture = load_tokenizer(config.pretrained, config.revision)
     else:
-        pieces, special, architecture = _trained(texts, config.bpe_size), SpecialPieces(), ""
-    return Words(
+        pieces, special, architecture = _train_bpe(texts, config.bpe_size), SpecialTokens(), ""
+    return TokenizerSpec(
         tokenizer=pieces.to_str(),
         special=special,
         architecture=architecture,
-        facts=_facts(texts, pieces, config.max_tokens),
+        facts=_text_stats(texts, pieces, config.max_tokens),
     )
 
 
@@ -81,10 +87,10 @@ class Tokenizer:
         max_tokens: that a row has at most, its start and its end included.
     """
 
-    def __init__(self, words: Words, max_tokens: int) -> None:
+    def __init__(self, words: TokenizerSpec, max_tokens: int) -> None:
         self.words = words
         self.max_tokens = max_tokens
-        self._pieces = _plain(Pieces.from_str(words.tokenizer))
+        self._pieces = _without_limits(Pieces.from_str(words.tokenizer))
         ids = self._pieces.get_vocab(with_added_tokens=True)
         self.size = max(ids.values()) + 1
         special = words.special
@@ -92,7 +98,7 @@ class Tokenizer:
         self.end_id, self.mask_id = ids[special.end], ids[special.mask]
         self._silent = {self.pad_id, self.start_id, self.end_id, self.mask_id}
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[Words, int]]:
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec, int]]:
         """Travel as words: the pieces of `tokenizers` forget how they were set when pickled."""
         return Tokenizer, (self.words, self.max_tokens)
 
@@ -126,11 +132,11 @@ class Tokenizer:
         return self._pieces.decode(spoken, skip_special_tokens=True).strip()
 
 
-def _each(texts: Sequence[Sequence[str]]) -> Iterator[str]:
+def _iter_texts(texts: Sequence[Sequence[str]]) -> Iterator[str]:
     return (text for clip in texts for text in clip if text.strip())
 
 
-def _plain(pieces: Pieces) -> Pieces:
+def _without_limits(pieces: Pieces) -> Pieces:
     """Return pieces that neither cut nor pad, and to which "</s>" in a text is four characters."""
     pieces.no_padding()
     pieces.no_truncation()
@@ -138,8 +144,8 @@ def _plain(pieces: Pieces) -> Pieces:
     return pieces
 
 
-def _trained(texts: Sequence[Sequence[str]], size: int) -> Pieces:
-    special = SpecialPieces()
+def _train_bpe(texts: Sequence[Sequence[str]], size: int) -> Pieces:
+    special = SpecialTokens()
     names = [special.start, special.pad, special.end, special.unknown, special.mask]
     # Bytes leave nothing unknown: that piece is there for tools that ask for it.
     pieces = Pieces(models.BPE())
@@ -149,12 +155,12 @@ def _trained(texts: Sequence[Sequence[str]], size: int) -> Pieces:
     pieces.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
-        min_frequency=SEEN_AT_LEAST,
+        min_frequency=MIN_MERGE_COUNT,
         special_tokens=names,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    pieces.train_from_iterator(_each(texts), trainer)
+    pieces.train_from_iterator(_iter_texts(texts), trainer)
     pieces.post_processor = processors.TemplateProcessing(
         single=f"{special.start} $A {special.end}",
         special_tokens=[(name, pieces.token_to_id(name)) for name in (special.start, special.end)],
@@ -162,17 +168,17 @@ def _trained(texts: Sequence[Sequence[str]], size: int) -> Pieces:
     return pieces
 
 
-def _facts(texts: Sequence[Sequence[str]], pieces: Pieces, max_tokens: int) -> TextFacts:
+def _text_stats(texts: Sequence[Sequence[str]], pieces: Pieces, max_tokens: int) -> TextStats:
     """Count tokens, the start and the end of each text included."""
-    pieces = _plain(Pieces.from_str(pieces.to_str()))
+    pieces = _without_limits(Pieces.from_str(pieces.to_str()))
     count = tokens = longest = texts_cut = tokens_cut = 0
-    stream = _each(texts)
-    while batch := list(islice(stream, TEXTS_AT_A_TIME)):
+    stream = _iter_texts(texts)
+    while batch := list(islice(stream, TEXTS_PER_BLOCK)):
         for encoding in pieces.encode_batch_fast(batch, add_special_tokens=False):
             length = len(encoding.ids) + 2
             beyond = max(0, length - max_tokens)
             count, tokens, longest = count + 1, tokens + length, max(longest, length)
             texts_cut, tokens_cut = texts_cut + (beyond > 0), tokens_cut + beyond
-    return TextFacts(
+    return TextStats(
         texts=count, tokens=tokens, longest=longest, texts_cut=texts_cut, tokens_cut=tokens_cut
     )

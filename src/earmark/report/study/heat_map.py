@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from earmark.evaluate.base import OK
 from earmark.report.formatting import (
     NO_INTERVAL,
-    between,
-    gained,
-    gained_between,
+    format_gain_interval,
+    format_metric,
+    format_metric_gain,
+    format_metric_interval,
     probe_name,
-    written,
 )
-from earmark.report.study.model import Found, Judgement, Measure, judge
+from earmark.report.study.model import Judgment, Measure, StudyModel, judge_cell
 from earmark.study.results import Cell
 
-MARKS: dict[Judgement, str] = {
+JUDGMENT_SYMBOLS: dict[Judgment, str] = {
     "better": "▲",
     "worse": "▼",
     "undecided": "",
     "alone": "",
     "none": "",
 }
-STRONGEST = 38
+MAX_SHADE = 38
 """Per cent of the colour in the cell that is furthest from the base arm; text stays readable."""
 
 
 @dataclass(frozen=True)
-class Square:
+class HeatCell:
     """A cell of the map.
 
     `ends` is the interval of the difference to the base arm or, where there is none, that of the
@@ -40,7 +40,7 @@ class Square:
     value: str = "–"
     difference: str = ""
     ends: str = ""
-    judgement: Judgement = "none"
+    judgement: Judgment = "none"
     mark: str = ""
     shade: int = 0
     note: str = ""
@@ -54,7 +54,7 @@ class HeatRow:
     name: str
     levels: str
     is_base: bool
-    squares: tuple[Square, ...]
+    squares: tuple[HeatCell, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class HeatMap:
         return sum(bool(square.difference) and square.ends != NO_INTERVAL for square in squares)
 
 
-def heat_map(found: Found, probe: str, names: dict[str, str]) -> HeatMap | None:
+def build_heat_map(found: StudyModel, probe: str, names: dict[str, str]) -> HeatMap | None:
     """Return the map of one probe on all clips, None where nothing was asked so.
 
     `names` are the baselines and what the page calls them.
@@ -94,7 +94,7 @@ def heat_map(found: Found, probe: str, names: dict[str, str]) -> HeatMap | None:
     return HeatMap(probe_name(probe), measures, rows, baselines)
 
 
-def _levels(found: Found, arm: str) -> str:
+def _levels(found: StudyModel, arm: str) -> str:
     """Return where an arm differs from the base arm."""
     arms = found.study.design.arms
     own, base = arms[arm], arms[found.base]
@@ -104,55 +104,55 @@ def _levels(found: Found, arm: str) -> str:
 
 
 def _squares(
-    found: Found, arm: str, measures: Sequence[Measure], widest: Sequence[float]
-) -> tuple[Square, ...]:
+    found: StudyModel, arm: str, measures: Sequence[Measure], widest: Sequence[float]
+) -> tuple[HeatCell, ...]:
     return tuple(
         _square(found, found.cell(arm, measure), most)
         for measure, most in zip(measures, widest, strict=True)
     )
 
 
-def _square(found: Found, cell: Cell | None, most: float = 0.0) -> Square:
+def _square(found: StudyModel, cell: Cell | None, most: float = 0.0) -> HeatCell:
     if cell is None:
-        return Square(why="not measured")
-    judgement = judge(cell)
+        return HeatCell(why="not measured")
+    judgement = judge_cell(cell)
     if judgement == "none":
-        return Square(why=cell.status)
-    value = written(cell.metric, cell.mean)
+        return HeatCell(why=cell.status)
+    value = format_metric(cell.metric, cell.mean)
     seeds = found.told_seeds(found.seeds_of(cell)) if cell.arm else ""
     if judgement == "alone":
         note = ", ".join(filter(None, (seeds, "" if cell.status == OK else cell.status)))
-        ends = between(cell.metric, cell.low, cell.high)
-        return Square(value, ends=ends, judgement=judgement, note=note)
-    return Square(
+        ends = format_metric_interval(cell.metric, cell.low, cell.high)
+        return HeatCell(value, ends=ends, judgement=judgement, note=note)
+    return HeatCell(
         value,
-        gained(cell.metric, cell.difference),
-        gained_between(cell.metric, cell.difference_low, cell.difference_high),
+        format_metric_gain(cell.metric, cell.difference),
+        format_gain_interval(cell.metric, cell.difference_low, cell.difference_high),
         judgement,
-        MARKS[judgement],
+        JUDGMENT_SYMBOLS[judgement],
         _shade(cell, judgement, most),
         seeds,
     )
 
 
-def _shade(cell: Cell, judgement: Judgement, most: float) -> int:
+def _shade(cell: Cell, judgement: Judgment, most: float) -> int:
     """Return how strongly a decided difference is coloured; an undecided one is not."""
     if judgement not in ("better", "worse") or not most:
         return 0
-    return max(8, round(STRONGEST * abs(cell.difference) / most))
+    return max(8, round(MAX_SHADE * abs(cell.difference) / most))
 
 
-def _widest(found: Found, measure: Measure) -> float:
+def _widest(found: StudyModel, measure: Measure) -> float:
     cells = (found.cell(arm, measure) for arm in found.arms)
-    decided = (c for c in cells if c is not None and judge(c) in ("better", "worse"))
+    decided = (c for c in cells if c is not None and judge_cell(c) in ("better", "worse"))
     return max((abs(cell.difference) for cell in decided), default=0.0)
 
 
-def _baseline(found: Found, encoder: str, measures: Sequence[Measure]) -> tuple[Square, ...]:
+def _baseline(found: StudyModel, encoder: str, measures: Sequence[Measure]) -> tuple[HeatCell, ...]:
     cells = [found.baseline(encoder, measure) for measure in measures]
     return tuple(_square(found, cell) for cell in cells) if any(cells) else ()
 
 
-def heading(found: Found, measure: Measure) -> str:
+def measure_heading(found: StudyModel, measure: Measure) -> str:
     """Return what stands under a task's name: its metric, and which way is better if unusual."""
     return f"{measure.metric}, less is better" if found.lower_is_better(measure) else measure.metric

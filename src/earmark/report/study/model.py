@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Literal
 
 from earmark.evaluate.base import OK
-from earmark.report.formatting import probe_place
+from earmark.report.formatting import probe_order
 from earmark.report.scores import TRAINED
 from earmark.study.results import DONE, Cell, Difference, Run, Study
 
-Judgement = Literal["better", "worse", "undecided", "alone", "none"]
+Judgment = Literal["better", "worse", "undecided", "alone", "none"]
 """Of an arm against another; "alone" has a value but no difference, "none" has no value."""
 
 
@@ -28,7 +28,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Found:
+class StudyModel:
     """A study with its cells at hand."""
 
     study: Study
@@ -46,8 +46,8 @@ class Found:
     @cached_property
     def measures(self) -> tuple[Measure, ...]:
         """Return what was measured of trained encoders, by probe and then as it was found."""
-        every = dict.fromkeys(_measure(c) for c in self.study.cells if c.encoder == TRAINED)
-        return tuple(sorted(every, key=lambda measure: probe_place(measure.probe)))
+        every = dict.fromkeys(_measure_of(c) for c in self.study.cells if c.encoder == TRAINED)
+        return tuple(sorted(every, key=lambda measure: probe_order(measure.probe)))
 
     @cached_property
     def headline(self) -> tuple[Measure, ...]:
@@ -64,7 +64,7 @@ class Found:
     def compared(self) -> tuple[Cell, ...]:
         """Return the differences to the base arm that verdicts count."""
         cells = (self.cell(arm, measure) for arm in self.arms for measure in self.headline)
-        return tuple(c for c in cells if c is not None and judge(c) not in ("alone", "none"))
+        return tuple(c for c in cells if c is not None and judge_cell(c) not in ("alone", "none"))
 
     @property
     def intervals(self) -> int:
@@ -73,15 +73,15 @@ class Found:
 
     @cached_property
     def _cells(self) -> dict[tuple[str, str, Measure], Cell]:
-        return {(cell.encoder, cell.arm, _measure(cell)): cell for cell in self.study.cells}
+        return {(cell.encoder, cell.arm, _measure_of(cell)): cell for cell in self.study.cells}
 
     @cached_property
     def _differences(self) -> dict[tuple[str, str, str, Measure], Difference]:
-        return {(d.axis, d.arm, d.base, _measure(d)): d for d in self.study.differences}
+        return {(d.axis, d.arm, d.base, _measure_of(d)): d for d in self.study.differences}
 
     @cached_property
     def _lower(self) -> frozenset[Measure]:
-        return frozenset(_measure(cell) for cell in self.study.cells if cell.lower_is_better)
+        return frozenset(_measure_of(cell) for cell in self.study.cells if cell.lower_is_better)
 
     @property
     def _axes(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class Found:
 
     def seeds_of(self, cell: Cell) -> int:
         """Return the seeds behind a cell's difference to the base arm, as far as is known."""
-        pairs = (self.difference(a, cell.arm, self.base, _measure(cell)) for a in self._axes)
+        pairs = (self.difference(a, cell.arm, self.base, _measure_of(cell)) for a in self._axes)
         shared = [pair.seeds for pair in pairs if pair is not None and pair.status == OK]
         return min([cell.seeds, *shared])
 
@@ -130,16 +130,16 @@ def has_value(cell: Cell) -> bool:
     return not math.isnan(cell.mean)
 
 
-def judge(cell: Cell) -> Judgement:
+def judge_cell(cell: Cell) -> Judgment:
     """Return what the interval of a cell's difference to the base arm decides."""
     if not has_value(cell):
         return "none"
     if cell.status != OK or math.isnan(cell.difference):
         return "alone"
-    return decide(cell.difference_low, cell.difference_high, lower=cell.lower_is_better)
+    return judge_interval(cell.difference_low, cell.difference_high, lower=cell.lower_is_better)
 
 
-def decide(low: float, high: float, *, lower: bool) -> Judgement:
+def judge_interval(low: float, high: float, *, lower: bool) -> Judgment:
     """Return what the interval of a difference decides: nothing where it is NaN or holds zero.
 
     `lower` says that less is better.
@@ -149,7 +149,7 @@ def decide(low: float, high: float, *, lower: bool) -> Judgement:
     return "better" if (low > 0) != lower else "worse"
 
 
-def tasks_of(cells: Sequence[Cell]) -> list[str]:
+def task_names(cells: Sequence[Cell]) -> list[str]:
     """Return what sentences call the measures of cells: tasks, with the metric where it tells."""
     metrics = dict[str, set[str]]()
     for cell in cells:
@@ -158,5 +158,5 @@ def tasks_of(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _measure(row: Cell | Difference) -> Measure:
+def _measure_of(row: Cell | Difference) -> Measure:
     return Measure(row.task, row.probe, row.shots, row.metric)

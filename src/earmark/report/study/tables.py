@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from earmark.evaluate.base import OK
-from earmark.report.study.model import Found, Judgement, Measure, decide, has_value
+from earmark.report.study.model import Judgment, Measure, StudyModel, has_value, judge_interval
 from earmark.study.results import DONE, NOT_RUN, Cell, Difference, Run
 
-MOST_TASKS = 100
+MAX_TASKS = 100
 """Tasks in the table of an axis, at most."""
 
 
@@ -31,7 +31,7 @@ class LevelRow:
     cell: Cell | None
     seeds: str
     difference: Difference | None
-    judgement: Judgement
+    judgement: Judgment
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Block:
 class AxisTable:
     """An axis with its blocks, and the levels that are in none.
 
-    Blocks hold the first `MOST_TASKS` measures of all `of`.
+    Blocks hold the first `MAX_TASKS` measures of all `of`.
     """
 
     axis: str
@@ -79,7 +79,7 @@ class AxisTable:
 
 
 @dataclass(frozen=True)
-class Cost:
+class ArmCost:
     """What an arm's finished runs cost together; None where nothing tells. Energy in Wh."""
 
     arm: str
@@ -92,7 +92,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Folder:
+class RunFolder:
     """A run with links to its stages: (what it is, folder, relative address or "")."""
 
     run: Run
@@ -106,7 +106,7 @@ class Folder:
         return "waiting" if self.run.status == NOT_RUN else "failed"
 
 
-def axis_tables(found: Found) -> tuple[AxisTable, ...]:
+def axis_tables(found: StudyModel) -> tuple[AxisTable, ...]:
     """Return a table an axis, of those along which arms differ in nothing else."""
     design = found.study.design
     return tuple(
@@ -117,21 +117,21 @@ def axis_tables(found: Found) -> tuple[AxisTable, ...]:
     )
 
 
-def judge_difference(row: Difference) -> Judgement:
+def judge_difference(row: Difference) -> Judgment:
     """Return what the interval of a difference decides."""
     if row.status != OK or math.isnan(row.difference):
         return "alone"
-    return decide(row.low, row.high, lower=row.lower_is_better)
+    return judge_interval(row.low, row.high, lower=row.lower_is_better)
 
 
-def costs(found: Found) -> tuple[Cost, ...]:
+def arm_costs(found: StudyModel) -> tuple[ArmCost, ...]:
     """Return what each arm cost, in the order of the arms."""
     return tuple(
         _cost(arm, [run for run in found.study.runs if run.arm == arm]) for arm in found.arms
     )
 
 
-def folders(found: Found, workspace: Path | None, page: Path) -> tuple[Folder, ...]:
+def run_folders(found: StudyModel, workspace: Path | None, page: Path) -> tuple[RunFolder, ...]:
     """Return the runs with their folders.
 
     Args:
@@ -149,12 +149,12 @@ def folders(found: Found, workspace: Path | None, page: Path) -> tuple[Folder, .
     return tuple(_folder(run, link) for run in found.study.runs)
 
 
-def _folder(run: Run, link: Callable[[str], str]) -> Folder:
+def _folder(run: Run, link: Callable[[str], str]) -> RunFolder:
     named = (("pretrain", run.pretrain), ("evaluate", run.evaluate))
-    return Folder(run, tuple((stage, name, link(name)) for stage, name in named if name))
+    return RunFolder(run, tuple((stage, name, link(name)) for stage, name in named if name))
 
 
-def _blocks(found: Found, axis: str) -> tuple[Block, ...]:
+def _blocks(found: StudyModel, axis: str) -> tuple[Block, ...]:
     design = found.study.design
     blocks = design.blocks(axis)
     return tuple(
@@ -163,11 +163,11 @@ def _blocks(found: Found, axis: str) -> tuple[Block, ...]:
     )
 
 
-def _block(found: Found, axis: str, setting: str, arms: Mapping[str, str]) -> Block:
+def _block(found: StudyModel, axis: str, setting: str, arms: Mapping[str, str]) -> Block:
     levels = found.study.design.axes[axis]
     ordered = {level: arms[level] for level in levels if level in arms}
     base = arms.get(levels[0], "")
-    measures = found.headline[:MOST_TASKS]
+    measures = found.headline[:MAX_TASKS]
     groups = tuple(_group(found, axis, base, measure, ordered) for measure in measures)
     return Block(setting, base, tuple(ordered), groups)
 
@@ -177,7 +177,7 @@ def _setting(others: Mapping[str, str]) -> str:
 
 
 def _group(
-    found: Found, axis: str, base: str, measure: Measure, arms: Mapping[str, str]
+    found: StudyModel, axis: str, base: str, measure: Measure, arms: Mapping[str, str]
 ) -> LevelGroup:
     shared = found.any_cell(measure)
     rows = tuple(
@@ -188,7 +188,7 @@ def _group(
 
 
 def _row(
-    found: Found,
+    found: StudyModel,
     level: str,
     arm: str,
     is_base: bool,
@@ -203,9 +203,9 @@ def _row(
     return LevelRow(level, arm, is_base, cell, seeds, difference, judgement)
 
 
-def _cost(arm: str, runs: list[Run]) -> Cost:
+def _cost(arm: str, runs: list[Run]) -> ArmCost:
     done = [run for run in runs if run.status == DONE]
-    return Cost(
+    return ArmCost(
         arm,
         len(done),
         len(runs),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.report import formatting
-from earmark.report.study.model import Found, Measure, has_value, judge, tasks_of
+from earmark.report.study.model import Measure, StudyModel, has_value, judge_cell, task_names
 from earmark.report.summary import Headline
 from earmark.study.results import DONE, Cell
 
@@ -30,7 +30,7 @@ class ArmVerdict:
 
 
 @dataclass(frozen=True)
-class Thin:
+class UndecidedTask:
     """A task on which no arm's difference to the base arm is decided.
 
     `visible` is half the narrowest interval: a smaller difference could not have been told. It is
@@ -45,14 +45,14 @@ class Thin:
     largest: float
 
 
-def read_headline(found: Found) -> Headline:
+def study_headline(found: StudyModel) -> Headline:
     """Return the title, the sentences under it and the size of the study."""
     design = found.study.design
     title = design.question or f"What the study {design.name} found"
     return Headline(title, tuple(_sentences(found)), tuple(_facts(found)))
 
 
-def arm_verdicts(found: Found) -> tuple[ArmVerdict, ...]:
+def arm_verdicts(found: StudyModel) -> tuple[ArmVerdict, ...]:
     """Return what each arm but the base arm wins and loses; arms without a score are left out."""
     by_arm = dict[str, list[Cell]]()
     for cell in found.compared:
@@ -62,7 +62,7 @@ def arm_verdicts(found: Found) -> tuple[ArmVerdict, ...]:
             arm,
             found.told_seeds(min(map(found.seeds_of, cells))),
             *(
-                tuple(tasks_of([cell for cell in cells if judge(cell) == wanted]))
+                tuple(task_names([cell for cell in cells if judge_cell(cell) == wanted]))
                 for wanted in ("better", "worse", "undecided")
             ),
         )
@@ -70,42 +70,47 @@ def arm_verdicts(found: Found) -> tuple[ArmVerdict, ...]:
     )
 
 
-def thin_tasks(found: Found) -> tuple[Thin, ...]:
+def undecided_tasks(found: StudyModel) -> tuple[UndecidedTask, ...]:
     """Return the measures on which nothing is decided, the least telling first."""
     rows = [
-        _thin(found, cells)
+        _undecided_task(found, cells)
         for measure in found.headline
         if (cells := _differences(found, measure))
-        and all(judge(cell) == "undecided" for cell in cells)
+        and all(judge_cell(cell) == "undecided" for cell in cells)
     ]
-    return tuple(sorted(rows, key=_least_telling))
+    return tuple(sorted(rows, key=_visibility_order))
 
 
-def by_chance(intervals: int) -> str:
+def expected_by_chance(intervals: int) -> str:
     """Return how many 95 % intervals of so many exclude zero by chance alone, if nothing differs.
 
     It is not rounded to whole ones where it is small: 0.15 of 3.
     """
     expected = intervals / 20
-    return f"{expected:.2g}" if expected < 10 else formatting.count(round(expected))
+    return f"{expected:.2g}" if expected < 10 else formatting.format_count(round(expected))
 
 
-def _sentences(found: Found) -> list[str]:
-    every = (_against_base(found), _chances(found), _few_seeds(found), _against_random(found))
+def _sentences(found: StudyModel) -> list[str]:
+    every = (
+        _against_base(found),
+        _chance_sentence(found),
+        _few_seeds(found),
+        _against_random(found),
+    )
     return [sentence for sentence in every if sentence]
 
 
-def _chances(found: Found) -> str:
+def _chance_sentence(found: StudyModel) -> str:
     number = found.intervals
     if number < 2:
         return ""
     return (
-        f"These are {formatting.count(number)} comparisons: about {by_chance(number)} of them would "
+        f"These are {formatting.format_count(number)} comparisons: about {expected_by_chance(number)} of them would "
         "exclude zero by chance alone if no arm differed."
     )
 
 
-def _few_seeds(found: Found) -> str:
+def _few_seeds(found: StudyModel) -> str:
     """Return which comparisons have no interval or a wide one; "" where there are none such."""
     seeds = [found.seeds_of(cell) for cell in found.compared]
     bare = [math.isnan(cell.difference_low) for cell in found.compared]
@@ -116,28 +121,30 @@ def _few_seeds(found: Found) -> str:
         (small, "on too few test recordings for an interval, which decides nothing"),
         (two, "on two seeds, whose intervals are wide"),
     )
-    told = [f"{_part(number, len(seeds))} {what}" for number, what in clauses if number]
+    told = [f"{_rest_clause(number, len(seeds))} {what}" for number, what in clauses if number]
     return f"{'; '.join(told)}." if told else ""
 
 
-def _part(number: int, of: int) -> str:
+def _rest_clause(number: int, of: int) -> str:
     if number == of:
         return "Every comparison rests"
     verb = "rests" if number == 1 else "rest"
-    return f"{formatting.count(number)} of {formatting.count(of)} comparisons {verb}"
+    return f"{formatting.format_count(number)} of {formatting.format_count(of)} comparisons {verb}"
 
 
-def _against_base(found: Found) -> str:
+def _against_base(found: StudyModel) -> str:
     if len(found.arms) == 1:
         return f"The study has one arm, {found.base}: there is nothing to compare it with."
     measured = [rows for measure in found.headline if (rows := _differences(found, measure))]
     if not measured:
         return f"No arm could be compared with {found.base}: the reasons stand below."
-    judgements = [{judge(cell) for cell in cells} for cells in measured]
+    judgements = [{judge_cell(cell) for cell in cells} for cells in measured]
     better = sum("better" in seen for seen in judgements)
     worse = sum("worse" in seen for seen in judgements)
     thin = sum(seen == {"undecided"} for seen in judgements)
-    clauses = [f"On {better} of {_tasks(len(measured))} an arm is clearly better than {found.base}"]
+    clauses = [
+        f"On {better} of {_count_tasks(len(measured))} an arm is clearly better than {found.base}"
+    ]
     if worse:
         clauses.append(f"on {worse} one is clearly worse")
     if thin:
@@ -145,7 +152,7 @@ def _against_base(found: Found) -> str:
     return "; ".join(clauses) + "."
 
 
-def _against_random(found: Found) -> str:
+def _against_random(found: StudyModel) -> str:
     pairs = [
         (cell, random)
         for measure in found.headline
@@ -155,32 +162,32 @@ def _against_random(found: Found) -> str:
     ]
     if not pairs:
         return ""
-    above = sum(_apart(cell, random) for cell, random in pairs)
+    above = sum(_is_separated(cell, random) for cell, random in pairs)
     return (
         f"The interval of {found.base} lies wholly on the better side of that of random weights on "
-        f"{above} of {_tasks(len(pairs))}."
+        f"{above} of {_count_tasks(len(pairs))}."
     )
 
 
-def _apart(cell: Cell, other: Cell) -> bool:
+def _is_separated(cell: Cell, other: Cell) -> bool:
     return cell.high < other.low if cell.lower_is_better else cell.low > other.high
 
 
-def _facts(found: Found) -> list[tuple[str, str]]:
+def _facts(found: StudyModel) -> list[tuple[str, str]]:
     runs = found.study.runs
     done = [run for run in runs if run.status == DONE]
     tasks = {measure.task for measure in found.measures}
     facts = [
-        (formatting.count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
-        (formatting.count(len(found.study.design.seeds)), "seeds"),
+        (formatting.format_count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
+        (formatting.format_count(len(found.study.design.seeds)), "seeds"),
         (f"{len(done)} of {len(runs)}", "runs done"),
-        (formatting.count(len(tasks)), "tasks"),
+        (formatting.format_count(len(tasks)), "tasks"),
     ]
     trained_s = sum(run.train_s for run in done if run.train_s == run.train_s)
-    return [*facts, (formatting.duration(trained_s), "of training")] if trained_s else facts
+    return [*facts, (formatting.format_duration(trained_s), "of training")] if trained_s else facts
 
 
-def _differences(found: Found, measure: Measure) -> list[Cell]:
+def _differences(found: StudyModel, measure: Measure) -> list[Cell]:
     return [
         cell
         for cell in found.compared
@@ -189,10 +196,10 @@ def _differences(found: Found, measure: Measure) -> list[Cell]:
     ]
 
 
-def _thin(found: Found, cells: Sequence[Cell]) -> Thin:
+def _undecided_task(found: StudyModel, cells: Sequence[Cell]) -> UndecidedTask:
     first = cells[0]
     halves = [(cell.difference_high - cell.difference_low) / 2 for cell in cells]
-    return Thin(
+    return UndecidedTask(
         task=first.task,
         metric=first.metric,
         test=first.test,
@@ -202,10 +209,10 @@ def _thin(found: Found, cells: Sequence[Cell]) -> Thin:
     )
 
 
-def _least_telling(row: Thin) -> float:
+def _visibility_order(row: UndecidedTask) -> float:
     """Order the tasks without an interval first, then by what could be seen, falling."""
     return -math.inf if math.isnan(row.visible) else -row.visible
 
 
-def _tasks(number: int) -> str:
+def _count_tasks(number: int) -> str:
     return f"{number} task" if number == 1 else f"{number} tasks"

@@ -15,7 +15,7 @@ from earmark.testing.mock_server.chat_request import BadRequestError
 _SILENCE_DBFS = -70.0
 
 
-class Heard(msgspec.Struct, frozen=True):
+class AudioMeasures(msgspec.Struct, frozen=True):
     """Measures of one audio.
 
     Args:
@@ -35,7 +35,7 @@ class Heard(msgspec.Struct, frozen=True):
     swing_db: float
 
 
-def listen(data: bytes) -> Heard:
+def measure_audio(data: bytes) -> AudioMeasures:
     """Decode an audio file and measure it.
 
     Raises:
@@ -51,17 +51,17 @@ def listen(data: bytes) -> Heard:
     power = np.abs(np.fft.rfft(mono)) ** 2 + 1e-20
     frequencies = np.fft.rfftfreq(len(mono), 1 / rate)
     duration_s = len(mono) / rate
-    return Heard(
+    return AudioMeasures(
         duration_s=duration_s,
         level_dbfs=_decibels(float(np.mean(mono**2))),
         centroid_hz=float((frequencies * power).sum() / power.sum()),
         flatness=float(np.exp(np.log(power).mean()) / power.mean()),
         crossings_hz=float(np.count_nonzero(np.diff(np.signbit(mono))) / duration_s),
-        swing_db=_swing(mono, rate // 20),
+        swing_db=_level_spread_db(mono, rate // 20),
     )
 
 
-def describe(heard: Heard) -> str:
+def describe_audio(heard: AudioMeasures) -> str:
     """Return a caption of three paragraphs, the last of them a summary."""
     length = f"{heard.duration_s:.1f} seconds"
     if heard.level_dbfs < _SILENCE_DBFS:
@@ -71,7 +71,7 @@ def describe(heard: Heard) -> str:
             "stays at the floor from the first moment to the last.\n\n"
             f"In summary, this is silence: {length} in which nothing is audible."
         )
-    level, colour, texture, motion = _level(heard), _colour(heard), _texture(heard), _motion(heard)
+    level, colour, texture, motion = _level(heard), _color(heard), _texture(heard), _motion(heard)
     return (
         f"The recording lasts {length}. It opens with a {colour}, {texture} sound that is {level} "
         f"at about {heard.level_dbfs:.0f} decibels below full scale and goes on to the end.\n\n"
@@ -83,21 +83,21 @@ def describe(heard: Heard) -> str:
     )
 
 
-def _level(heard: Heard) -> str:
+def _level(heard: AudioMeasures) -> str:
     return "quiet" if heard.level_dbfs < -40 else "moderate" if heard.level_dbfs < -15 else "loud"
 
 
-def _colour(heard: Heard) -> str:
+def _color(heard: AudioMeasures) -> str:
     names = ((250, "deep"), (800, "warm"), (2000, "full"), (4000, "bright"))
     return next((name for limit, name in names if heard.centroid_hz < limit), "hissing")
 
 
-def _texture(heard: Heard) -> str:
+def _texture(heard: AudioMeasures) -> str:
     names = ((0.01, "tonal"), (0.2, "mixed"))
     return next((name for limit, name in names if heard.flatness < limit), "noisy")
 
 
-def _motion(heard: Heard) -> str:
+def _motion(heard: AudioMeasures) -> str:
     return "steady" if heard.swing_db < 3 else "wavering" if heard.swing_db < 15 else "eventful"
 
 
@@ -105,7 +105,7 @@ def _decibels(power: float) -> float:
     return 10 * float(np.log10(max(power, 1e-12)))
 
 
-def _swing(mono: np.ndarray, size: int) -> float:
+def _level_spread_db(mono: np.ndarray, size: int) -> float:
     if len(mono) < 2 * size:
         return 0.0
     pieces = mono[: len(mono) // size * size].reshape(-1, size)

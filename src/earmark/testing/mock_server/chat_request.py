@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-_SLICE = 1024  # characters of a long payload that its key is made of, in each of four places
+_SLICE_CHARACTERS = (
+    1024  # characters of a long payload that its key is made of, in each of four places
+)
 
 
 class BadRequestError(ValueError):
@@ -48,7 +50,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     response_format: ResponseFormat | None = None
 
 
-class Question(msgspec.Struct, frozen=True):
+class UserContent(msgspec.Struct, frozen=True):
     """What the user's messages hold: `text`, and `audio`, base64 or a `file://` URL."""
 
     text: str
@@ -59,7 +61,7 @@ class Question(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-def read_request(body: bytes) -> ChatRequest:
+def decode_request(body: bytes) -> ChatRequest:
     """Decode a request.
 
     Raises:
@@ -71,7 +73,7 @@ def read_request(body: bytes) -> ChatRequest:
         raise BadRequestError(str(error)) from None
 
 
-def read_question(request: ChatRequest, *, whole: bool) -> Question:
+def read_user_content(request: ChatRequest, *, whole: bool) -> UserContent:
     """Collect what the user asks. The key is made of the whole payload, or of slices of it.
 
     Raises:
@@ -86,10 +88,10 @@ def read_question(request: ChatRequest, *, whole: bool) -> Question:
     if len(audios) > 1:
         raise BadRequestError("at most 1 audio may be provided in one request")
     text, audio = "\n".join(texts), audios[0] if audios else None
-    return Question(text=text, audio=audio, key=_key(text, audio, whole))
+    return UserContent(text=text, audio=audio, key=_key(text, audio, whole))
 
 
-def audio_bytes(audio: str) -> bytes:
+def load_audio_bytes(audio: str) -> bytes:
     """Return the encoded audio file that a question holds.
 
     Raises:
@@ -140,10 +142,10 @@ def _key(text: str, audio: str | None, whole: bool) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for payload in (text, audio or ""):
         digest.update(f"{len(payload)}:".encode())
-        if whole or len(payload) <= 4 * _SLICE:
+        if whole or len(payload) <= 4 * _SLICE_CHARACTERS:
             digest.update(payload.encode())
             continue
-        step = (len(payload) - _SLICE) // 3
+        step = (len(payload) - _SLICE_CHARACTERS) // 3
         for start in range(0, 3 * step + 1, step):
-            digest.update(payload[start : start + _SLICE].encode())
+            digest.update(payload[start : start + _SLICE_CHARACTERS].encode())
     return digest.hexdigest()

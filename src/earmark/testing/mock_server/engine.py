@@ -9,19 +9,25 @@ from collections import Counter
 import msgspec
 
 from earmark.testing.mock_server import answers
-from earmark.testing.mock_server.answers import Answer
+from earmark.testing.mock_server.answers import MockAnswer
 from earmark.testing.mock_server.chat_request import (
     ChatRequest,
-    Question,
     ResponseFormat,
-    audio_bytes,
-    read_question,
+    UserContent,
+    load_audio_bytes,
+    read_user_content,
 )
 from earmark.testing.mock_server.config import MockConfig
-from earmark.testing.mock_server.faults import Fault, Health, chance, fault_of, latency_s
+from earmark.testing.mock_server.faults import (
+    Health,
+    InjectedFault,
+    draw_fault,
+    draw_latency_s,
+    seeded_uniform,
+)
 
 
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
+class ServerStats(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of GET /stats.
 
     Args:
@@ -47,8 +53,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     completed_by_key: dict[str, int] = {}
 
 
-class Counts:
-    """Counters behind `Stats`."""
+class RequestCounter:
+    """Counters behind `ServerStats`."""
 
     def __init__(self) -> None:
         self._requests = 0
@@ -78,9 +84,9 @@ class Counts:
         self._in_flight -= 1
         self._by_status[status] += 1
 
-    def stats(self, being_served: int) -> Stats:
+    def stats(self, being_served: int) -> ServerStats:
         """Return the counts so far."""
-        return Stats(
+        return ServerStats(
             requests=self._requests,
             completed=self._completed_by_key.total(),
             in_flight=self._in_flight,
@@ -92,7 +98,9 @@ class Counts:
         )
 
 
-_DEAF = "A steady sound is heard in a room.\n\nIt stays the same.\n\nIn summary, a steady sound."
+_FIXED_CAPTION = (
+    "A steady sound is heard in a room.\n\nIt stays the same.\n\nIn summary, a steady sound."
+)
 
 
 class StatusError(Exception):
@@ -116,16 +124,16 @@ class HtmlPageError(Exception):
 class Engine:
     """Answers chat requests, at most `slots` at once."""
 
-    def __init__(self, config: MockConfig, counts: Counts) -> None:
+    def __init__(self, config: MockConfig, counts: RequestCounter) -> None:
         self._config = config
         self._counts = counts
         self._health = Health(config)
         self._slots = asyncio.Semaphore(config.slots)
-        self._served: dict[int, Answer] = {}
+        self._served: dict[int, MockAnswer] = {}
         self._captions = answers.canned_captions()
         self.being_served = 0
 
-    async def answer(self, request: ChatRequest) -> tuple[Question, Answer]:
+    async def answer(self, request: ChatRequest) -> tuple[UserContent, MockAnswer]:
         """Answer one request; time passes.
 
         Raises:
@@ -134,12 +142,12 @@ class Engine:
         """
         self._health.chat_came(time.monotonic())
         self.check_health()
-        question = read_question(request, whole=self._config.listen)
+        question = read_user_content(request, whole=self._config.listen)
         attempt = self._counts.attempt(question.key)
-        fault = fault_of(self._config, question.key, attempt)
-        if fault is Fault.BUSY:
+        fault = draw_fault(self._config, question.key, attempt)
+        if fault is InjectedFault.BUSY:
             raise StatusError(429, "too many requests", self._config.retry_after_s)
-        if fault is Fault.TIMEOUT:
+        if fault is InjectedFault.TIMEOUT:
             await asyncio.sleep(self._config.hang_s or 86_400)
             raise StatusError(504, "it took too long")
         async with self._slots:
@@ -158,19 +166,19 @@ class Engine:
             raise StatusError(500, "the engine has died and is being restarted")
 
     async def _serve(
-        self, request: ChatRequest, question: Question, fault: Fault | None, attempt: int
-    ) -> Answer:
-        await asyncio.sleep(latency_s(self._config, question.key, attempt))
+        self, request: ChatRequest, question: UserContent, fault: InjectedFault | None, attempt: int
+    ) -> MockAnswer:
+        await asyncio.sleep(draw_latency_s(self._config, question.key, attempt))
         self.check_health()
-        if fault is Fault.ERROR:
+        if fault is InjectedFault.ERROR:
             raise StatusError(500, "internal server error")
-        if fault is Fault.HTML:
+        if fault is InjectedFault.HTML:
             raise HtmlPageError
         self._check_format(request.response_format)
         self._check_poison(question)
-        return answers.shorten(await self._mixed(request, question), request.max_tokens)
+        return answers.truncate_answer(await self._mixed(request, question), request.max_tokens)
 
-    async def _mixed(self, request: ChatRequest, question: Question) -> Answer:
+    async def _mixed(self, request: ChatRequest, question: UserContent) -> MockAnswer:
         """Answer, or give the answer to another request that is being served, and take its own."""
         answer = await self._right(request, question)
         if not self._config.mix_up:
@@ -185,45 +193,48 @@ class Engine:
             )
         return self._served.pop(mine)
 
-    async def _right(self, request: ChatRequest, question: Question) -> Answer:
+    async def _right(self, request: ChatRequest, question: UserContent) -> MockAnswer:
         if question.audio is None:
             return self._tag(request.response_format, question)
         caption = await self._caption(question.audio, question.key)
-        if chance(self._config.seed, "lint", question.key, request.seed) < self._config.lint_share:
-            return answers.with_fault(caption, question.key)
-        return Answer(caption)
+        if (
+            seeded_uniform(self._config.seed, "lint", question.key, request.seed)
+            < self._config.lint_share
+        ):
+            return answers.faulty_caption(caption, question.key)
+        return MockAnswer(caption)
 
     async def _caption(self, audio: str, key: str) -> str:
         if not self._config.listen:
-            place = int(chance("caption", key) * len(self._captions))
-            return _DEAF if self._config.ignore_audio else self._captions[place]
+            place = int(seeded_uniform("caption", key) * len(self._captions))
+            return _FIXED_CAPTION if self._config.ignore_audio else self._captions[place]
         # soundfile and numpy take as long to import as all the rest of the server.
-        from earmark.testing.mock_server.captions import describe, listen
+        from earmark.testing.mock_server.captions import describe_audio, measure_audio
 
-        heard = await asyncio.to_thread(lambda: listen(audio_bytes(audio)))
+        heard = await asyncio.to_thread(lambda: measure_audio(load_audio_bytes(audio)))
         self._health.heard(heard.duration_s, time.monotonic())
         self.check_health()
-        return _DEAF if self._config.ignore_audio else describe(heard)
+        return _FIXED_CAPTION if self._config.ignore_audio else describe_audio(heard)
 
-    def _tag(self, form: ResponseFormat | None, question: Question) -> Answer:
-        tags = answers.tags_of(question.text, question.key)
-        drawn = chance(self._config.seed, "untidy?", question.key)
+    def _tag(self, form: ResponseFormat | None, question: UserContent) -> MockAnswer:
+        tags = answers.extract_tags(question.text, question.key)
+        drawn = seeded_uniform(self._config.seed, "untidy?", question.key)
         if form is None and drawn < self._config.untidy_share:
-            return answers.untidy(tags, question.key)
-        return Answer(answers.write_tags(tags, form))
+            return answers.untidy_answer(tags, question.key)
+        return MockAnswer(answers.format_tags(tags, form))
 
     def _check_format(self, form: ResponseFormat | None) -> None:
         if form is not None and form.type not in ("text", *self._config.dialects):
             message = f"response_format type {form.type!r} is not supported"
             raise StatusError(self._config.unsupported_status, message)
 
-    def _check_poison(self, question: Question) -> None:
+    def _check_poison(self, question: UserContent) -> None:
         url = question.audio if (question.audio or "").startswith("file://") else ""
         if self._config.poison and self._config.poison in f"{question.text}\n{url}":
             raise StatusError(500, "internal server error")
 
 
-def usage(question: Question, answer: Answer) -> dict[str, int]:
+def token_usage(question: UserContent, answer: MockAnswer) -> dict[str, int]:
     """Return the token counts of a completion, as the API names them."""
     tokens_in = answers.count_tokens(question.text) + len(question.audio or "") // 1000
     tokens_out = answers.count_tokens(answer.text)
@@ -234,7 +245,7 @@ def usage(question: Question, answer: Answer) -> dict[str, int]:
     }
 
 
-def completion(number: int, model: str, question: Question, answer: Answer) -> bytes:
+def encode_completion(number: int, model: str, question: UserContent, answer: MockAnswer) -> bytes:
     """Return the body of a chat completion."""
     message = {"role": "assistant", "content": answer.text}
     choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
@@ -245,6 +256,6 @@ def completion(number: int, model: str, question: Question, answer: Answer) -> b
             "created": int(time.time()),
             "model": model,
             "choices": [choice],
-            "usage": usage(question, answer),
+            "usage": token_usage(question, answer),
         }
     )

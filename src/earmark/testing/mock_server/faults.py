@@ -12,7 +12,7 @@ from earmark.testing.mock_server.config import MockConfig
 _NORMAL = NormalDist()
 
 
-class Fault(StrEnum):
+class InjectedFault(StrEnum):
     """What may befall one request."""
 
     BUSY = "busy"
@@ -21,20 +21,20 @@ class Fault(StrEnum):
     HTML = "html"
 
 
-def chance(*parts: object) -> float:
+def seeded_uniform(*parts: object) -> float:
     """Return a number in (0, 1) that looks random and depends on `parts` alone."""
     digest = hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=8).digest()
     return (int.from_bytes(digest) + 0.5) / 2**64
 
 
-def fault_of(config: MockConfig, key: str, attempt: int) -> Fault | None:
+def draw_fault(config: MockConfig, key: str, attempt: int) -> InjectedFault | None:
     """Return what goes wrong with the `attempt`-th request (from 0) for this content."""
-    drawn = chance(config.seed, "fault", key, attempt)
+    drawn = seeded_uniform(config.seed, "fault", key, attempt)
     for fault, share in (
-        (Fault.BUSY, config.busy_share),
-        (Fault.ERROR, config.error_share),
-        (Fault.TIMEOUT, config.timeout_share),
-        (Fault.HTML, config.html_share),
+        (InjectedFault.BUSY, config.busy_share),
+        (InjectedFault.ERROR, config.error_share),
+        (InjectedFault.TIMEOUT, config.timeout_share),
+        (InjectedFault.HTML, config.html_share),
     ):
         if drawn < share:
             return fault
@@ -42,9 +42,9 @@ def fault_of(config: MockConfig, key: str, attempt: int) -> Fault | None:
     return None
 
 
-def latency_s(config: MockConfig, key: str, attempt: int) -> float:
+def draw_latency_s(config: MockConfig, key: str, attempt: int) -> float:
     """Return how long this request takes to answer, seconds."""
-    drawn = min(max(chance(config.seed, "latency", key, attempt), 1e-9), 1 - 1e-9)
+    drawn = min(max(seeded_uniform(config.seed, "latency", key, attempt), 1e-9), 1 - 1e-9)
     return config.latency_s * math.exp(config.latency_sigma * _NORMAL.inv_cdf(drawn))
 
 

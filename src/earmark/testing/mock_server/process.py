@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from earmark.config import decode
-from earmark.testing.mock_server.config import MockConfig, flags
-from earmark.testing.mock_server.engine import Stats
+from earmark.config import decode_config
+from earmark.testing.mock_server.config import MockConfig, to_arguments
+from earmark.testing.mock_server.engine import ServerStats
 
 _GRACE_S = 5.0
 
@@ -25,14 +25,14 @@ class RunningServer:
         self.url = url
         self.process = process
 
-    def stats(self) -> Stats:
+    def stats(self) -> ServerStats:
         """Return what the server has counted so far."""
         with urllib.request.urlopen(f"{self.url.removesuffix('/v1')}/stats", timeout=10) as answer:
-            return msgspec.json.decode(answer.read(), type=Stats)
+            return msgspec.json.decode(answer.read(), type=ServerStats)
 
 
 @contextmanager
-def serving(**settings: Any) -> Generator[RunningServer]:
+def run_mock_server(**settings: Any) -> Generator[RunningServer]:
     """Start a mock server with fields of `MockConfig`, and end it with the block.
 
     It ends with this process too, however that ends: it holds a pipe to it.
@@ -42,9 +42,9 @@ def serving(**settings: Any) -> Generator[RunningServer]:
         RuntimeError: the server did not start; its own words are on standard error.
     """
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()}
-    config = decode({**plain, "until_stdin_closes": True}, MockConfig, where="mock server")
+    config = decode_config({**plain, "until_stdin_closes": True}, MockConfig, where="mock server")
     process = subprocess.Popen(
-        [sys.executable, "-m", "earmark.testing.mock_server", *flags(config)],
+        [sys.executable, "-m", "earmark.testing.mock_server", *to_arguments(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -58,11 +58,11 @@ def serving(**settings: Any) -> Generator[RunningServer]:
         yield RunningServer(url, process)
     finally:
         process.stdin.close()
-        _end(process)
+        _end_process(process)
         process.stdout.close()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end_process(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:

@@ -14,24 +14,24 @@ import msgspec
 from aiohttp import web
 
 from earmark.config import ConfigError
-from earmark.testing.mock_server.chat_request import BadRequestError, read_request
-from earmark.testing.mock_server.config import MockConfig, parse
+from earmark.testing.mock_server.chat_request import BadRequestError, decode_request
+from earmark.testing.mock_server.config import MockConfig, parse_arguments
 from earmark.testing.mock_server.engine import (
-    Counts,
     Engine,
     HtmlPageError,
+    RequestCounter,
     StatusError,
-    completion,
+    encode_completion,
 )
 
-_CUT = 444  # of a response that reaches nobody: its connection is gone
+_CONNECTION_CUT = 444  # of a response that reaches nobody: its connection is gone
 
-_LARGEST_BODY = 256 * 2**20
+_MAX_BODY_BYTES = 256 * 2**20
 
 _PAGE = "<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 
 
-class Face:
+class MockServer:
     """The handlers of one mock server.
 
     Raises:
@@ -40,7 +40,7 @@ class Face:
 
     def __init__(self, config: MockConfig) -> None:
         self._config = config
-        self._counts = Counts()
+        self._counts = RequestCounter()
         self._engine = Engine(config, self._counts)
         self._number = 0
         self._key = os.environ.get(config.require_key, "")
@@ -52,7 +52,7 @@ class Face:
 
     def app(self) -> web.Application:
         """Return the application to serve."""
-        app = web.Application(client_max_size=_LARGEST_BODY)
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
@@ -64,7 +64,7 @@ class Face:
         status = "left"
         try:
             response = await self._answered(request)
-            status = "reset" if response.status == _CUT else str(response.status)
+            status = "reset" if response.status == _CONNECTION_CUT else str(response.status)
             return response
         finally:
             self._counts.ended(status)
@@ -72,7 +72,7 @@ class Face:
     async def _answered(self, request: web.Request) -> web.Response:
         try:
             self._check_key(request)
-            asked = read_request(await request.read())
+            asked = decode_request(await request.read())
             question, answer = await self._engine.answer(asked)
         except BadRequestError as error:
             return _error(StatusError(400, str(error)))
@@ -82,7 +82,7 @@ class Face:
             return self._failed(request, failure)
         self._counts.completed(question.key)
         self._number += 1
-        body = completion(self._number, asked.model or self._config.model, question, answer)
+        body = encode_completion(self._number, asked.model or self._config.model, question, answer)
         return web.Response(body=body, content_type="application/json")
 
     async def _models(self, request: web.Request) -> web.Response:
@@ -115,7 +115,7 @@ class Face:
             return _error(failure)
         if request.transport is not None:
             request.transport.abort()
-        return web.Response(status=_CUT)
+        return web.Response(status=_CONNECTION_CUT)
 
 
 def _error(failure: StatusError) -> web.Response:
@@ -138,11 +138,11 @@ async def serve(config: MockConfig, ready: Callable[[int], None], stop: asyncio.
 
     Raises:
         OSError: the port is taken.
-        ConfigError: see `Face`.
+        ConfigError: see `MockServer`.
     """
     # A client that leaves frees its slot, as it does in the servers imitated.
     runner = web.AppRunner(
-        Face(config).app(), access_log=None, handler_cancellation=True, shutdown_timeout=0
+        MockServer(config).app(), access_log=None, handler_cancellation=True, shutdown_timeout=0
     )
     await runner.setup()
     try:
@@ -157,7 +157,7 @@ async def serve(config: MockConfig, ready: Callable[[int], None], stop: asyncio.
 def main() -> int:
     """Serve, and return the process's exit code: 0, or 2 for settings that cannot be served."""
     try:
-        asyncio.run(_serve(parse(sys.argv[1:])))
+        asyncio.run(_serve_until_signal(parse_arguments(sys.argv[1:])))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -167,18 +167,18 @@ def main() -> int:
     return 0
 
 
-async def _serve(config: MockConfig) -> None:
+async def _serve_until_signal(config: MockConfig) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if config.until_stdin_closes:
-        watcher = threading.Thread(target=_wait_for_end, args=(loop, stop), daemon=True)
+        watcher = threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True)
         watcher.start()
     await serve(config, lambda port: print(f"http://127.0.0.1:{port}/v1", flush=True), stop)
 
 
-def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     # Not sys.stdin: a daemon thread that holds its lock aborts the interpreter at its end.
     while os.read(0, 4096):
         pass

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.audit.counts import LEAST_CLIPS, Labelled, agreement
-from earmark.annotate.audit.matching import matchers
+from earmark.annotate.audit.counts import MIN_CLIPS, LabeledRows, compute_agreement
+from earmark.annotate.audit.matching import build_matchers
 from earmark.annotate.audit.results import Agreement
-from earmark.bootstrap import grouped, patterns_of, rates
+from earmark.bootstrap import bootstrap_rates, count_patterns, sum_by_recording
 
 
 class Judged(NamedTuple):
@@ -22,11 +22,13 @@ class Judged(NamedTuple):
 
 
 def measure(rows: list[Judged], *, resamples: int = 50, seed: int = 0) -> list[Agreement]:
-    labelled = Labelled()
+    labelled = LabeledRows()
     for row in rows:
         labelled.append(*row)
-    made = matchers(list(labelled.labels.names), [], None)
-    return list(agreement("corpus", "label", labelled, made, resamples=resamples, seed=seed))
+    made = build_matchers(list(labelled.labels.names), [], None)
+    return list(
+        compute_agreement("corpus", "label", labelled, made, resamples=resamples, seed=seed)
+    )
 
 
 def pick(found: list[Agreement], match: str, group: str) -> Agreement:
@@ -59,13 +61,13 @@ def test_nothing_named_has_no_precision_and_an_f1_of_nought() -> None:
 
 
 def test_domains_and_labels_have_rows_of_their_own() -> None:
-    rows = [judged("dog", "dog", recording=str(i), domain="sound") for i in range(LEAST_CLIPS)]
+    rows = [judged("dog", "dog", recording=str(i), domain="sound") for i in range(MIN_CLIPS)]
     rows += [judged("dog", "cat", recording="x", domain="sound"), judged("flute", "flute")]
     found = measure(rows)
-    assert pick(found, "exact", "sound").precision == pytest.approx(LEAST_CLIPS / 6)
+    assert pick(found, "exact", "sound").precision == pytest.approx(MIN_CLIPS / 6)
     dog = pick(found, "exact", "dog")
-    assert (dog.kind, dog.clips, dog.labels, dog.named) == ("label", LEAST_CLIPS, 5, 6)
-    assert (dog.precision, dog.recall) == (pytest.approx(LEAST_CLIPS / 6), 1)
+    assert (dog.kind, dog.clips, dog.labels, dog.named) == ("label", MIN_CLIPS, 5, 6)
+    assert (dog.precision, dog.recall) == (pytest.approx(MIN_CLIPS / 6), 1)
     assert not [row for row in found if row.group in {"cat", "flute", ""}]
 
 
@@ -81,7 +83,7 @@ def test_the_interval_is_that_of_drawing_recordings_one_by_one() -> None:
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 3, size=(400, 4))
     counts[:, 1] = np.minimum(counts[:, 0], counts[:, 1])
-    found = rates(counts, rng, 4000)
+    found = bootstrap_rates(counts, rng, 4000)
     drawn = counts[rng.integers(0, 400, size=(4000, 400))].sum(axis=1)
     low, high = np.percentile(drawn[:, 1] / drawn[:, 0], [2.5, 97.5])
     assert found.precision.low == pytest.approx(low, abs=0.005)
@@ -92,7 +94,7 @@ def test_counts_too_large_for_one_number_have_the_same_intervals() -> None:
     counts = np.array([[1, 1, 2, 1], [3, 2, 2, 2], [1, 1, 2, 1]])
     beyond = np.concatenate([counts, np.full((1, 4), 2**20)])
     for rows in (counts, beyond):
-        patterns, times = patterns_of(rows)
+        patterns, times = count_patterns(rows)
         plain, plain_times = np.unique(rows, axis=0, return_counts=True)
         np.testing.assert_array_equal(patterns, plain)
         np.testing.assert_array_equal(times, plain_times)
@@ -101,7 +103,7 @@ def test_counts_too_large_for_one_number_have_the_same_intervals() -> None:
 def test_blank_recordings_count_as_rows_of_nought() -> None:
     counts = np.array([[1, 1, 1, 1], [1, 0, 1, 0]])
     padded = np.concatenate([counts, np.zeros((30, 4), dtype=np.int64)])
-    assert rates(counts, np.random.default_rng(1), 200, blank=30) == rates(
+    assert bootstrap_rates(counts, np.random.default_rng(1), 200, blank=30) == bootstrap_rates(
         padded, np.random.default_rng(1), 200
     )
 
@@ -134,4 +136,4 @@ def test_an_interval_holds_its_value(rows: list[tuple[str, str, str]]) -> None:
 
 def test_grouping_sums_over_recordings() -> None:
     counts = np.array([[1, 2], [3, 4], [5, 6]])
-    assert grouped(counts, np.array([7, 3, 7])).tolist() == [[3, 4], [6, 8]]
+    assert sum_by_recording(counts, np.array([7, 3, 7])).tolist() == [[3, 4], [6, 8]]

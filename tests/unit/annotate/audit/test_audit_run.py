@@ -9,23 +9,23 @@ import pytest
 
 from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource
 from earmark.annotate.audit.results import (
-    AGREEMENT,
-    COVERAGE,
-    MAP,
-    NOTES,
-    PARSERS,
-    SHAPE,
+    AGREEMENT_FILE,
+    COVERAGE_FILE,
+    MAP_FILE,
+    NOTES_FILE,
+    STATISTICS_FILE,
+    TAGGERS_FILE,
     Agreement,
     ListCoverage,
     MapPoint,
-    ParserScore,
-    Shape,
-    summary,
+    TaggerScore,
+    TagStatistics,
+    summarize_audit,
 )
-from earmark.annotate.audit.run import audit
+from earmark.annotate.audit.run import run_audit
 from earmark.annotate.backends.lexical import LexicalConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.jobs.local import LocalConfig
+from earmark.annotate.jobs.local import LocalRunnerConfig
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
 from earmark.records import Clip, Labels, Rejected, TagSet
@@ -33,11 +33,11 @@ from earmark.tables import read_parquet, write_parquet
 from factories import new_clip
 
 TABLES = {
-    AGREEMENT: Agreement,
-    COVERAGE: ListCoverage,
-    SHAPE: Shape,
-    PARSERS: ParserScore,
-    MAP: MapPoint,
+    AGREEMENT_FILE: Agreement,
+    COVERAGE_FILE: ListCoverage,
+    STATISTICS_FILE: TagStatistics,
+    TAGGERS_FILE: TaggerScore,
+    MAP_FILE: MapPoint,
 }
 VOCABULARY = Vocabulary(
     tuple(
@@ -78,7 +78,7 @@ def run(
     folder = corpus[0].parent / "audit"
     folder.mkdir(exist_ok=True)
     tagger = ScriptedConfig(default=script)
-    counts = audit(*corpus, VOCABULARY, config, tagger, LocalConfig(), folder, seed=0)
+    counts = run_audit(*corpus, VOCABULARY, config, tagger, LocalRunnerConfig(), folder, seed=0)
     return folder, counts
 
 
@@ -92,7 +92,7 @@ def texts(folder: Path) -> TextSource:
 
 
 def notes(folder: Path) -> list[str]:
-    return msgspec.json.decode((folder / NOTES).read_bytes(), type=list[str])
+    return msgspec.json.decode((folder / NOTES_FILE).read_bytes(), type=list[str])
 
 
 def test_a_corpus_with_captions_beside_it(corpus: tuple[Path, Path], tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_corpus_with_captions_beside_it(corpus: tuple[Path, Path], tmp_path: P
 
     found = {
         (row.source, row.field, row.match): row
-        for row in read_parquet(folder / AGREEMENT, Agreement)
+        for row in read_parquet(folder / AGREEMENT_FILE, Agreement)
         if row.kind == "all"
     }
     exact, lemma = (found["corpus", "sound", match] for match in ("exact", "lemma"))
@@ -121,14 +121,16 @@ def test_a_corpus_with_captions_beside_it(corpus: tuple[Path, Path], tmp_path: P
     assert found["said", "said", "lemma"].recall == 1
     assert not [key for key in found if key[1] == "speaker"]
 
-    covered = {(c.name, c.match): c for c in read_parquet(folder / COVERAGE, ListCoverage)}
+    covered = {(c.name, c.match): c for c in read_parquet(folder / COVERAGE_FILE, ListCoverage)}
     assert covered["words", "lemma"].missing == ("loud cat",)
     assert covered["AudioSet", "exact"].classes == 527
-    assert {row.source: row.captions for row in read_parquet(folder / SHAPE, Shape)} == {
+    assert {
+        row.source: row.captions for row in read_parquet(folder / STATISTICS_FILE, TagStatistics)
+    } == {
         "corpus": 3,
         "said": 2,
     }
-    scores = read_parquet(folder / PARSERS, ParserScore)
+    scores = read_parquet(folder / TAGGERS_FILE, TaggerScore)
     assert [(row.tagger, row.same) for row in scores] == [
         ("scripted", 0),
         ("scripted (against)", 0),
@@ -136,7 +138,7 @@ def test_a_corpus_with_captions_beside_it(corpus: tuple[Path, Path], tmp_path: P
     told = " ".join(notes(folder))
     assert "speaker" in told
     assert "2 labels say what is not heard" in told
-    assert "said (lemma): precision 1.000" in summary(folder)
+    assert "said (lemma): precision 1.000" in summarize_audit(folder)
 
 
 def test_what_is_missing_is_said_and_leaves_its_table_empty(tmp_path: Path) -> None:
@@ -146,17 +148,23 @@ def test_what_is_missing_is_said_and_leaves_its_table_empty(tmp_path: Path) -> N
     folder, counts = run(files, AuditConfig())
     assert counts == {"in": 1, "out": 0, "audit: no tags": 1}
     sizes = {name: len(read_parquet(folder / name, kind)) for name, kind in TABLES.items()}
-    assert sizes == {AGREEMENT: 0, COVERAGE: 2, SHAPE: 1, PARSERS: 0, MAP: 0}
-    assert all(f"Note: {note}" in summary(folder) for note in notes(folder))
+    assert sizes == {
+        AGREEMENT_FILE: 0,
+        COVERAGE_FILE: 2,
+        STATISTICS_FILE: 1,
+        TAGGERS_FILE: 0,
+        MAP_FILE: 0,
+    }
+    assert all(f"Note: {note}" in summarize_audit(folder) for note in notes(folder))
     told = " ".join(notes(folder))
     for part in ("by meaning", "map of tags", "no labels", "No text sources"):
         assert part in told
-    assert "AudioSet (exact)" in summary(folder)
+    assert "AudioSet (exact)" in summarize_audit(folder)
 
 
 def test_a_figure_that_is_not_there_is_a_dash(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     config = AuditConfig(texts=(texts(tmp_path),), against=ScriptedConfig(default="I cannot."))
-    told = summary(run(corpus, config)[0])
+    told = summarize_audit(run(corpus, config)[0])
     assert "scripted: - tags a caption, - of them in it, F1 - against people, 0 of 2" in told
     assert "nan" not in told
 
@@ -178,9 +186,9 @@ def test_captions_that_cannot_be_tagged_are_counted(
     config = AuditConfig(texts=(texts(tmp_path),), resamples=5)
     folder, counts = run(corpus, config, script="I cannot.")
     assert counts["audit: no tags to be read"] == 2
-    shapes = {row.source: row for row in read_parquet(folder / SHAPE, Shape)}
+    shapes = {row.source: row for row in read_parquet(folder / STATISTICS_FILE, TagStatistics)}
     assert (shapes["said"].captions, shapes["said"].untagged) == (0, 0)
-    assert {row.source for row in read_parquet(folder / AGREEMENT, Agreement)} == {"corpus"}
+    assert {row.source for row in read_parquet(folder / AGREEMENT_FILE, Agreement)} == {"corpus"}
     assert any("tags of 2 of 2 captions could not be read" in note for note in notes(folder))
 
 
@@ -207,7 +215,7 @@ def test_two_of_one_name(corpus: tuple[Path, Path], tmp_path: Path) -> None:
 
 def test_fields_that_are_asked_for_are_compared(corpus: tuple[Path, Path]) -> None:
     folder, _ = run(corpus, AuditConfig(fields=("speaker",), resamples=5))
-    rows = read_parquet(folder / AGREEMENT, Agreement)
+    rows = read_parquet(folder / AGREEMENT_FILE, Agreement)
     assert {(row.field, row.recall) for row in rows} == {("speaker", 0.0)}
 
 
@@ -231,9 +239,9 @@ def test_fifty_real_captions(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     folder.mkdir()
     config = AuditConfig(texts=(music,), lists=(esc,), resamples=50)
     tagger = LexicalConfig(workers=1)
-    counts = audit(*corpus, VOCABULARY, config, tagger, LocalConfig(), folder, seed=0)
+    counts = run_audit(*corpus, VOCABULARY, config, tagger, LocalRunnerConfig(), folder, seed=0)
     assert counts["out"] == 53
-    rows = read_parquet(folder / AGREEMENT, Agreement)
+    rows = read_parquet(folder / AGREEMENT_FILE, Agreement)
     music_rows = {row.match: row for row in rows if (row.source, row.group) == ("MusicCaps", "all")}
     assert music_rows["lemma"].precision > music_rows["exact"].precision > 0.2
     assert music_rows["lemma"].f1 > 0.3

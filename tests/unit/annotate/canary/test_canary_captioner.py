@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from earmark.annotate.backends.base import Backend, Prompt, Refusal
-from earmark.annotate.canary import try_captioner
+from earmark.annotate.canary import check_captioner
 from earmark.annotate.canary.prober import Reply
 from earmark.config import ConfigError
 from earmark.tables import read_jsonl
@@ -18,7 +18,7 @@ PROBES = 6 * 3 + 6 * 4 + 1
 
 
 def attempt(backend: Backend, folder: Path, clips: tuple[Prompt, ...] = ()) -> dict[str, int]:
-    return try_captioner(backend, folder, limit_s=LIMIT_S, clips=clips, pause_s=0)
+    return check_captioner(backend, folder, limit_s=LIMIT_S, clips=clips, pause_s=0)
 
 
 def findings(folder: Path) -> dict[str, bool]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from earmark.annotate.canary import try_captioner, try_tagger
-from earmark.testing.mock_server.process import serving
+from earmark.annotate.canary import check_captioner, check_tagger
+from earmark.testing.mock_server.process import run_mock_server
 from earmark.workspace import StageError
 
 pytest.importorskip("aiohttp", reason="pip install 'earmark[endpoint]'")
@@ -19,12 +19,12 @@ LIMIT_S = 6.0
 
 
 def attempt(folder: Path, **faults: Any) -> dict[str, int]:
-    with serving(latency_s=0.01, sick_s=30.0, **faults) as server:
+    with run_mock_server(latency_s=0.01, sick_s=30.0, **faults) as server:
         config = EndpointConfig(
             urls=(server.url,), model="mock", max_audio_s=LIMIT_S, patience_s=0.3
         )
         backend = config.build()
-        return try_captioner(backend, folder, limit_s=LIMIT_S, pause_s=0)
+        return check_captioner(backend, folder, limit_s=LIMIT_S, pause_s=0)
 
 
 def test_a_server_without_faults_passes(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_fault_of_the_server_stops_the_job(
 
 
 def test_a_tagger_is_tried_too(tmp_path: Path) -> None:
-    with serving(latency_s=0.01) as server:
+    with run_mock_server(latency_s=0.01) as server:
         backend = EndpointConfig(urls=(server.url,), model="mock").build()
-        counts = try_tagger(backend, tmp_path, readable=lambda text: text.startswith("["))
+        counts = check_tagger(backend, tmp_path, readable=lambda text: text.startswith("["))
     assert counts == {"in": 2, "out": 2}

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.canary import try_tagger
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
+from earmark.annotate.canary import check_tagger
 from earmark.workspace import StageError
 
 
@@ -16,7 +16,7 @@ class Tags(Backend):
     fingerprint = "tags"
     concurrency = 2
     needs_canary = True
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, always: Completion | Refusal | None = None) -> None:
         self.always = always
@@ -38,7 +38,7 @@ def readable(text: str) -> bool:
 def test_a_tagger_passes(tmp_path: Path) -> None:
     backend = Tags()
     folder = tmp_path / "canary"
-    assert try_tagger(backend, folder, readable=readable) == {"in": 2, "out": 2}
+    assert check_tagger(backend, folder, readable=readable) == {"in": 2, "out": 2}
     assert backend.closed
     assert "passed" in (folder / "canary.json").read_text()
 
@@ -55,7 +55,7 @@ def test_a_fault_stops_the_job(
     always: Completion | Refusal, name: str, words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(StageError) as caught:
-        try_tagger(Tags(always), tmp_path, readable=readable)
+        check_tagger(Tags(always), tmp_path, readable=readable)
     assert f"({name})" in str(caught.value)
     assert words in str(caught.value)
     assert "--no-canary" in str(caught.value)

@@ -6,10 +6,15 @@ import captioner_fakes as fakes
 import pytest
 from msgspec.structs import replace
 
-from earmark.annotate.canary.batch_checks import find_mixed
-from earmark.annotate.canary.checks import find_cut, judge, names_silence, says_no_audio
+from earmark.annotate.canary.batch_checks import find_mixed_batches
+from earmark.annotate.canary.checks import (
+    find_truncated,
+    judge_captioner,
+    mentions_silence,
+    says_no_audio,
+)
 from earmark.annotate.canary.prober import Reply
-from earmark.annotate.canary.similarity import content_words, likeness, tell_apart
+from earmark.annotate.canary.similarity import content_words, measure_separability, similarity
 
 KIND = {
     "silence": "silence",
@@ -36,11 +41,11 @@ def replies_of(random: Random, *, listens: bool = True) -> list[Reply]:
 
 def test_varied_wording_passes_whatever_the_seed() -> None:
     for seed in range(200):
-        assert judge(replies_of(Random(seed)), 30.0) == [], seed
+        assert judge_captioner(replies_of(Random(seed)), 30.0) == [], seed
 
 
 def test_making_up_is_found_at_nearly_every_seed() -> None:
-    found = [judge(replies_of(Random(seed), listens=False), 30.0) for seed in range(100)]
+    found = [judge_captioner(replies_of(Random(seed), listens=False), 30.0) for seed in range(100)]
     stopped = [findings for findings in found if any(each.stop for each in findings)]
     assert len(stopped) >= 97
 
@@ -55,7 +60,7 @@ def test_answers_that_change_places_in_one_round_are_found(circle: tuple[str, ..
         for name, text in zip(circle[1:] + circle[:1], texts, strict=True):
             at = place["together", 2, name]
             replies[at] = replace(replies[at], text=text)
-        finding = find_mixed(replies)
+        finding = find_mixed_batches(replies)
         found += finding is not None and "in 1 of 4 rounds" in finding.answered
     assert found >= 36
 
@@ -68,50 +73,50 @@ def test_sounds_of_one_kind_are_not_taken_for_exchanged() -> None:
             replace(reply, text=fakes.wording("siren", random)) if reply.name == "other" else reply
             for reply in replies_of(random)
         ]
-        stops += any(finding.stop for finding in judge(replies, 30.0))
+        stops += any(finding.stop for finding in judge_captioner(replies, 30.0))
     assert stops <= 1
 
 
 def test_equal_answers_to_different_sounds_tell_nothing_apart() -> None:
-    telling = tell_apart({name: ["a dull thud"] * 3 for name in KIND})
+    telling = measure_separability({name: ["a dull thud"] * 3 for name in KIND})
     assert telling.told == 0
     assert telling.ignores_audio
 
 
 def test_equal_answers_to_each_sound_tell_all_apart() -> None:
-    telling = tell_apart({name: [f"a {kind} here"] * 3 for name, kind in KIND.items()})
+    telling = measure_separability({name: [f"a {kind} here"] * 3 for name, kind in KIND.items()})
     assert (telling.told, telling.total) == (18, 18)
     assert not telling.ignores_audio
 
 
 def test_one_text_with_trifles_changed_is_one_text() -> None:
     words = " ".join(f"word{n}" for n in range(60))
-    telling = tell_apart({name: [f"{words} {kind}"] * 3 for name, kind in KIND.items()})
+    telling = measure_separability({name: [f"{words} {kind}"] * 3 for name, kind in KIND.items()})
     assert telling.told == 18
     assert telling.ignores_audio
 
 
 def test_answers_of_a_template_are_told_apart_by_its_numbers() -> None:
     texts = {str(n): [f"It lasts {n}{n}.{n}{n} seconds at {n}{n}{n} hertz."] * 3 for n in range(6)}
-    assert not tell_apart(texts).ignores_audio
+    assert not measure_separability(texts).ignores_audio
 
 
 def test_telling_apart_wants_two_sounds() -> None:
     with pytest.raises(ValueError, match="two sounds"):
-        tell_apart({"one": ["a", "b"]})
+        measure_separability({"one": ["a", "b"]})
 
 
 def test_likeness_counts_content_words_by_their_stems() -> None:
     dog, cat = content_words("The dog is barking."), content_words("The cat is purring.")
-    assert likeness(dog, content_words("A dog barks and barked")) > 0.9
-    assert likeness(dog, cat) == 0.0
-    assert likeness(content_words("the of"), content_words("")) == 1.0
-    assert likeness(dog, content_words("")) == 0.0
+    assert similarity(dog, content_words("A dog barks and barked")) > 0.9
+    assert similarity(dog, cat) == 0.0
+    assert similarity(content_words("the of"), content_words("")) == 1.0
+    assert similarity(dog, content_words("")) == 0.0
 
 
 def test_likeness_reads_texts_without_spaces() -> None:
     bell, rain = content_words("钟声响亮。"), content_words("雨声很大。")
-    assert 0.0 < likeness(bell, rain) < 0.5
+    assert 0.0 < similarity(bell, rain) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -146,10 +151,10 @@ def test_captions_are_not_taken_for_it(text: str) -> None:
 
 
 def test_silence_has_many_names() -> None:
-    assert names_silence("The clip is completely silent.")
-    assert names_silence("There is no discernible sound.")
-    assert names_silence("  ")
-    assert not names_silence("A gentle piano plays in a warm room.")
+    assert mentions_silence("The clip is completely silent.")
+    assert mentions_silence("There is no discernible sound.")
+    assert mentions_silence("  ")
+    assert not mentions_silence("A gentle piano plays in a warm room.")
 
 
 def test_cut_answers_are_a_warning() -> None:
@@ -157,7 +162,7 @@ def test_cut_answers_are_a_warning() -> None:
         Reply(name="one", way="alone", turn=0, draw=0, status="ok", text="A", finish_reason=why)
         for why in ("length", "length", "stop")
     ]
-    finding = find_cut(replies)
+    finding = find_truncated(replies)
     assert finding is not None
     assert not finding.stop
-    assert find_cut(replies[1:] + replies[2:]) is None
+    assert find_truncated(replies[1:] + replies[2:]) is None

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.jobs.local import LocalConfig
-from earmark.annotate.jobs.run import answer_all
+from earmark.annotate.jobs.local import LocalRunnerConfig
+from earmark.annotate.jobs.run import run_job
 from earmark.annotate.tag import tag_job, write_tags
 from earmark.records import Caption
 from earmark.tables import write_parquet
-from earmark.testing.mock_server.process import serving
+from earmark.testing.mock_server.process import run_mock_server
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="pip install 'earmark[ray]'")
 
@@ -58,7 +58,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     ]
     table, spread, local = tmp_path / "c.parquet", tmp_path / "spread", tmp_path / "local"
     write_parquet(table, rows, Caption)
-    with serving(slots=4, latency_s=0.1, latency_sigma=0.1, dialects=("none",)) as server:
+    with run_mock_server(slots=4, latency_s=0.1, latency_sigma=0.1, dialects=("none",)) as server:
         driver = subprocess.Popen(
             [sys.executable, "-c", ON_RAY, server.url, str(table), str(spread)],
             env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
         assert f"{{'in': {PROMPTS}, 'out': {PROMPTS}}}" in out
         asked = server.stats().requests
         backend = EndpointConfig(model="mock", urls=(server.url,), dialect="none")
-        answer_all(tag_job(table, backend, local), LocalConfig())
+        run_job(tag_job(table, backend, local), LocalRunnerConfig())
     assert asked <= PROMPTS + 4  # and what was in flight in the worker that was killed
     for answers in (spread, local):
         write_tags(answers, answers)

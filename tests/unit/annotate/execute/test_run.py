@@ -13,13 +13,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.scripted import ScriptedConfig
-from earmark.annotate.jobs.answers import Answer, ShardLedger, may_be_asked_again, stream_answers
+from earmark.annotate.jobs.answers import Answer, ShardWriter, is_incomplete, stream_answers
 from earmark.annotate.jobs.job import BackendConfig, Job, PromptTable
-from earmark.annotate.jobs.local import ATTEMPTS, MOST_FAILURES_IN_A_ROW, LocalConfig, answer_shards
-from earmark.annotate.jobs.run import answer_all, conclude, is_answered, unfinished
-from earmark.annotate.jobs.shards import begin_shards, begun_shards, journal_path
+from earmark.annotate.jobs.local import (
+    MAX_ATTEMPTS,
+    MAX_CONSECUTIVE_FAILURES,
+    LocalRunnerConfig,
+    run_shards,
+)
+from earmark.annotate.jobs.run import finish_job, is_job_sealed, run_job, unsealed_shards
+from earmark.annotate.jobs.shards import create_shards, journal_path, read_shards
 from earmark.annotate.tag import tag_job
 from earmark.config import ConfigError
 from earmark.records import Caption, Rejected
@@ -40,7 +45,7 @@ class Stand(Backend):
     fingerprint: str = "stand"
     concurrency: int = 4
     needs_canary: bool = False
-    found: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    found: Mapping[str, str] = field(default_factory=lambda: NOTHING_DISCOVERED)
 
     def build(self) -> Backend:
         return self
@@ -70,7 +75,7 @@ def table(tmp_path: Path) -> PromptTable:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("earmark.annotate.jobs.local.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("earmark.annotate.jobs.local.FIRST_RETRY_PAUSE_S", 0.0)
 
 
 def job_of(table: PromptTable, backend: BackendConfig, fault: Callable[..., str | None] = no_fault):
@@ -87,7 +92,7 @@ def test_every_prompt_has_one_answer_in_order(table: PromptTable, shards: int) -
     write_jsonl(answers, [{"id": "03", "refusal": "no"}])
     backend = ScriptedConfig(path=str(answers), default="yes")
     job = job_of(table, backend)
-    counts = answer_all(job, LocalConfig(shards=shards))
+    counts = run_job(job, LocalRunnerConfig(shards=shards))
     found = list(stream_answers(job.folder))
     assert ids(found) == [f"{n:02}" for n in range(20)]
     assert [answer.row for answer in found] == list(range(20))
@@ -106,38 +111,38 @@ def test_a_crash_keeps_what_was_answered_and_the_next_call_asks_only_for_the_res
         return say_id(prompt)
 
     with pytest.raises(RuntimeError, match="crash"):
-        answer_all(job_of(table, Stand(crash)), LocalConfig())
+        run_job(job_of(table, Stand(crash)), LocalRunnerConfig())
     folder = table.path.parent / "answers"
-    (shard,) = begin_shards(folder, 20)
-    ledger = ShardLedger(folder, shard, 20)
+    (shard,) = create_shards(folder, 20)
+    ledger = ShardWriter(folder, shard, 20)
     kept = {f"{row:02}" for row in ledger.rows if ledger.done[row]}
     ledger.close()
     assert kept <= {f"{n:02}" for n in range(7)}
     backend = Stand(say_id)
-    answer_all(job_of(table, backend), LocalConfig())
+    run_job(job_of(table, backend), LocalRunnerConfig())
     assert sorted(prompt.id for prompt in backend.asked) == sorted(
         {f"{n:02}" for n in range(20)} - kept
     )
 
 
 def test_a_finished_job_asks_nothing(table: PromptTable) -> None:
-    first = answer_all(job_of(table, Stand(say_id)), LocalConfig(shards=2))
+    first = run_job(job_of(table, Stand(say_id)), LocalRunnerConfig(shards=2))
     backend = Stand(say_id)
-    assert answer_all(job_of(table, backend), LocalConfig(shards=2)) == first
+    assert run_job(job_of(table, backend), LocalRunnerConfig(shards=2)) == first
     assert backend.asked == []
 
 
 def test_what_may_pass_is_tried_again_and_counted(table: PromptTable) -> None:
-    left = {"05": ATTEMPTS - 1, "06": ATTEMPTS}
+    left = {"05": MAX_ATTEMPTS - 1, "06": MAX_ATTEMPTS}
 
     def flaky(prompt: Prompt) -> Completion | Refusal:
         left[prompt.id] = left.get(prompt.id, 0) - 1
         return BUSY if left[prompt.id] >= 0 else say_id(prompt)
 
     job = job_of(table, Stand(flaky))
-    answer_all(job, LocalConfig())
+    run_job(job, LocalRunnerConfig())
     answers = {answer.id: answer for answer in stream_answers(job.folder)}
-    assert (answers["05"].status, answers["05"].attempts) == ("ok", ATTEMPTS)
+    assert (answers["05"].status, answers["05"].attempts) == ("ok", MAX_ATTEMPTS)
     assert (answers["06"].status, answers["06"].reason) == ("refused", "server error")
     assert (answers["04"].status, answers["04"].attempts) == ("ok", 1)
 
@@ -149,18 +154,18 @@ def test_what_failed_for_a_passing_reason_is_asked_again_by_the_next_run(
         return {"05": BUSY, "06": NEVER}.get(prompt.id) or say_id(prompt)
 
     job = job_of(table, Stand(bad_day))
-    answer_all(job, LocalConfig())
-    (shard,) = begin_shards(job.folder, 20)
-    assert may_be_asked_again(job.folder, shard)
+    run_job(job, LocalRunnerConfig())
+    (shard,) = create_shards(job.folder, 20)
+    assert is_incomplete(job.folder, shard)
     backend = Stand(say_id)
-    counts = answer_all(job_of(table, backend), LocalConfig())
+    counts = run_job(job_of(table, backend), LocalRunnerConfig())
     assert [prompt.id for prompt in backend.asked] == ["05"]
     assert counts == {"in": 20, "out": 19, "tagger: refused by server": 1}
-    assert not may_be_asked_again(job.folder, shard)
+    assert not is_incomplete(job.folder, shard)
 
 
 def test_a_backend_that_fails_at_everything_uses_up_no_row(tmp_path: Path) -> None:
-    count = 3 * MOST_FAILURES_IN_A_ROW
+    count = 3 * MAX_CONSECUTIVE_FAILURES
     rows = [Caption(id=f"{n:03}", text="x", summary="x", backend="b") for n in range(count)]
     write_parquet(tmp_path / "captions.parquet", rows, Caption)
     table = PromptTable(tmp_path / "captions.parquet", "text")
@@ -169,15 +174,15 @@ def test_a_backend_that_fails_at_everything_uses_up_no_row(tmp_path: Path) -> No
         return BUSY if prompt.id >= "040" else say_id(prompt)
 
     with pytest.raises(StageError, match=r"32 prompts in a row failed \(32 server error\)"):
-        answer_all(job_of(table, Stand(sick_from_40)), LocalConfig())
+        run_job(job_of(table, Stand(sick_from_40)), LocalRunnerConfig())
     backend = Stand(say_id)
-    counts = answer_all(job_of(table, backend), LocalConfig())
+    counts = run_job(job_of(table, backend), LocalRunnerConfig())
     assert counts == {"in": count, "out": count}
     assert {prompt.id for prompt in backend.asked} >= {f"{n:03}" for n in range(40, count)}
 
 
 def test_answers_that_are_on_their_way_are_kept_when_the_backend_falls_ill(tmp_path: Path) -> None:
-    count = MOST_FAILURES_IN_A_ROW + 10
+    count = MAX_CONSECUTIVE_FAILURES + 10
     rows = [Caption(id=f"{n:03}", text="x", summary="x", backend="b") for n in range(count)]
     write_parquet(tmp_path / "captions.parquet", rows, Caption)
     table = PromptTable(tmp_path / "captions.parquet", "text")
@@ -190,22 +195,22 @@ def test_answers_that_are_on_their_way_are_kept_when_the_backend_falls_ill(tmp_p
         return say_id(prompt) if prompt.id < "005" else GONE
 
     with pytest.raises(StageError, match="32 prompts in a row"):
-        answer_all(job_of(table, AtOnce(ill, concurrency=count)), LocalConfig())
+        run_job(job_of(table, AtOnce(ill, concurrency=count)), LocalRunnerConfig())
     backend = Stand(say_id)
-    answer_all(job_of(table, backend), LocalConfig())
+    run_job(job_of(table, backend), LocalRunnerConfig())
     assert sorted(prompt.id for prompt in backend.asked) == [f"{n:03}" for n in range(5, count)]
 
 
 def test_a_kill_before_the_journal_is_dropped_leaves_a_finished_shard(table: PromptTable) -> None:
     job = job_of(table, Stand(say_id))
-    answer_all(job, LocalConfig())
-    (shard,) = begun_shards(job.folder)
+    run_job(job, LocalRunnerConfig())
+    (shard,) = read_shards(job.folder)
     answers = list(stream_answers(job.folder))
     journal_path(job.folder, shard).write_bytes(
         b"".join(msgspec.json.encode(answer) + b"\n" for answer in reversed(answers))
     )
     backend = Stand(say_id)
-    answer_all(job_of(table, backend), LocalConfig())
+    run_job(job_of(table, backend), LocalRunnerConfig())
     assert backend.asked == []
     assert not journal_path(job.folder, shard).exists()
     assert list(stream_answers(job.folder)) == answers
@@ -216,13 +221,13 @@ def test_what_is_sealed_stays_while_its_failures_are_asked_again(table: PromptTa
         return GONE if prompt.id == "05" else say_id(prompt)
 
     job = job_of(table, Stand(bad_day))
-    answer_all(job, LocalConfig())
-    (shard,) = begun_shards(job.folder)
-    ledger = ShardLedger(job.folder, shard, 20)
+    run_job(job, LocalRunnerConfig())
+    (shard,) = read_shards(job.folder)
+    ledger = ShardWriter(job.folder, shard, 20)
     assert ledger.left == 1
     ledger.close()
-    assert is_answered(job)
-    assert conclude(job) == {"in": 20, "out": 19, "tagger: unreadable": 1}
+    assert is_job_sealed(job)
+    assert finish_job(job) == {"in": 20, "out": 19, "tagger: unreadable": 1}
 
 
 def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:
@@ -230,7 +235,7 @@ def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:
         return NEVER if prompt.draw else Completion(text="short")
 
     job = job_of(table, Stand(once), lambda text, finish_reason: "too short")
-    answer_all(job, LocalConfig())
+    run_job(job, LocalRunnerConfig())
     answer = next(stream_answers(job.folder))
     assert (answer.status, answer.text, answer.turned_down) == ("ok", "short", "")
     assert answer.attempts == 2
@@ -238,8 +243,8 @@ def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:
 
 def test_who_only_looks_begins_no_shards(table: PromptTable) -> None:
     job = job_of(table, Stand(say_id))
-    assert unfinished(job) == []
-    assert not is_answered(job)
+    assert unsealed_shards(job) == []
+    assert not is_job_sealed(job)
     assert not job.folder.exists()
 
 
@@ -247,7 +252,7 @@ def test_it_works_where_a_loop_runs_already(table: PromptTable) -> None:
     """As in a notebook."""
 
     async def cell() -> dict[str, int]:
-        return answer_all(job_of(table, Stand(say_id)), LocalConfig())
+        return run_job(job_of(table, Stand(say_id)), LocalRunnerConfig())
 
     assert asyncio.run(cell()) == {"in": 20, "out": 20}
 
@@ -262,7 +267,7 @@ def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
 
     backend = Stand(draws)
     job = job_of(table, backend, fault)
-    counts = answer_all(job, LocalConfig())
+    counts = run_job(job, LocalRunnerConfig())
     answers = {answer.id: answer for answer in stream_answers(job.folder)}
     assert len(backend.asked) == 22
     assert counts["out"] == 20  # what is read from an answer is for the next step to say
@@ -274,12 +279,12 @@ def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
 
 def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -> None:
     job = job_of(table, Stand(say_id))
-    (shard,) = begin_shards(job.folder, 20)
-    ledger = ShardLedger(job.folder, shard, 20)
+    (shard,) = create_shards(job.folder, 20)
+    ledger = ShardWriter(job.folder, shard, 20)
     with pytest.raises(ConfigError, match="being written by process"):
-        answer_shards(job, [shard])
+        run_shards(job, [shard])
     ledger.close()
-    answer_shards(job, [shard])
+    run_shards(job, [shard])
 
 
 @pytest.fixture
@@ -302,9 +307,9 @@ def test_what_was_answered_is_kept_when_the_run_is_stopped(table: PromptTable) -
             return self.answer(prompt)  # without giving way: the writer gets no turn
 
     with pytest.raises(KeyboardInterrupt):
-        answer_all(job_of(table, Stopped(say_id, concurrency=1)), LocalConfig())
+        run_job(job_of(table, Stopped(say_id, concurrency=1)), LocalRunnerConfig())
     backend = Stand(say_id)
-    answer_all(job_of(table, backend), LocalConfig())
+    run_job(job_of(table, backend), LocalRunnerConfig())
     assert sorted(prompt.id for prompt in backend.asked) == [f"{n:02}" for n in range(12, 20)]
 
 
@@ -333,10 +338,10 @@ def test_a_full_disk_is_told_and_loses_nothing(table: PromptTable) -> None:
     kept = [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines()]
     assert all(line.endswith(b"}") for line in kept)
     job = tag_job(table.path, ScriptedConfig(default='["hum", "tone"]'), folder)
-    assert answer_all(job, LocalConfig()) == {"in": 20, "out": 20}
+    assert run_job(job, LocalRunnerConfig()) == {"in": 20, "out": 20}
 
 
 def test_no_prompts(tmp_path: Path) -> None:
     write_parquet(tmp_path / "captions.parquet", [], Caption)
     job = job_of(PromptTable(tmp_path / "captions.parquet", "text"), Stand(say_id))
-    assert answer_all(job, LocalConfig()) == {"in": 0, "out": 0}
+    assert run_job(job, LocalRunnerConfig()) == {"in": 0, "out": 0}

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.jobs.answers import Answer, ShardLedger, found_by, stream_answers, totals_of
+from earmark.annotate.jobs.answers import (
+    Answer,
+    ShardWriter,
+    collect_discovered,
+    stream_answers,
+    sum_totals,
+)
 from earmark.annotate.jobs.job import PromptTable
-from earmark.annotate.jobs.shards import ROWS_A_SHARD, Shard, begin_shards, parse_shard
+from earmark.annotate.jobs.shards import ROWS_PER_SHARD, Shard, create_shards, parse_shard
 from earmark.config import ConfigError
 from earmark.records import Caption
 from earmark.tables import write_parquet
@@ -40,14 +46,14 @@ def test_the_shard_after_the_last_is_told_the_last() -> None:
 
 
 def test_a_job_keeps_its_number_of_shards(tmp_path: Path) -> None:
-    assert len(begin_shards(tmp_path, 10, 4)) == 4
-    assert len(begin_shards(tmp_path, 10)) == 4
+    assert len(create_shards(tmp_path, 10, 4)) == 4
+    assert len(create_shards(tmp_path, 10)) == 4
     with pytest.raises(ConfigError, match="begun in 4 shards"):
-        begin_shards(tmp_path, 10, 8)
+        create_shards(tmp_path, 10, 8)
 
 
 def test_a_large_job_is_cut_by_itself(tmp_path: Path) -> None:
-    assert len(begin_shards(tmp_path, 3 * ROWS_A_SHARD - 1)) == 3
+    assert len(create_shards(tmp_path, 3 * ROWS_PER_SHARD - 1)) == 3
 
 
 def answer(row: int, **fields: object) -> Answer:
@@ -55,36 +61,36 @@ def answer(row: int, **fields: object) -> Answer:
 
 
 def test_answers_are_sealed_in_the_order_of_the_table(tmp_path: Path) -> None:
-    shards = begin_shards(tmp_path, 10, 2)
+    shards = create_shards(tmp_path, 10, 2)
     for shard in shards:
-        ledger = ShardLedger(tmp_path, shard, 10)
+        ledger = ShardWriter(tmp_path, shard, 10)
         for row in reversed(ledger.rows):
             ledger.append([answer(row, tokens_out=row)])
         assert ledger.left == 0
         ledger.note({"dialect": "none"})
         ledger.seal()
     assert [found.row for found in stream_answers(tmp_path)] == list(range(10))
-    assert totals_of(tmp_path, shards)["tokens_out"] == 45
-    assert totals_of(tmp_path, shards)["answers"] == 10
-    assert found_by(tmp_path, shards) == {"dialect": ["none"]}
+    assert sum_totals(tmp_path, shards)["tokens_out"] == 45
+    assert sum_totals(tmp_path, shards)["answers"] == 10
+    assert collect_discovered(tmp_path, shards) == {"dialect": ["none"]}
 
 
 def test_a_row_that_is_there_twice_is_damage(tmp_path: Path) -> None:
-    (shard,) = begin_shards(tmp_path, 10, 1)
-    ledger = ShardLedger(tmp_path, shard, 10)
+    (shard,) = create_shards(tmp_path, 10, 1)
+    ledger = ShardWriter(tmp_path, shard, 10)
     ledger.append([answer(3)])
     ledger.append([answer(3)])
     ledger.close()
     with pytest.raises(ValueError, match="row 3 is there twice"):
-        ShardLedger(tmp_path, shard, 10)
+        ShardWriter(tmp_path, shard, 10)
 
 
 def test_what_cannot_be_opened_leaves_no_lock(tmp_path: Path) -> None:
-    (shard,) = begin_shards(tmp_path, 10, 1)
+    (shard,) = create_shards(tmp_path, 10, 1)
     (tmp_path / f"{shard.name}.jsonl").write_bytes(b"broken\n")
     for _ in range(2):
         with pytest.raises(ValueError, match="damaged"):
-            ShardLedger(tmp_path, shard, 10)
+            ShardWriter(tmp_path, shard, 10)
 
 
 @given(rows=st.sets(st.integers(0, 1499)), start=st.integers(0, 1499), length=st.integers(0, 1500))

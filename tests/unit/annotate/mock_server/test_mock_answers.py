@@ -6,13 +6,13 @@ import re
 import pytest
 
 from earmark.testing.mock_server.answers import (
-    Answer,
+    MockAnswer,
     canned_captions,
-    shorten,
-    tags_of,
-    untidy,
-    with_fault,
-    write_tags,
+    extract_tags,
+    faulty_caption,
+    format_tags,
+    truncate_answer,
+    untidy_answer,
 )
 from earmark.testing.mock_server.chat_request import ResponseFormat
 
@@ -20,7 +20,7 @@ RAIN = "Write tags.\n\nDescription:\nHeavy rain falls on a tin roof while a dog 
 
 
 def test_tags_are_words_of_the_description_and_not_of_the_instruction():
-    tags = tags_of(RAIN, "key")
+    tags = extract_tags(RAIN, "key")
     assert 5 <= len(tags) <= 10
     assert tags[:4] == ["heavy", "rain", "falls", "roof"]
     assert "write" not in tags
@@ -28,7 +28,7 @@ def test_tags_are_words_of_the_description_and_not_of_the_instruction():
 
 @pytest.mark.parametrize("text", ["", "hm", "Description:\n", "a dog barks"])
 def test_even_a_poor_description_gets_five_tags(text: str):
-    tags = tags_of(text, "key")
+    tags = extract_tags(text, "key")
     assert len(set(tags)) == len(tags) == 5
     assert all(re.fullmatch("[a-z]+", tag) for tag in tags)
 
@@ -41,13 +41,15 @@ def test_a_schema_gives_the_shape_of_the_answer():
         "labels": ResponseFormat("json_object", schema=labels),
         "object": ResponseFormat("json_object"),
     }
-    shapes = {name: json.loads(write_tags(["a"], form)) for name, form in formats.items()}
+    shapes = {name: json.loads(format_tags(["a"], form)) for name, form in formats.items()}
     assert shapes == {"array": ["a"], "labels": {"labels": ["a"]}, "object": {"tags": ["a"]}}
-    assert write_tags(["a"], None) == '["a"]'
+    assert format_tags(["a"], None) == '["a"]'
 
 
 def test_untidy_tags_come_in_five_forms_that_still_hold_them():
-    answers = {untidy(["rain", "roof", "dog", "thunder", "storm"], str(n)) for n in range(60)}
+    answers = {
+        untidy_answer(["rain", "roof", "dog", "thunder", "storm"], str(n)) for n in range(60)
+    }
     assert len(answers) == 5
     assert all("rain" in answer.text and "roof" in answer.text for answer in answers)
     assert {answer.finish_reason for answer in answers} == {"stop", "length"}
@@ -60,7 +62,7 @@ def test_untidy_tags_come_in_five_forms_that_still_hold_them():
 
 def test_faulty_captions_come_in_five_forms():
     caption = canned_captions()[0]
-    answers = {with_fault(caption, str(n)) for n in range(60)}
+    answers = {faulty_caption(caption, str(n)) for n in range(60)}
     assert len(answers) == 5
     assert caption not in {answer.text for answer in answers}
 
@@ -72,6 +74,6 @@ def test_canned_captions_differ_and_end_in_a_summary():
 
 
 def test_an_answer_over_the_limit_is_cut_and_says_so():
-    assert shorten(Answer("x" * 400), 10) == Answer("x" * 40, "length")
-    assert shorten(Answer("x" * 40), 10) == Answer("x" * 40)
-    assert shorten(Answer("x" * 400), None).finish_reason == "stop"
+    assert truncate_answer(MockAnswer("x" * 400), 10) == MockAnswer("x" * 40, "length")
+    assert truncate_answer(MockAnswer("x" * 40), 10) == MockAnswer("x" * 40)
+    assert truncate_answer(MockAnswer("x" * 400), None).finish_reason == "stop"

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from earmark.config import ConfigError
-from earmark.testing.mock_server.config import MockConfig, flags, parse
+from earmark.testing.mock_server.config import MockConfig, parse_arguments, to_arguments
 
 
 def test_flags_and_settings_are_the_same_thing():
     config = MockConfig(
         slots=3, latency_s=0.5, listen=False, mix_up=True, dialects=("none",), outage_kind="reset"
     )
-    assert flags(config) == [
+    assert to_arguments(config) == [
         "--slots=3",
         "--latency-s=0.5",
         "--no-listen",
@@ -19,12 +19,12 @@ def test_flags_and_settings_are_the_same_thing():
         "--mix-up",
         "--dialects=none",
     ]
-    assert parse(flags(config)) == config
+    assert parse_arguments(to_arguments(config)) == config
 
 
 def test_every_setting_has_a_flag_with_words(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="0"):
-        parse(["--help"])
+        parse_arguments(["--help"])
     shown = capsys.readouterr().out
     for field in msgspec.structs.fields(MockConfig):
         assert "--" + field.name.replace("_", "-") in shown
@@ -43,7 +43,7 @@ def test_a_wrong_flag_ends_with_2_and_says_which(
     argument: str, said: str, capsys: pytest.CaptureFixture[str]
 ):
     with pytest.raises(SystemExit, match="2"):
-        parse([argument])
+        parse_arguments([argument])
     assert said in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from earmark.config import ConfigError
-from earmark.testing.mock_server.process import serving
+from earmark.testing.mock_server.process import run_mock_server
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -23,7 +23,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def test_it_serves_inside_the_block_and_is_gone_after_it():
-    with serving(latency_s=0.0) as server:
+    with run_mock_server(latency_s=0.0) as server:
         with urllib.request.urlopen(f"{server.url}/models") as answer:
             assert json.load(answer)["data"][0]["id"] == "mock"
         assert server.stats().requests == 0
@@ -31,7 +31,7 @@ def test_it_serves_inside_the_block_and_is_gone_after_it():
 
 
 def test_a_setting_that_does_not_exist_is_named():
-    with pytest.raises(ConfigError, match="Did you mean 'slots'"), serving(slotz=3):
+    with pytest.raises(ConfigError, match="Did you mean 'slots'"), run_mock_server(slotz=3):
         pass
 
 

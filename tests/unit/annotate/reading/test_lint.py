@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.parsing.language import Language, is_foreign
-from earmark.annotate.parsing.lint import LINT_REASONS, LintConfig, lint
+from earmark.annotate.parsing.lint import LINT_REASONS, LintConfig, lint_caption
 from earmark.annotate.parsing.lint_rules import is_repetitive
-from earmark.config import ConfigError, decode
+from earmark.config import ConfigError, decode_config
 from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "lint.json"
@@ -32,7 +32,7 @@ EXAMPLES = msgspec.json.decode(GOLDEN.read_bytes(), type=list[Example])
 
 def reason_of(example: Example) -> str | None:
     config = LintConfig(language=example.language, min_words=example.min_words)
-    return lint(example.text, example.finish_reason, config, example.instruction)
+    return lint_caption(example.text, example.finish_reason, config, example.instruction)
 
 
 def test_golden() -> None:
@@ -45,7 +45,7 @@ def test_the_golden_file_shows_every_reason() -> None:
 
 @given(st.text(), st.sampled_from(["stop", "length", ""]), st.text(max_size=40))
 def test_any_text_gets_a_known_reason_or_none(text: str, finish_reason: str, asked: str) -> None:
-    found = lint(text, finish_reason, LintConfig(), asked)
+    found = lint_caption(text, finish_reason, LintConfig(), asked)
     assert found is None or found in LINT_REASONS
     assert (found == "empty") == (not text.strip())
 
@@ -55,7 +55,7 @@ def test_switched_off_it_only_finds_empty_answers() -> None:
     assert_all(
         (
             example.name,
-            lint(example.text, example.finish_reason, off),
+            lint_caption(example.text, example.finish_reason, off),
             None if example.text.strip() else "empty",
         )
         for example in EXAMPLES
@@ -64,7 +64,7 @@ def test_switched_off_it_only_finds_empty_answers() -> None:
 
 def test_an_unknown_language_is_named_in_the_error() -> None:
     with pytest.raises(ConfigError, match="language"):
-        decode({"language": "english"}, LintConfig)
+        decode_config({"language": "english"}, LintConfig)
 
 
 @pytest.mark.parametrize(("times", "repetitive"), [(6, False), (7, True)])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.parsing.summary import LONGEST_UNBROKEN_WORDS, summary_of
-from earmark.annotate.parsing.text import sentences, unquoted, word_count
+from earmark.annotate.parsing.summary import MAX_WHOLE_PARAGRAPH_WORDS, extract_summary
+from earmark.annotate.parsing.text import blank_quotations, count_words, split_sentences
 from factories import assert_all
 
 GOLDEN = Path(__file__).parent / "golden" / "summaries.json"
@@ -58,12 +58,14 @@ def occurs_in_order(part: str, whole: str) -> bool:
 
 
 def test_golden() -> None:
-    assert_all((example.name, summary_of(example.text), example.summary) for example in EXAMPLES)
+    assert_all(
+        (example.name, extract_summary(example.text), example.summary) for example in EXAMPLES
+    )
 
 
 @given(CAPTIONS)
 def test_every_caption_has_a_summary_and_it_is_its_own_text(text: str) -> None:
-    summary = summary_of(text)
+    summary = extract_summary(text)
     assert bool(summary) == bool(text.strip())
     assert summary == " ".join(summary.split())
     assert occurs_in_order(summary, text)
@@ -72,15 +74,15 @@ def test_every_caption_has_a_summary_and_it_is_its_own_text(text: str) -> None:
 @given(st.lists(PLAIN_SENTENCES, min_size=1, max_size=12))
 def test_a_single_paragraph_gives_its_end_unchanged(written: list[str]) -> None:
     text = " ".join(written)
-    summary = summary_of(text)
+    summary = extract_summary(text)
     assert text.endswith(summary)
-    if word_count(text) <= LONGEST_UNBROKEN_WORDS:
+    if count_words(text) <= MAX_WHOLE_PARAGRAPH_WORDS:
         assert summary == text
 
 
 @given(st.text())
 def test_sentences_lose_nothing(paragraph: str) -> None:
-    assert "".join("".join(sentences(paragraph)).split()) == "".join(paragraph.split())
+    assert "".join("".join(split_sentences(paragraph)).split()) == "".join(paragraph.split())
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_sentences_lose_nothing(paragraph: str) -> None:
     ],
 )
 def test_sentences(paragraph: str, count: int) -> None:
-    assert len(sentences(paragraph)) == count
+    assert len(split_sentences(paragraph)) == count
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_sentences(paragraph: str, count: int) -> None:
     ],
 )
 def test_unquoted(text: str, own: str) -> None:
-    assert unquoted(text) == own
+    assert blank_quotations(text) == own
 
 
 @pytest.mark.parametrize(
@@ -124,4 +126,4 @@ def test_unquoted(text: str, own: str) -> None:
     ],
 )
 def test_word_count(text: str, count: int) -> None:
-    assert word_count(text) == count
+    assert count_words(text) == count

@@ -11,12 +11,12 @@ from plain_counts import CORPUS, vocabulary_of
 
 from earmark.annotate.vocabulary.config import Domain, VocabularyConfig
 from earmark.annotate.vocabulary.lockfile import (
-    CountedSource,
-    DecisionsInForce,
+    AppliedDecisions,
     Provenance,
+    ProvenanceSource,
     VocabularyEntry,
 )
-from earmark.annotate.vocabulary.scores import score_of
+from earmark.annotate.vocabulary.scores import score_tag
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 FOLDER = Path(__file__).parent / "golden"
@@ -24,7 +24,7 @@ COMMAND = "python tests/unit/annotate/vocabulary/golden_locks.py"
 
 
 def entry(rank: int, tag: str, df: int, domain: Domain, **aliases: int) -> VocabularyEntry:
-    score = score_of("paper", df, 101)
+    score = score_tag("paper", df, 101)
     assert score is not None
     return VocabularyEntry(
         rank=rank, tag=tag, df=df, score=score, domain=domain, aliases=dict(aliases)
@@ -41,11 +41,14 @@ GOVERNED = Vocabulary(
     captions=101,
     settings=VocabularyConfig(size=4, floors={"music": 0.25}),
     normaliser=1,
-    decisions=DecisionsInForce(
+    decisions=AppliedDecisions(
         merge={"reverberant": "reverb"}, rename={"tabour": "drum"}, ban=("sound",), keep=("café",)
     ),
     provenance=Provenance(
-        sources=(CountedSource(name="a.jsonl", rows=60), CountedSource(name="b.jsonl", rows=41)),
+        sources=(
+            ProvenanceSource(name="a.jsonl", rows=60),
+            ProvenanceSource(name="b.jsonl", rows=41),
+        ),
         counts="0123456789ab",
     ),
 )

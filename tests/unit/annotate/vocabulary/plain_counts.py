@@ -8,9 +8,9 @@ import numpy as np
 
 from earmark.annotate.vocabulary.config import DOMAINS, VocabularyConfig
 from earmark.annotate.vocabulary.counting.count import Tally
-from earmark.annotate.vocabulary.domains import seed_of
+from earmark.annotate.vocabulary.domains import seed_index
 from earmark.annotate.vocabulary.lockfile import VocabularyEntry
-from earmark.annotate.vocabulary.select import Ranking, choose
+from earmark.annotate.vocabulary.select import Ranking, rank_tags
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
 
 Corpus = Sequence[Sequence[str]]
@@ -27,7 +27,7 @@ CORPUS: Corpus = (
 
 
 def domains_of(caption: Sequence[str]) -> set[int]:
-    found = {seed_of(tag) for tag in caption} - {-1}
+    found = {seed_index(tag) for tag in caption} - {-1}
     return found or {DOMAINS.index("sound")}
 
 
@@ -54,7 +54,7 @@ def pairs(corpus: Corpus, tags: Sequence[str]) -> np.ndarray:
 def rank(corpus: Corpus, config: VocabularyConfig, keep: Sequence[str] = ()) -> Ranking:
     tags, tally = count(corpus)
     matrix = pairs(corpus, tags)
-    return choose(tags, tally, config, keep, lambda chosen: matrix[np.ix_(chosen, chosen)])
+    return rank_tags(tags, tally, config, keep, lambda chosen: matrix[np.ix_(chosen, chosen)])
 
 
 def ranked_tags(

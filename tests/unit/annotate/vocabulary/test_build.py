@@ -10,7 +10,7 @@ import pytest
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import write_vocabulary
-from earmark.annotate.vocabulary.stats import Facts
+from earmark.annotate.vocabulary.stats import VocabularyStats
 from earmark.config import ConfigError
 from earmark.records import TagSet
 from earmark.tables import read_parquet, write_parquet
@@ -109,7 +109,7 @@ def test_a_frozen_vocabulary_keeps_its_ids(tmp_path: Path) -> None:
     taken = made(tmp_path, "new", [source(tmp_path, 2)], frozen=str(lock), sizes=(2,))
     assert (taken / "vocabulary.json").read_bytes() == lock.read_bytes()
     assert (taken / "label_2.txt").read_text().split() == list(Vocabulary.load(lock).tags[:2])
-    facts = Facts.load(taken)
+    facts = VocabularyStats.load(taken)
     assert "taken as it is" in facts.chosen
     assert facts.dropped["not in the frozen vocabulary"] > 0
 
@@ -130,7 +130,7 @@ def test_decisions_are_in_force_and_told_when_they_cannot_be(tmp_path: Path) -> 
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     assert "man" not in vocabulary.tags
     assert vocabulary.encode(["barking", "Dog"])[0] == ("dog",)
-    assert any("theremin" in line for line in Facts.load(folder).unsupported)
+    assert any("theremin" in line for line in VocabularyStats.load(folder).unsupported)
 
 
 def test_sizes_beyond_the_corpus_are_refused(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
-from earmark.annotate.vocabulary.build import make
-from earmark.annotate.vocabulary.config import NORMALISER_STEPS, NormaliserStep
+from earmark.annotate.vocabulary.build import build_from_corpus
+from earmark.annotate.vocabulary.config import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
-from earmark.annotate.vocabulary.result import Made
+from earmark.annotate.vocabulary.result import BuildResult
 from earmark.config import ConfigError
 
 NAMES = ("hip hop", "trap", "rap", "drum", "high fidelity", "rain", "brook")
@@ -48,14 +48,14 @@ def toml(merge: dict[str, str], rename: dict[str, str], ban: Sequence[str]) -> s
 
 def made_of(
     corpus: Sequence[Sequence[str]], decided: str, size: int = 1000, **settings: object
-) -> tuple[tuple[str, ...], Made]:
+) -> tuple[tuple[str, ...], BuildResult]:
     """Return the terms of a corpus and what is made of it; the vocabulary as a file holds it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "decisions.toml").write_text(decided, "utf-8")
         tags = TagCorpus.of(corpus, folder)
         config = VocabularyConfig(size=size, decisions=str(folder / "decisions.toml"), **settings)
-        made = make(tags, config)
+        made = build_from_corpus(tags, config)
         made.largest.save(folder / "vocabulary.json")
         assert Vocabulary.load(folder / "vocabulary.json") == made.largest
         return tags.terms, made
@@ -68,7 +68,7 @@ def made_of(
     pairs,
     st.lists(spelled, max_size=1),
     st.sampled_from([1, 2, 1000]),
-    st.lists(st.sampled_from(NORMALISER_STEPS), unique=True),
+    st.lists(st.sampled_from(NORMALIZER_STEPS), unique=True),
 )
 def test_every_term_is_the_class_that_it_was_counted_as(
     corpus: list[list[str]],
@@ -76,9 +76,9 @@ def test_every_term_is_the_class_that_it_was_counted_as(
     rename: dict[str, str],
     ban: list[str],
     size: int,
-    off: list[NormaliserStep],
+    off: list[NormalizerStep],
 ) -> None:
-    steps = tuple(step for step in NORMALISER_STEPS if step not in off)
+    steps = tuple(step for step in NORMALIZER_STEPS if step not in off)
     try:
         terms, made = made_of(corpus, toml(merge, rename, ban), size, normalise=steps or "none")
     except ConfigError:

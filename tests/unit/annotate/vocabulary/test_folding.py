@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.config import NORMALISER_STEPS, NormaliserStep
+from earmark.annotate.vocabulary.config import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.decisions import Decisions
-from earmark.annotate.vocabulary.normalize import Folding, fold, fold_one
+from earmark.annotate.vocabulary.normalize import Normalization, normalize_all, normalize_tag
 from earmark.config import ConfigError
 
 NAMES = """
@@ -22,8 +22,8 @@ bird-song birdsong birds-song birdsongs theatre theaters Straße strasse f# f
 CORPORA = st.dictionaries(
     st.sampled_from(NAMES.split()) | st.text(max_size=6), st.integers(1, 9), max_size=30
 )
-STEPS = st.lists(st.sampled_from(NORMALISER_STEPS), unique=True).map(
-    lambda chosen: tuple(step for step in NORMALISER_STEPS if step in chosen)
+STEPS = st.lists(st.sampled_from(NORMALIZER_STEPS), unique=True).map(
+    lambda chosen: tuple(step for step in NORMALIZER_STEPS if step in chosen)
 )
 DECISIONS = st.sampled_from(
     [
@@ -35,8 +35,8 @@ DECISIONS = st.sampled_from(
 )
 
 
-def plain(frequencies: Mapping[str, int], decisions: Decisions | None = None) -> Folding:
-    return fold(frequencies, NORMALISER_STEPS, {}, decisions or Decisions())
+def plain(frequencies: Mapping[str, int], decisions: Decisions | None = None) -> Normalization:
+    return normalize_all(frequencies, NORMALIZER_STEPS, {}, decisions or Decisions())
 
 
 def test_variants_become_one_tag() -> None:
@@ -53,7 +53,9 @@ def test_a_compound_is_joined_only_where_the_corpus_joins_it() -> None:
 
 def test_without_steps_tags_stay_as_they_are_written() -> None:
     shown = {" Hi_Fi": 1, "hi-fi": 2, "colour": 1}
-    assert fold(shown, (), {"colour": "hue"}, Decisions()).target == {tag: tag for tag in shown}
+    assert normalize_all(shown, (), {"colour": "hue"}, Decisions()).target == {
+        tag: tag for tag in shown
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,12 @@ def test_without_steps_tags_stay_as_they_are_written() -> None:
     ],
 )
 def test_each_step_can_be_switched_off_and_is_counted(
-    step: NormaliserStep, left: str, right: str
+    step: NormalizerStep, left: str, right: str
 ) -> None:
     shown, aliases = {left: 2, right: 3}, {"automobile": "car"}
-    without = tuple(name for name in NORMALISER_STEPS if name != step)
-    assert fold(shown, without, aliases, Decisions()).target[left] != right
-    folding = fold(shown, (step,), aliases, Decisions())
+    without = tuple(name for name in NORMALIZER_STEPS if name != step)
+    assert normalize_all(shown, without, aliases, Decisions()).target[left] != right
+    folding = normalize_all(shown, (step,), aliases, Decisions())
     change = folding.changes[0]
     assert folding.target[left] == right
     assert (change.step, change.tags, change.uses) == (step, 1, 2)
@@ -96,15 +98,15 @@ def test_dropped_tags_say_why() -> None:
 def test_aliases_are_followed_to_their_end() -> None:
     aliases = {"Automobile": "motor car", "motor-car": "car"}
     shown = {"automobile": 1, "motor car": 1}
-    folding = fold(shown, NORMALISER_STEPS, aliases, Decisions())
+    folding = normalize_all(shown, NORMALIZER_STEPS, aliases, Decisions())
     assert set(folding.target.values()) == {"car"}
-    assert fold_one("AUTOMOBILE", NORMALISER_STEPS, aliases) == "car"
+    assert normalize_tag("AUTOMOBILE", NORMALIZER_STEPS, aliases) == "car"
 
 
 @pytest.mark.parametrize("aliases", [{"a": "b", "b": "a"}, {"rain": "..."}])
 def test_aliases_that_cannot_be(aliases: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="aliases: "):
-        fold({"rain": 1}, NORMALISER_STEPS, aliases, Decisions())
+        normalize_all({"rain": 1}, NORMALIZER_STEPS, aliases, Decisions())
 
 
 def test_decisions_come_after_the_normaliser() -> None:
@@ -137,34 +139,36 @@ def test_a_new_name_must_be_a_tag() -> None:
 
 
 def test_a_tag_that_the_corpus_did_not_show() -> None:
-    assert fold_one("Hi_Fi!", NORMALISER_STEPS, {}) == "hi-fi"
-    assert fold_one("Colours", NORMALISER_STEPS, {}) == "colors"
-    assert fold_one("...", NORMALISER_STEPS, {}) == ""
-    assert fold_one("Hi_Fi", (), {}) == "Hi_Fi"
+    assert normalize_tag("Hi_Fi!", NORMALIZER_STEPS, {}) == "hi-fi"
+    assert normalize_tag("Colours", NORMALIZER_STEPS, {}) == "colors"
+    assert normalize_tag("...", NORMALIZER_STEPS, {}) == ""
+    assert normalize_tag("Hi_Fi", (), {}) == "Hi_Fi"
 
 
 @given(CORPORA, STEPS, DECISIONS)
 def test_folding_the_folded_changes_nothing(
-    frequencies: dict[str, int], steps: tuple[NormaliserStep, ...], decisions: Decisions
+    frequencies: dict[str, int], steps: tuple[NormalizerStep, ...], decisions: Decisions
 ) -> None:
     aliases = {"hi-fi": "high-fidelity", "child": "Kids"}
-    folding = fold(frequencies, steps, aliases, decisions)
+    folding = normalize_all(frequencies, steps, aliases, decisions)
     folded: Counter[str] = Counter()
     for tag, count in frequencies.items():
         folded[folding.target[tag]] += count
     del folded[""]
-    again = fold(folded, steps, aliases, decisions)
+    again = normalize_all(folded, steps, aliases, decisions)
     assert again.target == {tag: tag for tag in folded}
     assert not any(change.tags for change in again.changes)
 
 
 @given(CORPORA, STEPS, DECISIONS, st.randoms())
 def test_order_has_no_influence(
-    frequencies: dict[str, int], steps: tuple[NormaliserStep, ...], decisions: Decisions, random
+    frequencies: dict[str, int], steps: tuple[NormalizerStep, ...], decisions: Decisions, random
 ) -> None:
     shuffled = list(frequencies.items())
     random.shuffle(shuffled)
-    assert fold(dict(shuffled), steps, {}, decisions) == fold(frequencies, steps, {}, decisions)
+    assert normalize_all(dict(shuffled), steps, {}, decisions) == normalize_all(
+        frequencies, steps, {}, decisions
+    )
 
 
 @given(CORPORA)

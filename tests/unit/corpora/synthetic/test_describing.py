@@ -5,8 +5,8 @@ import re
 import pytest
 
 from earmark.corpora.synthetic import captions
-from earmark.corpora.synthetic.captions import describe
-from earmark.corpora.synthetic.effects import TRAITS
+from earmark.corpora.synthetic.captions import describe_clip
+from earmark.corpora.synthetic.effects import EFFECTS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, SoundPart, SpeechPart, plan_clip
 from earmark.corpora.synthetic.sounds import SOUNDS
 from earmark.corpora.synthetic.speech import VOICES
@@ -20,14 +20,14 @@ def plans() -> list[ClipPlan]:
 
 
 def test_there_are_words_for_everything_that_can_be_heard() -> None:
-    assert set(captions.SOUNDS) == set(SOUNDS)
-    assert set(captions.VOICES) == set(VOICES)
-    assert set(captions.PRODUCTION) == set(TRAITS)
+    assert set(captions.SOUND_PHRASES) == set(SOUNDS)
+    assert set(captions.VOICE_PHRASES) == set(VOICES)
+    assert set(captions.EFFECT_PHRASES) == set(EFFECTS)
 
 
 def test_each_is_one_sentence_in_plain_words(plans: list[ClipPlan]) -> None:
     for plan in plans:
-        sentence = describe(plan, SEED)
+        sentence = describe_clip(plan, SEED)
         assert re.fullmatch(r"[A-Z][a-zA-Z ,-]+\.", sentence), sentence
         assert 2 <= len(sentence.split()) <= 35
         assert not re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiou]|  ", sentence), sentence
@@ -35,7 +35,7 @@ def test_each_is_one_sentence_in_plain_words(plans: list[ClipPlan]) -> None:
 
 def test_it_tells_every_part_of_the_clip(plans: list[ClipPlan]) -> None:
     for plan in plans:
-        sentence = describe(plan, SEED).lower()
+        sentence = describe_clip(plan, SEED).lower()
         for part in plan.parts:
             if isinstance(part, SpeechPart):
                 assert part.speaker.language in sentence
@@ -43,22 +43,22 @@ def test_it_tells_every_part_of_the_clip(plans: list[ClipPlan]) -> None:
                 assert part.instrument.rstrip("s") in sentence
                 assert ("drum" in sentence) == (part.drums or part.instrument == "drums")
             if isinstance(part, SoundPart):
-                assert any(words in sentence for words in captions.SOUNDS[part.sound])
-        told = captions.PRODUCTION[plan.production]
+                assert any(words in sentence for words in captions.SOUND_PHRASES[part.sound])
+        told = captions.EFFECT_PHRASES[plan.production]
         assert sentence.removesuffix(".").endswith(tuple(told))
 
 
 def test_no_gender_is_told_that_the_voice_does_not_have(plans: list[ClipPlan]) -> None:
     for plan in plans:
-        words = set(re.findall(r"\w+", describe(plan, SEED).lower()))
+        words = set(re.findall(r"\w+", describe_clip(plan, SEED).lower()))
         told = {"male": {"man", "male"}, "female": {"woman", "female"}}
         genders = {gender for gender, names in told.items() if words & names}
         assert genders == set(plan.labels().get("gender", ()))
 
 
 def test_a_sentence_follows_from_seed_and_index_and_wordings_vary(plans: list[ClipPlan]) -> None:
-    sentences = [describe(plan, SEED) for plan in plans]
-    assert sentences == [describe(plan, SEED) for plan in plans]
+    sentences = [describe_clip(plan, SEED) for plan in plans]
+    assert sentences == [describe_clip(plan, SEED) for plan in plans]
     dogs = {
         sentence
         for plan, sentence in zip(plans, sentences, strict=True)

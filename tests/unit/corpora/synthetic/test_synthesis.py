@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from earmark.corpora.synthetic import dsp, sounds
-from earmark.corpora.synthetic.effects import TRAITS
-from earmark.corpora.synthetic.espeak import Utterance, say
+from earmark.corpora.synthetic.effects import EFFECTS
+from earmark.corpora.synthetic.espeak import Utterance, synthesize
 from earmark.corpora.synthetic.instruments import INSTRUMENTS, Note
 from earmark.corpora.synthetic.music import compose, perform
-from earmark.corpora.synthetic.speech import phrasebooks, sentence
+from earmark.corpora.synthetic.speech import draw_sentence, load_phrasebooks
 
 needs_espeak = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None,
@@ -50,7 +50,9 @@ def test_instruments_have_spectra_of_their_own():
 
 @pytest.mark.parametrize("kind", sounds.SOUNDS)
 def test_a_sound_is_new_each_time_and_the_same_for_one_generator(kind: str):
-    first, same, other = (sounds.make(kind, 3.0, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, same, other = (
+        sounds.render_sound(kind, 3.0, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, same)
     assert first.shape == (48000,)
     assert np.isfinite(first).all()
@@ -80,13 +82,15 @@ def test_drums_are_heard_where_they_should_be():
 @pytest.fixture
 def voiced() -> dsp.Wave:
     """Three seconds of harmonics over the whole band, with gaps."""
-    gate = dsp.times(48000) % 1.0 < 0.6
-    tones = sum((np.sin(2 * np.pi * f * dsp.times(48000)) for f in range(110, 7000, 110)), 0.0)
+    gate = dsp.sample_times(48000) % 1.0 < 0.6
+    tones = sum(
+        (np.sin(2 * np.pi * f * dsp.sample_times(48000)) for f in range(110, 7000, 110)), 0.0
+    )
     return dsp.scale_to_rms(tones * gate, 0.1)
 
 
 def test_production_traits_do_what_they_say(voiced: dsp.Wave):
-    made = {name: trait(voiced, np.random.default_rng(0)) for name, trait in TRAITS.items()}
+    made = {name: trait(voiced, np.random.default_rng(0)) for name, trait in EFFECTS.items()}
     assert all(np.abs(wave).max() <= 1.0 for wave in made.values())
     assert np.abs(made["quiet"]).max() < 0.05
     assert np.isclose(np.abs(made["clipping"]), np.abs(made["clipping"]).max()).mean() > 0.01
@@ -104,10 +108,10 @@ def test_production_traits_do_what_they_say(voiced: dsp.Wave):
 def test_an_utterance_does_not_depend_on_what_was_said_before():
     voices = ["en-us+m3", "de+whisper", "fr+grandpa", "sv+robosoft"]
     wanted = [Utterance("Une, zwei, three.", voice, 160, 50, 50, 7) for voice in voices]
-    first = [say(utterance) for utterance in wanted]
+    first = [synthesize(utterance) for utterance in wanted]
     # The library would seed its noise with the time in seconds.
     time.sleep(1.1)
-    again = [say(utterance) for utterance in reversed(wanted)][::-1]
+    again = [synthesize(utterance) for utterance in reversed(wanted)][::-1]
     for (wave, rate), (same, _) in zip(first, again, strict=True):
         assert rate == 22050
         assert len(wave) > rate / 2
@@ -117,13 +121,13 @@ def test_an_utterance_does_not_depend_on_what_was_said_before():
 @needs_espeak
 def test_an_unknown_voice_is_an_error():
     with pytest.raises(RuntimeError, match="no voice 'xx-nowhere'"):
-        say(Utterance("Hello.", "xx-nowhere", 160, 50, 50, 7))
+        synthesize(Utterance("Hello.", "xx-nowhere", 160, 50, 50, 7))
 
 
-@pytest.mark.parametrize("language", phrasebooks())
+@pytest.mark.parametrize("language", load_phrasebooks())
 def test_a_language_has_many_sentences(language: str):
-    book = phrasebooks()[language]
+    book = load_phrasebooks()[language]
     rng = np.random.default_rng(0)
-    drawn = {sentence(book, rng) for _ in range(300)}
+    drawn = {draw_sentence(book, rng) for _ in range(300)}
     assert len(drawn) > 150
     assert all(text[-1] in ".?!" and "  " not in text for text in drawn)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from earmark.audio import probe
-from earmark.config import ConfigError, decode
+from earmark.config import ConfigError, decode_config
 from earmark.corpora.synthetic import SyntheticConfig
 from earmark.records import Source
 
@@ -100,7 +100,7 @@ def test_the_fingerprint_knows_what_decides_the_samples():
 )
 def test_a_value_out_of_range_is_explained(settings: dict[str, float], said: str):
     with pytest.raises(ConfigError, match=said):
-        decode(settings, SyntheticConfig)
+        decode_config(settings, SyntheticConfig)
 
 
 def test_a_missing_extra_names_its_installation(monkeypatch: pytest.MonkeyPatch):

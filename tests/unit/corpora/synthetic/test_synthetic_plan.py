@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from earmark.corpora.synthetic.effects import TRAITS
+from earmark.corpora.synthetic.effects import EFFECTS
 from earmark.corpora.synthetic.instruments import INSTRUMENTS
 from earmark.corpora.synthetic.plan import ClipPlan, MusicPart, plan_clip
 from earmark.corpora.synthetic.sounds import SOUNDS
-from earmark.corpora.synthetic.speech import VOICES, speakers
+from earmark.corpora.synthetic.speech import VOICES, list_speakers
 
 CLIPS = 720
 
@@ -32,7 +32,7 @@ def test_domains_have_their_shares(plans: list[ClipPlan]):
         ("voice", set(VOICES), 30),
         ("instrument", {*INSTRUMENTS, "drums"}, 18),
         ("sound", set(SOUNDS), 9),
-        ("production", set(TRAITS), 72),
+        ("production", set(EFFECTS), 72),
         ("tempo", {"slow", "medium", "fast"}, 80),
         ("mode", {"major", "minor"}, 100),
         ("drums", {"yes", "no"}, 100),
@@ -75,7 +75,7 @@ def test_a_voice_or_language_is_never_a_single_speaker(plans: list[ClipPlan]):
                 heard[value].add(str(plan.speaker))
     assert min(len(names) for names in heard.values()) >= 3
     assert len(set[str]().union(*heard.values())) >= 24
-    assert len({speaker.name for speaker in speakers()}) == len(speakers())
+    assert len({speaker.name for speaker in list_speakers()}) == len(list_speakers())
 
 
 def test_only_takes_of_one_composition_share_a_recording(plans: list[ClipPlan]):

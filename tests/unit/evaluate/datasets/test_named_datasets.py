@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.datasets.load import Clips, clips_of
-from earmark.evaluate.datasets.measure import INDEX
-from earmark.evaluate.datasets.registry import datasets
-from earmark.evaluate.splits import partition
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
+from earmark.evaluate.datasets.load import TaskClips, load_clips
+from earmark.evaluate.datasets.measure import INDEX_NAME
+from earmark.evaluate.datasets.registry import known_datasets
+from earmark.evaluate.splits import split_task
 from earmark.io import hash_file
 
 Copy = Callable[[str], Path]
@@ -36,12 +36,12 @@ EXPECTED: dict[str, tuple[dict[str, int], set[str]]] = {
 }
 
 
-def read(name: str, folder: Path, **settings: object) -> Clips:
-    task = TaskConfig(dataset=name, **settings)
-    return clips_of(task, [], EvaluateConfig(datasets=str(folder.parent)))
+def read(name: str, folder: Path, **settings: object) -> TaskClips:
+    task = ClassificationTaskConfig(dataset=name, **settings)
+    return load_clips(task, [], EvaluateConfig(datasets=str(folder.parent)))
 
 
-@pytest.fixture(params=datasets())
+@pytest.fixture(params=known_datasets())
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -54,8 +54,8 @@ def test_a_copy_is_read_as_its_entry_says(name: str, copy_of: Copy) -> None:
     assert Counter(example.split for example in clips.examples) == splits
     assert {v for e in clips.examples for v in e.labels[clips.task.label]} == values
     assert (clips.task.label, clips.task.metric) == (
-        datasets()[name].label,
-        datasets()[name].metric,
+        known_datasets()[name].label,
+        known_datasets()[name].metric,
     )
 
 
@@ -65,7 +65,7 @@ def test_a_copy_can_be_partitioned(name: str, copy_of: Copy) -> None:
         assert set(clips.folds) == {example.id for example in clips.examples}
         assert sorted(set(clips.folds.values())) == ["1", "2", "3", "4", "5"]
         return
-    parts = partition(clips.examples, clips.task)
+    parts = split_task(clips.examples, clips.task)
     assert parts.problem == ""
     sides = [set(part.recordings()) for part in (parts.train, parts.validation, parts.test)]
     assert not sides[0] & sides[2]
@@ -82,9 +82,9 @@ def test_ids_and_durations_are_those_of_a_scan(name: str, copy_of: Copy) -> None
 def test_a_second_reading_gives_the_same_from_the_index(name: str, copy_of: Copy) -> None:
     folder = copy_of(name)
     first = read(name, folder)
-    kept = (folder / INDEX).read_bytes()
+    kept = (folder / INDEX_NAME).read_bytes()
     assert read(name, folder) == first
-    assert (folder / INDEX).read_bytes() == kept
+    assert (folder / INDEX_NAME).read_bytes() == kept
 
 
 def test_an_empty_copy_says_what_is_expected(name: str, copy_of: Copy, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_empty_copy_says_what_is_expected(name: str, copy_of: Copy, tmp_path:
     clips = read(name, empty)
     assert clips.examples == ()
     assert clips.problem.startswith("broken copy: expected ")
-    assert clips.task.label == datasets()[name].label
+    assert clips.task.label == known_datasets()[name].label
 
 
 def test_a_copy_without_its_audio_is_a_problem(name: str, copy_of: Copy) -> None:
@@ -111,11 +111,11 @@ def test_no_copy_says_how_to_get_it(name: str, tmp_path: Path) -> None:
     clips = read(name, tmp_path / "nothing" / "here")
     assert f"`earmark datasets {name}` says how to get it" in clips.problem
     assert f"no copy of {name} in {tmp_path / 'nothing'}" in clips.problem
-    without = clips_of(TaskConfig(dataset=name), [], EvaluateConfig())
+    without = load_clips(ClassificationTaskConfig(dataset=name), [], EvaluateConfig())
     assert "evaluate.datasets" in without.problem
 
 
 def test_published_figures_are_fractions_with_a_source() -> None:
-    figures = [figure for dataset in datasets().values() for figure in dataset.published]
+    figures = [figure for dataset in known_datasets().values() for figure in dataset.published]
     assert len(figures) > 40
     assert all(0.1 < figure.value < 1 for figure in figures)

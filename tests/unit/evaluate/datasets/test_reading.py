@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.config import ConfigError, decode
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.config import ConfigError, decode_config
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.datasets import registry
-from earmark.evaluate.datasets.load import Clips, clips_of
-from earmark.evaluate.datasets.measure import INDEX, Index, measure
-from earmark.evaluate.datasets.registry import Dataset, datasets
-from earmark.evaluate.fingerprints import source_digests
-from earmark.evaluate.splits import partition
+from earmark.evaluate.datasets.load import TaskClips, load_clips
+from earmark.evaluate.datasets.measure import INDEX_NAME, FileIndex, measure_files
+from earmark.evaluate.datasets.registry import Dataset, known_datasets
+from earmark.evaluate.fingerprints import task_data_digests
+from earmark.evaluate.splits import split_task
 from factories import new_example
 
 Copy = Callable[[str], Path]
 BIRDS = {"blackbird": 6, "wren": 6}
 
 
-def read(task: TaskConfig, copies: Path | str = "") -> Clips:
-    return clips_of(task, [], EvaluateConfig(datasets=str(copies)))
+def read(task: ClassificationTaskConfig, copies: Path | str = "") -> TaskClips:
+    return load_clips(task, [], EvaluateConfig(datasets=str(copies)))
 
 
 def tone(path: Path, number: int) -> None:
@@ -60,26 +60,30 @@ def written(path: Path, rows: list[dict[str, str]]) -> Path:
 
 def test_a_task_without_a_source_is_asked_on_the_manifest() -> None:
     example = new_example(id="a", path="a.wav", name="a", split="test", labels={"voice": ("low",)})
-    task = TaskConfig(label="voice")
-    assert clips_of(task, [example], EvaluateConfig()) == Clips(task=task, examples=(example,))
+    task = ClassificationTaskConfig(label="voice")
+    assert load_clips(task, [example], EvaluateConfig()) == TaskClips(
+        task=task, examples=(example,)
+    )
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
 def test_an_own_table_is_a_task_in_three_lines(tmp_path: Path, suffix: str) -> None:
     table = written(tmp_path / f"birds{suffix}", birds(tmp_path))
-    clips = read(TaskConfig(table=str(table), label="species"))
+    clips = read(ClassificationTaskConfig(table=str(table), label="species"))
     assert clips.problem == ""
     assert Counter(e.labels["species"][0] for e in clips.examples) == BIRDS
     assert clips.task.split == "held-out"
-    parts = partition(clips.examples, clips.task)
+    parts = split_task(clips.examples, clips.task)
     sizes = [len(part.examples) for part in (parts.train, parts.validation, parts.test)]
     assert (parts.problem, sizes) == ("", [8, 2, 2])
 
 
 def test_rows_of_one_recording_stay_on_one_side(tmp_path: Path) -> None:
     table = written(tmp_path / "birds.csv", birds(tmp_path))
-    clips = read(TaskConfig(table=str(table), label="species", recording_column="tape"))
-    parts = partition(clips.examples, clips.task)
+    clips = read(
+        ClassificationTaskConfig(table=str(table), label="species", recording_column="tape")
+    )
+    parts = split_task(clips.examples, clips.task)
     sides = [set(part.recordings()) for part in (parts.train, parts.validation, parts.test)]
     assert [len(side) for side in sides] == [2, 2, 2]
     assert len(set.union(*sides)) == 6
@@ -90,14 +94,14 @@ def test_the_tables_own_split_is_kept_and_a_fifth_of_train_is_validation(tmp_pat
     for number, row in enumerate(rows):
         row["side"] = "test" if number % 6 == 0 else "train"
     table = written(tmp_path / "birds.csv", rows)
-    clips = read(TaskConfig(table=str(table), label="species", split_column="side"))
+    clips = read(ClassificationTaskConfig(table=str(table), label="species", split_column="side"))
     sides = {example.name: example.split for example in clips.examples}
     assert Counter(sides.values()) == {"train": 8, "validation": 2, "test": 2}
     assert {name for name, side in sides.items() if side == "test"} == {
         "clips/0.wav",
         "clips/6.wav",
     }
-    again = read(TaskConfig(table=str(table), label="species", split_column="side"))
+    again = read(ClassificationTaskConfig(table=str(table), label="species", split_column="side"))
     assert again == clips
 
 
@@ -115,7 +119,7 @@ def test_what_cannot_be_used_is_counted_by_reason(
     table = written(tmp_path / "birds.csv", rows)
     with table.open("a") as file:
         file.write("\none cell alone\n")
-    clips = read(TaskConfig(table=str(table), label="species", split_column="side"))
+    clips = read(ClassificationTaskConfig(table=str(table), label="species", split_column="side"))
     assert len(clips.examples) == len(rows) - 7
     told = capsys.readouterr().err
     assert "species: 8 of 13 clips left out: " in told
@@ -138,7 +142,7 @@ def test_of_two_equal_files_the_test_clip_is_kept(tmp_path: Path) -> None:
         row["side"] = "test" if number > 9 else "train"
     shutil.copyfile(tmp_path / "clips/0.wav", tmp_path / "clips/11.wav")
     table = written(tmp_path / "birds.csv", rows)
-    clips = read(TaskConfig(table=str(table), label="species", split_column="side"))
+    clips = read(ClassificationTaskConfig(table=str(table), label="species", split_column="side"))
     names = {example.name for example in clips.examples}
     assert "clips/11.wav" in names
     assert "clips/0.wav" not in names
@@ -150,38 +154,40 @@ def test_a_table_takes_where_several_labels_and_absolute_paths(tmp_path: Path) -
         row["path"] = str(tmp_path / "elsewhere" / row["path"])
         row["species"] = ["wren", "owl"] if number == 0 else row["species"]  # type: ignore[assignment]
     table = written(tmp_path / "birds.jsonl", rows)
-    task = TaskConfig(table=str(table), label="species", where={"tape": ("tape-0", "tape-5")})
+    task = ClassificationTaskConfig(
+        table=str(table), label="species", where={"tape": ("tape-0", "tape-5")}
+    )
     clips = read(task)
     assert clips.examples[0].labels == {"species": ("wren", "owl"), "tape": ("tape-0",)}
     assert len(clips.examples) == 4
-    parts = partition(clips.examples, clips.task)
+    parts = split_task(clips.examples, clips.task)
     assert sum(len(part.examples) for part in (parts.train, parts.validation, parts.test)) <= 4
 
 
 def test_a_table_that_is_not_there_or_lacks_a_column_is_the_users_mistake(tmp_path: Path) -> None:
     written(tmp_path / "birds.csv", birds(tmp_path))
     with pytest.raises(ConfigError, match=r"'species': table: .*Did you mean 'birds.csv'"):
-        read(TaskConfig(table=str(tmp_path / "bird.csv"), label="species"))
+        read(ClassificationTaskConfig(table=str(tmp_path / "bird.csv"), label="species"))
     with pytest.raises(ConfigError, match=r"label = 'specie'.*Did you mean 'species'"):
-        read(TaskConfig(table=str(tmp_path / "birds.csv"), label="specie"))
+        read(ClassificationTaskConfig(table=str(tmp_path / "birds.csv"), label="specie"))
 
 
 def test_a_broken_copy_says_what_was_expected_and_found(copy_of: Copy) -> None:
     folder = copy_of("esc50")
     listing = folder / "meta/esc50.csv"
     listing.write_text(listing.read_text().replace("category", "classes"))
-    problem = read(TaskConfig(dataset="esc50"), folder.parent).problem
+    problem = read(ClassificationTaskConfig(dataset="esc50"), folder.parent).problem
     assert "meta/esc50.csv: no field 'category'" in problem
     assert "Valid here: classes, esc10, filename, fold" in problem
     listing.unlink()
-    problem = read(TaskConfig(dataset="esc50"), folder.parent).problem
+    problem = read(ClassificationTaskConfig(dataset="esc50"), folder.parent).problem
     assert problem == f"broken copy: expected meta/esc50.csv in {folder}, found audio, meta"
 
 
 def test_a_json_that_holds_something_else_is_a_problem(copy_of: Copy) -> None:
     folder = copy_of("nsynth")
     (folder / "nsynth-valid/examples.json").write_text("[1, 2]")
-    problem = read(TaskConfig(dataset="nsynth"), folder.parent).problem
+    problem = read(ClassificationTaskConfig(dataset="nsynth"), folder.parent).problem
     assert "nsynth-valid/examples.json: one JSON object with an object a clip" in problem
 
 
@@ -192,26 +198,26 @@ def test_a_speaker_that_the_second_table_lacks_is_counted(
     speakers = folder / "LibriSpeech/SPEAKERS.TXT"
     kept = [line for line in speakers.read_text().splitlines() if not line.startswith("20")]
     speakers.write_text("\n".join(kept))
-    clips = read(TaskConfig(dataset="librispeech-gender"), folder.parent)
+    clips = read(ClassificationTaskConfig(dataset="librispeech-gender"), folder.parent)
     assert len(clips.examples) == 18
     assert "10 of 28 clips left out: 10 not joined" in capsys.readouterr().err
 
 
 def test_another_field_of_a_dataset_can_be_asked_for(copy_of: Copy) -> None:
     folder = copy_of("crema-d")
-    task = TaskConfig(dataset="crema-d", label="actor", where={"emotion": ("ANG",)})
+    task = ClassificationTaskConfig(dataset="crema-d", label="actor", where={"emotion": ("ANG",)})
     clips = read(task, folder.parent)
     assert clips.task.metric == "auto"
     assert clips.examples[0].labels == {"actor": ("1001",), "emotion": ("ANG",)}
-    problem = read(TaskConfig(dataset="crema-d", label="age"), folder.parent).problem
+    problem = read(ClassificationTaskConfig(dataset="crema-d", label="age"), folder.parent).problem
     assert "no field 'age'. Valid here: actor, emotion, level, sentence" in problem
 
 
 def test_an_index_is_not_believed_of_a_file_that_changed(copy_of: Copy) -> None:
     folder = copy_of("crema-d")
-    before = read(TaskConfig(dataset="crema-d"), folder.parent).examples[0]
+    before = read(ClassificationTaskConfig(dataset="crema-d"), folder.parent).examples[0]
     tone(Path(before.path), 7)
-    after = read(TaskConfig(dataset="crema-d"), folder.parent).examples[0]
+    after = read(ClassificationTaskConfig(dataset="crema-d"), folder.parent).examples[0]
     assert after.path == before.path
     assert after.id != before.id
 
@@ -219,16 +225,16 @@ def test_an_index_is_not_believed_of_a_file_that_changed(copy_of: Copy) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1}'])
 def test_a_broken_index_is_made_anew(copy_of: Copy, content: bytes) -> None:
     folder = copy_of("crema-d")
-    (folder / INDEX).write_bytes(content)
-    assert len(read(TaskConfig(dataset="crema-d"), folder.parent).examples) == 10
-    assert (folder / INDEX).stat().st_size > 500
+    (folder / INDEX_NAME).write_bytes(content)
+    assert len(read(ClassificationTaskConfig(dataset="crema-d"), folder.parent).examples) == 10
+    assert (folder / INDEX_NAME).stat().st_size > 500
 
 
 def test_a_copy_that_cannot_be_written_to_is_read_without_an_index(copy_of: Copy) -> None:
     folder = copy_of("crema-d")
-    (folder / INDEX).mkdir()  # root may write wherever modes forbid it, but not over a folder
-    assert len(read(TaskConfig(dataset="crema-d"), folder.parent).examples) == 10
-    assert sorted(path.name for path in folder.iterdir()) == [INDEX, "AudioWAV"]
+    (folder / INDEX_NAME).mkdir()  # root may write wherever modes forbid it, but not over a folder
+    assert len(read(ClassificationTaskConfig(dataset="crema-d"), folder.parent).examples) == 10
+    assert sorted(path.name for path in folder.iterdir()) == [INDEX_NAME, "AudioWAV"]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +249,9 @@ def test_a_copy_that_cannot_be_written_to_is_read_without_an_index(copy_of: Copy
     ],
 )
 def test_an_entry_is_read_strictly(change: dict[str, object], words: str) -> None:
-    entry = msgspec.json.decode(msgspec.json.encode(datasets()["crema-d"])) | change
+    entry = msgspec.json.decode(msgspec.json.encode(known_datasets()["crema-d"])) | change
     with pytest.raises(ConfigError) as raised:
-        decode(entry, Dataset, where="tasks.toml")
+        decode_config(entry, Dataset, where="tasks.toml")
     assert words in str(raised.value)
 
 
@@ -256,12 +262,12 @@ def test_a_label_a_row_is_one_clip_with_several_labels(
     rows.append({**rows[0], "species": "owl"})
     rows.append({**rows[0], "species": "owl", "tape": "gold"})
     table = written(tmp_path / "birds.csv", rows)
-    task = TaskConfig(table=str(table), label="species")
+    task = ClassificationTaskConfig(table=str(table), label="species")
     clips = read(task)
     assert clips.examples[0].labels == {"species": ("blackbird", "owl")}
     assert len(clips.examples) == 12
     assert "left out" not in capsys.readouterr().err
-    assert partition(clips.examples, clips.task).metric == "map"
+    assert split_task(clips.examples, clips.task).metric == "map"
     problem = read(msgspec.structs.replace(task, metric="accuracy")).problem
     assert "1 of 12 clips have several of 'species', such as clips/0.wav" in problem
     gold = read(msgspec.structs.replace(task, where={"tape": ("gold",)}))
@@ -273,7 +279,7 @@ def test_a_recording_on_two_sides_of_the_tables_split_is_refused(tmp_path: Path)
     for number, row in enumerate(rows):
         row["side"] = "test" if number % 6 == 0 else "train"
     table = written(tmp_path / "birds.csv", rows)
-    task = TaskConfig(
+    task = ClassificationTaskConfig(
         table=str(table), label="species", split_column="side", recording_column="tape"
     )
     assert "2 recordings are on two sides of 'side', such as 'tape-0'" in read(task).problem
@@ -293,7 +299,7 @@ def test_validation_is_taken_from_the_clips_that_a_task_keeps(tmp_path: Path) ->
         if row["site"] == "lake":
             row["side"] = "validation"
     table = written(tmp_path / "birds.csv", rows)
-    task = TaskConfig(
+    task = ClassificationTaskConfig(
         table=str(table), label="species", split_column="side", where={"site": ("forest",)}
     )
     assert Counter(e.split for e in read(task).examples) == {
@@ -316,7 +322,7 @@ def test_a_file_that_is_damaged_behind_its_header_is_left_out_at_once(
     rows[3]["path"] = "clips/3.flac"
     table = written(tmp_path / "birds.csv", rows)
     for _ in range(2):  # the second time from the index
-        clips = read(TaskConfig(table=str(table), label="species"))
+        clips = read(ClassificationTaskConfig(table=str(table), label="species"))
         assert len(clips.examples) == 11
         assert "1 truncated (such as clips/3.flac)" in capsys.readouterr().err
 
@@ -325,15 +331,15 @@ def test_an_index_keeps_what_another_process_added(tmp_path: Path) -> None:
     one, other = tmp_path / "one.wav", tmp_path / "other.wav"
     for number, path in enumerate((one, other)):
         tone(path, number)
-    index = tmp_path / INDEX
+    index = tmp_path / INDEX_NAME
 
     def meanwhile() -> Iterator[Path]:
         # The index has been read by the time that the last file is asked for.
         yield one
-        measure(tmp_path, [other], "another process")
+        measure_files(tmp_path, [other], "another process")
 
-    measure(tmp_path, meanwhile(), "this process")
-    assert set(msgspec.json.decode(index.read_bytes(), type=Index).files) == {
+    measure_files(tmp_path, meanwhile(), "this process")
+    assert set(msgspec.json.decode(index.read_bytes(), type=FileIndex).files) == {
         "one.wav",
         "other.wav",
     }
@@ -342,10 +348,10 @@ def test_an_index_keeps_what_another_process_added(tmp_path: Path) -> None:
 
 def test_an_index_of_another_form_is_made_anew(tmp_path: Path) -> None:
     tone(tmp_path / "one.wav", 1)
-    (tmp_path / INDEX).write_text('{"one.wav": [842, 0, "abc", 1.0, ""]}')
-    found = measure(tmp_path, [tmp_path / "one.wav"], "copy")
+    (tmp_path / INDEX_NAME).write_text('{"one.wav": [842, 0, "abc", 1.0, ""]}')
+    found = measure_files(tmp_path, [tmp_path / "one.wav"], "copy")
     assert found[tmp_path / "one.wav"].duration_s == pytest.approx(0.1)
-    assert msgspec.json.decode((tmp_path / INDEX).read_bytes(), type=Index).form == 2
+    assert msgspec.json.decode((tmp_path / INDEX_NAME).read_bytes(), type=FileIndex).form == 2
 
 
 def test_digests_change_when_audio_arrives_behind_its_table(copy_of: Copy, tmp_path: Path) -> None:
@@ -355,15 +361,18 @@ def test_digests_change_when_audio_arrives_behind_its_table(copy_of: Copy, tmp_p
     late = last.read_bytes()
     last.unlink()
     folder = copy_of("esc50")
-    tasks = (TaskConfig(dataset="esc50"), TaskConfig(table=str(table), label="species"))
+    tasks = (
+        ClassificationTaskConfig(dataset="esc50"),
+        ClassificationTaskConfig(table=str(table), label="species"),
+    )
     config = EvaluateConfig(tasks=tasks, datasets=str(tmp_path))
-    seen = [source_digests(config)]
+    seen = [task_data_digests(config)]
     last.write_bytes(late)
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     tone(next((folder / "audio").glob("*.wav")), 3)
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     last.touch()
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     changed = [
         [name for name in before if before[name] != after[name]] for before, after in pairwise(seen)
     ]
@@ -371,27 +380,29 @@ def test_digests_change_when_audio_arrives_behind_its_table(copy_of: Copy, tmp_p
 
 
 def test_digests_change_with_any_part_of_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = EvaluateConfig(tasks=(TaskConfig(dataset="esc50"),))
-    before = source_digests(config)
-    entry = msgspec.structs.replace(datasets()["esc50"], label="target")
-    monkeypatch.setattr(registry, "datasets", lambda: {"esc50": entry})
-    assert source_digests(config) != before
+    config = EvaluateConfig(tasks=(ClassificationTaskConfig(dataset="esc50"),))
+    before = task_data_digests(config)
+    entry = msgspec.structs.replace(known_datasets()["esc50"], label="target")
+    monkeypatch.setattr(registry, "known_datasets", lambda: {"esc50": entry})
+    assert task_data_digests(config) != before
 
 
 def test_digests_change_with_what_a_source_lists(copy_of: Copy, tmp_path: Path) -> None:
     table = written(tmp_path / "birds.csv", birds(tmp_path))
-    named = tuple(TaskConfig(dataset=name) for name in ("esc50", "speech-commands"))
-    own = TaskConfig(table=str(table), label="species")
-    config = EvaluateConfig(tasks=(*named, own, TaskConfig(label="a")), datasets=str(tmp_path))
-    seen = [source_digests(config)]
+    named = tuple(ClassificationTaskConfig(dataset=name) for name in ("esc50", "speech-commands"))
+    own = ClassificationTaskConfig(table=str(table), label="species")
+    config = EvaluateConfig(
+        tasks=(*named, own, ClassificationTaskConfig(label="a")), datasets=str(tmp_path)
+    )
+    seen = [task_data_digests(config)]
     copy_of("esc50")
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     listing = copy_of("speech-commands") / "testing_list.txt"
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     listing.write_text("")
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     written(table, birds(tmp_path)[1:])
-    seen.append(source_digests(config))
+    seen.append(task_data_digests(config))
     assert list(seen[0]) == ["esc50", "speech-commands", "species"]
     changed = [
         [name for name in before if before[name] != after[name]] for before, after in pairwise(seen)
@@ -401,4 +412,4 @@ def test_digests_change_with_what_a_source_lists(copy_of: Copy, tmp_path: Path) 
     shutil.copytree(tmp_path / "esc50", moved / "esc50")
     esc50 = msgspec.structs.replace(config, tasks=named[:1])
     elsewhere = msgspec.structs.replace(esc50, datasets=str(moved))
-    assert source_digests(esc50) == source_digests(elsewhere)
+    assert task_data_digests(esc50) == task_data_digests(elsewhere)

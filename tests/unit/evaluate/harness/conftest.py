@@ -15,7 +15,7 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import ContrastiveConfig, ObjectiveConfig, TagsConfig
-from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.objectives.targets import collect_target_specs
 from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
@@ -37,7 +37,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[..., Path]:
         vocabulary = build_vocabulary(
             [["tone", "high"], ["noise", "low"]] * 2, VocabularyConfig(size=4, min_df=1)
         )
-        materials = gather(_examples(), vocabulary, config)
+        materials = collect_target_specs(_examples(), vocabulary, config)
         encoder = build_encoder(encoder_config, seed=seed)
         objective = build_objective(config, materials, dim=encoder.dim, seed=seed)
         folder = tmp_path / f"checkpoint-{len(list(tmp_path.glob('checkpoint-*')))}"

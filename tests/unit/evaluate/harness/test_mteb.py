@@ -12,8 +12,8 @@ import torch
 from earmark import load_encoder
 from earmark.audio import resample
 from earmark.config import ConfigError
-from earmark.evaluate.adapters.mteb import EarmarkEncoder, wave_of
-from earmark.pretrain.inference.search import load_listener
+from earmark.evaluate.adapters.mteb import MtebEncoder, to_mono_wave
+from earmark.pretrain.inference.search import load_audio_text_encoder
 from earmark.pretrain.objectives.config import ContrastiveConfig
 
 RATE = 16000
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def test_vectors_are_those_of_the_encoder(make_checkpoint: Make, clips: Clips, mteb: Any) -> None:
     folder = make_checkpoint()
-    encoder = EarmarkEncoder(folder)
+    encoder = MtebEncoder(folder)
     assert isinstance(encoder, mteb.models.EncoderProtocol)
     waves, _ = clips(6)
     batches = [batch_of(waves[:4], RATE), batch_of(waves[4:], RATE)]
@@ -33,16 +33,16 @@ def test_vectors_are_those_of_the_encoder(make_checkpoint: Make, clips: Clips, m
     meta = encoder.mteb_model_meta
     assert meta.name == f"earmark/{folder.name}"
     assert (meta.embed_dim, meta.modalities) == (16, ["audio"])
-    other = EarmarkEncoder(make_checkpoint(seed=1), name="mine/other").mteb_model_meta
+    other = MtebEncoder(make_checkpoint(seed=1), name="mine/other").mteb_model_meta
     assert other.name == "mine/other"
-    assert other.revision != meta.revision == EarmarkEncoder(folder).mteb_model_meta.revision
+    assert other.revision != meta.revision == MtebEncoder(folder).mteb_model_meta.revision
 
 
 def test_the_shared_space_holds_texts_too(
     make_checkpoint: Make, clips: Clips, contrastive: ContrastiveConfig, mteb: Any
 ) -> None:
     folder = make_checkpoint(contrastive)
-    encoder, listener = EarmarkEncoder(folder, space="shared"), load_listener(folder)
+    encoder, listener = MtebEncoder(folder, space="shared"), load_audio_text_encoder(folder)
     texts = ["a tone", "a noise that goes on"]
     vectors = encoder.encode([{"text": texts}])
     np.testing.assert_allclose(vectors, listener.objective.embed_text(texts).numpy(), atol=1e-6)
@@ -66,7 +66,7 @@ def test_a_classification_task_of_the_harness_runs(
     task = Tones()
     task.dataset = {"train": rows_of(*clips(24)), "test": rows_of(*clips(20))}
     task.data_loaded = True
-    result = mteb.evaluate(EarmarkEncoder(make_checkpoint()), task, **QUIETLY)
+    result = mteb.evaluate(MtebEncoder(make_checkpoint()), task, **QUIETLY)
     assert result.task_results[0].get_score() >= 0.9
 
 
@@ -85,7 +85,7 @@ def test_a_zero_shot_task_of_the_harness_runs(
     task, (waves, labels) = Named(), clips(20)
     task.dataset = {"test": rows_of(waves, labels)}
     task.data_loaded = True
-    encoder = EarmarkEncoder(make_checkpoint(contrastive), space="shared")
+    encoder = MtebEncoder(make_checkpoint(contrastive), space="shared")
     result = mteb.evaluate(encoder, task, **QUIETLY)
     heard, texts = encoder.encode([batch_of(waves, RATE)]), encoder.encode([{"text": names}])
     expected = np.mean((heard @ texts.T).argmax(axis=1) == labels)
@@ -96,20 +96,20 @@ def test_any_rate_and_any_channels_become_a_mono_wave() -> None:
     wave = np.sin(np.arange(8000) / 20)
     item = {"array": np.stack([wave, 0 * wave]), "sampling_rate": 8000}
     expected = resample((wave / 2).astype(np.float32), 8000, RATE)
-    np.testing.assert_allclose(wave_of(item, RATE), expected, atol=1e-6)
+    np.testing.assert_allclose(to_mono_wave(item, RATE), expected, atol=1e-6)
     for array in (np.zeros(0), np.zeros((1, 1, 5))):
         with pytest.raises(ValueError, match=r"\[channels, samples\]"):
-            wave_of({"array": array, "sampling_rate": RATE}, RATE)
+            to_mono_wave({"array": array, "sampling_rate": RATE}, RATE)
 
 
 def test_what_cannot_be_encoded_is_told(make_checkpoint: Make, clips: Clips, mteb: Any) -> None:
-    encoder = EarmarkEncoder(make_checkpoint())
+    encoder = MtebEncoder(make_checkpoint())
     with pytest.raises(ValueError, match='space="shared"'):
         encoder.encode([{"text": ["a tone"]}])
     with pytest.raises(ValueError, match="this one has audio, text"):
         encoder.encode([batch_of(clips(1)[0], RATE) | {"text": ["a tone"]}])
     with pytest.raises(ConfigError, match="cannot search"):
-        EarmarkEncoder(make_checkpoint(), space="shared")
+        MtebEncoder(make_checkpoint(), space="shared")
     assert encoder.encode([]).shape == (0, 16)
 
 

@@ -18,7 +18,7 @@ import soundfile
 import torch
 
 from earmark.audio import resample
-from earmark.evaluate.adapters.xares import EarmarkEncoder, factory
+from earmark.evaluate.adapters.xares import XaresEncoder, factory
 from earmark.pretrain.encoders.log_mel_stats import LogMelStatistics
 
 RATE = 16000
@@ -30,11 +30,11 @@ def test_the_harness_s_own_checker_finds_nothing(make_checkpoint: Make) -> None:
     pytest.importorskip("loguru", reason="X-ARES is not here")
     checker = pytest.importorskip("xares.audio_encoder_checker", reason="X-ARES is not here")
     assert checker.check_audio_encoder(factory(make_checkpoint())())
-    assert checker.check_audio_encoder(EarmarkEncoder(LogMelStatistics()))
+    assert checker.check_audio_encoder(XaresEncoder(LogMelStatistics()))
 
 
 def test_hop_and_frames_agree(make_checkpoint: Make) -> None:
-    for encoder in (factory(make_checkpoint())(), EarmarkEncoder(LogMelStatistics())):
+    for encoder in (factory(make_checkpoint())(), XaresEncoder(LogMelStatistics())):
         frames = encoder(torch.zeros(2, 50000))
         expected = 1000 * 50000 / encoder.sampling_rate / encoder.hop_size_in_ms
         assert abs(frames.shape[1] - expected) <= 1

@@ -12,7 +12,7 @@ import torch
 from earmark.annotate.vocabulary import VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.audio import AudioError
-from earmark.evaluate.joint_space import aligned_of
+from earmark.evaluate.joint_space import joint_space_of
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.base import Encoder
@@ -23,7 +23,7 @@ from earmark.pretrain.objectives.config import (
     ObjectiveConfig,
     TagsConfig,
 )
-from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.objectives.targets import collect_target_specs
 from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 from factories import new_example
@@ -56,7 +56,7 @@ def examples(tmp_path: Path) -> list[Example]:
 
 def made(config: ObjectiveConfig, examples: list[Example], folder: Path) -> tuple[Path, Encoder]:
     vocabulary = build_vocabulary([["noise"], ["tone"]], VocabularyConfig(size=2, min_df=1))
-    materials = gather(examples, vocabulary, config)
+    materials = collect_target_specs(examples, vocabulary, config)
     encoder = build_encoder(TINY, seed=1)
     objective = build_objective(config, materials, dim=8, seed=1)
     parts = (encoder, objective, vocabulary, materials)
@@ -70,7 +70,7 @@ def made(config: ObjectiveConfig, examples: list[Example], folder: Path) -> tupl
 def test_a_contrastive_checkpoint_shares_a_space_of_unit_vectors(
     config: ObjectiveConfig, examples: list[Example], tmp_path: Path
 ) -> None:
-    aligned = aligned_of(*made(config, examples, tmp_path / "model"), tmp_path)
+    aligned = joint_space_of(*made(config, examples, tmp_path / "model"), tmp_path)
     assert aligned is not None
     audio = aligned.audio(examples)
     texts = aligned.texts([example.summary for example in examples])
@@ -84,8 +84,8 @@ def test_a_clip_s_vector_does_not_depend_on_what_is_asked_with_it(
     examples: list[Example], tmp_path: Path
 ) -> None:
     folder, encoder = made(CONTRASTIVE, examples, tmp_path / "model")
-    aligned = aligned_of(folder, encoder, tmp_path)
-    again = aligned_of(folder, encoder, tmp_path / "other")
+    aligned = joint_space_of(folder, encoder, tmp_path)
+    again = joint_space_of(folder, encoder, tmp_path / "other")
     assert aligned is not None
     assert again is not None
     together = aligned.audio(examples)
@@ -98,21 +98,21 @@ def test_vectors_are_kept_for_other_runs_with_the_same_weights(
     examples: list[Example], tmp_path: Path
 ) -> None:
     folder, encoder = made(CONTRASTIVE, examples, tmp_path / "model")
-    first = aligned_of(folder, encoder, tmp_path)
+    first = joint_space_of(folder, encoder, tmp_path)
     assert first is not None
     together = first.audio(examples)
     for example in examples:
         Path(example.path).unlink()
-    again = aligned_of(folder, encoder, tmp_path)
+    again = joint_space_of(folder, encoder, tmp_path)
     assert again is not None
     assert np.array_equal(again.audio(examples), together)
     with torch.no_grad():
         next(iter(encoder.parameters())).add_(1.0)
-    other = aligned_of(folder, encoder, tmp_path)
+    other = joint_space_of(folder, encoder, tmp_path)
     assert other is not None
     with pytest.raises(AudioError):
         other.audio(examples)
 
 
 def test_what_has_learnt_no_texts_shares_none(examples: list[Example], tmp_path: Path) -> None:
-    assert aligned_of(*made(TagsConfig(), examples, tmp_path / "model"), tmp_path) is None
+    assert joint_space_of(*made(TagsConfig(), examples, tmp_path / "model"), tmp_path) is None

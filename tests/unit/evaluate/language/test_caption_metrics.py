@@ -12,13 +12,13 @@ import pytest
 
 from earmark.evaluate.captioning.metrics import (
     CAPTION_METRICS,
-    align,
+    align_words,
     bleu,
     bleu_counts,
     caption_metrics,
-    chunks,
     cider_d,
-    common_subsequence,
+    count_chunks,
+    lcs_length,
     meteor_like,
     rouge_l,
     spider,
@@ -63,8 +63,8 @@ def test_bleu_is_brief_where_candidates_are() -> None:
 def test_rouge_is_that_of_the_paper() -> None:
     # Lin 2004, section 3.1: "police kill the gunman" shares 3 and 2 words in order.
     reference = words("police killed the gunman")
-    assert common_subsequence(words("police kill the gunman"), reference) == 3
-    assert common_subsequence(words("the gunman kill police"), reference) == 2
+    assert lcs_length(words("police kill the gunman"), reference) == 3
+    assert lcs_length(words("the gunman kill police"), reference) == 2
     assert rouge_l(words("police kill the gunman"), [reference]) == pytest.approx(0.75)
 
 
@@ -84,8 +84,8 @@ def test_meteor_is_that_of_the_formula() -> None:
     reference = words("the president spoke to the audience")
     candidate = words("the president then spoke to the audience")
     # Banerjee & Lavie 2005, section 2.2: 6 matches in 2 chunks.
-    alignment = align(candidate, reference)
-    assert (len(alignment), chunks(alignment)) == (6, 2)
+    alignment = align_words(candidate, reference)
+    assert (len(alignment), count_chunks(alignment)) == (6, 2)
     precision, recall = 6 / 7, 1.0
     mean = 10 * precision * recall / (recall + 9 * precision)
     expected = mean * (1 - 0.5 * (2 / 6) ** 3)
@@ -93,7 +93,7 @@ def test_meteor_is_that_of_the_formula() -> None:
 
 
 def test_meteor_takes_stems_where_words_differ() -> None:
-    assert align(words("dogs bark"), words("a dog barks")) == {0: 1, 1: 2}
+    assert align_words(words("dogs bark"), words("a dog barks")) == {0: 1, 1: 2}
     assert meteor_like(words("dogs bark"), [words("a dog barks")]) > 0
     assert meteor_like(words("hounds howl"), [words("a dog barks")]) == 0
 

@@ -1,6 +1,6 @@
 import pytest
 
-from earmark.evaluate.words import ngrams, stem, tokenise
+from earmark.evaluate.words import ngrams, stem, tokenize
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from earmark.evaluate.words import ngrams, stem, tokenise
     ],
 )
 def test_words_of_a_text(text: str, expected: str) -> None:
-    assert " ".join(tokenise(text)) == expected
+    assert " ".join(tokenize(text)) == expected
 
 
 def test_ngrams_are_all_runs_of_words() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from earmark.evaluate.retrieval.metrics import chances, rank, rank_metrics, weighted_median
+from earmark.evaluate.retrieval.metrics import chance_levels, rank, rank_metrics, weighted_median
 
 
 def scores_of(*rows: list[float]) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_chance_is_the_mean_over_random_orders(rights: list[int]) -> None:
     right = np.arange(candidates)[None] < np.tile(rights, orders)[:, None]
     scores = rng.permuted(np.tile(np.arange(candidates, dtype=np.float32), (len(right), 1)), axis=1)
     ranked = rank(scores, right)
-    expected = chances(np.array(rights), candidates)
+    expected = chance_levels(np.array(rights), candidates)
     for metric in rank_metrics():
         value = metric.measure(ranked, np.ones((1, len(right))))[0]
         slack = 1.0 if metric.name == "median_rank" else 0.02
@@ -66,8 +66,8 @@ def test_chance_is_the_mean_over_random_orders(rights: list[int]) -> None:
 
 
 def test_chance_where_nearly_all_are_right() -> None:
-    chance = chances(np.array([3, 3]), 3)
+    chance = chance_levels(np.array([3, 3]), 3)
     assert chance["recall_at_1"] == pytest.approx(1)
     assert chance["median_rank"] == 1
     assert chance["map_at_10"] == pytest.approx(1)
-    assert chances(np.array([1]), 2)["recall_at_5"] == 1
+    assert chance_levels(np.array([1]), 2)["recall_at_5"] == 1

@@ -12,12 +12,12 @@ import soxr
 
 from earmark.evaluate.leakage.fingerprint import (
     COLUMNS,
-    FRAME,
-    HOP,
+    FRAME_SAMPLES,
+    HOP_SAMPLES,
     KEY_SHIFTS,
     Fingerprints,
-    fingerprint,
-    fingerprints_of,
+    audio_fingerprint,
+    compute_fingerprints,
 )
 from earmark.records import Example
 
@@ -31,24 +31,27 @@ def at_8_khz(wave: np.ndarray) -> np.ndarray:
 
 def test_a_frame_comes_every_hop_after_the_first_two(sound: Sound) -> None:
     wave = at_8_khz(sound(0, 2.0))
-    assert fingerprint(wave).shape == (1 + (len(wave) - FRAME) // HOP - 1, COLUMNS)
-    assert fingerprint(wave[: FRAME + HOP]).shape == (1, COLUMNS)
-    for short in (0, 1, FRAME - 1, FRAME + HOP - 1):
-        assert fingerprint(wave[:short]).shape == (0, COLUMNS)
+    assert audio_fingerprint(wave).shape == (
+        1 + (len(wave) - FRAME_SAMPLES) // HOP_SAMPLES - 1,
+        COLUMNS,
+    )
+    assert audio_fingerprint(wave[: FRAME_SAMPLES + HOP_SAMPLES]).shape == (1, COLUMNS)
+    for short in (0, 1, FRAME_SAMPLES - 1, FRAME_SAMPLES + HOP_SAMPLES - 1):
+        assert audio_fingerprint(wave[:short]).shape == (0, COLUMNS)
 
 
 def test_bits_are_the_signs_of_the_paper(sound: Sound) -> None:
     wave = at_8_khz(sound(1, 1.0))
-    edges = np.round(np.geomspace(250, 3500, 34) * FRAME / 8000).astype(int)
-    window = np.hanning(FRAME + 1)[:-1]
+    edges = np.round(np.geomspace(250, 3500, 34) * FRAME_SAMPLES / 8000).astype(int)
+    window = np.hanning(FRAME_SAMPLES + 1)[:-1]
     energies = [
         [np.sum(np.abs(row[low:high]) ** 2) for low, high in pairwise(edges)]
         for row in (
-            np.fft.rfft(wave[start : start + FRAME].astype(float) * window)
-            for start in (5 * HOP, 6 * HOP)
+            np.fft.rfft(wave[start : start + FRAME_SAMPLES].astype(float) * window)
+            for start in (5 * HOP_SAMPLES, 6 * HOP_SAMPLES)
         )
     ]
-    found = fingerprint(wave)[5]
+    found = audio_fingerprint(wave)[5]
     for band in range(32):
         before, after = (row[band] - row[band + 1] for row in energies)
         if found[1] >> band & 1:
@@ -58,23 +61,23 @@ def test_bits_are_the_signs_of_the_paper(sound: Sound) -> None:
 
 def test_gain_changes_nothing_and_a_whole_hop_shifts(sound: Sound) -> None:
     wave = at_8_khz(sound(2, 2.0))
-    whole = fingerprint(wave)
+    whole = audio_fingerprint(wave)
     # A power of two scales floats without rounding.
-    np.testing.assert_array_equal(fingerprint(wave / 64), whole)
-    np.testing.assert_array_equal(fingerprint(wave[3 * HOP :])[:, 0], whole[3:, 0])
+    np.testing.assert_array_equal(audio_fingerprint(wave / 64), whole)
+    np.testing.assert_array_equal(audio_fingerprint(wave[3 * HOP_SAMPLES :])[:, 0], whole[3:, 0])
 
 
 def test_quiet_frames_say_nothing(sound: Sound) -> None:
     wave = at_8_khz(sound(3, 2.0))
     silent = np.concatenate([wave, 1e-4 * wave, np.zeros(8000, np.float32)])
-    mask = fingerprint(silent)[:, 1]
+    mask = audio_fingerprint(silent)[:, 1]
     assert mask[10:40].all()
-    assert not mask[len(wave) // HOP :].any()
-    assert not fingerprint(np.zeros(8000, np.float32))[:, 1].any()
+    assert not mask[len(wave) // HOP_SAMPLES :].any()
+    assert not audio_fingerprint(np.zeros(8000, np.float32))[:, 1].any()
 
 
 def test_weak_bits_are_four_of_each_key(sound: Sound) -> None:
-    rows = fingerprint(at_8_khz(sound(4, 1.0)))
+    rows = audio_fingerprint(at_8_khz(sound(4, 1.0)))
     for number, shift in enumerate(KEY_SHIFTS):
         weak = rows[:, 2 + number]
         assert (np.bitwise_count(weak) == 4).all()
@@ -82,7 +85,7 @@ def test_weak_bits_are_four_of_each_key(sound: Sound) -> None:
 
 
 def read(clips: list[Example], cache: Path) -> Fingerprints:
-    fingerprints, unread = fingerprints_of(clips, cache, columns=COLUMNS, title="test")
+    fingerprints, unread = compute_fingerprints(clips, cache, columns=COLUMNS, title="test")
     assert not unread
     return fingerprints
 
@@ -118,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_told_and_asked_again(
     if content is not None:
         Path(bad.path).write_bytes(content)
     cache = tmp_path / "cache"
-    found, unread = fingerprints_of([bad, good], cache, columns=2, title="test")
+    found, unread = compute_fingerprints([bad, good], cache, columns=2, title="test")
     assert [example.id for example in found.clips] == ["good"]
     assert found.frames.shape[1] == 2
     assert [(row.id, row.stage, row.reason) for row in unread] == [("bad", "leakage", reason)]

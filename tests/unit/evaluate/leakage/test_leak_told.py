@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from earmark.evaluate.leakage.detect import normalised, shared_files, shared_sentences
-from earmark.evaluate.leakage.leak import Leak, told
+from earmark.evaluate.leakage.detect import (
+    find_shared_files,
+    find_shared_sentences,
+    normalize_words,
+)
+from earmark.evaluate.leakage.leak import Leak, summarize_leaks
 from earmark.records import Example
 
 Clip = Callable[..., Example]
@@ -20,17 +24,21 @@ def leak(name: str, by: str) -> Leak:
 
 def test_a_clip_that_leaks_twice_is_told_once() -> None:
     leaks = [leak("a", "id"), leak("a", "sentence"), leak("c", "sentence"), leak("d", "sentence")]
-    assert told(leaks, 1133) == (
+    assert summarize_leaks(leaks, 1133) == (
         "leakage: 3 of 1133 test clips were learnt from (1 by id, 2 by sentence); 1 excluded where "
         "they would be scored on, 2 from tasks on texts alone; leaks.parquet lists them"
     )
-    assert "; excluded where they would be scored on;" in told(leaks[:1], 5)
-    assert "; excluded from tasks on texts alone;" in told(leaks[2:], 5)
+    assert "; excluded where they would be scored on;" in summarize_leaks(leaks[:1], 5)
+    assert "; excluded from tasks on texts alone;" in summarize_leaks(leaks[2:], 5)
 
 
 def test_one_leak_and_none_are_told_in_the_singular() -> None:
-    assert told([leak("a", "fingerprint")], 2).startswith("leakage: 1 of 2 test clips was learnt")
-    assert told([], 7) == "leakage: none of 7 test clips is known to have been learnt from"
+    assert summarize_leaks([leak("a", "fingerprint")], 2).startswith(
+        "leakage: 1 of 2 test clips was learnt"
+    )
+    assert (
+        summarize_leaks([], 7) == "leakage: none of 7 test clips is known to have been learnt from"
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_one_leak_and_none_are_told_in_the_singular() -> None:
 def test_windows_of_a_file_share_it(
     clip: Clip, learnt: dict[str, str], tested: dict[str, str], leaks: bool
 ) -> None:
-    found = list(shared_files([clip("a", **learnt)], [clip("b", **tested)]))
+    found = list(find_shared_files([clip("a", **learnt)], [clip("b", **tested)]))
     assert [row.learnt_name for row in found] == ["a"] * leaks
 
 
@@ -64,18 +72,18 @@ def test_a_sentence_is_shared_whatever_its_case_and_punctuation(
     clip: Clip, theirs: str, leaks: bool
 ) -> None:
     learnt, tested = clip("a", original_captions=(LONG,)), clip("b", original_captions=(theirs,))
-    found = list(shared_sentences([learnt], [tested], least_words=8))
+    found = list(find_shared_sentences([learnt], [tested], least_words=8))
     words = "a dog barks twice while a car drives past slowly"
     assert [row.detail for row in found] == [words] * leaks
 
 
 def test_short_sentences_and_generated_captions_are_shared_by_nature(clip: Clip) -> None:
     short = [clip(name, original_captions=("A dog barks loudly.",)) for name in "ab"]
-    assert not list(shared_sentences(short[:1], short[1:], least_words=8))
-    assert list(shared_sentences(short[:1], short[1:], least_words=4))
+    assert not list(find_shared_sentences(short[:1], short[1:], least_words=8))
+    assert list(find_shared_sentences(short[:1], short[1:], least_words=4))
     written = [clip(name, caption=LONG, summary=LONG) for name in "ab"]
-    assert not list(shared_sentences(written[:1], written[1:], least_words=8))
+    assert not list(find_shared_sentences(written[:1], written[1:], least_words=8))
 
 
 def test_words_are_folded_in_any_script() -> None:
-    assert normalised("Don't — STOP! Straße, Ｆｕｌｌ") == ["dont", "stop", "strasse", "full"]
+    assert normalize_words("Don't — STOP! Straße, Ｆｕｌｌ") == ["dont", "stop", "strasse", "full"]

@@ -10,8 +10,8 @@ import pytest
 import soxr
 
 from earmark.evaluate.config import LeakageConfig
-from earmark.evaluate.leakage.audio import Alignments, weigh
-from earmark.evaluate.leakage.detect import find_leaks, look_for_leaks
+from earmark.evaluate.leakage.audio import Alignments, compare_alignments
+from earmark.evaluate.leakage.detect import detect_leaks, find_leaks
 from earmark.evaluate.leakage.fingerprint import Fingerprints
 from earmark.evaluate.leakage.leak import Leak
 from earmark.records import Example
@@ -75,7 +75,7 @@ def test_a_learnt_window_of_a_longer_tested_file_is_found(
 def test_other_recordings_are_no_copies(clip: Clip, sound: Sound, tmp_path: Path) -> None:
     ones = [clip(f"one-{seed}", sound(seed, 3.0)) for seed in range(20)]
     others = [clip(f"other-{seed}", sound(100 + seed, 3.0)) for seed in range(20)]
-    findings = look_for_leaks(ones, others, HEARD, tmp_path / "cache")
+    findings = detect_leaks(ones, others, HEARD, tmp_path / "cache")
     assert findings.leaks == ()
     assert findings.untold == ()
 
@@ -96,7 +96,7 @@ def test_what_any_two_share_is_not_a_copy_but_a_doubt(
     ours = [clip(f"ours-{name}", wave) for name, wave in sounds.items()]
     theirs = [clip(f"theirs-{name}", wave) for name, wave in sounds.items()]
     short = clip("short", sound(0, 0.9))
-    findings = look_for_leaks(ours, [*theirs, short], HEARD, tmp_path / "cache")
+    findings = detect_leaks(ours, [*theirs, short], HEARD, tmp_path / "cache")
     assert findings.leaks == ()
     reasons = {row.id: row.reason for row in findings.untold}
     assert reasons == dict.fromkeys((c.id for c in theirs), "too little change") | {
@@ -114,7 +114,7 @@ def test_chance_is_reckoned_from_how_often_each_bit_is_set(clip: Clip) -> None:
     frames[:4, 0], frames[4:, 0] = [0b01, 0b00, 0b01, 0b00], [0b10, 0b11, 0b11, 0b10]
     both = Fingerprints((clip("a"), clip("b")), frames, np.array([0, 4, 8]))
     pair = Alignments(np.array([0]), np.array([1]), np.array([0]))
-    evidence = weigh(both, both, pair)
+    evidence = compare_alignments(both, both, pair)
     assert (evidence.frames[0], evidence.bits[0], evidence.errors[0]) == (4, 8, 6)
     assert evidence.expected[0] == pytest.approx(4 * 0.5 + 4 * 1.0)
 

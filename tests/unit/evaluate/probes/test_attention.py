@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.attentive import AttentionProbe, draw_seed
-from earmark.evaluate.probes.base import Probe, ProbeError, question_of
+from earmark.evaluate.probes.attentive import AttentiveProbe, draw_seed
+from earmark.evaluate.probes.base import Probe, ProbeError, probe_data
 from earmark.evaluate.probes.linear import LinearProbe
-from earmark.evaluate.splits import Partition, partition
+from earmark.evaluate.splits import TaskSplits, split_task
 from factories import new_example
 
 CLIPS = 240
@@ -25,7 +25,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def parts() -> Partition:
+def parts() -> TaskSplits:
     examples = [
         new_example(
             id=f"clip-{number}",
@@ -35,7 +35,7 @@ def parts() -> Partition:
         )
         for number in range(CLIPS)
     ]
-    return partition(examples, TaskConfig(label="kind"))
+    return split_task(examples, ClassificationTaskConfig(label="kind"))
 
 
 def brief() -> Precomputed:
@@ -55,20 +55,20 @@ def brief() -> Precomputed:
 def accuracy(probe: Probe) -> list[float]:
     asked = parts()
     truth = asked.test.targets.argmax(axis=1)
-    answers = probe.answers(brief(), question_of(asked), seed=0)
+    answers = probe.answers(brief(), probe_data(asked), seed=0)
     return [float((answer.scores.argmax(axis=1) == truth).mean()) for answer in answers]
 
 
 def test_it_finds_the_frame_that_the_mean_drowns() -> None:
     [mean] = accuracy(LinearProbe(CONFIG))
-    [learnt] = accuracy(AttentionProbe(ONE))
+    [learnt] = accuracy(AttentiveProbe(ONE))
     assert learnt > mean + 0.1
 
 
 def test_draws_differ_and_come_again() -> None:
-    asked, probe = question_of(parts()), AttentionProbe(CONFIG)
+    asked, probe = probe_data(parts()), AttentiveProbe(CONFIG)
     first, second = probe.answers(brief(), asked, seed=0)
-    [again] = AttentionProbe(ONE).answers(brief(), asked, seed=0)
+    [again] = AttentiveProbe(ONE).answers(brief(), asked, seed=0)
     assert np.array_equal(first.scores, again.scores)
     assert not np.array_equal(first.scores, second.scores)
     assert first.chosen.startswith("lr = 0.0")
@@ -85,7 +85,7 @@ def test_values_beyond_float32_once_scaled_are_a_fault(wild: str) -> None:
     rows = {f"clip-{n}": 1e-3 * rng.normal(size=4).astype(np.float32) for n in range(CLIPS)}
     rows[wild] = np.full(4, 3e38, np.float32)
     with pytest.raises(ProbeError, match="features not finite"):
-        AttentionProbe(CONFIG).answers(Precomputed("wild", rows), question_of(parts()), seed=0)
+        AttentiveProbe(CONFIG).answers(Precomputed("wild", rows), probe_data(parts()), seed=0)
 
 
 def test_a_clip_without_frames_is_a_fault() -> None:
@@ -93,6 +93,6 @@ def test_a_clip_without_frames_is_a_fault() -> None:
     frames = {example: np.ones((2, 8), np.float32) for example in encoder.vectors}
     frames["clip-3"] = np.ones((0, 8), np.float32)
     with pytest.raises(ProbeError, match="a clip has no frames"):
-        AttentionProbe(CONFIG).answers(
-            Precomputed("silent", encoder.vectors, frames), question_of(parts()), seed=0
+        AttentiveProbe(CONFIG).answers(
+            Precomputed("silent", encoder.vectors, frames), probe_data(parts()), seed=0
         )

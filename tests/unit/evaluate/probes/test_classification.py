@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from earmark.evaluate.base import FrozenEncoder
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.base import Answer, Probe, Question
-from earmark.evaluate.probes.classification import Classification
-from earmark.evaluate.splits import Partition, partition
-from earmark.evaluate.tasks import probes_of
+from earmark.evaluate.probes.base import Prediction, Probe, ProbeData
+from earmark.evaluate.probes.classification import ClassificationTask
+from earmark.evaluate.splits import TaskSplits, split_task
+from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
 
@@ -46,16 +46,16 @@ def kind_of(number: int) -> str:
     return CLASSES[number // 2 % 3]
 
 
-def fold(test: int) -> Partition:
+def fold(test: int) -> TaskSplits:
     sides = {test: "test", (test + 1) % FOLDS: "validation"}
     examples = [
         clip(number, sides.get(number // 6 % FOLDS, "train"), kind_of(number))
         for number in range(CLIPS)
     ]
-    return partition(examples, TaskConfig(label="kind"))
+    return split_task(examples, ClassificationTaskConfig(label="kind"))
 
 
-def folds() -> list[Partition]:
+def folds() -> list[TaskSplits]:
     return [fold(test) for test in range(FOLDS)]
 
 
@@ -79,7 +79,7 @@ ALL = settings(probes=("linear", "nearest", "attention"), shots=(1, 5))
 
 
 def test_a_task_is_asked_as_the_settings_say() -> None:
-    tasks = probes_of("kind", [fold(0)], ALL)
+    tasks = probe_tasks("kind", [fold(0)], ALL)
     scores = [task.evaluate(blurred(), seed=0)[0].score for task in tasks]
     asked = [("linear", 0), ("nearest", 0), ("attention", 0), ("linear", 1), ("linear", 5)]
     assert [(score.probe, score.shots) for score in scores] == asked
@@ -90,7 +90,7 @@ def test_a_task_is_asked_as_the_settings_say() -> None:
 
 
 def test_folds_are_scored_once_on_all_clips() -> None:
-    for task in probes_of("kind", folds(), ALL):
+    for task in probe_tasks("kind", folds(), ALL):
         assert len(task.examples()) == CLIPS
         [outcome] = task.evaluate(blurred(), seed=0)
         assert outcome.score.status == "ok"
@@ -103,33 +103,33 @@ def test_folds_are_scored_once_on_all_clips() -> None:
 
 
 def test_the_score_of_folds_is_that_of_their_clips_together() -> None:
-    [together] = probes_of("kind", folds(), CONFIG)[0].evaluate(blurred(), seed=0)
+    [together] = probe_tasks("kind", folds(), CONFIG)[0].evaluate(blurred(), seed=0)
     right = 0.0
     for parts in folds():
-        [alone] = probes_of("kind", [parts], CONFIG)[0].evaluate(blurred(), seed=0)
+        [alone] = probe_tasks("kind", [parts], CONFIG)[0].evaluate(blurred(), seed=0)
         right += alone.score.value * alone.score.test
     assert together.score.value == pytest.approx(right / CLIPS)
 
 
 def test_a_class_that_one_fold_does_not_know_is_still_a_column() -> None:
     lacking = [replace_kind(parts, "emu") if not n else parts for n, parts in enumerate(folds())]
-    [outcome] = probes_of("kind", lacking, CONFIG)[0].evaluate(blurred(0.01), seed=0)
+    [outcome] = probe_tasks("kind", lacking, CONFIG)[0].evaluate(blurred(0.01), seed=0)
     assert outcome.score.classes == 3
     assert outcome.fit.left_out > 0
     assert outcome.score.value == 1.0
 
 
-def replace_kind(parts: Partition, gone: str) -> Partition:
+def replace_kind(parts: TaskSplits, gone: str) -> TaskSplits:
     """Take the clips of a class out of train, as a partition of their own would."""
     sides = (parts.train, parts.validation, parts.test)
     examples = [e for side in sides for e in side.examples]
     kept = [e for e in examples if e.split != "train" or e.labels["kind"] != (gone,)]
-    return partition(kept, TaskConfig(label="kind"))
+    return split_task(kept, ClassificationTaskConfig(label="kind"))
 
 
 def test_a_fold_with_a_problem_is_the_status_of_the_whole() -> None:
     broken = [*folds()[:4], replace(fold(4), problem="no test clips")]
-    for task in probes_of("kind", broken, ALL):
+    for task in probe_tasks("kind", broken, ALL):
         assert list(task.examples()) == []
         [outcome] = task.evaluate(Precomputed("nothing", {}), seed=0)
         assert outcome.score.status == "fold 5 of 5: no test clips"
@@ -139,7 +139,7 @@ def test_a_fold_with_a_problem_is_the_status_of_the_whole() -> None:
 @pytest.mark.parametrize("asked", [{"probes": (), "shots": (2,)}, {"probes": ("attention",)}])
 def test_the_score_of_draws_is_their_mean(asked: dict[str, object]) -> None:
     def score(draws: int) -> tuple[float, np.ndarray]:
-        [task] = probes_of("kind", [fold(0)], settings(draws=draws, **asked))
+        [task] = probe_tasks("kind", [fold(0)], settings(draws=draws, **asked))
         [outcome] = task.evaluate(blurred(), seed=0)
         return outcome.score.value, outcome.resampled
 
@@ -154,9 +154,9 @@ def test_the_score_of_draws_is_their_mean(asked: dict[str, object]) -> None:
 
 
 def test_what_each_fold_chose_is_told() -> None:
-    [task] = probes_of("kind", folds(), settings(regularisation=(0.1,)))
+    [task] = probe_tasks("kind", folds(), settings(regularisation=(0.1,)))
     assert task.evaluate(blurred(), seed=0)[0].fit.chosen == "C = 0.1"
-    [task] = probes_of("kind", folds(), settings(probes=("nearest",)))
+    [task] = probe_tasks("kind", folds(), settings(probes=("nearest",)))
     chosen = task.evaluate(blurred(), seed=0)[0].fit.chosen
     counts = [int(part.split("(")[1].split(" of 5")[0]) for part in chosen.split(", ")]
     assert sum(counts) == FOLDS
@@ -166,12 +166,14 @@ def test_what_each_fold_chose_is_told() -> None:
 class Overflowing(Probe):
     name = "linear"
 
-    def answers(self, encoder: FrozenEncoder, question: Question, *, seed: int) -> Sequence[Answer]:
-        return [Answer(np.full((len(question.test), 3), np.nan), "", 0.5, 1, 1)]
+    def answers(
+        self, encoder: FrozenEncoder, question: ProbeData, *, seed: int
+    ) -> Sequence[Prediction]:
+        return [Prediction(np.full((len(question.test), 3), np.nan), "", 0.5, 1, 1)]
 
 
 def test_scores_that_are_not_finite_are_a_status() -> None:
-    task = Classification("kind", [fold(0)], Overflowing(), CONFIG)
+    task = ClassificationTask("kind", [fold(0)], Overflowing(), CONFIG)
     [outcome] = task.evaluate(blurred(), seed=0)
     assert outcome.score.status == "scores not finite"
     assert np.isnan(outcome.score.value)
@@ -179,6 +181,6 @@ def test_scores_that_are_not_finite_are_a_status() -> None:
 
 def test_partitions_must_be_there_and_agree() -> None:
     with pytest.raises(ValueError, match="has 0 partitions"):
-        probes_of("kind", [], CONFIG)
+        probe_tasks("kind", [], CONFIG)
     with pytest.raises(ValueError, match="accuracy, map"):
-        probes_of("kind", [fold(0), replace(fold(1), metric="map")], CONFIG)
+        probe_tasks("kind", [fold(0), replace(fold(1), metric="map")], CONFIG)

@@ -10,13 +10,13 @@ import pytest
 
 from earmark.bootstrap import percentile_interval
 from earmark.evaluate.base import Outcome
-from earmark.evaluate.config import EvaluateConfig, TaskConfig
-from earmark.evaluate.metrics import metric_named
+from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
+from earmark.evaluate.metrics import get_metric
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.probes.base import Answer
-from earmark.evaluate.probes.classification import Asked, outcome_of
-from earmark.evaluate.splits import Partition, partition
-from earmark.evaluate.tasks import probes_of
+from earmark.evaluate.probes.base import Prediction
+from earmark.evaluate.probes.classification import ProbeRun, score_predictions
+from earmark.evaluate.splits import TaskSplits, split_task
+from earmark.evaluate.tasks import probe_tasks
 from factories import new_example
 
 CLIPS = 480
@@ -27,7 +27,7 @@ ONE_SHOT = EvaluateConfig(
 )
 
 
-def clips() -> Partition:
+def clips() -> TaskSplits:
     sides = np.repeat(["train", "validation", "test"], [60, 20, 400])
     examples = [
         new_example(
@@ -35,7 +35,7 @@ def clips() -> Partition:
         )
         for number, side in enumerate(sides)
     ]
-    return partition(examples, TaskConfig(label="kind"))
+    return split_task(examples, ClassificationTaskConfig(label="kind"))
 
 
 def like_others(seed: int) -> Precomputed:
@@ -51,7 +51,7 @@ def like_others(seed: int) -> Precomputed:
 
 @pytest.mark.slow
 def test_encoders_that_know_equally_much_seldom_differ_clearly() -> None:
-    [task] = probes_of("kind", [clips()], ONE_SHOT)
+    [task] = probe_tasks("kind", [clips()], ONE_SHOT)
     clear = 0
     for pair in range(PAIRS):
         [ours] = task.evaluate(like_others(2 * pair), seed=pair)
@@ -64,13 +64,13 @@ def test_encoders_that_know_equally_much_seldom_differ_clearly() -> None:
 def invented(accuracies: Sequence[float], seed: int, tested: int = 100) -> Outcome:
     """An outcome whose draws are right about a clip with these probabilities."""
     rng = np.random.default_rng((1, seed))
-    asked = Asked(
+    asked = ProbeRun(
         task="kind",
         encoder="invented",
         probe="linear",
         shots=1,
         seed=seed,
-        metric=metric_named("accuracy"),
+        metric=get_metric("accuracy"),
         one_answer=True,
         classes=("a", "b"),
         targets=np.eye(2, dtype=bool)[np.zeros(tested, dtype=int)],
@@ -81,8 +81,8 @@ def invented(accuracies: Sequence[float], seed: int, tested: int = 100) -> Outco
         left_out=0,
     )
     right = [rng.random(tested) < accuracy for accuracy in accuracies]
-    draws = [[Answer(np.stack([r, ~r], axis=1).astype(float), "", 0.5, 2, 2)] for r in right]
-    return outcome_of(asked, draws, 300)
+    draws = [[Prediction(np.stack([r, ~r], axis=1).astype(float), "", 0.5, 2, 2)] for r in right]
+    return score_predictions(asked, draws, 300)
 
 
 def test_intervals_over_draws_cover_the_mean_over_all_draws() -> None:
@@ -114,7 +114,9 @@ def test_few_recordings_have_a_value_without_an_interval(recordings: int) -> Non
         for number, clip in enumerate(parts.test.examples)
     ]
     rest = [*parts.train.examples, *parts.validation.examples]
-    [task] = probes_of("kind", [partition([*rest, *few], TaskConfig(label="kind"))], ONE_SHOT)
+    [task] = probe_tasks(
+        "kind", [split_task([*rest, *few], ClassificationTaskConfig(label="kind"))], ONE_SHOT
+    )
     [outcome] = task.evaluate(like_others(0), seed=0)
     assert outcome.score.status == "ok"
     assert outcome.score.value > 0.25

@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from earmark.evaluate.config import EvaluateConfig
-from earmark.evaluate.probes.linear import fit_path, log_likelihood
+from earmark.evaluate.probes.linear import fit_regularization_path, log_likelihood
 
 
 def blobs(classes: int, clips: int = 150, dim: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +18,7 @@ def blobs(classes: int, clips: int = 150, dim: int = 6) -> tuple[np.ndarray, np.
 def test_logits_agree_with_scikit_learn(classes: int) -> None:
     features, targets = blobs(classes)
     config = EvaluateConfig(regularisation=(0.1,))
-    [(c, probe)] = fit_path(features, targets, False, config)
+    [(c, probe)] = fit_regularization_path(features, targets, False, config)
     inputs = (features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)) / features.std(
         axis=0, dtype=np.float64
     )
@@ -34,15 +34,19 @@ def test_one_against_the_rest_fits_each_class_alone() -> None:
     features, _ = blobs(3)
     targets = np.random.default_rng(1).random((150, 3)) < 0.4
     config = EvaluateConfig(regularisation=(1.0,))
-    [(_, probe)] = fit_path(features, targets, True, config)
-    [(_, alone)] = fit_path(features, targets[:, [1]], True, config)
+    [(_, probe)] = fit_regularization_path(features, targets, True, config)
+    [(_, alone)] = fit_regularization_path(features, targets[:, [1]], True, config)
     assert probe.scores(features)[:, 1] == pytest.approx(alone.scores(features)[:, 0], abs=1e-6)
     assert log_likelihood(probe.scores(features), targets, True) < 0
 
 
 def test_the_path_runs_from_strong_to_weak() -> None:
     features, targets = blobs(3)
-    path = list(fit_path(features, targets, False, EvaluateConfig(regularisation=(1.0, 0.01, 0.1))))
+    path = list(
+        fit_regularization_path(
+            features, targets, False, EvaluateConfig(regularisation=(1.0, 0.01, 0.1))
+        )
+    )
     assert [c for c, _ in path] == [0.01, 0.1, 1.0]
     sizes = [float(np.abs(probe.weight).sum()) for _, probe in path]
     assert sizes == sorted(sizes)
@@ -51,13 +55,15 @@ def test_the_path_runs_from_strong_to_weak() -> None:
 def test_a_probe_that_does_not_converge_is_left_out() -> None:
     features, targets = blobs(5)
     config = EvaluateConfig(regularisation=(0.001, 1000.0), max_iterations=15)
-    assert [c for c, _ in fit_path(features, targets, False, config)] == [0.001]
+    assert [c for c, _ in fit_regularization_path(features, targets, False, config)] == [0.001]
 
 
 def test_constant_features_are_harmless() -> None:
     features, targets = blobs(3)
     features[:, 2] = 5.0
-    [(_, probe)] = fit_path(features, targets, False, EvaluateConfig(regularisation=(1.0,)))
+    [(_, probe)] = fit_regularization_path(
+        features, targets, False, EvaluateConfig(regularisation=(1.0,))
+    )
     assert np.isfinite(probe.scores(features)).all()
     assert probe.weight[2] == pytest.approx(0.0)
 
@@ -65,6 +71,6 @@ def test_constant_features_are_harmless() -> None:
 def test_the_scale_of_features_does_not_matter() -> None:
     features, targets = blobs(3)
     config = EvaluateConfig(regularisation=(0.1,))
-    [(_, probe)] = fit_path(features, targets, False, config)
-    [(_, scaled)] = fit_path(features / 1024, targets, False, config)
+    [(_, probe)] = fit_regularization_path(features, targets, False, config)
+    [(_, scaled)] = fit_regularization_path(features / 1024, targets, False, config)
     assert scaled.scores(features / 1024) == pytest.approx(probe.scores(features), abs=1e-3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from earmark.evaluate.probes.attentive import AttentionClassifier
+from earmark.evaluate.probes.attentive import AttentivePoolingClassifier
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +15,9 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def classifier(dim: int, heads: int) -> AttentionClassifier:
+def classifier(dim: int, heads: int) -> AttentivePoolingClassifier:
     generator = torch.Generator().manual_seed(0)
-    model = AttentionClassifier(dim, 3, heads, generator)
+    model = AttentivePoolingClassifier(dim, 3, heads, generator)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
@@ -52,7 +52,7 @@ def test_padding_changes_nothing() -> None:
 
 
 def test_at_first_it_hears_the_mean_and_says_nothing() -> None:
-    model = AttentionClassifier(3, 2, 8, torch.Generator().manual_seed(0))
+    model = AttentivePoolingClassifier(3, 2, 8, torch.Generator().manual_seed(0))
     assert model.query.shape == (3, 1)
     frames, mask = torch.randn(4, 6, 3), torch.ones(4, 6, dtype=torch.bool)
     assert torch.equal(model(frames, mask), torch.zeros(4, 2))

@@ -13,41 +13,50 @@ import torch
 
 from earmark.config import ConfigError
 from earmark.evaluate.base import Frames
-from earmark.evaluate.config import EvaluateConfig, QuestionsConfig
+from earmark.evaluate.config import EvaluateConfig, QuestionTaskConfig
 from earmark.evaluate.precomputed import Precomputed
-from earmark.evaluate.qa.adapter import Adapter, Answerer, Asked, Heard, hear, new_adapter
-from earmark.evaluate.qa.adapter_task import Learnt, learn_to_answer
+from earmark.evaluate.qa.adapter import (
+    Adapter,
+    AudioLanguageModel,
+    ClipFrames,
+    QuestionAnswer,
+    init_adapter,
+    read_clip_frames,
+)
+from earmark.evaluate.qa.adapter_task import TrainedAdapter, train_adapter
 from earmark.evaluate.qa.language_model import LanguageModel, load_language_model
-from earmark.evaluate.qa.questions import Question, fields_of, questions_of
+from earmark.evaluate.qa.questions import Question, label_fields, make_questions
 from earmark.evaluate.tasks import question_tasks
 from earmark.records import SPLITS, Example
 
-CONFIG = QuestionsConfig(steps=80, lr=1e-2, stack=4)
+CONFIG = QuestionTaskConfig(steps=80, lr=1e-2, stack=4)
 SHORT = msgspec.structs.replace(CONFIG, steps=3)
 INSTRUMENT = "What is the instrument of this sound?"
 
 
 class Lesson(NamedTuple):
     questions: dict[str, list[Question]]
-    heard: Heard
+    heard: ClipFrames
     language: LanguageModel
     before: dict[str, torch.Tensor]
-    learnt: Learnt
+    learnt: TrainedAdapter
 
 
 def asked_of(examples: Sequence[Example]) -> dict[str, list[Question]]:
-    fields = fields_of(examples, CONFIG)
-    return {side: [q for f in fields for q in questions_of(f, side, CONFIG, 0)] for side in SPLITS}
+    fields = label_fields(examples, CONFIG)
+    return {
+        side: [q for f in fields for q in make_questions(f, side, CONFIG, 0)] for side in SPLITS
+    }
 
 
 def taught(
     questions: dict[str, list[Question]],
-    heard: Heard,
+    heard: ClipFrames,
     language: LanguageModel,
-    config: QuestionsConfig,
+    config: QuestionTaskConfig,
     seed: int = 0,
-) -> Learnt:
-    found = learn_to_answer(
+) -> TrainedAdapter:
+    found = train_adapter(
         questions["train"], questions["validation"], heard, language, config, seed
     )
     assert found is not None
@@ -58,7 +67,7 @@ def taught(
 def lesson(parrot: Path, band: list[Example], telling: Precomputed) -> Lesson:
     language = load_language_model(str(parrot), "cpu")
     before = {name: value.clone() for name, value in language.model.state_dict().items()}
-    questions, heard = asked_of(band), hear(telling, band)
+    questions, heard = asked_of(band), read_clip_frames(telling, band)
     assert heard is not None
     learnt = taught(questions, heard, language, CONFIG)
     return Lesson(questions, heard, language, before, learnt)
@@ -103,7 +112,7 @@ def test_equal_seeds_give_equal_adapters(lesson: Lesson) -> None:
     assert not same(first, other)
 
 
-def same(one: Learnt, two: Learnt) -> bool:
+def same(one: TrainedAdapter, two: TrainedAdapter) -> bool:
     pairs = zip(
         one.answerer.adapter.state_dict().values(),
         two.answerer.adapter.state_dict().values(),
@@ -112,15 +121,15 @@ def same(one: Learnt, two: Learnt) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def untrained(lesson: Lesson) -> Answerer:
-    adapter = new_adapter(
+def untrained(lesson: Lesson) -> AudioLanguageModel:
+    adapter = init_adapter(
         lesson.heard,
         stack=4,
         width=lesson.language.width,
         token_scale=lesson.language.token_scale,
         seed=3,
     )
-    return Answerer(adapter, lesson.language)
+    return AudioLanguageModel(adapter, lesson.language)
 
 
 def test_padding_of_frames_changes_nothing(lesson: Lesson, band: list[Example]) -> None:
@@ -137,7 +146,7 @@ def test_padding_of_frames_changes_nothing(lesson: Lesson, band: list[Example]) 
                 np.concatenate([no, found.mask, no], axis=1),
             )
 
-    padded = hear(Padded("padded", {}, dict(frames_of(lesson.heard))), band)
+    padded = read_clip_frames(Padded("padded", {}, dict(frames_of(lesson.heard))), band)
     assert padded is not None
     rating = untrained(lesson).rate
     some = lesson.questions["test"][:5]
@@ -145,14 +154,14 @@ def test_padding_of_frames_changes_nothing(lesson: Lesson, band: list[Example]) 
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
-def frames_of(heard: Heard) -> list[tuple[str, np.ndarray]]:
+def frames_of(heard: ClipFrames) -> list[tuple[str, np.ndarray]]:
     return [(name, frames.numpy()) for name, frames in heard.items()]
 
 
 def test_likelihoods_are_those_of_each_row_alone(lesson: Lesson) -> None:
     answerer = untrained(lesson)
     rows = [
-        Asked(q.example.id, q.question, option)
+        QuestionAnswer(q.example.id, q.question, option)
         for q in lesson.questions["test"][:6]
         for option in (*q.options, "a much longer answer")
     ]
@@ -164,7 +173,7 @@ def test_likelihoods_are_those_of_each_row_alone(lesson: Lesson) -> None:
 
 def test_a_likelihood_is_the_mean_over_the_answers_tokens(lesson: Lesson) -> None:
     answerer, language = untrained(lesson), lesson.language
-    row = Asked(next(iter(lesson.heard)), INSTRUMENT, "flute tuba")
+    row = QuestionAnswer(next(iter(lesson.heard)), INSTRUMENT, "flute tuba")
     answer = language.answer(row.answer)
     before, after = language.prompt(row.question)
     with torch.no_grad():
@@ -189,7 +198,7 @@ def test_a_token_is_a_stack_of_frames_and_the_last_is_filled_with_the_mean() -> 
 
 
 def test_a_constant_dimension_is_no_trouble() -> None:
-    adapter = new_adapter({"a": torch.ones(5, 2)}, stack=2, width=4, token_scale=0.1, seed=0)
+    adapter = init_adapter({"a": torch.ones(5, 2)}, stack=2, width=4, token_scale=0.1, seed=0)
     assert torch.isfinite(adapter([torch.ones(3, 2)])[0]).all()
 
 
@@ -216,7 +225,7 @@ def test_a_template_that_loses_the_users_words_is_an_error(writer: Path) -> None
 def test_a_model_that_is_not_there_is_an_error_before_anything_is_encoded(
     band: list[Example], tmp_path: Path
 ) -> None:
-    config = EvaluateConfig(questions=(QuestionsConfig(model=str(tmp_path / "nothing")),))
+    config = EvaluateConfig(questions=(QuestionTaskConfig(model=str(tmp_path / "nothing")),))
     with pytest.raises(ConfigError, match=r"evaluate\.questions: model = .*nothing"):
         question_tasks(band, config)
 
@@ -237,4 +246,4 @@ def test_a_loss_that_is_not_finite_ends_training(lesson: Lesson) -> None:
     few = {side: rows[:4] for side, rows in lesson.questions.items()}
     wild = msgspec.structs.replace(SHORT, lr=1e30)
     args = few["train"], few["validation"], lesson.heard, lesson.language, wild
-    assert learn_to_answer(*args, seed=0) is None
+    assert train_adapter(*args, seed=0) is None

@@ -8,13 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from earmark.annotate.vocabulary import Vocabulary
-from earmark.pretrain.checkpoint.folder import FORMAT, Settings
-from earmark.pretrain.checkpoint.model_card import Data, SplitData, Training, render_card
+from earmark.pretrain.checkpoint.folder import CHECKPOINT_FORMAT, CheckpointConfig
+from earmark.pretrain.checkpoint.model_card import (
+    SplitSize,
+    TrainingData,
+    TrainingSummary,
+    render_model_card,
+)
 from earmark.pretrain.config import PretrainConfig, ScaledAdamConfig
 from earmark.pretrain.encoders.config import ZipformerConfig
 from earmark.pretrain.objectives.config import CaptioningConfig, MultitaskConfig, TagsConfig
-from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
-from earmark.pretrain.text.config import TextFacts, TextModelConfig, Words
+from earmark.pretrain.objectives.targets import ClassSpec, TargetSpec, TargetSpecs
+from earmark.pretrain.text.config import TextModelConfig, TextStats, TokenizerSpec
 
 PATH = Path(__file__).parent / "golden" / "card.md"
 COMMAND = "python tests/unit/pretrain/checkpoints/golden_card.py"
@@ -23,8 +28,8 @@ OBJECTIVE = MultitaskConfig(
     parts=(TagsConfig(), CaptioningConfig(text="original", model=TextModelConfig(size="small"))),
     weights=(1.0, 0.5),
 )
-SETTINGS = Settings(
-    format=FORMAT,
+SETTINGS = CheckpointConfig(
+    format=CHECKPOINT_FORMAT,
     earmark="1.2.3",
     step=400000,
     sample_rate=16000,
@@ -32,22 +37,22 @@ SETTINGS = Settings(
     encoder=ZipformerConfig(),
     objective=OBJECTIVE,
 )
-MATERIALS = Materials(
+MATERIALS = TargetSpecs(
     parts=(
-        PartMaterials(classes=Classes(names=("dog", "rain"), counts=(2, 1), clips=3)),
-        PartMaterials(
-            words=Words(
+        TargetSpec(classes=ClassSpec(names=("dog", "rain"), counts=(2, 1), clips=3)),
+        TargetSpec(
+            words=TokenizerSpec(
                 tokenizer="{}",
-                facts=TextFacts(texts=1234, tokens=56789, longest=301, texts_cut=3, tokens_cut=57),
+                facts=TextStats(texts=1234, tokens=56789, longest=301, texts_cut=3, tokens_cut=57),
             )
         ),
     )
 )
 VOCABULARY = Vocabulary.from_labels(["dog", "rain"])
-DATA = Data(
+DATA = TrainingData(
     splits=(
-        SplitData(name="train", clips=1000, hours=3.25),
-        SplitData(name="test", clips=200, hours=0.5),
+        SplitSize(name="train", clips=1000, hours=3.25),
+        SplitSize(name="test", clips=200, hours=0.5),
     ),
     domains={"speech": 700, "music": 500},
     licences={"CC BY 4.0": 900, "CC0": 100},
@@ -55,7 +60,7 @@ DATA = Data(
     captioner="Qwen/Qwen3-Omni-30B-A3B-Captioner (main)",
     tagger="earmark's lexical backend",
 )
-TRAINING = Training(
+TRAINING = TrainingSummary(
     config=PretrainConfig(
         steps=400000, batch_s=640.0, max_clip_s=60.0, optimiser=ScaledAdamConfig(), ema_decay=0.999
     ),
@@ -72,7 +77,9 @@ TRAINING = Training(
 
 def render() -> str:
     """Return the card as it is now."""
-    return render_card(SETTINGS, MATERIALS, VOCABULARY, DATA, TRAINING, chosen="best checkpoint")
+    return render_model_card(
+        SETTINGS, MATERIALS, VOCABULARY, DATA, TRAINING, chosen="best checkpoint"
+    )
 
 
 if __name__ == "__main__":

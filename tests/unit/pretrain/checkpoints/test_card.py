@@ -14,22 +14,22 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from earmark.pretrain.checkpoint.model_card import (
     NO_PROBES,
-    Data,
-    Training,
-    describe_data,
+    TrainingData,
+    TrainingSummary,
+    describe_training_data,
     set_probes,
-    write_card,
+    write_model_card,
 )
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.objectives.targets import collect_target_specs
 from earmark.records import Example
 
 sys.path.insert(0, str(Path(__file__).parent))
 import golden_card as golden
 
-PLAIN = Training(config=PretrainConfig(), seed=0, parameters=1, objective_parameters=1)
+PLAIN = TrainingSummary(config=PretrainConfig(), seed=0, parameters=1, objective_parameters=1)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def checkpoint(
     tiny_encoder: TransformerConfig,
     make_examples: Callable[..., list[Example]],
 ) -> Path:
-    materials = gather(make_examples(2), vocabulary, TagsConfig())
+    materials = collect_target_specs(make_examples(2), vocabulary, TagsConfig())
     objective = build_objective(TagsConfig(), materials, dim=tiny_encoder.shape.dim)
     parts = (build_encoder(tiny_encoder), objective, vocabulary, materials)
     save_checkpoint(Checkpoint(*parts, tiny_encoder, TagsConfig(), step=3), tmp_path / "checkpoint")
@@ -55,8 +55,10 @@ def test_the_card_is_the_golden_one() -> None:
 def test_a_card_says_what_the_folder_and_the_run_know(
     checkpoint: Path, vocabulary: Vocabulary, make_examples: Callable[..., list[Example]]
 ) -> None:
-    data = describe_data(make_examples(3) + make_examples(1, "test"), captioner="a captioner")
-    write_card(checkpoint, data, PLAIN, chosen="last step")
+    data = describe_training_data(
+        make_examples(3) + make_examples(1, "test"), captioner="a captioner"
+    )
+    write_model_card(checkpoint, data, PLAIN, chosen="last step")
     card = (checkpoint / "README.md").read_text("utf-8")
     assert card.startswith("---\nlicense: unknown")
     assert "library_name: earmark\n" in card
@@ -72,11 +74,11 @@ def test_a_card_says_what_the_folder_and_the_run_know(
 
 
 def test_a_card_written_again_keeps_its_probes(checkpoint: Path) -> None:
-    data = Data(splits=())
-    write_card(checkpoint, data, PLAIN)
+    data = TrainingData(splits=())
+    write_model_card(checkpoint, data, PLAIN)
     path = checkpoint / "README.md"
     path.write_text(set_probes(path.read_text("utf-8"), "| ESC-50 | 0.9 |"), "utf-8")
-    write_card(checkpoint, data, PLAIN, chosen="best step")
+    write_model_card(checkpoint, data, PLAIN, chosen="best step")
     card = path.read_text("utf-8")
     assert "best step" in card
     assert "| ESC-50 | 0.9 |" in card
@@ -99,5 +101,5 @@ def test_a_card_without_marks_gets_a_section() -> None:
 
 def test_what_is_no_checkpoint_gets_no_card(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a checkpoint"):
-        write_card(tmp_path, Data(splits=()), PLAIN)
+        write_model_card(tmp_path, TrainingData(splits=()), PLAIN)
     assert list(tmp_path.iterdir()) == []

@@ -14,23 +14,23 @@ from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import (
     Checkpoint,
-    appearing,
+    atomic_folder,
     load_checkpoint,
     read_tensors,
     save_checkpoint,
     write_tensors,
 )
-from earmark.pretrain.checkpoint.folder import read_materials, write_materials
+from earmark.pretrain.checkpoint.folder import read_target_specs, write_target_specs
 from earmark.pretrain.encoders.config import TransformerConfig
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials, gather_classes
+from earmark.pretrain.objectives.targets import ClassSpec, TargetSpec, TargetSpecs, collect_classes
 
 
 @pytest.fixture
 def folder(tmp_path: Path, vocabulary: Vocabulary, tiny_encoder: TransformerConfig) -> Path:
     encoder = build_encoder(tiny_encoder, seed=3)
-    classes = gather_classes([], vocabulary, "")
-    materials = Materials(parts=(PartMaterials(classes=classes),))
+    classes = collect_classes([], vocabulary, "")
+    materials = TargetSpecs(parts=(TargetSpec(classes=classes),))
     objective = build_objective(TagsConfig(), materials, dim=encoder.dim, seed=3)
     path = tmp_path / "checkpoint"
     model = Checkpoint(encoder, objective, vocabulary, materials, tiny_encoder, TagsConfig(), 42)
@@ -128,14 +128,14 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "new"
 
     def fail() -> None:
-        with appearing(target) as temporary:
+        with atomic_folder(target) as temporary:
             (temporary / "half").write_text("")
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
         fail()
     assert not target.exists()
-    with appearing(target) as temporary:
+    with atomic_folder(target) as temporary:
         assert list(temporary.iterdir()) == []
         (temporary / "whole").write_text("")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
@@ -144,7 +144,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     for text in ("old", "new"):
-        with appearing(tmp_path / "best") as temporary:
+        with atomic_folder(tmp_path / "best") as temporary:
             (temporary / "inner").mkdir()
             (temporary / "inner" / "file").write_text(text)
             for leftover in ("best.old", "best.tmp/x"):  # as kills leave them
@@ -159,7 +159,7 @@ def test_a_crash_between_two_names_costs_no_checkpoint(tmp_path: Path) -> None:
     (old / "file").write_text("good")
 
     def fail() -> None:
-        with appearing(folder):
+        with atomic_folder(folder):
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -181,17 +181,17 @@ def test_tied_weights_are_written_under_both_names(tmp_path: Path) -> None:
 def test_word_pieces_are_read_by_other_tools_too(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     from earmark.pretrain.text.config import TextModelConfig
-    from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
+    from earmark.pretrain.text.tokenizer import Tokenizer, build_tokenizer_spec
 
-    words = gather_words([["a dog barks", "a dog runs"]], TextModelConfig(bpe_size=300))
-    classes = Classes(names=("dog",), counts=(1,), clips=1)
-    parts = (PartMaterials(classes=classes), PartMaterials(words=words))
-    write_materials(Materials(parts=parts), tmp_path)
-    assert read_materials(tmp_path) == Materials(parts=parts)
+    words = build_tokenizer_spec([["a dog barks", "a dog runs"]], TextModelConfig(bpe_size=300))
+    classes = ClassSpec(names=("dog",), counts=(1,), clips=1)
+    parts = (TargetSpec(classes=classes), TargetSpec(words=words))
+    write_target_specs(TargetSpecs(parts=parts), tmp_path)
+    assert read_target_specs(tmp_path) == TargetSpecs(parts=parts)
     loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "tokenizers" / "1")
     ours = Tokenizer(words, 64)
     assert loaded("a dog barks")["input_ids"] == ours.encode(["a dog barks"]).ids[0].tolist()
     assert (loaded.pad_token_id, loaded.mask_token_id) == (ours.pad_id, ours.mask_id)
     (tmp_path / "tokenizers" / "1" / "tokenizer.json").unlink()
     with pytest.raises(ConfigError, match=r"not a whole checkpoint.*tokenizer\.json"):
-        read_materials(tmp_path)
+        read_target_specs(tmp_path)

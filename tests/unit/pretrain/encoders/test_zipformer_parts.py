@@ -11,7 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from earmark.pretrain.encoders.zipformer import modules, schedule
-from earmark.pretrain.encoders.zipformer.encoder import widest
+from earmark.pretrain.encoders.zipformer.encoder import combine_outputs
 from earmark.pretrain.encoders.zipformer.layers import Bypass, Downsample
 
 
@@ -99,13 +99,13 @@ def test_listening_alike_is_the_mean_of_real_frames() -> None:
     mask = torch.tensor([[True] * 3, [True, True, False]])
     alike = rates._replace(even_attention=all_, attention=none)
     expected = torch.stack([values[0].mean(dim=0), values[1, :2].mean(dim=0)])
-    got = modules.evened(heard, values, mask, alike)
+    got = modules.randomize_attention(heard, values, mask, alike)
     torch.testing.assert_close(got, expected.unsqueeze(1).expand(2, 3, 4))
     own = rates._replace(even_attention=none, attention=none)
-    torch.testing.assert_close(modules.evened(heard, values, mask, own), heard)
+    torch.testing.assert_close(modules.randomize_attention(heard, values, mask, own), heard)
     for even in (none, all_):
         without = rates._replace(even_attention=even, attention=all_)
-        assert not modules.evened(heard, values, mask, without).any()
+        assert not modules.randomize_attention(heard, values, mask, without).any()
 
 
 def test_bias_norm_scales_by_the_distance_from_its_bias() -> None:
@@ -151,4 +151,4 @@ def test_downsampling_is_a_weighted_mean() -> None:
 
 def test_a_channel_comes_from_the_last_stack_that_has_it() -> None:
     outputs = [torch.full((1, 1, width), float(width)) for width in (2, 4, 3, 1)]
-    assert widest(outputs).tolist() == [[[1.0, 3.0, 3.0, 4.0]]]
+    assert combine_outputs(outputs).tolist() == [[[1.0, 3.0, 3.0, 4.0]]]

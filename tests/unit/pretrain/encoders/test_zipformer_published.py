@@ -17,7 +17,11 @@ from torch import Tensor
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
-from earmark.pretrain.encoders.zipformer.published import OURS_ALONE, load_published, published_name
+from earmark.pretrain.encoders.zipformer.published import (
+    UNPUBLISHED_STATE,
+    load_published,
+    published_name,
+)
 
 UNTOUCHED = ("output_downsample.logits", "stacks.5.combine.scale")
 """Parameters whose gradients in the fixture are the derivative of its loss.
@@ -134,7 +138,7 @@ def test_names_and_shapes_are_those_of_the_published_medium_size(parity: Path) -
     ours = {
         published_name(name): tuple(weight.shape)
         for name, weight in Zipformer(ZipformerConfig()).state_dict().items()
-        if name not in OURS_ALONE
+        if name not in UNPUBLISHED_STATE
     }
     for name in ("pointwise_conv1", "pointwise_conv2"):
         ours[f"encoder_embed.convnext.{name}.weight"] += (1, 1)
@@ -171,7 +175,7 @@ def weights(encoder: Zipformer) -> dict[str, Tensor]:
     named = {
         published_name(name): weight.clone()
         for name, weight in encoder.state_dict().items()
-        if name not in OURS_ALONE
+        if name not in UNPUBLISHED_STATE
     }
     for name in ("pointwise_conv1", "pointwise_conv2"):
         key = f"encoder_embed.convnext.{name}.weight"

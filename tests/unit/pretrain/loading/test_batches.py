@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from earmark.audio import AudioError
 from earmark.config import ConfigError
 from earmark.pretrain.data.loader import Batch, group_by_length, load_batch, prefetch
-from earmark.pretrain.data.sampler import Order
+from earmark.pretrain.data.sampler import BucketSampler
 from earmark.records import Example
 
 Make = Callable[..., list[Example]]
@@ -36,21 +36,24 @@ def lengths(count: int) -> list[float]:
     return np.random.default_rng(3).uniform(0.5, 10.0, count).tolist()
 
 
-def epoch(order: Order, number: int) -> list[list[int]]:
+def epoch(order: BucketSampler, number: int) -> list[list[int]]:
     first = number * order.batches_an_epoch
     return [order(step) for step in range(first, first + order.batches_an_epoch)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 37, 500])
 def test_an_epoch_holds_every_clip_once(count: int) -> None:
-    order = Order(lengths(count), 60.0, seed=1)
+    order = BucketSampler(lengths(count), 60.0, seed=1)
     for number in range(3):
         clips = [clip for batch in epoch(order, number) for clip in batch]
         assert sorted(clips) == list(range(count))
 
 
 def test_epochs_and_seeds_differ_and_batches_are_never_the_same_clips() -> None:
-    order, other = Order(lengths(500), 60.0, seed=1), Order(lengths(500), 60.0, seed=2)
+    order, other = (
+        BucketSampler(lengths(500), 60.0, seed=1),
+        BucketSampler(lengths(500), 60.0, seed=2),
+    )
     sets = [{frozenset(batch) for batch in epoch(order, number)} for number in (0, 1)]
     assert not sets[0] & sets[1]
     assert epoch(order, 0) != epoch(other, 0)
@@ -59,9 +62,9 @@ def test_epochs_and_seeds_differ_and_batches_are_never_the_same_clips() -> None:
 
 
 def test_a_batch_is_a_function_of_seed_and_index() -> None:
-    first = Order(lengths(200), 60.0, seed=4)
+    first = BucketSampler(lengths(200), 60.0, seed=4)
     walked = [first(index) for index in range(100)]
-    fresh = Order(lengths(200), 60.0, seed=4)
+    fresh = BucketSampler(lengths(200), 60.0, seed=4)
     assert [fresh(index) for index in (77, 3, 99, 50)] == [walked[i] for i in (77, 3, 99, 50)]
 
 
@@ -74,7 +77,7 @@ def test_a_batch_is_a_function_of_seed_and_index() -> None:
 def test_in_an_epoch_ranks_share_no_clip_and_together_have_each_once(
     durations: list[float], batch_s: float, seed: int, world: int
 ) -> None:
-    order = Order(durations, batch_s, seed=seed)
+    order = BucketSampler(durations, batch_s, seed=seed)
     for number in (0, 1):
         first = number * order.batches_an_epoch
         indices = range(first, first + order.batches_an_epoch)
@@ -94,7 +97,7 @@ def test_little_is_padding_and_nothing_is_left_of_the_order_of_files(
     rng = np.random.default_rng(seed)
     # Sorted by length: the hardest order of files to get rid of.
     durations = np.sort(np.clip(rng.lognormal(2.0, 0.8, 8000), 1.0, 30.0))
-    order = Order(durations, batch_s, seed=seed)
+    order = BucketSampler(durations, batch_s, seed=seed)
     batches = epoch(order, 0)
     padded_s = sum(durations[batch].max() * len(batch) for batch in batches)
     assert 1 - durations.sum() / padded_s < 0.06
@@ -106,13 +109,13 @@ def test_little_is_padding_and_nothing_is_left_of_the_order_of_files(
 @given(seed=st.integers(0, 2**31))
 def test_the_order_does_not_follow_that_of_files(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    order = Order(np.clip(rng.lognormal(2.0, 0.8, 20_000), 1.0, 30.0), 120.0, seed=seed)
+    order = BucketSampler(np.clip(rng.lognormal(2.0, 0.8, 20_000), 1.0, 30.0), 120.0, seed=seed)
     turns = np.concatenate(epoch(order, 0))
     assert abs(np.corrcoef(turns, np.arange(len(turns)))[0, 1]) < 0.05
 
 
 def test_epochs_are_counted_and_shuffled_once_however_many_threads_ask() -> None:
-    order = Order(lengths(500), 60.0, seed=1)
+    order = BucketSampler(lengths(500), 60.0, seed=1)
     with ThreadPoolExecutor(8) as pool:
         indices = list(range(3 * order.batches_an_epoch))
         assert list(pool.map(order, indices)) == [order(index) for index in indices]
@@ -123,19 +126,19 @@ def test_epochs_are_counted_and_shuffled_once_however_many_threads_ask() -> None
 
 def test_lengths_may_be_an_array() -> None:
     durations = np.array(lengths(50), dtype=np.float32)
-    assert epoch(Order(durations, 60.0, seed=0), 0) == epoch(
-        Order(durations.tolist(), 60.0, seed=0), 0
+    assert epoch(BucketSampler(durations, 60.0, seed=0), 0) == epoch(
+        BucketSampler(durations.tolist(), 60.0, seed=0), 0
     )
 
 
 def test_no_clips_are_refused() -> None:
     with pytest.raises(ConfigError, match="no clips"):
-        Order([], 5.0, seed=0)
+        BucketSampler([], 5.0, seed=0)
 
 
 def test_a_clip_longer_than_a_batch_is_refused_with_the_fix() -> None:
     with pytest.raises(ConfigError, match="Set batch_s to 8"):
-        Order([1.0, 7.5], 5.0, seed=0)
+        BucketSampler([1.0, 7.5], 5.0, seed=0)
 
 
 def test_a_crop_follows_from_seed_step_and_clip(make_examples: Make) -> None:

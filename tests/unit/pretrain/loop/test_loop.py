@@ -18,14 +18,14 @@ from earmark.audio import AudioError
 from earmark.config import ConfigError
 from earmark.pretrain.checkpoint.checkpoint import load_checkpoint
 from earmark.pretrain.config import AdamWConfig, PretrainConfig, ScaledAdamConfig
-from earmark.pretrain.data.sampler import Order
+from earmark.pretrain.data.sampler import BucketSampler
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import Plan, split_examples
+from earmark.pretrain.loop.data import TrainingPlan, split_examples
 from earmark.pretrain.loop.distributed import World
-from earmark.pretrain.loop.process_group import Peers
+from earmark.pretrain.loop.process_group import ProcessGroup
 from earmark.pretrain.loop.signals import Preempted
-from earmark.pretrain.loop.trainer import Run, pretrain
-from earmark.pretrain.loop.validation import better
+from earmark.pretrain.loop.trainer import Trainer, pretrain
+from earmark.pretrain.loop.validation import is_better
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.records import Example
 
@@ -103,7 +103,7 @@ def test_a_run_that_failed_within_an_epoch_ends_as_if_it_had_not(
     train: Train, make_examples: Make, tmp_path: Path
 ) -> None:
     examples = make_examples(20) + make_examples(6, "validation")
-    order = Order([min(e.duration_s, 1.0) for e in examples[:20]], SETTINGS.batch_s, seed=0)
+    order = BucketSampler([min(e.duration_s, 1.0) for e in examples[:20]], SETTINGS.batch_s, seed=0)
     assert order.batches_an_epoch > 5, "the failure should come within the first epoch"
     train(examples, tmp_path / "straight")
 
@@ -255,7 +255,7 @@ def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
     """
     examples = make_examples(14) + make_examples(4, "validation")
     train(examples, tmp_path / "straight", SCALED)
-    plan = Plan(
+    plan = TrainingPlan(
         *(split_examples(examples, vocabulary, TagsConfig()), vocabulary, tiny_encoder),
         *(TagsConfig(), msgspec.structs.replace(SCALED, workers=3), 0),
     )
@@ -267,7 +267,7 @@ def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
         return int(signal.SIGTERM) if next(calls) >= stop else 0
 
     with pytest.raises(Preempted, match="stopped after step"):
-        Run(plan, folder, Peers(World()), torch.device("cpu"), asked).finish()
+        Trainer(plan, folder, ProcessGroup(World()), torch.device("cpu"), asked).finish()
     (state,) = folder.glob("state-*")
     reached = json.loads((state / "training.json").read_text())
     assert reached["owes_validation"] == (stop in (5, 6))
@@ -292,11 +292,11 @@ def test_the_best_model_is_the_one_that_scored_best(
 
 
 def test_what_is_better() -> None:
-    assert better(0.5, None, "map")
-    assert better(0.5, 0.4, "map")
-    assert not better(0.5, 0.4, "loss")
-    assert not better(0.5, 0.5, "loss")
-    assert not better(float("nan"), None, "map")
+    assert is_better(0.5, None, "map")
+    assert is_better(0.5, 0.4, "map")
+    assert not is_better(0.5, 0.4, "loss")
+    assert not is_better(0.5, 0.5, "loss")
+    assert not is_better(float("nan"), None, "map")
 
 
 def test_the_average_is_smoother_than_the_last_weights(
@@ -314,7 +314,7 @@ def test_a_row_says_what_the_step_cost(train: Train, make_examples: Make, tmp_pa
     examples = make_examples(12)
     train(examples, tmp_path, msgspec.structs.replace(SETTINGS, accumulate=2))
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    order = Order([min(e.duration_s, 1.0) for e in examples], SETTINGS.batch_s, seed=0)
+    order = BucketSampler([min(e.duration_s, 1.0) for e in examples], SETTINGS.batch_s, seed=0)
     for row in log:
         clips = [[examples[c] for c in order(2 * row["step"] - back)] for back in (2, 1)]
         longest = [max(min(c.duration_s, 1.0) for c in batch) * len(batch) for batch in clips]
@@ -333,7 +333,9 @@ def test_settings_that_change_nothing_may_change_between_a_kill_and_the_rest(
     splits = split_examples(make_examples(3), vocabulary, TagsConfig())
 
     def told(config: PretrainConfig, seed: int = 0) -> str:
-        return Plan(splits, vocabulary, tiny_encoder, TagsConfig(), config, seed).fingerprint()
+        return TrainingPlan(
+            splits, vocabulary, tiny_encoder, TagsConfig(), config, seed
+        ).fingerprint()
 
     free = {"workers": 7, "log_every": 2, "device": "cuda", "accumulate": 3, "tensorboard": True}
     assert told(msgspec.structs.replace(SETTINGS, **free)) == told(SETTINGS)

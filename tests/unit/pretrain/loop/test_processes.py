@@ -22,19 +22,19 @@ from earmark.annotate.vocabulary import Vocabulary
 from earmark.config import ConfigError
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import AdamWConfig, PretrainConfig
-from earmark.pretrain.encoders.base import Augment, Encoder
+from earmark.pretrain.encoders.base import Augmentation, Encoder
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import MicroBatches, Plan, split_examples
+from earmark.pretrain.loop.data import MicroBatches, TrainingPlan, split_examples
 from earmark.pretrain.loop.distributed import World, world_from_environment
-from earmark.pretrain.loop.process_group import Peers
+from earmark.pretrain.loop.process_group import ProcessGroup
 from earmark.pretrain.loop.signals import Preempted
-from earmark.pretrain.loop.trainer import Run, pretrain
+from earmark.pretrain.loop.trainer import Trainer, pretrain
 from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.objectives.contrastive_losses import Pairs
-from earmark.pretrain.objectives.targets import gather
-from earmark.pretrain.optim.optimizers import build_optimiser, within_norm
-from earmark.pretrain.seeds import derived_seed
+from earmark.pretrain.objectives.contrastive_losses import EmbeddingPairs
+from earmark.pretrain.objectives.targets import collect_target_specs
+from earmark.pretrain.optim.optimizers import build_optimizer, clip_factor
+from earmark.pretrain.seeds import derive_seed
 from earmark.pretrain.text.config import TextModelConfig
 from earmark.records import Example
 
@@ -85,8 +85,8 @@ def write_task(
     (folder / "task.json").write_bytes(msgspec.json.encode(task))
 
 
-def alone(plan: Plan, folder: Path, asked: Callable[[], int]) -> None:
-    Run(plan, folder, Peers(World()), torch.device("cpu"), asked).finish()
+def alone(plan: TrainingPlan, folder: Path, asked: Callable[[], int]) -> None:
+    Trainer(plan, folder, ProcessGroup(World()), torch.device("cpu"), asked).finish()
 
 
 def rows(folder: Path, *names: str) -> list[list[Any]]:
@@ -143,34 +143,36 @@ def test_all_processes_have_the_same_weights_and_stop_together(folder: Path) -> 
     assert rows(folder / "stopped", *names) == rows(folder / "straight", *names)
 
 
-def joined_batches(plan: Plan) -> tuple[list[float], Encoder, ContrastiveObjective]:
+def joined_batches(plan: TrainingPlan) -> tuple[list[float], Encoder, ContrastiveObjective]:
     """Train in one process, every clip of two batches against all texts of both; the losses too."""
     splits, config = plan.splits, plan.config
-    materials = gather(splits.train, plan.vocabulary, plan.objective)
+    materials = collect_target_specs(splits.train, plan.vocabulary, plan.objective)
     encoder = build_encoder(plan.encoder).train()
     objective: Any = build_objective(plan.objective, materials, dim=encoder.dim).train()
-    optimiser = build_optimiser(encoder, objective, config)
+    optimiser = build_optimizer(encoder, objective, config)
     batches = MicroBatches(plan, World(), encoder, objective, torch.device("cpu"))
     told: list[float] = []
     stream = batches.behind(0, 2 * config.steps)
     for step in range(config.steps):
-        found: list[Pairs] = []
+        found: list[EmbeddingPairs] = []
         for place, (batch, _) in enumerate(itertools.islice(stream, 2)):
-            torch.manual_seed(derived_seed(0, "dropout", 2 * step + place))
-            augment = Augment(config.spec_augment, batch.seeds)
+            torch.manual_seed(derive_seed(0, "dropout", 2 * step + place))
+            augment = Augmentation(config.spec_augment, batch.seeds)
             encoded = encoder(batch.wave, batch.lengths, augment)
             found.append(objective.pairs(encoded, batch.targets))
-        everyone = Pairs(*(torch.cat(parts) for parts in zip(*map(astuple_of, found), strict=True)))
+        everyone = EmbeddingPairs(
+            *(torch.cat(parts) for parts in zip(*map(astuple_of, found), strict=True))
+        )
         loss = objective.loss(everyone, 0, len(everyone.keys))
         loss.backward()
         told.append(float(loss.detach()))
-        optimiser.scale(within_norm(float(optimiser.norm()), config.clip_norm))
+        optimiser.scale(clip_factor(float(optimiser.norm()), config.clip_norm))
         optimiser.step(step, batches.epoch(2 * step))
         optimiser.forget()
     return told, encoder, objective
 
 
-def astuple_of(pairs: Pairs) -> tuple[torch.Tensor, ...]:
+def astuple_of(pairs: EmbeddingPairs) -> tuple[torch.Tensor, ...]:
     return pairs.audio, pairs.text, pairs.keys
 
 
@@ -183,7 +185,7 @@ def test_contrastive_over_two_processes_is_that_of_the_joined_batch(
     splits = split_examples(examples, vocabulary, CONTRASTIVE)
     config = msgspec.structs.replace(SETTINGS, ema_decay=0.0)
     losses, encoder, objective = joined_batches(
-        Plan(splits, vocabulary, tiny_encoder, CONTRASTIVE, config, 0)
+        TrainingPlan(splits, vocabulary, tiny_encoder, CONTRASTIVE, config, 0)
     )
     told = [row[0] for row in rows(folder / "contrastive", "loss")]
     torch.testing.assert_close(told, losses, rtol=1e-4, atol=1e-4)
@@ -218,7 +220,7 @@ def test_a_run_goes_on_with_more_processes_behind_what_was_consumed(
 ) -> None:
     write_task(tmp_path, examples, vocabulary, tiny_encoder)
     splits = split_examples(examples, vocabulary, TagsConfig())
-    plan = Plan(splits, vocabulary, tiny_encoder, TagsConfig(), SETTINGS, 0)
+    plan = TrainingPlan(splits, vocabulary, tiny_encoder, TagsConfig(), SETTINGS, 0)
     wide = msgspec.structs.replace(plan, config=msgspec.structs.replace(SETTINGS, accumulate=2))
     for name in ("resume", "alone"):
         (tmp_path / name).mkdir()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.pretrain.loop.metrics_log import BLOCK, Log
-from earmark.pretrain.loop.signals import deferred_interrupts
+from earmark.pretrain.loop.metrics_log import BLOCK_BYTES, JsonlLog
+from earmark.pretrain.loop.signals import deferred_signals
 
 
 def send(number: signal.Signals) -> None:
@@ -18,7 +18,7 @@ def send(number: signal.Signals) -> None:
 
 
 def test_only_a_second_ctrl_c_forces() -> None:
-    with deferred_interrupts() as asked:
+    with deferred_signals() as asked:
         for _ in range(3):
             send(signal.SIGTERM)
             assert asked() == signal.SIGTERM
@@ -36,19 +36,19 @@ def rows(path: Path) -> list[tuple[int, str]]:
 
 def test_a_log_is_cut_behind_the_state_and_left_as_it_is_before(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    log = Log(path, step=0)
+    log = JsonlLog(path, step=0)
     for step in range(1, 9):
-        log.write({"step": step, "split": "train", "text": "x" * BLOCK})
+        log.write({"step": step, "split": "train", "text": "x" * BLOCK_BYTES})
         log.write({"step": step, "split": "validation"})
     with open(path, "a") as stream:
         stream.write('{"step": 9, "spl')
-    Log(path, step=8)
+    JsonlLog(path, step=8)
     assert len(rows(path)) == 16
     before = path.read_bytes()
-    Log(path, step=3)
+    JsonlLog(path, step=3)
     assert before.startswith(path.read_bytes())
     assert rows(path)[-1] == (3, "validation")
-    Log(path, step=3, owes_validation=True)
+    JsonlLog(path, step=3, owes_validation=True)
     assert rows(path)[-1] == (3, "train")
-    Log(path, step=0)
+    JsonlLog(path, step=0)
     assert path.read_bytes() == b""

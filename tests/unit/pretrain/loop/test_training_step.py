@@ -11,36 +11,36 @@ import torch
 
 from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.config import SpecAugmentConfig
-from earmark.pretrain.encoders.base import Augment, Encoder
+from earmark.pretrain.encoders.base import Augmentation, Encoder
 from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
-from earmark.pretrain.loop.ema import Average
-from earmark.pretrain.loop.step import TrainingStep
+from earmark.pretrain.loop.ema import ModelEma
+from earmark.pretrain.loop.step import LossModule
 from earmark.pretrain.objectives.config import TagsConfig
-from earmark.pretrain.objectives.targets import Classes, Materials, PartMaterials
+from earmark.pretrain.objectives.targets import ClassSpec, TargetSpec, TargetSpecs
 from earmark.records import Example
 from factories import new_example
 
-CLASSES = Classes(names=("a", "b", "c"), counts=(3, 2, 1), clips=4)
-MATERIALS = Materials(parts=(PartMaterials(classes=CLASSES),))
+CLASSES = ClassSpec(names=("a", "b", "c"), counts=(3, 2, 1), clips=4)
+MATERIALS = TargetSpecs(parts=(TargetSpec(classes=CLASSES),))
 
 
-def step_of(config: EncoderConfig, *, compiled: bool = False) -> TrainingStep:
+def step_of(config: EncoderConfig, *, compiled: bool = False) -> LossModule:
     encoder = build_encoder(config, seed=1)
     objective = build_objective(TagsConfig(), MATERIALS, dim=encoder.dim, seed=1)
-    return TrainingStep(encoder, objective, compiled=compiled).train()
+    return LossModule(encoder, objective, compiled=compiled).train()
 
 
 def tagged(*tags: str) -> Example:
     return new_example(id="clip", path="clip.wav", name="clip.wav", tags=tags)
 
 
-def gradients(step: TrainingStep, *, seconds: float = 0.5) -> dict[str, torch.Tensor]:
+def gradients(step: LossModule, *, seconds: float = 0.5) -> dict[str, torch.Tensor]:
     torch.manual_seed(7)
     wave = 0.1 * torch.randn(3, int(8000 * seconds))
     lengths = torch.tensor([wave.shape[1], wave.shape[1] // 2, wave.shape[1] // 3])
     targets = step.objective.targets([tagged("a"), tagged("b"), tagged("a", "c")], (1, 2, 3))
     step.zero_grad()
-    loss = step(wave, lengths, Augment(SpecAugmentConfig(), (1, 2, 3)), targets)
+    loss = step(wave, lengths, Augmentation(SpecAugmentConfig(), (1, 2, 3)), targets)
     assert loss.weight == 3
     loss.total.backward()
     return {name: p.grad.clone() for name, p in step.named_parameters() if p.grad is not None}
@@ -102,11 +102,11 @@ def test_a_compiled_encoder_gives_the_same_gradients() -> None:
     assert 1 <= graphs <= 2, "lengths should not be compiled one by one"
 
 
-def averaged(decay: float) -> tuple[Encoder, Average]:
+def averaged(decay: float) -> tuple[Encoder, ModelEma]:
     encoder = build_encoder(TransformerConfig(dim=8, layers=1, heads=1), seed=1)
     encoder.register_buffer("seen", torch.tensor(0))
     objective = build_objective(TagsConfig(), MATERIALS, dim=8, seed=1)
-    return encoder, Average(encoder, objective, decay)
+    return encoder, ModelEma(encoder, objective, decay)
 
 
 def test_the_average_grows_slower_and_slower() -> None:

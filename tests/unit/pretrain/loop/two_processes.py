@@ -16,11 +16,11 @@ import torch
 from earmark.annotate.vocabulary import Vocabulary
 from earmark.pretrain.config import PretrainConfig
 from earmark.pretrain.encoders.config import TransformerConfig
-from earmark.pretrain.loop.data import Plan, split_examples
+from earmark.pretrain.loop.data import TrainingPlan, split_examples
 from earmark.pretrain.loop.distributed import world_from_environment
-from earmark.pretrain.loop.process_group import Peers, process_group
+from earmark.pretrain.loop.process_group import ProcessGroup, join_process_group
 from earmark.pretrain.loop.signals import Preempted
-from earmark.pretrain.loop.trainer import Run, pretrain
+from earmark.pretrain.loop.trainer import Trainer, pretrain
 from earmark.pretrain.objectives.config import ContrastiveConfig, MultitaskConfig, TagsConfig
 from earmark.records import Example
 
@@ -35,20 +35,22 @@ class Task(msgspec.Struct):
     contrastive: ContrastiveConfig
 
 
-def digest(run: Run) -> str:
+def digest(run: Trainer) -> str:
     tensors = [*run.model.encoder.state_dict().values(), *run.model.objective.state_dict().values()]
     return hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors)).hexdigest()
 
 
-def size(run: Run) -> float:
+def size(run: Trainer) -> float:
     parameters = [*run.model.encoder.parameters(), *run.model.objective.parameters()]
     return sum(float(weight.detach().double().abs().sum()) for weight in parameters)
 
 
-def trained(plan: Plan, folder: Path, peers: Peers, asked: Callable[[], int]) -> dict[str, Any]:
+def trained(
+    plan: TrainingPlan, folder: Path, peers: ProcessGroup, asked: Callable[[], int]
+) -> dict[str, Any]:
     """Return what every process has to say of a run."""
     folder.mkdir(exist_ok=True)
-    run = Run(plan, folder, peers, torch.device("cpu"), asked)
+    run = Trainer(plan, folder, peers, torch.device("cpu"), asked)
     told = ""
     try:
         run.finish()
@@ -67,7 +69,7 @@ def main(folder: Path) -> None:
         pretrain(task.examples, vocabulary, *args, seed=0)
         return
     splits = split_examples(task.examples, vocabulary, TagsConfig())
-    plan = Plan(splits, vocabulary, task.encoder, TagsConfig(), task.config, 0)
+    plan = TrainingPlan(splits, vocabulary, task.encoder, TagsConfig(), task.config, 0)
     calls = 0
 
     def second_process_at_third_step() -> int:
@@ -83,7 +85,7 @@ def main(folder: Path) -> None:
     half = msgspec.structs.replace(task.config, precision="bfloat16")
     against = msgspec.structs.replace(plan, objective=task.contrastive)
     both = msgspec.structs.replace(plan, objective=mixed, config=half)
-    with process_group(world, torch.device("cpu")) as peers:
+    with join_process_group(world, torch.device("cpu")) as peers:
         said = {
             "straight": trained(plan, folder / "straight", peers, lambda: 0),
             "stopped": trained(plan, folder / "stopped", peers, second_process_at_third_step),

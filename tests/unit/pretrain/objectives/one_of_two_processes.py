@@ -15,8 +15,8 @@ from torch import distributed
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.text.config import TextModelConfig, Words
-from earmark.pretrain.text.tokenizer import gather_words
+from earmark.pretrain.text.config import TextModelConfig, TokenizerSpec
+from earmark.pretrain.text.tokenizer import build_tokenizer_spec
 from earmark.records import Example
 
 TEXTS = (
@@ -34,7 +34,7 @@ CONFIGS = {
 
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    words = gather_words([(text,) for text in TEXTS], MODEL)
+    words = build_tokenizer_spec([(text,) for text in TEXTS], MODEL)
     whole = {name: share_of_step(name, words, range(5)) for name in CONFIGS}
     store = distributed.FileStore(str(folder / "store"), 2)
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
@@ -43,7 +43,9 @@ def main(rank: int, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
-def share_of_step(name: str, words: Words, rows: range) -> tuple[float, dict[str, torch.Tensor]]:
+def share_of_step(
+    name: str, words: TokenizerSpec, rows: range
+) -> tuple[float, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     objective = ContrastiveObjective(CONFIGS[name], 4, words, pretrained=False)
     network = torch.nn.Linear(3, 4)

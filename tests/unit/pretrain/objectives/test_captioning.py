@@ -9,16 +9,16 @@ from torch import Tensor
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives import decoder
-from earmark.pretrain.objectives.captioning import CaptioningObjective, Captions
+from earmark.pretrain.objectives.captioning import CaptioningObjective, CaptioningTargets
 from earmark.pretrain.objectives.config import CaptioningConfig
-from earmark.pretrain.objectives.decoder import Queries, ask
+from earmark.pretrain.objectives.decoder import QueryMode, decoder_batch
 from earmark.pretrain.text.config import TextModelConfig
-from earmark.pretrain.text.tokenizer import Tokens, gather_words
+from earmark.pretrain.text.tokenizer import Tokens, build_tokenizer_spec
 from earmark.records import Example
 from factories import new_example
 
 TEXTS = ["A dog barks in the rain.", "Rain.", "Two people talk far away.", "A loud, loud train."]
-WAYS: tuple[Queries, ...] = ("target", "fixed")
+WAYS: tuple[QueryMode, ...] = ("target", "fixed")
 DIM, MAX_TOKENS, SMOOTHING = 6, 30, 0.1
 MIXED = torch.tensor([True, False, True, False])
 
@@ -29,14 +29,14 @@ def _one_thread() -> None:
 
 
 def build(
-    queries: Queries = "target", parallel: float = 0.75, smoothing: float = SMOOTHING
+    queries: QueryMode = "target", parallel: float = 0.75, smoothing: float = SMOOTHING
 ) -> CaptioningObjective:
     model = TextModelConfig(size="mini", bpe_size=330, max_tokens=MAX_TOKENS, dropout=0.0)
     config = CaptioningConfig(
         model=model, queries=queries, parallel=parallel, label_smoothing=smoothing
     )
     torch.manual_seed(0)
-    words = gather_words([(text,) for text in TEXTS], model)
+    words = build_tokenizer_spec([(text,) for text in TEXTS], model)
     return CaptioningObjective(config, DIM, words, pretrained=False).eval()
 
 
@@ -52,7 +52,12 @@ def example(number: int, *, originals: tuple[str, ...] = ()) -> Example:
 
 
 def reference_nats(
-    objective: CaptioningObjective, clip: int, *, at_once: bool, queries: Queries, smoothing: float
+    objective: CaptioningObjective,
+    clip: int,
+    *,
+    at_once: bool,
+    queries: QueryMode,
+    smoothing: float,
 ) -> list[float]:
     """Return the loss of each token of one clip, written out: no batch, no padding, no masks."""
     pieces = objective.pieces
@@ -76,9 +81,9 @@ def reference_nats(
 
 @pytest.mark.parametrize("queries", WAYS)
 @torch.no_grad()
-def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
+def test_the_loss_is_the_mean_over_tokens_written_out(queries: QueryMode) -> None:
     objective = build(queries)
-    loss = objective(encoded(), Captions(objective.pieces.encode(TEXTS), MIXED))
+    loss = objective(encoded(), CaptioningTargets(objective.pieces.encode(TEXTS), MIXED))
     nats = [
         reference_nats(
             objective, clip, at_once=bool(MIXED[clip]), queries=queries, smoothing=SMOOTHING
@@ -97,7 +102,7 @@ def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
         ]
         assert float(loss.parts[way]) == pytest.approx(sum(own) / len(own), rel=1e-5)
         assert loss.weight_of(way) == len(own)
-    alone = objective(encoded(), Captions(objective.pieces.encode(TEXTS), MIXED & False))
+    alone = objective(encoded(), CaptioningTargets(objective.pieces.encode(TEXTS), MIXED & False))
     assert set(alone.parts) == {"ar"}
 
 
@@ -108,25 +113,25 @@ def test_how_many_places_are_scored_at_a_time_changes_nothing(
         objective = build()
         given = encoded()
         given.frames.requires_grad_()
-        loss = objective(given, Captions(objective.pieces.encode(TEXTS), MIXED))
+        loss = objective(given, CaptioningTargets(objective.pieces.encode(TEXTS), MIXED))
         loss.total.backward()
         assert given.frames.grad is not None
         return given.frames.grad
 
     whole = gradient()
-    monkeypatch.setattr(decoder, "PLACES_AT_A_TIME", 7)
+    monkeypatch.setattr(decoder, "POSITIONS_PER_BLOCK", 7)
     torch.testing.assert_close(gradient(), whole, atol=1e-7, rtol=1e-4)
 
 
 @pytest.mark.parametrize("queries", WAYS)
 def test_parallel_decoding_is_told_no_word_and_with_fixed_queries_no_length(
-    queries: Queries,
+    queries: QueryMode,
 ) -> None:
     pieces = build(queries).pieces
     at_once = torch.tensor([True])
     texts = ["A dog barks in the rain.", "A dog talks in the rain!", "Rain."]
     first, same_length, shorter = (
-        ask(pieces.encode([text]), at_once, pieces, queries) for text in texts
+        decoder_batch(pieces.encode([text]), at_once, pieces, queries) for text in texts
     )
     assert len(first.answers) == len(same_length.answers) > len(shorter.answers)
     for other, alike in ((same_length, True), (shorter, queries == "fixed")):
@@ -138,15 +143,15 @@ def test_fixed_queries_ask_nothing_behind_the_end() -> None:
     pieces = build().pieces
     at_once = torch.tensor([True, True])
     texts = pieces.encode(["Rain.", TEXTS[0]])
-    fixed = ask(texts, at_once, pieces, "fixed")
+    fixed = decoder_batch(texts, at_once, pieces, "fixed")
     assert fixed.inputs.ids.shape == (2, MAX_TOKENS - 1)
-    assert torch.equal(fixed.answers, ask(texts, at_once, pieces, "target").answers)
+    assert torch.equal(fixed.answers, decoder_batch(texts, at_once, pieces, "target").answers)
     assert fixed.answers.eq(pieces.end_id).sum() == 2
 
 
 def test_a_text_longer_than_allowed_is_asked_up_to_its_end() -> None:
     pieces = build().pieces
-    asked = ask(pieces.encode([" ".join(TEXTS)]), torch.tensor([True]), pieces, "fixed")
+    asked = decoder_batch(pieces.encode([" ".join(TEXTS)]), torch.tensor([True]), pieces, "fixed")
     assert len(asked.answers) == MAX_TOKENS - 1
     assert asked.answers[-1] == pieces.end_id
 
@@ -181,14 +186,14 @@ def test_of_several_texts_one_is_drawn_by_the_seed() -> None:
 
 
 @pytest.mark.parametrize("queries", WAYS)
-def test_every_text_is_measured_both_ways_without_smoothing(queries: Queries) -> None:
+def test_every_text_is_measured_both_ways_without_smoothing(queries: QueryMode) -> None:
     objective = build(queries)
     everyone, texts = encoded(), objective.pieces.encode(TEXTS)
     # In two batches, and whatever was drawn.
     halves = [
         (
             Encoded(everyone.frames[part], everyone.mask[part]),
-            Captions(Tokens(texts.ids[part], texts.mask[part]), MIXED[part]),
+            CaptioningTargets(Tokens(texts.ids[part], texts.mask[part]), MIXED[part]),
         )
         for part in (slice(0, 1), slice(1, 4))
     ]
@@ -221,19 +226,19 @@ def test_only_what_is_trained_is_measured_and_nothing_is_nan() -> None:
 
 
 @pytest.mark.parametrize("queries", WAYS)
-def test_it_learns_a_tiny_corpus_by_heart_and_writes_it(queries: Queries) -> None:
+def test_it_learns_a_tiny_corpus_by_heart_and_writes_it(queries: QueryMode) -> None:
     objective = build(queries, smoothing=0.0).train()
     given, texts = encoded(), objective.pieces.encode(TEXTS)
     optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     for step in range(60):
-        loss = objective(given, Captions(texts, MIXED ^ bool(step % 2))).total
+        loss = objective(given, CaptioningTargets(texts, MIXED ^ bool(step % 2))).total
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     assert float(loss.detach()) < 0.05
     objective.eval()
     with torch.inference_mode():
-        scores = objective.measure([(given, Captions(texts, MIXED))])
+        scores = objective.measure([(given, CaptioningTargets(texts, MIXED))])
         assert scores["accuracy/ar"] == scores["accuracy/par"] == 1.0
         assert objective.write(given) == TEXTS
         short = objective.write(given, max_tokens=3)

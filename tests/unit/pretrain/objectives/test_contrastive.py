@@ -8,9 +8,9 @@ import torch
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import ContrastiveConfig
 from earmark.pretrain.objectives.contrastive import ContrastiveObjective
-from earmark.pretrain.objectives.targets import written
+from earmark.pretrain.objectives.targets import target_texts
 from earmark.pretrain.text.config import TextModelConfig
-from earmark.pretrain.text.tokenizer import gather_words
+from earmark.pretrain.text.tokenizer import build_tokenizer_spec
 from earmark.records import Example
 
 MODEL = TextModelConfig(size="mini", bpe_size=300, max_tokens=12, dropout=0.1)
@@ -22,7 +22,7 @@ Frames = Callable[..., Encoded]
 
 def contrastive(examples: list[Example], **settings: object) -> ContrastiveObjective:
     config = ContrastiveConfig(model=MODEL, dim=16, **settings)  # pyright: ignore
-    words = gather_words([written(example, config) for example in examples], MODEL)
+    words = build_tokenizer_spec([target_texts(example, config) for example in examples], MODEL)
     torch.manual_seed(0)
     return ContrastiveObjective(config, 8, words, pretrained=False)
 

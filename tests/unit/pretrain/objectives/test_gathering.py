@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from earmark.pretrain.objectives.all_gather import Share, gather_rows, share
+from earmark.pretrain.objectives.all_gather import RowCounts, all_gather_rows, exchange_row_counts
 
 SCRIPT = Path(__file__).parent / "one_of_two_processes.py"
 LIMIT_S = 120
@@ -16,10 +16,10 @@ LIMIT_S = 120
 
 def test_one_process_keeps_its_rows() -> None:
     rows = torch.randn(3, 2, requires_grad=True)
-    by = share(3, rows.device)
-    assert by == Share((3,), 0)
-    assert gather_rows(rows, by) is rows
-    assert Share((2, 5, 1), 2).first == 7
+    by = exchange_row_counts(3, rows.device)
+    assert by == RowCounts((3,), 0)
+    assert all_gather_rows(rows, by) is rows
+    assert RowCounts((2, 5, 1), 2).first == 7
 
 
 def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ import torch
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import MultitaskConfig, TagsConfig
-from earmark.pretrain.objectives.multitask import MultitaskObjective, part_names, union
+from earmark.pretrain.objectives.multitask import MultitaskObjective, merge_scores, part_names
 from earmark.pretrain.objectives.tags import TagsObjective
-from earmark.pretrain.objectives.targets import Classes
+from earmark.pretrain.objectives.targets import ClassSpec
 from earmark.records import Example
 
 Told = Callable[..., list[Example]]
 Frames = Callable[..., Encoded]
-CLASSES = Classes(names=("dogs", "rain"), counts=(2, 1), clips=4)
+CLASSES = ClassSpec(names=("dogs", "rain"), counts=(2, 1), clips=4)
 PARTS = (TagsConfig(), TagsConfig(loss="focal"))
 
 
@@ -77,5 +77,7 @@ def test_scores_are_those_of_the_parts_and_their_weighted_sum(
 def test_names() -> None:
     config = MultitaskConfig(parts=(TagsConfig(),) * 3, weights=(1.0,) * 3)
     assert part_names(config) == ("tags", "tags_2", "tags_3")
-    joined = union({"loss": 1}, {"a": {"loss": 2, "map": 3}, "b": {"loss": 4, "f1": 5, "map": 6}})
+    joined = merge_scores(
+        {"loss": 1}, {"a": {"loss": 2, "map": 3}, "b": {"loss": 4, "f1": 5, "map": 6}}
+    )
     assert joined == {"loss": 1, "a/loss": 2, "map": 3, "b/loss": 4, "f1": 5, "b/map": 6}

@@ -7,29 +7,29 @@ import pytest
 import torch
 
 from earmark.pretrain.objectives.contrastive_losses import (
-    COLDEST,
+    MIN_TEMPERATURE,
+    EmbeddingPairs,
     InfoNce,
+    LogitScale,
     PairLoss,
-    Pairs,
-    Scale,
     SigLip,
 )
-from earmark.pretrain.objectives.metrics import recalls
+from earmark.pretrain.objectives.metrics import recall_at_k
 
 KEYS = (7, 3, 7, 9, 4)
 """The first and the third clip have the same text."""
 
 
-def pairs(keys: tuple[int, ...] = KEYS, dim: int = 6) -> Pairs:
+def pairs(keys: tuple[int, ...] = KEYS, dim: int = 6) -> EmbeddingPairs:
     rng = np.random.default_rng(0)
     audio, text = (rng.normal(size=(len(keys), dim)) for _ in range(2))
     texts = {key: text[place] for place, key in enumerate(keys)}
     text = np.stack([texts[key] for key in keys])
     unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (audio, text)]
-    return Pairs(*(torch.tensor(side).float() for side in unit), torch.tensor(keys))
+    return EmbeddingPairs(*(torch.tensor(side).float() for side in unit), torch.tensor(keys))
 
 
-def plain_info_nce(given: Pairs, temperature: float) -> float:
+def plain_info_nce(given: EmbeddingPairs, temperature: float) -> float:
     """Loops; of the clips with an equal text only the own one is there."""
     audio, text, keys = (part.double().numpy() for part in (given.audio, given.text, given.keys))
     total = 0.0
@@ -41,7 +41,7 @@ def plain_info_nce(given: Pairs, temperature: float) -> float:
     return total / (2 * len(keys))
 
 
-def plain_siglip(given: Pairs, temperature: float, bias: float) -> float:
+def plain_siglip(given: EmbeddingPairs, temperature: float, bias: float) -> float:
     """arXiv 2303.15343, algorithm 1, as loops; pairs of equal texts are left out."""
     audio, text, keys = (part.double().numpy() for part in (given.audio, given.text, given.keys))
     total = 0.0
@@ -74,9 +74,9 @@ def test_shares_of_the_pairs_add_up_to_the_whole(loss: PairLoss) -> None:
 
 
 def test_a_learnt_temperature_comes_back_from_beyond_its_bounds() -> None:
-    scale = Scale(0.07, learnt=True)
+    scale = LogitScale(0.07, learnt=True)
     assert scale().item() == pytest.approx(1 / 0.07)
-    for beyond, bound in ((50.0, 1 / COLDEST), (-50.0, 1.0)):
+    for beyond, bound in ((50.0, 1 / MIN_TEMPERATURE), (-50.0, 1.0)):
         with torch.no_grad():
             scale.logarithm.fill_(beyond)
         scale.train()
@@ -85,8 +85,8 @@ def test_a_learnt_temperature_comes_back_from_beyond_its_bounds() -> None:
         assert value.item() == pytest.approx(bound)
         assert scale.logarithm.grad is not None
         assert scale.logarithm.grad.item() != 0
-    assert not list(Scale(0.07, learnt=False).parameters())
-    assert Scale(0.005, learnt=True)().item() == pytest.approx(200)
+    assert not list(LogitScale(0.07, learnt=False).parameters())
+    assert LogitScale(0.005, learnt=True)().item() == pytest.approx(200)
 
 
 def test_losses_keep_float32_under_autocast() -> None:
@@ -99,12 +99,12 @@ def test_losses_keep_float32_under_autocast() -> None:
 def test_recall_counts_equal_texts_once_and_any_of_their_clips() -> None:
     one, two, three = torch.eye(3)
     # Clips 0 and 2 share a text; clip 2 lies by another text, clip 1 by its own.
-    given = Pairs(
+    given = EmbeddingPairs(
         torch.stack([one, two, three, three]),
         torch.stack([one, two, one, three]),
         torch.tensor([5, 6, 5, 7]),
     )
-    scores = recalls(given, (1, 3))
+    scores = recall_at_k(given, (1, 3))
     assert scores["audio_to_text_recall_at_1"] == 3 / 4
     # Text 7 finds clips 2 and 3 alike, of which one is wrong.
     assert scores["text_to_audio_recall_at_1"] == pytest.approx(2 / 3)
@@ -114,14 +114,14 @@ def test_recall_counts_equal_texts_once_and_any_of_their_clips() -> None:
 
 def test_vectors_that_are_all_the_same_find_nothing() -> None:
     same = torch.ones(20, 4) / 2
-    scores = recalls(Pairs(same, same, torch.arange(20)), (1, 10))
+    scores = recall_at_k(EmbeddingPairs(same, same, torch.arange(20)), (1, 10))
     assert set(scores.values()) == {0.0}
 
 
 def test_recall_of_many_is_that_of_sorting() -> None:
     rng = np.random.default_rng(0)
     audio, text = (torch.tensor(rng.normal(size=(1500, 8))).float() for _ in range(2))
-    scores = recalls(Pairs(audio, text, torch.arange(1500)), (10,))
+    scores = recall_at_k(EmbeddingPairs(audio, text, torch.arange(1500)), (10,))
     for ours, theirs, way in ((audio, text, "audio_to_text"), (text, audio, "text_to_audio")):
         first = np.argsort(-(ours @ theirs.T).numpy(), axis=1)[:, :10]
         found = np.mean([place in row for place, row in enumerate(first)])

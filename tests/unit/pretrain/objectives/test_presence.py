@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.pretrain.objectives.tags import asymmetric, binary_cross_entropy, focal
+from earmark.pretrain.objectives.tags import asymmetric_loss, binary_cross_entropy, focal_loss
 
 LOGITS = np.array([[-3.0, -0.7, 0.0, 0.4], [2.5, 1.0, -1.5, 6.0], [-8.0, 0.01, 3.0, -0.2]])
 TRUTH = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1]])
@@ -37,11 +37,11 @@ def plain_asymmetric(
 ASYMMETRIC = {"gamma": 4.0, "gamma_present": 1.0, "margin": 0.05}
 CASES = {
     "bce": (binary_cross_entropy, plain_bce),
-    "focal": (partial(focal, gamma=2.0), partial(plain_focal, gamma=2.0)),
-    "focal, a root": (partial(focal, gamma=0.5), partial(plain_focal, gamma=0.5)),
-    "asymmetric": (partial(asymmetric, **ASYMMETRIC), partial(plain_asymmetric, **ASYMMETRIC)),
+    "focal": (partial(focal_loss, gamma=2.0), partial(plain_focal, gamma=2.0)),
+    "focal, a root": (partial(focal_loss, gamma=0.5), partial(plain_focal, gamma=0.5)),
+    "asymmetric": (partial(asymmetric_loss, **ASYMMETRIC), partial(plain_asymmetric, **ASYMMETRIC)),
     "asymmetric, no margin": (
-        partial(asymmetric, gamma=2.0, gamma_present=0.0, margin=0.0),
+        partial(asymmetric_loss, gamma=2.0, gamma_present=0.0, margin=0.0),
         partial(plain_asymmetric, gamma=2.0, gamma_present=0.0, margin=0.0),
     ),
 }
@@ -62,11 +62,11 @@ def test_losses_are_those_of_the_papers(case: str) -> None:
     "loss",
     [
         binary_cross_entropy,
-        partial(focal, gamma=0.0),
-        partial(focal, gamma=0.5),
-        partial(asymmetric, gamma=0.5, gamma_present=0.5, margin=0.0),
-        partial(asymmetric, gamma=0.0, gamma_present=0.0, margin=0.05),
-        partial(asymmetric, gamma=4.0, gamma_present=1.0, margin=1.0),
+        partial(focal_loss, gamma=0.0),
+        partial(focal_loss, gamma=0.5),
+        partial(asymmetric_loss, gamma=0.5, gamma_present=0.5, margin=0.0),
+        partial(asymmetric_loss, gamma=0.0, gamma_present=0.0, margin=0.05),
+        partial(asymmetric_loss, gamma=4.0, gamma_present=1.0, margin=1.0),
     ],
 )
 def test_certainty_has_a_finite_loss_and_gradient(
@@ -84,6 +84,6 @@ def test_certainty_has_a_finite_loss_and_gradient(
 def test_special_cases_agree() -> None:
     logits, truth = torch.tensor(LOGITS).float(), torch.tensor(TRUTH).float()
     plain = binary_cross_entropy(logits, truth)
-    torch.testing.assert_close(focal(logits, truth, gamma=0.0), plain)
-    symmetric = asymmetric(logits, truth, gamma=2.0, gamma_present=2.0, margin=0.0)
-    torch.testing.assert_close(symmetric, focal(logits, truth, gamma=2.0))
+    torch.testing.assert_close(focal_loss(logits, truth, gamma=0.0), plain)
+    symmetric = asymmetric_loss(logits, truth, gamma=2.0, gamma_present=2.0, margin=0.0)
+    torch.testing.assert_close(symmetric, focal_loss(logits, truth, gamma=2.0))

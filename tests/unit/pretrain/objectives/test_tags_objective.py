@@ -12,7 +12,7 @@ from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import TagsConfig
 from earmark.pretrain.objectives.metrics import MeanAveragePrecision
 from earmark.pretrain.objectives.tags import TagsObjective, TagTargets
-from earmark.pretrain.objectives.targets import Classes, gather_classes
+from earmark.pretrain.objectives.targets import ClassSpec, collect_classes
 from earmark.records import Example
 
 
@@ -25,7 +25,7 @@ def encoded(clips: int = 3, frames: int = 5, dim: int = 4) -> Encoded:
 
 def tags(count: int, config: TagsConfig | None = None) -> TagsObjective:
     names = tuple(f"tag {n}" for n in range(count))
-    classes = Classes(names=names, counts=tuple(range(count)), clips=count)
+    classes = ClassSpec(names=names, counts=tuple(range(count)), clips=count)
     objective = TagsObjective(config or TagsConfig(), 4, classes)
     torch.nn.init.normal_(objective.head.weight)
     torch.nn.init.normal_(objective.head.bias)
@@ -75,7 +75,7 @@ def test_the_settings_reach_the_loss() -> None:
 
 
 def test_the_head_starts_at_the_frequencies_of_the_tags() -> None:
-    classes = Classes(names=("a", "b", "c"), counts=(50, 90, 0), clips=100)
+    classes = ClassSpec(names=("a", "b", "c"), counts=(50, 90, 0), clips=100)
     objective = TagsObjective(TagsConfig(), 4, classes)
     silent = Encoded(torch.zeros(1, 1, 4), torch.ones(1, 1, dtype=torch.bool))
     start = torch.sigmoid(objective.logits(silent))[0].detach().numpy()
@@ -86,7 +86,7 @@ def test_targets_are_the_tags_of_the_vocabulary(
     make_examples: Callable[..., list[Example]], vocabulary: Vocabulary
 ) -> None:
     examples = make_examples(3)
-    classes = gather_classes(examples, vocabulary, "")
+    classes = collect_classes(examples, vocabulary, "")
     objective = TagsObjective(TagsConfig(), 4, classes)
     targets = objective.targets(examples, [0, 0, 0])
     assert [set(np.flatnonzero(row)) for row in targets.hot] == [set(e.tag_ids) for e in examples]
@@ -108,7 +108,7 @@ def test_labels_that_training_never_saw_are_counted_and_left_out(
         )
     )
     objective = TagsObjective(
-        TagsConfig(label="audioset"), 4, gather_classes(train, vocabulary, "audioset")
+        TagsConfig(label="audioset"), 4, collect_classes(train, vocabulary, "audioset")
     )
     targets = objective.targets(held_out, [0, 0])
     assert objective.classes.names == ("bark", "dog", "rain")

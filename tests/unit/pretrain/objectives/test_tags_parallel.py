@@ -8,11 +8,11 @@ import torch
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.objectives.config import TagsParallelConfig
-from earmark.pretrain.objectives.decoder import Queries
+from earmark.pretrain.objectives.decoder import QueryMode
 from earmark.pretrain.objectives.tags_parallel import TagsParallelObjective
-from earmark.pretrain.objectives.targets import Classes
+from earmark.pretrain.objectives.targets import ClassSpec
 from earmark.pretrain.text.config import TextModelConfig
-from earmark.pretrain.text.tokenizer import gather_words
+from earmark.pretrain.text.tokenizer import build_tokenizer_spec
 from earmark.records import Example
 from factories import new_example
 
@@ -27,12 +27,12 @@ def _one_thread() -> None:
 
 
 def build(
-    queries: Queries = "fixed", *, label: str = "", max_tokens: int = 24
+    queries: QueryMode = "fixed", *, label: str = "", max_tokens: int = 24
 ) -> TagsParallelObjective:
     model = TextModelConfig(size="mini", bpe_size=340, max_tokens=max_tokens, dropout=0.0)
     config = TagsParallelConfig(model=model, queries=queries, label=label, label_smoothing=0.1)
-    words = gather_words([(", ".join(NAMES),), ("dog, rain",)], model)
-    classes = Classes(names=NAMES, counts=(1,) * len(NAMES), clips=4)
+    words = build_tokenizer_spec([(", ".join(NAMES),), ("dog, rain",)], model)
+    classes = ClassSpec(names=NAMES, counts=(1,) * len(NAMES), clips=4)
     torch.manual_seed(0)
     return TagsParallelObjective(config, DIM, words, classes, pretrained=False).eval()
 
@@ -73,7 +73,7 @@ def test_labels_that_training_never_saw_are_counted_not_written() -> None:
 
 @pytest.mark.parametrize("queries", ["target", "fixed"])
 @torch.no_grad()
-def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
+def test_the_loss_is_the_mean_over_tokens_written_out(queries: QueryMode) -> None:
     objective = build(queries)
     targets, given = objective.targets(examples(), SEEDS), encoded()
     loss = objective(given, targets)
@@ -100,7 +100,7 @@ def test_the_loss_is_the_mean_over_tokens_written_out(queries: Queries) -> None:
 
 
 @pytest.mark.parametrize("queries", ["target", pytest.param("fixed", marks=pytest.mark.slow)])
-def test_it_learns_a_tiny_corpus_and_tells_its_tags(queries: Queries) -> None:
+def test_it_learns_a_tiny_corpus_and_tells_its_tags(queries: QueryMode) -> None:
     objective = build(queries).train()
     targets, given = objective.targets(examples(), SEEDS), encoded()
     optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from earmark.pretrain.text.config import TextModelConfig
-from earmark.pretrain.text.tag_list import NameChances, listed
-from earmark.pretrain.text.tokenizer import Tokenizer, gather_words
+from earmark.pretrain.text.tag_list import TagProbabilities, parse_tag_list
+from earmark.pretrain.text.tokenizer import Tokenizer, build_tokenizer_spec
 
 NAMES = ("dog", "rain", "guitar", "guitar solo", "solo", "Male speech, man speaking", "wind (mic)")
 
@@ -25,14 +25,14 @@ NAMES = ("dog", "rain", "guitar", "guitar solo", "solo", "Male speech, man speak
     ],
 )
 def test_names_are_read_back(text: str, names: tuple[str, ...], unknown: int) -> None:
-    found = listed(text, NAMES)
+    found = parse_tag_list(text, NAMES)
     assert (found.names, found.unknown) == (names, unknown)
 
 
 @pytest.fixture(scope="module")
 def pieces() -> Tokenizer:
     texts = [(", ".join(NAMES),), ("dog, rain", "rain, guitar", "solo, dog")]
-    return Tokenizer(gather_words(texts, TextModelConfig(bpe_size=340, max_tokens=32)), 32)
+    return Tokenizer(build_tokenizer_spec(texts, TextModelConfig(bpe_size=340, max_tokens=32)), 32)
 
 
 def scores_of(rows: list[dict[int, float]], size: int) -> torch.Tensor:
@@ -49,8 +49,8 @@ def test_a_certain_text_lists_its_names_and_no_others(pieces: Tokenizer, text: s
     ids = [*pieces.pieces(text), pieces.end_id]
     # Behind the end stands what nobody asked for.
     rows = [{piece: 1.0} for piece in [*ids, *pieces.pieces("x, rain,")]]
-    chances = NameChances(NAMES, pieces)(scores_of(rows, pieces.size))[0]
-    expected = [float(name in listed(text, NAMES).names) for name in NAMES]
+    chances = TagProbabilities(NAMES, pieces)(scores_of(rows, pieces.size))[0]
+    expected = [float(name in parse_tag_list(text, NAMES).names) for name in NAMES]
     torch.testing.assert_close(chances, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
@@ -69,8 +69,8 @@ def test_chances_are_those_of_all_texts_there_could_be(pieces: Tokenizer) -> Non
     truth = dict.fromkeys(NAMES, 0.0)
     for choice in itertools.product(*(row.items() for row in rows)):
         text = pieces.decode([piece for piece, _ in choice])
-        for name in listed(text, NAMES).names:
+        for name in parse_tag_list(text, NAMES).names:
             truth[name] += math.prod(chance for _, chance in choice)
     assert truth["guitar solo"] == pytest.approx(0.7 * 0.3 * 0.4)
-    found = NameChances(NAMES, pieces)(scores_of(rows, pieces.size))[0].tolist()
+    found = TagProbabilities(NAMES, pieces)(scores_of(rows, pieces.size))[0].tolist()
     assert found == pytest.approx(list(truth.values()), abs=1e-5)

@@ -21,9 +21,9 @@ from transformers import (
 
 from earmark.config import ConfigError
 from earmark.pretrain.encoders.base import Encoded
-from earmark.pretrain.text.config import TextModelConfig, Words
+from earmark.pretrain.text.config import TextModelConfig, TokenizerSpec
 from earmark.pretrain.text.models import TextDecoder, build_text_decoder, build_text_encoder
-from earmark.pretrain.text.tokenizer import Tokenizer, Tokens, gather_words
+from earmark.pretrain.text.tokenizer import Tokenizer, Tokens, build_tokenizer_spec
 
 CONFIG = TextModelConfig(size="mini", bpe_size=300, max_tokens=16)
 TEXTS = ["A dog barks in the rain.", "Rain."]
@@ -36,19 +36,19 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def words() -> Words:
-    return gather_words([(text,) for text in TEXTS], CONFIG)
+def words() -> TokenizerSpec:
+    return build_tokenizer_spec([(text,) for text in TEXTS], CONFIG)
 
 
 @pytest.fixture(scope="module")
-def tokens(words: Words) -> Tokens:
+def tokens(words: TokenizerSpec) -> Tokens:
     tokens = Tokenizer(words, CONFIG.max_tokens).encode(TEXTS)
     assert not tokens.mask.all()
     return tokens
 
 
 @pytest.fixture(scope="module")
-def decoder(words: Words) -> TextDecoder:
+def decoder(words: TokenizerSpec) -> TextDecoder:
     torch.manual_seed(0)
     return build_text_decoder(CONFIG, words, DIM, pretrained=False).eval()
 
@@ -62,7 +62,7 @@ def encoded() -> Encoded:
 CAUSAL = torch.tensor([True, False])
 
 
-def test_sizes_are_the_papers(words: Words) -> None:
+def test_sizes_are_the_papers(words: TokenizerSpec) -> None:
     with torch.device("meta"):
         bert = build_text_encoder(TextModelConfig(), words, pretrained=False)
         bart = build_text_decoder(TextModelConfig(), words, 512, pretrained=False)
@@ -72,7 +72,7 @@ def test_sizes_are_the_papers(words: Words) -> None:
     assert bart.decoder.config._attn_implementation == "sdpa"
 
 
-def test_padding_does_not_change_what_a_text_says(words: Words, tokens: Tokens) -> None:
+def test_padding_does_not_change_what_a_text_says(words: TokenizerSpec, tokens: Tokens) -> None:
     encoder = build_text_encoder(CONFIG, words, pretrained=False).eval()
     length = int(tokens.mask[1].sum())
     alone = Tokens(tokens.ids[1:, :length], tokens.mask[1:, :length])
@@ -170,7 +170,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ).save_pretrained(bert)
 
     bart = tmp_path_factory.mktemp("bart")
-    words = gather_words([(text,) for text in TEXTS], CONFIG)
+    words = build_tokenizer_spec([(text,) for text in TEXTS], CONFIG)
     PreTrainedTokenizerFast(
         tokenizer_object=Pieces.from_str(words.tokenizer),
         bos_token="<s>",
@@ -200,7 +200,7 @@ def by_name(folder: str, max_tokens: int = 10) -> TextModelConfig:
 
 def test_a_bert_by_name_brings_words_and_weights(saved: dict[str, str]) -> None:
     config = by_name(saved["bert"])
-    words = gather_words([("a dog",)], config)
+    words = build_tokenizer_spec([("a dog",)], config)
     assert (words.special.start, words.special.mask) == ("[CLS]", "[MASK]")
     assert words.facts.tokens == 4
     theirs = BertModel.from_pretrained(saved["bert"], add_pooling_layer=False).state_dict()
@@ -211,7 +211,7 @@ def test_a_bert_by_name_brings_words_and_weights(saved: dict[str, str]) -> None:
 
 def test_a_decoder_by_name_brings_weights_and_room_for_all_pieces(saved: dict[str, str]) -> None:
     config = by_name(saved["bart"])
-    words = gather_words([(text,) for text in TEXTS], config)
+    words = build_tokenizer_spec([(text,) for text in TEXTS], config)
     theirs = BartModel.from_pretrained(saved["bart"]).decoder.state_dict()
     decoder = build_text_decoder(config, words, DIM, pretrained=True)
     ours = decoder.decoder.state_dict()
@@ -224,7 +224,7 @@ def test_a_decoder_by_name_brings_weights_and_room_for_all_pieces(saved: dict[st
 def test_a_checkpoint_needs_the_words_alone(saved: dict[str, str]) -> None:
     for kind, build in (("bert", build_text_encoder), ("bart", build_text_decoder)):
         config = by_name(saved[kind])
-        words = gather_words([(text,) for text in TEXTS], config)
+        words = build_tokenizer_spec([(text,) for text in TEXTS], config)
         gone = msgspec.structs.replace(config, pretrained="/nowhere")
         width = (DIM,) if kind == "bart" else ()
         here, there = (
@@ -242,7 +242,7 @@ def test_boolean_masks_are_obeyed_whatever_a_model_asks_for(
     asked |= {"attn_implementation": "eager", "_attn_implementation": "eager"}
     (tmp_path / "config.json").write_text(json.dumps(asked))
     config = by_name(str(tmp_path))
-    words = gather_words([(text,) for text in TEXTS], config)
+    words = build_tokenizer_spec([(text,) for text in TEXTS], config)
     for pretrained in (True, False):
         decoder = build_text_decoder(config, words, DIM, pretrained=pretrained)
         assert decoder.decoder.config._attn_implementation == "sdpa"
@@ -254,7 +254,7 @@ def test_a_text_models_pickle_is_not_read(saved: dict[str, str], tmp_path: Path)
     (tmp_path / "model.safetensors").unlink()
     torch.save(weights, tmp_path / "pytorch_model.bin")
     config = by_name(str(tmp_path))
-    words = gather_words([("a dog",)], config)
+    words = build_tokenizer_spec([("a dog",)], config)
     with pytest.raises(ConfigError, match=r"safetensors alone: a pickle.*save_pretrained"):
         build_text_encoder(config, words, pretrained=True)
 
@@ -267,18 +267,18 @@ def test_a_text_models_missing_weights_are_told(saved: dict[str, str], tmp_path:
         {name: w for name, w in weights.items() if name != gone}, tmp_path / "model.safetensors"
     )
     config = by_name(str(tmp_path))
-    words = gather_words([("a dog",)], config)
+    words = build_tokenizer_spec([("a dog",)], config)
     with pytest.raises(ConfigError, match=r"lacks 1 weights of a BertModel, such as .*query"):
         build_text_encoder(config, words, pretrained=True)
 
 
 def test_a_model_that_cannot_be_had_says_how(tmp_path: Path, saved: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="give a folder"):
-        gather_words([("a dog",)], by_name("no/such-model"))
+        build_tokenizer_spec([("a dog",)], by_name("no/such-model"))
     with pytest.raises(ConfigError, match="give a folder"):
-        gather_words([("a dog",)], by_name(str(tmp_path)))
+        build_tokenizer_spec([("a dog",)], by_name(str(tmp_path)))
     config = by_name(saved["bert"])
-    words = gather_words([("a dog",)], config)
+    words = build_tokenizer_spec([("a dog",)], config)
     with pytest.raises(ConfigError, match=r"type 'bert'.*BART"):
         build_text_decoder(config, words, DIM, pretrained=True)
     with pytest.raises(ConfigError, match="knows 12 places"):

@@ -14,7 +14,7 @@ from earmark.pretrain.build import build_encoder, build_objective
 from earmark.pretrain.checkpoint.checkpoint import Checkpoint, save_checkpoint
 from earmark.pretrain.encoders.config import EncoderConfig, TransformerConfig
 from earmark.pretrain.objectives.config import ObjectiveConfig
-from earmark.pretrain.objectives.targets import gather
+from earmark.pretrain.objectives.targets import collect_target_specs
 from earmark.records import Example
 
 
@@ -39,7 +39,7 @@ def make_checkpoint(
             )
             for clip in make_examples(4)
         ]
-        materials = gather(examples, vocabulary, config)
+        materials = collect_target_specs(examples, vocabulary, config)
         encoder = build_encoder(encoder_config, seed=seed)
         objective = build_objective(config, materials, dim=encoder.dim, seed=seed)
         folder = tmp_path / f"checkpoint-{len(list(tmp_path.glob('checkpoint-*')))}"

@@ -11,7 +11,7 @@ import torch
 
 from earmark.config import ConfigError
 from earmark.pretrain.inference.load import load_encoder
-from earmark.pretrain.inference.onnx import export_onnx, sizes_of
+from earmark.pretrain.inference.onnx import export_onnx, frame_sizes
 from earmark.pretrain.objectives.config import TagsConfig
 
 pytest.importorskip("onnxscript")
@@ -57,7 +57,7 @@ def test_a_graph_says_what_the_encoder_says(make_checkpoint: Make, tmp_path: Pat
     np.testing.assert_allclose(frames, expected.frames.numpy(), atol=1e-4)
     np.testing.assert_array_equal(mask, expected.mask.numpy())
     np.testing.assert_allclose(pooled, expected.pooled().numpy(), atol=1e-4)
-    assert sizes_of(encoder).fitting(3) == 16
+    assert frame_sizes(encoder).fitting(3) == 16
     assert "differs from the encoder by more than -1" in exported(
         checkpoint, tmp_path / "strict.onnx", tolerance=-1.0
     )

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from earmark.cli import main
 from earmark.config import ConfigError
-from earmark.pretrain.inference.captioner import load_describer
-from earmark.pretrain.inference.embed import decode
+from earmark.pretrain.inference.captioner import load_captioner
+from earmark.pretrain.inference.embed import decode_files
 from earmark.pretrain.inference.load import load_encoder
 from earmark.pretrain.objectives.config import CaptioningConfig, MultitaskConfig, TagsConfig
 from earmark.pretrain.text.config import TextModelConfig
@@ -95,7 +95,7 @@ def test_each_file_is_in_one_block(
     short = tmp_path / "short.wav"
     soundfile.write(short, np.zeros(1, np.float32), 192_000)
     monkeypatch.setattr("earmark.pretrain.inference.embed.BLOCK_S", 0.01)
-    blocks = list(decode([*files, short], 8000))
+    blocks = list(decode_files([*files, short], 8000))
     assert [file for block in blocks for file in block.files] == [files[0], files[3]]
     assert [row.file for block in blocks for row in block.lost] == [files[1], files[2], short]
     assert len(blocks) == 3
@@ -115,7 +115,7 @@ def test_describe_prints_what_the_decoder_writes(
 ) -> None:
     checkpoint = make_checkpoint(config)
     _shake(checkpoint / "objective.safetensors")
-    describer = load_describer(checkpoint)
+    describer = load_captioner(checkpoint)
     good = [files[0], files[3]]
     ((places, encoded),) = describer.encoder.encode(good)
     with torch.inference_mode():
@@ -144,4 +144,4 @@ def _shake(weights: Path) -> None:
 
 def test_what_cannot_describe_says_what_it_can(make_checkpoint: Make) -> None:
     with pytest.raises(ConfigError, match=r"cannot describe: it can embed, label\..*'captioning'"):
-        load_describer(make_checkpoint(TagsConfig()))
+        load_captioner(make_checkpoint(TagsConfig()))

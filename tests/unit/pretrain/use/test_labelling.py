@@ -63,21 +63,21 @@ def test_what_knows_tags_labels(
 def test_zero_shot_scores_are_cosines_with_the_sound_of_a_tag(
     make_checkpoint: Make, vocabulary: Vocabulary, make_examples: Callable[..., list[Example]]
 ) -> None:
-    from earmark.pretrain.inference.search import load_listener
+    from earmark.pretrain.inference.search import load_audio_text_encoder
 
     folder = make_checkpoint(CONTRASTIVE)
     (clip,) = make_examples(1, "test")
     scores = load_tagger(folder).probabilities([clip.path])[0]
-    objective = load_listener(folder).objective
+    objective = load_audio_text_encoder(folder).objective
     text = objective.embed_text([f"the sound of {tag}" for tag in vocabulary.tags]).numpy()
     (audio,) = _audio(folder, clip.path)
     np.testing.assert_allclose(scores, text @ audio, atol=1e-5)
 
 
 def _audio(folder: Path, path: str) -> np.ndarray:
-    from earmark.pretrain.inference.search import load_listener
+    from earmark.pretrain.inference.search import load_audio_text_encoder
 
-    listener = load_listener(folder)
+    listener = load_audio_text_encoder(folder)
     ((_, encoded),) = listener.encoder.encode([path])
     with torch.inference_mode():
         return listener.objective.embed_audio(encoded).numpy()

@@ -10,9 +10,14 @@ import soundfile
 import torch
 
 from earmark.config import ConfigError
-from earmark.pretrain.inference.index import SAVE_EVERY_S, load_index
-from earmark.pretrain.inference.index_builder import build_index, windows_of
-from earmark.pretrain.inference.search import index_name, load_listener, search, search_sounds
+from earmark.pretrain.inference.index import SAVE_INTERVAL_S, load_index
+from earmark.pretrain.inference.index_builder import build_index, file_windows
+from earmark.pretrain.inference.search import (
+    index_file_name,
+    load_audio_text_encoder,
+    search,
+    search_audio,
+)
 from earmark.pretrain.objectives.config import ContrastiveConfig, TagsConfig
 from earmark.pretrain.text.config import TextModelConfig
 
@@ -42,8 +47,8 @@ def sounds(tmp_path: Path) -> Path:
 
 
 def test_files_are_found_by_cosine(checkpoint: Path, sounds: Path) -> None:
-    found, index = search_sounds("a high tone", sounds, checkpoint, top=2)
-    listener = load_listener(checkpoint)
+    found, index = search_audio("a high tone", sounds, checkpoint, top=2)
+    listener = load_audio_text_encoder(checkpoint)
     (text,) = listener.objective.embed_text(["a high tone"]).numpy()
     expected: dict[Path, float] = {}
     for name in ("a.wav", "b.wav", "deep/c.flac"):
@@ -64,7 +69,7 @@ def test_files_are_found_by_cosine(checkpoint: Path, sounds: Path) -> None:
 
 
 def test_only_what_is_new_or_changed_is_listened_to(checkpoint: Path, sounds: Path) -> None:
-    listener, path = load_listener(checkpoint), sounds / "index"
+    listener, path = load_audio_text_encoder(checkpoint), sounds / "index"
     first = build_index(listener, sounds, path)
     # Equal size and time, other bytes: it is not opened again.
     stamp = os.stat(sounds / "a.wav")
@@ -89,8 +94,8 @@ def test_a_file_counts_as_its_likest_window(checkpoint: Path, tmp_path: Path) ->
     rng = np.random.default_rng(1)
     parts = [0.2 * rng.normal(size=RATE * 25), 0.2 * np.sin(np.arange(RATE * 25) / 2)]
     soundfile.write(tmp_path / "long.wav", np.concatenate(parts).astype(np.float32), RATE)
-    assert [span.start_s for span in windows_of(tmp_path / "long.wav")] == [0.0, 25.0]
-    listener = load_listener(checkpoint)
+    assert [span.start_s for span in file_windows(tmp_path / "long.wav")] == [0.0, 25.0]
+    listener = load_audio_text_encoder(checkpoint)
     index = build_index(listener, [tmp_path / "long.wav"], tmp_path / "x.index")
     (text,) = listener.objective.embed_text(["noise"]).numpy()
     scores = index.vectors @ text
@@ -100,7 +105,7 @@ def test_a_file_counts_as_its_likest_window(checkpoint: Path, tmp_path: Path) ->
 
 
 def test_half_precision_is_half_as_large(checkpoint: Path, sounds: Path, tmp_path: Path) -> None:
-    listener = load_listener(checkpoint)
+    listener = load_audio_text_encoder(checkpoint)
     small = build_index(listener, sounds, tmp_path / "small", precision="float16")
     assert load_index(tmp_path / "small").vectors.dtype == np.float16
     whole = build_index(listener, sounds, tmp_path / "whole")
@@ -111,8 +116,8 @@ def test_another_checkpoint_is_told_and_makes_the_index_anew(
     checkpoint: Path, make_checkpoint: Make, sounds: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = sounds / "index"
-    index = build_index(load_listener(checkpoint), sounds, path)
-    other = load_listener(make_checkpoint(CONTRASTIVE, seed=1))
+    index = build_index(load_audio_text_encoder(checkpoint), sounds, path)
+    other = load_audio_text_encoder(make_checkpoint(CONTRASTIVE, seed=1))
     with pytest.raises(ConfigError, match="different spaces"):
         search(other, index, "noise")
     anew = build_index(other, sounds, path)
@@ -123,8 +128,8 @@ def test_another_checkpoint_is_told_and_makes_the_index_anew(
 
 def test_mistakes_are_told(make_checkpoint: Make, sounds: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot search: it can embed, label"):
-        load_listener(make_checkpoint(TagsConfig()))
-    listener = load_listener(make_checkpoint(CONTRASTIVE))
+        load_audio_text_encoder(make_checkpoint(TagsConfig()))
+    listener = load_audio_text_encoder(make_checkpoint(CONTRASTIVE))
     damaged = tmp_path / "damaged"
     damaged.write_text("nothing")
     with pytest.raises(ConfigError, match="Delete it"):
@@ -142,16 +147,16 @@ def test_each_checkpoint_has_its_own_index_in_a_folder(
     checkpoint: Path, make_checkpoint: Make, sounds: Path
 ) -> None:
     other = make_checkpoint(CONTRASTIVE, seed=1)
-    _, first = search_sounds("noise", sounds, checkpoint)
-    _, second = search_sounds("noise", sounds, other)
+    _, first = search_audio("noise", sounds, checkpoint)
+    _, second = search_audio("noise", sounds, other)
     for index in (first, second):
-        kept = load_index(sounds / index_name(index.checkpoint))
+        kept = load_index(sounds / index_file_name(index.checkpoint))
         np.testing.assert_array_equal(kept.vectors, index.vectors)
         assert {row.path for row in index.lost} == {"broken.wav", "notes.txt"}
 
 
 def test_nothing_is_written_where_nothing_has_changed(checkpoint: Path, sounds: Path) -> None:
-    listener, path = load_listener(checkpoint), sounds / "index"
+    listener, path = load_audio_text_encoder(checkpoint), sounds / "index"
     build_index(listener, sounds, path)
     before = path.stat()
     build_index(listener, sounds, path)
@@ -164,7 +169,7 @@ def test_nothing_is_written_where_nothing_has_changed(checkpoint: Path, sounds: 
 def test_an_index_that_cannot_be_written_is_told_before_listening(
     checkpoint: Path, sounds: Path, tmp_path: Path
 ) -> None:
-    listener = load_listener(checkpoint)
+    listener = load_audio_text_encoder(checkpoint)
     with torch.no_grad():  # Whoever listens with it meets an error of another kind.
         listener.encoder.forward_features = None  # type: ignore[method-assign]
     with pytest.raises(ConfigError, match=r"cannot be written.*--index FILE"):
@@ -176,25 +181,25 @@ def test_an_index_that_cannot_be_written_is_told_before_listening(
 def test_what_is_done_is_saved_at_intervals(
     checkpoint: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("earmark.pretrain.inference.index_builder.DECODED_S", 1.0)
+    monkeypatch.setattr("earmark.pretrain.inference.index_builder.MAX_DECODED_S", 1.0)
     path, seen = sounds / "index", list[int]()
 
     def clock() -> float:
         if path.exists():
             seen.append(len(load_index(path).files))
-        return len(seen) * SAVE_EVERY_S + calls()
+        return len(seen) * SAVE_INTERVAL_S + calls()
 
     count = iter(range(10**6))
 
     def calls() -> float:
-        return next(count) * SAVE_EVERY_S
+        return next(count) * SAVE_INTERVAL_S
 
-    build_index(load_listener(checkpoint), sounds, path, clock=clock)
+    build_index(load_audio_text_encoder(checkpoint), sounds, path, clock=clock)
     assert {1, 2} <= set(seen), "an index of the first files was there before the last was heard"
 
 
 def test_single_files_need_no_index(checkpoint: Path, sounds: Path) -> None:
-    found, index = search_sounds("noise", sounds / "a.wav", checkpoint)
+    found, index = search_audio("noise", sounds / "a.wav", checkpoint)
     assert [one.path for one in found] == [sounds / "a.wav"]
     assert len(index.files) == 1
     assert not list(sounds.glob(".earmark-index*"))

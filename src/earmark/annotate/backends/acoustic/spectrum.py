@@ -61,7 +61,7 @@ class Frames:
         return self.level_db > max(SILENCE_DBFS, float(loud) - 40.0)
 
 
-def cut(wave: Float32[np.ndarray, " samples"], sample_rate: int) -> Frames:
+def cut_frames(wave: Float32[np.ndarray, " samples"], sample_rate: int) -> Frames:
     """Cut a wave (any length of at least one sample) into frames and take their spectra."""
     window = round(FRAME_S * sample_rate)
     if len(wave) < window:
@@ -71,11 +71,11 @@ def cut(wave: Float32[np.ndarray, " samples"], sample_rate: int) -> Frames:
     size = 1 << (window - 1).bit_length()
     spectrum = np.fft.rfft(windows * periodic_hann(window), n=size, axis=1)
     magnitude = np.abs(spectrum)
-    mel = magnitude @ mel_bank(sample_rate, size)
-    return Frames(wave, sample_rate, magnitude, np.log(mel + MEL_OFFSET), decibels(power))
+    mel = magnitude @ mel_filterbank(sample_rate, size)
+    return Frames(wave, sample_rate, magnitude, np.log(mel + MEL_OFFSET), power_to_db(power))
 
 
-def decibels(power: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+def power_to_db(power: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """Return 10 lg(power), at least -100 dB."""
     return (10.0 * np.log10(np.maximum(power, 1e-10))).astype(np.float32)
 
@@ -87,11 +87,11 @@ def periodic_hann(size: int) -> Float32[np.ndarray, " size"]:
 
 
 @lru_cache(maxsize=8)
-def mel_bank(sample_rate: int, fft_size: int) -> Float32[np.ndarray, "bins bands"]:
+def mel_filterbank(sample_rate: int, fft_size: int) -> Float32[np.ndarray, "bins bands"]:
     """Return triangles that are linear on the HTK mel scale 1127 ln(1 + f / 700), without 0 Hz."""
-    lowest, highest = _mel(np.array([MEL_LOW_HZ, MEL_HIGH_HZ]))
+    lowest, highest = _hz_to_mel(np.array([MEL_LOW_HZ, MEL_HIGH_HZ]))
     edges = np.linspace(lowest, highest, MEL_BANDS + 2)
-    bins = _mel(np.arange(fft_size // 2 + 1) * sample_rate / fft_size)[:, None]
+    bins = _hz_to_mel(np.arange(fft_size // 2 + 1) * sample_rate / fft_size)[:, None]
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
     bank = np.maximum(0.0, np.minimum(rising, falling))
@@ -99,7 +99,7 @@ def mel_bank(sample_rate: int, fft_size: int) -> Float32[np.ndarray, "bins bands
     return bank.astype(np.float32)
 
 
-def _mel(frequency_hz: Float[np.ndarray, " bins"]) -> Float[np.ndarray, " bins"]:
+def _hz_to_mel(frequency_hz: Float[np.ndarray, " bins"]) -> Float[np.ndarray, " bins"]:
     return 1127.0 * np.log1p(frequency_hz / 700.0)
 
 
@@ -107,16 +107,16 @@ LONG_WINDOW = 4096
 
 LONG_HOP = 2048
 
-PEAK_RATIO = 10.0
+TONAL_PEAK_RATIO = 10.0
 
 TIMBRE_LOW_HZ = 60.0
 
 CLIFF_DB = 25.0
 
 # Krumhansl & Kessler (1982), probe tone ratings from the tonic upwards.
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+_MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def measure_timbre(frames: Frames, long: LongSpectrum) -> Timbre:
         tonal_share=float(long.peaks.sum() / max(float(long.power.sum()), 1e-20)),
         cliff_hz=spectral_cliff_hz(power, frequency),
         pitch_classes=int(np.sum(chroma > 0.25 * max(float(chroma.max()), 1e-20))),
-        mode=mode_of(chroma),
+        mode=musical_mode(chroma),
     )
 
 
@@ -201,7 +201,7 @@ def long_spectrum(frames: Frames) -> LongSpectrum:
     around = median_filter(level[:, ::2], size=(1, 25), mode="nearest")
     around = np.repeat(around, 2, axis=1)[:, : level.shape[1]]
     power[:, frequency < TIMBRE_LOW_HZ] = 0.0
-    peaks = np.where(level > PEAK_RATIO * around, power, 0.0)
+    peaks = np.where(level > TONAL_PEAK_RATIO * around, power, 0.0)
     return LongSpectrum(frequency, LONG_HOP / frames.sample_rate, power, peaks)
 
 
@@ -224,7 +224,7 @@ def spectral_cliff_hz(
     return float(frequency[places[0] + int(np.flatnonzero(edge)[-1])])
 
 
-def mode_of(chroma: Float[np.ndarray, " classes"]) -> str | None:
+def musical_mode(chroma: Float[np.ndarray, " classes"]) -> str | None:
     """Return "major" or "minor" where one key's profile fits, and better than the other mode's.
 
     The fit is the correlation of Krumhansl's key-finding algorithm: at least 0.75, and 0.1 above
@@ -234,7 +234,7 @@ def mode_of(chroma: Float[np.ndarray, " classes"]) -> str | None:
         return None
     fits = {
         name: max(float(np.corrcoef(chroma, np.roll(profile, tonic))[0, 1]) for tonic in range(12))
-        for name, profile in (("major", _MAJOR), ("minor", _MINOR))
+        for name, profile in (("major", _MAJOR_PROFILE), ("minor", _MINOR_PROFILE))
     }
     best = max(fits, key=lambda name: fits[name])
     other = min(fits, key=lambda name: fits[name])
@@ -257,9 +257,9 @@ def _chroma(long: LongSpectrum) -> Float[np.ndarray, " classes"]:
 
 RIDGE_LOW_HZ = 60.0
 
-PEAK_SHARE = 0.8
+RIDGE_POWER_SHARE = 0.8
 
-LEAST_FRAMES = 10
+MIN_RIDGE_FRAMES = 10
 
 STEADY_SEMITONES, SWEPT_SEMITONES, LEAP_SEMITONES = 0.02, 0.08, 0.8
 
@@ -291,11 +291,11 @@ def measure_ridge(frames: Frames) -> Ridge:
     row = np.arange(len(power))
     last = power.shape[1] - 1
     near = sum(power[row, np.clip(peak + place, 0, last)] for place in range(-2, 3))
-    alone = frames.active & (near > PEAK_SHARE * np.maximum(power.sum(axis=1), 1e-20))
+    alone = frames.active & (near > RIDGE_POWER_SHARE * np.maximum(power.sum(axis=1), 1e-20))
     share = float(alone.sum()) / max(int(frames.active.sum()), 1)
-    if alone.sum() < LEAST_FRAMES:
+    if alone.sum() < MIN_RIDGE_FRAMES:
         return Ridge(share)
-    semitones = 12.0 * np.log2(_refined_hz(power, peak, float(frames.frequency_hz[1])))
+    semitones = 12.0 * np.log2(_refine_peaks_hz(power, peak, float(frames.frequency_hz[1])))
     low, middle, high = np.percentile(semitones[alone], [10, 50, 90])
     leaps = np.diff(semitones)
     joined = alone[1:] & alone[:-1] & (np.abs(leaps) < 2 * LEAP_SEMITONES)
@@ -306,14 +306,14 @@ def measure_ridge(frames: Frames) -> Ridge:
         share=share,
         median_hz=float(2.0 ** (middle / 12.0)),
         spread_semitones=float(high - low),
-        steady_share=_mean(np.abs(steps) < STEADY_SEMITONES),
-        rising_share=_mean(steps > SWEPT_SEMITONES),
-        falling_share=_mean(steps < -SWEPT_SEMITONES),
+        steady_share=_share(np.abs(steps) < STEADY_SEMITONES),
+        rising_share=_share(steps > SWEPT_SEMITONES),
+        falling_share=_share(steps < -SWEPT_SEMITONES),
         commonest=(first, second),
     )
 
 
-def _refined_hz(
+def _refine_peaks_hz(
     power: Float32[np.ndarray, "frames bins"], peak: np.ndarray, step_hz: float
 ) -> Float[np.ndarray, " frames"]:
     """Place each peak between bins by a parabola on the logarithm."""
@@ -323,5 +323,5 @@ def _refined_hz(
     return (peak + np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)) * step_hz
 
 
-def _mean(flags: np.ndarray) -> float:
+def _share(flags: np.ndarray) -> float:
     return float(flags.mean()) if len(flags) else 0.0

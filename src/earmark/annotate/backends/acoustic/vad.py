@@ -21,10 +21,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from earmark.config import ConfigError
 
-SAMPLE_RATE = 16000
-CHUNK = 512
-CHUNK_S = CHUNK / SAMPLE_RATE
-_MIRRORED = 64
+VAD_SAMPLE_RATE = 16000
+CHUNK_SAMPLES = 512
+CHUNK_S = CHUNK_SAMPLES / VAD_SAMPLE_RATE
+_MIRRORED_SAMPLES = 64
 _WINDOW, _HOP = 256, 128
 _STRIDES = (1, 2, 2, 1)
 _MAGIC = 0x67676D6C  # "ggml"
@@ -33,7 +33,7 @@ _TYPES = (np.dtype("<f4"), np.dtype("<f2"))
 
 
 @dataclass(frozen=True)
-class Silero:
+class SileroVad:
     """The detector's weights: `kernels` are [input * width, output], one for each layer."""
 
     basis: Float32[np.ndarray, "window components"]
@@ -49,9 +49,9 @@ class Silero:
         self, wave: Float32[np.ndarray, " samples"]
     ) -> Float32[np.ndarray, " chunks"]:
         """Return the probability of speech in each 32 ms of a 16 kHz wave; the rest is padded."""
-        count = -(-len(wave) // CHUNK)
-        chunks = np.pad(wave, (0, count * CHUNK - len(wave))).reshape(count, CHUNK)
-        mirrored = np.pad(chunks, ((0, 0), (_MIRRORED, _MIRRORED)), mode="reflect")
+        count = -(-len(wave) // CHUNK_SAMPLES)
+        chunks = np.pad(wave, (0, count * CHUNK_SAMPLES - len(wave))).reshape(count, CHUNK_SAMPLES)
+        mirrored = np.pad(chunks, ((0, 0), (_MIRRORED_SAMPLES, _MIRRORED_SAMPLES)), mode="reflect")
         features = self._features(mirrored)
         hidden = self._remember(features @ self.input_gates + self.gate_bias)
         return _sigmoid(np.maximum(hidden, 0.0) @ self.output + self.output_bias)
@@ -106,18 +106,18 @@ def weights_path() -> Path:
     return found[-1]
 
 
-def load(path: Path) -> Silero:
+def load_silero(path: Path) -> SileroVad:
     """Read the detector's weights from a ggml file.
 
     Raises:
         ConfigError: the file is not Silero's version 6 in ggml form.
     """
     try:
-        tensors = dict(_tensors(path.read_bytes()))
+        tensors = dict(_read_tensors(path.read_bytes()))
         layers = [f"_model.encoder.{index}.reparam_conv" for index in range(len(_STRIDES))]
         kernels = [tensors[f"{layer}.weight"] for layer in layers]
         rnn, head = "_model.decoder.rnn", "_model.decoder.decoder.2"
-        return Silero(
+        return SileroVad(
             basis=np.ascontiguousarray(tensors["_model.stft.forward_basis_buffer"][:, 0].T),
             kernels=tuple(np.ascontiguousarray(k.reshape(len(k), -1).T) for k in kernels),
             biases=tuple(tensors[f"{layer}.bias"] for layer in layers),
@@ -131,7 +131,7 @@ def load(path: Path) -> Silero:
         raise ConfigError(f"{path} is not Silero VAD 6 in ggml form: {error!r}") from None
 
 
-def _tensors(data: bytes) -> Iterator[tuple[str, Float32[np.ndarray, "*shape"]]]:
+def _read_tensors(data: bytes) -> Iterator[tuple[str, Float32[np.ndarray, "*shape"]]]:
     """Yield the named tensors after the header: magic, model name, sizes of the layers."""
     magic, length = struct.unpack_from("<Ii", data)
     if magic != _MAGIC:

@@ -10,15 +10,32 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.annotate.backends.acoustic.analysis import Measurements, kind_of
-from earmark.annotate.backends.acoustic.descriptors import Manner, Traits, manner_of, traits_of
-from earmark.annotate.backends.acoustic.sound_events import Kind, Named, name_events
+from earmark.annotate.backends.acoustic.analysis import Measurements, classify_clip
+from earmark.annotate.backends.acoustic.descriptors import (
+    Manner,
+    Traits,
+    choose_manner,
+    choose_traits,
+)
+from earmark.annotate.backends.acoustic.sound_events import ClipKind, NamedEvents, name_events
 
-_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER_WORDS = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 
 
 @dataclass(frozen=True)
-class Chooser:
+class WordingChooser:
     """Chooses among wordings by a clip's content, so that equal audio reads the same anywhere."""
 
     seed: str
@@ -29,19 +46,19 @@ class Chooser:
         return options[int.from_bytes(digest, "big") % len(options)]
 
 
-def listed(items: Sequence[str], last: str = "and") -> str:
+def join_list(items: Sequence[str], last: str = "and") -> str:
     """Return "a, b and c"."""
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-def joined(*words: str | None) -> list[str]:
+def unique_words(*words: str | None) -> list[str]:
     """Return the words that there are, each once."""
     return list(dict.fromkeys(word for word in words if word))
 
 
-def predicates(words: Sequence[str], first: str, following: str) -> list[str]:
+def join_predicates(words: Sequence[str], first: str, following: str) -> list[str]:
     """Return clauses of at most two predicates each: "it is loud and even", "it is also busy"."""
     pairs = [words[place : place + 2] for place in range(0, len(words), 2)]
     glue = [" and " if "," not in "".join(pair) else ", and " for pair in pairs]
@@ -57,17 +74,17 @@ def with_article(words: str) -> str:
     return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
 
 
-def sentence(words: str) -> str:
+def as_sentence(words: str) -> str:
     """Return words with a capital at the front and a full stop at the end."""
     return f"{words[:1].upper()}{words[1:]}."
 
 
-def count(number: int) -> str:
+def spell_count(number: int) -> str:
     """Return a number as people write it: words up to ten."""
-    return _COUNTS[number] if number < len(_COUNTS) else str(number)
+    return _NUMBER_WORDS[number] if number < len(_NUMBER_WORDS) else str(number)
 
 
-def frequency(frequency_hz: float) -> str:
+def format_frequency(frequency_hz: float) -> str:
     """Return a frequency with two significant digits or so: "210 Hz", "1.2 kHz"."""
     if frequency_hz >= 1000.0:
         return f"{frequency_hz / 1000.0:.1f} kHz"
@@ -75,26 +92,26 @@ def frequency(frequency_hz: float) -> str:
     return f"{round(frequency_hz / step) * step} Hz"
 
 
-def hertz(frequency_hz: float) -> str:
+def around_frequency(frequency_hz: float) -> str:
     """Return "around 210 Hz"."""
-    return f"around {frequency(frequency_hz)}"
+    return f"around {format_frequency(frequency_hz)}"
 
 
 @dataclass(frozen=True)
-class Findings:
+class CaptionFacts:
     """All that sentences are written from."""
 
     measured: Measurements
-    kind: Kind
-    named: Named
+    kind: ClipKind
+    named: NamedEvents
     traits: Traits
     manner: Manner
-    choose: Chooser
+    choose: WordingChooser
 
 
-def find(measured: Measurements, seed: str) -> Findings:
+def collect_facts(measured: Measurements, seed: str) -> CaptionFacts:
     """Choose kind, names and traits; `seed`, a digest of the clip, chooses among wordings."""
-    kind = kind_of(measured)
+    kind = classify_clip(measured)
     named = name_events(measured.events or (), kind)
-    traits, manner = traits_of(measured, kind), manner_of(measured, kind)
-    return Findings(measured, kind, named, traits, manner, Chooser(seed))
+    traits, manner = choose_traits(measured, kind), choose_manner(measured, kind)
+    return CaptionFacts(measured, kind, named, traits, manner, WordingChooser(seed))

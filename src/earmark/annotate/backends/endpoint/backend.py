@@ -6,16 +6,16 @@ import asyncio
 import random
 from collections.abc import Mapping
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint import request as dialects
 from earmark.annotate.backends.endpoint.balancer import Clock
-from earmark.annotate.backends.endpoint.client import Client
-from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
+from earmark.annotate.backends.endpoint.client import HttpClient
+from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 from earmark.annotate.backends.endpoint.request import Dialect, audio_body, text_body
-from earmark.annotate.backends.endpoint.retry import Exchange
+from earmark.annotate.backends.endpoint.retry import RetryingClient
 from earmark.audio import AudioError
 
-LEAST_AHEAD = 4
+MIN_PREFETCH = 4
 
 
 class EndpointBackend(Backend):
@@ -37,18 +37,20 @@ class EndpointBackend(Backend):
     def __init__(
         self,
         config: EndpointConfig,
-        key: Key | None,
+        key: ApiKey | None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
     ) -> None:
         most = config.concurrency * len(config.urls)
         self.fingerprint = config.fingerprint
-        self.concurrency = most + max(most // 2, LEAST_AHEAD)
+        self.concurrency = most + max(most // 2, MIN_PREFETCH)
         self.dialect: Dialect | None = None if config.dialect == "auto" else config.dialect
-        self.found: Mapping[str, str] = NOTHING
+        self.found: Mapping[str, str] = NOTHING_DISCOVERED
         self._config = config
-        self._client = Client(key, config.timeout_s)
-        self._exchange = Exchange(config, self._client, clock or Clock(), chance or random.Random())
+        self._client = HttpClient(key, config.timeout_s)
+        self._exchange = RetryingClient(
+            config, self._client, clock or Clock(), chance or random.Random()
+        )
         self._finding = asyncio.Lock()
 
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
@@ -81,14 +83,14 @@ class EndpointBackend(Backend):
         return await self._put(prompt, self.dialect or await self._find_dialect())
 
     async def _put(self, prompt: Prompt, dialect: Dialect) -> Completion | Refusal:
-        form = dialects.response_format(dialect)
+        form = dialects.response_format_of(dialect)
         return await self._exchange.ask(text_body(prompt, self._config, form))
 
     async def _find_dialect(self) -> Dialect:
         async with self._finding:
             if self.dialect is None:
-                self.dialect = await dialects.find(
-                    lambda dialect: self._put(dialects.PROBE, dialect)
+                self.dialect = await dialects.detect_dialect(
+                    lambda dialect: self._put(dialects.DIALECT_PROBE, dialect)
                 )
                 self.found = {"dialect": self.dialect}
             return self.dialect

@@ -17,7 +17,12 @@ from dataclasses import dataclass
 import msgspec
 
 from earmark.annotate.backends.base import Completion, Refusal
-from earmark.annotate.backends.endpoint.client import Busy, Down, Failed, Outcome
+from earmark.annotate.backends.endpoint.client import (
+    RequestFailed,
+    RequestOutcome,
+    ServerBusy,
+    ServerDown,
+)
 from earmark.workspace import StageError
 
 
@@ -30,7 +35,7 @@ class Clock:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-def full_jitter(failures: int, first_s: float, longest_s: float, chance: random.Random) -> float:
+def full_jitter_s(failures: int, first_s: float, longest_s: float, chance: random.Random) -> float:
     """Return a pause in seconds after so many failures in a row, 0 for none.
 
     It is drawn between nothing and a bound that starts at `first_s` and doubles up to
@@ -42,21 +47,21 @@ def full_jitter(failures: int, first_s: float, longest_s: float, chance: random.
     return chance.uniform(0.0, min(longest_s, first_s * 2.0 ** min(failures - 1, 60)))
 
 
-START = 16
+INITIAL_LIMIT = 16
 """Requests in flight to begin with, or half of the maximum where that is more."""
 
 ROUNDS_TO_MAXIMUM = 16
 """Additive growth: from nothing to the maximum in so many rounds of answers."""
 
-WEIGHT = 1 / 32
+OUTCOME_WEIGHT = 1 / 32
 """Of the latest outcome in the moving share of requests that were turned away."""
 
-SATURATED = 0.2
+SATURATED_SHARE = 0.2
 """Slow start ends where more than this share is turned away."""
 
-MOSTLY = 0.5
+EXHAUSTED_SHARE = 0.5
 
-FEWEST = 8
+MIN_OUTCOMES = 8
 """More than this share, of at least so many outcomes: the server turns everybody away."""
 
 
@@ -87,7 +92,7 @@ class AdaptiveLimit:
     @property
     def exhausted(self) -> bool:
         """Whether most of what the server is sent is turned away."""
-        return self._outcomes >= FEWEST and self._refused_share > MOSTLY
+        return self._outcomes >= MIN_OUTCOMES and self._refused_share > EXHAUSTED_SHARE
 
     def answered(self) -> None:
         """Note that a request was served."""
@@ -101,7 +106,7 @@ class AdaptiveLimit:
         if self._until_next_cut > 0:
             return
         self._until_next_cut = self.value
-        self._starting = self._starting and self._refused_share <= SATURATED
+        self._starting = self._starting and self._refused_share <= SATURATED_SHARE
         self._value = max(self._value * (1 - self._refused_share / 2), 1.0)
 
     def restart(self) -> None:
@@ -116,18 +121,20 @@ class AdaptiveLimit:
         """Take an outcome into the share: a plain mean at first, then a moving one."""
         self._until_next_cut -= 1
         self._outcomes += 1
-        self._refused_share += max(1 / self._outcomes, WEIGHT) * (refused - self._refused_share)
+        self._refused_share += max(1 / self._outcomes, OUTCOME_WEIGHT) * (
+            refused - self._refused_share
+        )
 
     def _start(self) -> float:
-        return float(min(max(START, self._maximum // 2), self._maximum))
+        return float(min(max(INITIAL_LIMIT, self._maximum // 2), self._maximum))
 
 
-FIRST_PROBE_S = 0.5
+FIRST_HEALTH_PAUSE_S = 0.5
 
-LONGEST_PROBE_S = 3.0
+MAX_HEALTH_PAUSE_S = 3.0
 """Bounds of the pause between two looks at a server that is down, seconds."""
 
-TOLD_AT = 2
+WARN_AFTER_FAILURES = 2
 """Failures in a row from which on the log tells that a server is down."""
 
 _log = logging.getLogger("earmark.endpoint")
@@ -155,7 +162,7 @@ class Lease(msgspec.Struct, frozen=True, eq=False):
     rests: int
 
 
-class Servers:
+class LoadBalancer:
     """Hands out leases, waits for servers that are away, and gives up when none comes back.
 
     A server rests after a lost or refused connection or a 503, until a look at it succeeds; it
@@ -198,7 +205,7 @@ class Servers:
         if self._given_up is not None:
             raise self._given_up
         if not self._waiting and (server := self._freest()) is not None:
-            return _lease(server)
+            return _grant_lease(server)
         turn: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -208,7 +215,7 @@ class Servers:
                 self.release(turn.result(), None)
             raise
 
-    def release(self, lease: Lease, outcome: Outcome | None) -> None:
+    def release(self, lease: Lease, outcome: RequestOutcome | None) -> None:
         """Hand a lease back and learn from what came of it, None for a request not finished."""
         server = lease.server
         server.in_flight -= 1
@@ -218,16 +225,16 @@ class Servers:
                 server.limit.answered()
             case Refusal():
                 server.limit.answered()
-            case Busy():
+            case ServerBusy():
                 server.limit.turned_away()
                 self._note_trouble(server, outcome.detail)
                 if outcome.retry_after_s and server.limit.exhausted and not server.away:
                     self._send_away(
                         server, lambda asked_s=outcome.retry_after_s: self._pause(asked_s)
                     )
-            case Failed(reason="timeout"):
+            case RequestFailed(reason="timeout"):
                 server.limit.turned_away()
-            case Down():
+            case ServerDown():
                 self.rest(lease, outcome.detail, outcome.retry_after_s or 0.0)
             case _:
                 pass
@@ -235,7 +242,7 @@ class Servers:
 
     def note_answer(self, server: Server) -> None:
         """Note that a server has done what it is there for."""
-        if server.failures > TOLD_AT:
+        if server.failures > WARN_AFTER_FAILURES:
             _log.warning("%s works again", server.url)
         server.answered += 1
         server.failures = 0
@@ -271,7 +278,7 @@ class Servers:
         while self._waiting and (server := self._freest()) is not None:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(_lease(server))
+                turn.set_result(_grant_lease(server))
 
     def _send_away(self, server: Server, absence: Callable[[], Awaitable[None]]) -> None:
         async def absent() -> None:
@@ -297,9 +304,11 @@ class Servers:
         """Look at a server again and again until it is well."""
         fault: str | None = detail
         while fault is not None and self._given_up is None:
-            if server.failures == TOLD_AT:
+            if server.failures == WARN_AFTER_FAILURES:
                 _log.warning("%s does not work, waiting for it: %s", server.url, fault)
-            pause_s = full_jitter(server.failures, FIRST_PROBE_S, LONGEST_PROBE_S, self._chance)
+            pause_s = full_jitter_s(
+                server.failures, FIRST_HEALTH_PAUSE_S, MAX_HEALTH_PAUSE_S, self._chance
+            )
             server.failures += 1
             await self._clock.sleep(min(max(pause_s, at_least_s), self._patience_s))
             at_least_s = 0.0
@@ -332,6 +341,6 @@ class Servers:
                 turn.set_exception(error)
 
 
-def _lease(server: Server) -> Lease:
+def _grant_lease(server: Server) -> Lease:
     server.in_flight += 1
     return Lease(server, server.answered, server.rests)

@@ -16,22 +16,22 @@ import aiohttp
 import msgspec
 
 from earmark.annotate.backends.base import Completion, Refusal
-from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
-from earmark.config import ConfigError, nearest
+from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
+from earmark.config import ConfigError, suggest
 
-CONNECT_S = 30.0
+CONNECT_TIMEOUT_S = 30.0
 """The longest wait for a connection, seconds."""
 
 KEEP_ALIVE_S = 4.0
 """Idle connections are closed before servers do it (uvicorn: after 5 s), seconds."""
 
-HEALTH_S = 10.0
+HEALTH_TIMEOUT_S = 10.0
 """The longest wait for a server to say how it is, seconds."""
 
-GREETING_S = 60.0
+PROBE_TIMEOUT_S = 60.0
 """The longest wait for one word from a model, whose server may be full, seconds."""
 
-_IN_ONE_PIECE = 2**20
+_MAX_DIRECT_BYTES = 2**20
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -43,14 +43,14 @@ class Reply(msgspec.Struct, frozen=True):
     location: str = ""
 
 
-class Fault(msgspec.Struct, frozen=True):
+class TransportFault(msgspec.Struct, frozen=True):
     """Why there is no reply: no connection, a connection lost on the way, or out of time."""
 
     kind: Literal["unreachable", "lost", "timeout"]
     detail: str
 
 
-class Client:
+class HttpClient:
     """Sends requests over connections that are kept open, as many as are needed.
 
     The session starts with the first request, in the loop that runs then, and ends in `aclose`.
@@ -61,23 +61,25 @@ class Client:
         timeout_s: the longest that a request may take, seconds.
     """
 
-    def __init__(self, key: Key | None, timeout_s: float) -> None:
+    def __init__(self, key: ApiKey | None, timeout_s: float) -> None:
         self._key = key
         self._timeout = aiohttp.ClientTimeout(
-            total=timeout_s, sock_connect=min(CONNECT_S, timeout_s)
+            total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)
         )
-        self._greeting_timeout = aiohttp.ClientTimeout(total=min(GREETING_S, timeout_s))
-        self._health_timeout = aiohttp.ClientTimeout(total=min(HEALTH_S, timeout_s))
+        self._greeting_timeout = aiohttp.ClientTimeout(total=min(PROBE_TIMEOUT_S, timeout_s))
+        self._health_timeout = aiohttp.ClientTimeout(total=min(HEALTH_TIMEOUT_S, timeout_s))
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, *, greeting: bool = False) -> Reply | Fault:
+    async def post(
+        self, url: str, body: bytes, *, greeting: bool = False
+    ) -> Reply | TransportFault:
         """Send a JSON body; a greeting is waited for at most a minute."""
         # aiohttp writes large bytes at one go, which would hold up the loop, and warns of it.
-        data = body if len(body) <= _IN_ONE_PIECE else io.BytesIO(body)
+        data = body if len(body) <= _MAX_DIRECT_BYTES else io.BytesIO(body)
         timeout = self._greeting_timeout if greeting else self._timeout
         return await self._request("POST", url, data, timeout)
 
-    async def get(self, url: str) -> Reply | Fault:
+    async def get(self, url: str) -> Reply | TransportFault:
         """Ask for something that a healthy server answers at once."""
         return await self._request("GET", url, None, self._health_timeout)
 
@@ -89,7 +91,7 @@ class Client:
 
     async def _request(
         self, method: str, url: str, data: bytes | io.BytesIO | None, timeout: aiohttp.ClientTimeout
-    ) -> Reply | Fault:
+    ) -> Reply | TransportFault:
         session = self._session or self._start()
         try:
             # Redirects are not followed: a POST would turn into a GET.
@@ -105,11 +107,11 @@ class Client:
                     headers.get("Location", ""),
                 )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Fault("unreachable", f"{url}: {error}")
+            return TransportFault("unreachable", f"{url}: {error}")
         except TimeoutError:
-            return Fault("timeout", f"{url}: no answer within {timeout.total:g} s")
+            return TransportFault("timeout", f"{url}: no answer within {timeout.total:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return Fault("lost", f"{url}: {error or type(error).__name__}")
+            return TransportFault("lost", f"{url}: {error or type(error).__name__}")
 
     def _start(self) -> aiohttp.ClientSession:
         headers = {"Content-Type": "application/json", "User-Agent": "earmark"}
@@ -127,17 +129,17 @@ class Client:
         return body if key is None else body.replace(key.reveal().encode(), b"[key]")
 
 
-DETAIL_CHARACTERS = 300
+EXCERPT_CHARACTERS = 300
 
 
-class Busy(msgspec.Struct, frozen=True):
+class ServerBusy(msgspec.Struct, frozen=True):
     """The server has too much to do: ask it later."""
 
     detail: str
     retry_after_s: float | None
 
 
-class Down(msgspec.Struct, frozen=True):
+class ServerDown(msgspec.Struct, frozen=True):
     """The server is gone or starting. `lost` says that the request had reached it."""
 
     detail: str
@@ -145,21 +147,21 @@ class Down(msgspec.Struct, frozen=True):
     lost: bool = False
 
 
-class Failed(msgspec.Struct, frozen=True):
+class RequestFailed(msgspec.Struct, frozen=True):
     """Something went wrong, and it is open whether with the prompt or with the server."""
 
     reason: str
     detail: str
 
 
-class Mistake(msgspec.Struct, frozen=True):
+class UserMistake(msgspec.Struct, frozen=True):
     """The user has to mend something: the key, the model's name, the URL."""
 
     status: int
     detail: str
 
 
-Outcome = Completion | Refusal | Busy | Down | Failed | Mistake
+RequestOutcome = Completion | Refusal | ServerBusy | ServerDown | RequestFailed | UserMistake
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -176,58 +178,64 @@ class _Usage(msgspec.Struct, frozen=True):
     completion_tokens: int | None = None
 
 
-class _Chat(msgspec.Struct, frozen=True):
+class _ChatCompletion(msgspec.Struct, frozen=True):
     choices: list[_Choice]
     usage: _Usage | None = None
 
 
-_CHAT = msgspec.json.Decoder(_Chat)
+_CHAT_DECODER = msgspec.json.Decoder(_ChatCompletion)
 
 
-def judge(reply: Reply | Fault, now: float) -> Outcome:
+def interpret_reply(reply: Reply | TransportFault, now: float) -> RequestOutcome:
     """Return what a reply means; `now` is seconds since 1970, for dates in Retry-After."""
-    if isinstance(reply, Fault):
+    if isinstance(reply, TransportFault):
         if reply.kind == "timeout":
-            return Failed("timeout", reply.detail)
-        return Down(reply.detail, lost=reply.kind == "lost")
+            return RequestFailed("timeout", reply.detail)
+        return ServerDown(reply.detail, lost=reply.kind == "lost")
     if reply.status == 200:
-        return _completion(reply)
-    detail = f"{reply.status}: {excerpt(reply.body)}"
+        return _parse_completion(reply)
+    detail = f"{reply.status}: {body_excerpt(reply.body)}"
     match reply.status:
         case 429 | 529:
-            return Busy(detail, retry_after_s(reply.retry_after, now))
+            return ServerBusy(detail, parse_retry_after_s(reply.retry_after, now))
         case 503:
-            return Down(detail, retry_after_s(reply.retry_after, now))
+            return ServerDown(detail, parse_retry_after_s(reply.retry_after, now))
         case 408 | 504:
-            return Failed("timeout", detail)
+            return RequestFailed("timeout", detail)
         case 401 | 402 | 403 | 404 | 405:
-            return Mistake(reply.status, detail)
+            return UserMistake(reply.status, detail)
         case status if 300 <= status < 400:
-            return Mistake(status, f"{status}: it moved to {reply.location or 'another place'}")
+            return UserMistake(status, f"{status}: it moved to {reply.location or 'another place'}")
         case status if 400 <= status < 500:
-            return Mistake(status, detail) if _unknown_model(reply.body) else refused(detail)
+            return (
+                UserMistake(status, detail)
+                if _is_unknown_model(reply.body)
+                else server_refusal(detail)
+            )
         case _:
-            return Failed("server error", detail)
+            return RequestFailed("server error", detail)
 
 
-def refused(detail: str) -> Refusal:
+def server_refusal(detail: str) -> Refusal:
     """Return the refusal of a request that the server, as it runs now, will not take."""
     return Refusal(reason="refused by server", detail=detail, passing=True)
 
 
-def excerpt(body: bytes) -> str:
+def body_excerpt(body: bytes) -> str:
     """Return the first 300 characters of a body as one line."""
-    text = body[: 8 * DETAIL_CHARACTERS].decode("utf-8", "replace")
-    return " ".join(text.split())[:DETAIL_CHARACTERS] or "(no text)"
+    text = body[: 8 * EXCERPT_CHARACTERS].decode("utf-8", "replace")
+    return " ".join(text.split())[:EXCERPT_CHARACTERS] or "(no text)"
 
 
-def _completion(reply: Reply) -> Completion | Failed:
+def _parse_completion(reply: Reply) -> Completion | RequestFailed:
     try:
-        chat = _CHAT.decode(reply.body)
+        chat = _CHAT_DECODER.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Failed("bad answer", f"200, but no chat completion: {excerpt(reply.body)}")
+        return RequestFailed(
+            "bad answer", f"200, but no chat completion: {body_excerpt(reply.body)}"
+        )
     if not chat.choices:
-        return Failed("bad answer", f"200, but no choices: {excerpt(reply.body)}")
+        return RequestFailed("bad answer", f"200, but no choices: {body_excerpt(reply.body)}")
     choice, usage = chat.choices[0], chat.usage or _Usage()
     return Completion(
         text=choice.message.content or "",
@@ -237,28 +245,28 @@ def _completion(reply: Reply) -> Completion | Failed:
     )
 
 
-def _unknown_model(body: bytes) -> bool:
+def _is_unknown_model(body: bytes) -> bool:
     """Return whether an error is about the model's name, as OpenAI's code for it says."""
     return b"model_not_found" in body
 
 
-class _Model(msgspec.Struct, frozen=True):
+class _ServedModel(msgspec.Struct, frozen=True):
     id: str
 
 
-class _Models(msgspec.Struct, frozen=True):
-    data: list[_Model]
+class _ModelList(msgspec.Struct, frozen=True):
+    data: list[_ServedModel]
 
 
-async def explain(
-    mistake: Mistake, url: str, config: EndpointConfig, client: Client
+async def explain_mistake(
+    mistake: UserMistake, url: str, config: EndpointConfig, client: HttpClient
 ) -> ConfigError | Refusal:
     """Return what tells the user what to do, or a refusal if it is the prompt's fault after all."""
     match mistake.status:
         case 401 | 403:
-            return ConfigError(f"{url} answered {mistake.detail}. {_about_key(config)}")
+            return ConfigError(f"{url} answered {mistake.detail}. {_key_advice(config)}")
         case 400 | 404 | 422:
-            return await _about_model(mistake, url, config, client)
+            return await _explain_model(mistake, url, config, client)
         case 402:
             return ConfigError(f"{url} wants to be paid first: {mistake.detail}")
         case _:
@@ -268,7 +276,7 @@ async def explain(
             )
 
 
-def _about_key(config: EndpointConfig) -> str:
+def _key_advice(config: EndpointConfig) -> str:
     if config.api_key_variable is None:
         return (
             "It wants a key: put it into an environment variable and name that in the recipe, "
@@ -277,10 +285,10 @@ def _about_key(config: EndpointConfig) -> str:
     return f"Is the key in ${config.api_key_variable} the right one for it, and still valid?"
 
 
-async def _about_model(
-    mistake: Mistake, url: str, config: EndpointConfig, client: Client
+async def _explain_model(
+    mistake: UserMistake, url: str, config: EndpointConfig, client: HttpClient
 ) -> ConfigError | Refusal:
-    models = await _served_models(url, client)
+    models = await _fetch_served_models(url, client)
     if models is None:
         return ConfigError(
             f"{url} answered {mistake.detail}, and lists no models at {url}/models. "
@@ -288,22 +296,22 @@ async def _about_model(
         )
     if config.model not in models:
         return ConfigError(
-            f"{url} does not serve model = {config.model!r}.{nearest(config.model, models)}"
+            f"{url} does not serve model = {config.model!r}.{suggest(config.model, models)}"
         )
-    return refused(mistake.detail)
+    return server_refusal(mistake.detail)
 
 
-async def _served_models(url: str, client: Client) -> list[str] | None:
+async def _fetch_served_models(url: str, client: HttpClient) -> list[str] | None:
     reply = await client.get(f"{url}/models")
     if not isinstance(reply, Reply) or reply.status != 200:
         return None
     try:
-        return [model.id for model in msgspec.json.decode(reply.body, type=_Models).data]
+        return [model.id for model in msgspec.json.decode(reply.body, type=_ModelList).data]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def retry_after_s(header: str | None, now: float) -> float | None:
+def parse_retry_after_s(header: str | None, now: float) -> float | None:
     """Return how long a Retry-After header asks to wait, None where it says nothing.
 
     It holds seconds or an HTTP date (RFC 9110, section 10.2.3); `now` is seconds since 1970.

@@ -24,13 +24,13 @@ from earmark.config import (
 if TYPE_CHECKING:
     from earmark.annotate.backends.endpoint.backend import EndpointBackend
 
-VERSION = 1
+REQUEST_VERSION = 1
 """Of how requests are made from prompts: raise it with every change that can alter an answer."""
 
-RESERVED = frozenset({"messages", "model", "n", "response_format", "seed", "stream"})
+RESERVED_FIELDS = frozenset({"messages", "model", "n", "response_format", "seed", "stream"})
 """Fields of a request that `extra` cannot set: earmark sets them, or could not read the answer."""
 
-NAMED = frozenset({"max_tokens", "temperature", "top_k", "top_p"})
+SETTING_FIELDS = frozenset({"max_tokens", "temperature", "top_k", "top_p"})
 """Fields of a request that have a setting of their own."""
 
 SampleRate = Annotated[int, Meta(ge=8000, le=192_000)]
@@ -77,9 +77,9 @@ class RequestConfig(ChatConfig, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Refuse an `extra` that sets what it must not. Raises ConfigError."""
-        if taken := sorted(RESERVED & self.extra.keys()):
+        if taken := sorted(RESERVED_FIELDS & self.extra.keys()):
             raise ConfigError(f"extra cannot set {taken[0]!r}, which earmark sets itself")
-        if named := sorted(NAMED & self.extra.keys()):
+        if named := sorted(SETTING_FIELDS & self.extra.keys()):
             raise ConfigError(f"extra cannot set {named[0]!r}: set {named[0]} itself")
 
 
@@ -99,7 +99,7 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
         """Twelve hex digits over all that can change an answer; not where or how fast it is had."""
         chat = {name: getattr(self, name) for name in ChatConfig.__struct_fields__}
         sent = (self.audio, self.audio_format, self.sample_rate, self.dialect, self.extra)
-        return fingerprint("endpoint", VERSION, chat, sent)
+        return fingerprint("endpoint", REQUEST_VERSION, chat, sent)
 
     def check(self) -> None:
         """Refuse what cannot be right before it is written down anywhere.
@@ -115,7 +115,7 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
             _check_url(url)
         if len(set(self.urls)) < len(self.urls):
             raise ConfigError("urls names one server twice")
-        _check_variable(self.api_key_variable)
+        _check_key_variable(self.api_key_variable)
 
     def build(self) -> EndpointBackend:
         """Return the backend; nothing is connected yet.
@@ -123,14 +123,14 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
         Raises:
             ConfigError: the key's variable is not set, or aiohttp is not installed.
         """
-        key = _read_key(self.api_key_variable)
+        key = _read_api_key(self.api_key_variable)
         check_packages(self)
         from earmark.annotate.backends.endpoint.backend import EndpointBackend
 
         return EndpointBackend(self, key)
 
 
-class Key:
+class ApiKey:
     """An API key that shows itself only where it is asked to."""
 
     __slots__ = ("_text",)
@@ -164,7 +164,7 @@ def _check_url(url: str) -> None:
         raise ConfigError(f"urls: {url} should end in /v1. Did you mean {base}/v1?")
 
 
-def _check_variable(variable: str | None) -> None:
+def _check_key_variable(variable: str | None) -> None:
     if variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", variable):
         # It may be the key itself, put here by mistake: it is not repeated.
         raise ConfigError(
@@ -173,7 +173,7 @@ def _check_variable(variable: str | None) -> None:
         )
 
 
-def _read_key(variable: str | None) -> Key | None:
+def _read_api_key(variable: str | None) -> ApiKey | None:
     if variable is None:
         return None
     text = os.environ.get(variable, "").strip()
@@ -184,4 +184,4 @@ def _read_key(variable: str | None) -> Key | None:
         )
     if not text.isprintable() or not text.isascii():
         raise ConfigError(f"endpoint: {variable} holds characters that no HTTP header can carry")
-    return Key(text)
+    return ApiKey(text)

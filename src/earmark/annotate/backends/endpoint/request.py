@@ -20,23 +20,23 @@ from earmark.annotate.backends.chat import TAG_SCHEMA, user_text
 from earmark.annotate.backends.endpoint.config import EndpointConfig
 from earmark.audio import AudioError
 
-Format = Literal["wav", "flac", "mp3", "ogg"]
+AudioFormat = Literal["wav", "flac", "mp3", "ogg"]
 
-TOLERANCE_S = 0.1
+LENGTH_TOLERANCE_S = 0.1
 """By how much a clip may exceed the limit: codecs pad, and windows end on a whole frame."""
 
-SAME_LENGTH_S = 1e-3
+EQUAL_LENGTH_S = 1e-3
 """Lengths that differ by less are the same."""
 
 
-class Sound(msgspec.Struct, frozen=True):
+class EncodedAudio(msgspec.Struct, frozen=True):
     """An encoded clip."""
 
     data: bytes
-    format: Format
+    format: AudioFormat
 
 
-def whole_file(path: Path, start_s: float, duration_s: float | None, longest_s: float) -> bool:
+def is_whole_file(path: Path, start_s: float, duration_s: float | None, longest_s: float) -> bool:
     """Return whether the window is the whole file, having checked that it is not too long.
 
     Raises:
@@ -49,12 +49,12 @@ def whole_file(path: Path, start_s: float, duration_s: float | None, longest_s: 
         raise AudioError("empty", f"{path} lasts {available_s:.2f} s, nothing from {start_s} s on")
     if duration_s is not None:
         seconds = min(seconds, duration_s)
-    if seconds > longest_s + TOLERANCE_S:
+    if seconds > longest_s + LENGTH_TOLERANCE_S:
         raise AudioError("too long", f"{seconds:.1f} s, and max_audio_s is {longest_s:g}")
-    return seconds > available_s - SAME_LENGTH_S
+    return seconds > available_s - EQUAL_LENGTH_S
 
 
-def original(path: Path) -> Sound | None:
+def read_original(path: Path) -> EncodedAudio | None:
     """Return a file's own bytes, None where servers are not known to read what it holds.
 
     Raises:
@@ -64,17 +64,17 @@ def original(path: Path) -> Sound | None:
         data = path.read_bytes()
     except OSError as error:
         raise AudioError("unreadable", f"{path}: {error.strerror}") from None
-    form = recognise(data)
-    return None if form is None else Sound(data, form)
+    form = detect_format(data)
+    return None if form is None else EncodedAudio(data, form)
 
 
-def encoded(
+def encode_window(
     path: Path,
     start_s: float,
     duration_s: float | None,
     sample_rate: int,
     form: Literal["wav", "flac"],
-) -> Sound:
+) -> EncodedAudio:
     """Return the window decoded, mono, at `sample_rate` Hz, as 16-bit FLAC or WAV.
 
     Raises:
@@ -85,10 +85,10 @@ def encoded(
     wave = audio.load(path, sample_rate, start_s=start_s, duration_s=duration_s)
     stream = io.BytesIO()
     soundfile.write(stream, wave, sample_rate, format=form.upper(), subtype="PCM_16")
-    return Sound(stream.getvalue(), form)
+    return EncodedAudio(stream.getvalue(), form)
 
 
-def recognise(data: bytes) -> Format | None:
+def detect_format(data: bytes) -> AudioFormat | None:
     """Return the format that a file's first bytes show, None for any other."""
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return "wav"
@@ -105,7 +105,7 @@ def text_body(
     prompt: Prompt, config: EndpointConfig, response_format: dict[str, Any] | None
 ) -> bytes:
     """Return the request that puts a text to a tagger."""
-    body = _body(config, user_text(prompt, config), prompt.draw)
+    body = _request_fields(config, user_text(prompt, config), prompt.draw)
     if response_format is not None:
         body["response_format"] = response_format
     return msgspec.json.encode(body)
@@ -122,26 +122,28 @@ def audio_body(prompt: Prompt, config: EndpointConfig) -> bytes:
     """
     assert prompt.audio is not None, "a prompt without a text has audio"
     path = Path(prompt.audio)
-    whole = whole_file(path, prompt.start_s, prompt.duration_s, config.max_audio_s)
+    whole = is_whole_file(path, prompt.start_s, prompt.duration_s, config.max_audio_s)
     if whole and config.audio == "file_url":
         address = path.absolute().as_uri()
-        return _encode(prompt, config, {"type": "audio_url", "audio_url": {"url": address}})
-    sound = _sound(prompt, config, path, whole)
+        return _encode_request(prompt, config, {"type": "audio_url", "audio_url": {"url": address}})
+    sound = _read_or_encode(prompt, config, path, whole)
     if config.audio == "input_audio":
         inner = {"data": "", "format": sound.format}
-        body = _encode(prompt, config, {"type": "input_audio", "input_audio": inner})
-        return _filled(body, {"data": ""}, sound)
+        body = _encode_request(prompt, config, {"type": "input_audio", "input_audio": inner})
+        return _insert_audio(body, {"data": ""}, sound)
     inner = {"url": f"data:audio/{_MEDIA_TYPES[sound.format]};base64,"}
-    body = _encode(prompt, config, {"type": "audio_url", "audio_url": inner})
-    return _filled(body, inner, sound)
+    body = _encode_request(prompt, config, {"type": "audio_url", "audio_url": inner})
+    return _insert_audio(body, inner, sound)
 
 
-def greeting_body(config: EndpointConfig) -> bytes:
+def probe_body(config: EndpointConfig) -> bytes:
     """Return the smallest request that shows whether a server still generates."""
-    return msgspec.json.encode(_body(config, "Hello.", 0) | {"max_tokens": 1})
+    return msgspec.json.encode(_request_fields(config, "Hello.", 0) | {"max_tokens": 1})
 
 
-def _body(config: EndpointConfig, content: str | list[dict[str, Any]], draw: int) -> dict[str, Any]:
+def _request_fields(
+    config: EndpointConfig, content: str | list[dict[str, Any]], draw: int
+) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     if config.system:
         messages.append({"role": "system", "content": config.system})
@@ -159,14 +161,14 @@ def _body(config: EndpointConfig, content: str | list[dict[str, Any]], draw: int
     return body | config.extra
 
 
-def _encode(prompt: Prompt, config: EndpointConfig, part: dict[str, Any]) -> bytes:
+def _encode_request(prompt: Prompt, config: EndpointConfig, part: dict[str, Any]) -> bytes:
     content = [part]
     if text := user_text(prompt, config):
         content.append({"type": "text", "text": text})
-    return msgspec.json.encode(_body(config, content, prompt.draw))
+    return msgspec.json.encode(_request_fields(config, content, prompt.draw))
 
 
-def _filled(body: bytes, empty: dict[str, str], sound: Sound) -> bytes:
+def _insert_audio(body: bytes, empty: dict[str, str], sound: EncodedAudio) -> bytes:
     """Return `body` with a sound, as base64, at the end of the first text that `empty` holds.
 
     It is pasted in, for it is long and needs no escaping. What a user wrote cannot look like the
@@ -181,21 +183,23 @@ def _filled(body: bytes, empty: dict[str, str], sound: Sound) -> bytes:
 _MEDIA_TYPES = {"wav": "wav", "flac": "flac", "mp3": "mpeg", "ogg": "ogg"}
 
 
-def _sound(prompt: Prompt, config: EndpointConfig, path: Path, whole: bool) -> Sound:
+def _read_or_encode(
+    prompt: Prompt, config: EndpointConfig, path: Path, whole: bool
+) -> EncodedAudio:
     if config.audio_format == "original":
-        sound = original(path) if whole else None
+        sound = read_original(path) if whole else None
         if sound is not None:
             return sound
     form = "wav" if config.audio_format == "wav" else "flac"
-    return encoded(path, prompt.start_s, prompt.duration_s, config.sample_rate, form)
+    return encode_window(path, prompt.start_s, prompt.duration_s, config.sample_rate, form)
 
 
 Dialect = Literal["json_schema", "json_object", "none"]
 
-HELD: tuple[Dialect, ...] = ("json_schema", "json_object")
+SCHEMA_DIALECTS: tuple[Dialect, ...] = ("json_schema", "json_object")
 """Dialects that hold a model to the schema, in the order they are tried."""
 
-PROBE = Prompt(
+DIALECT_PROBE = Prompt(
     id="dialect",
     text="Heavy rain falls on a tin roof while a dog barks twice in the distance, and a car "
     "passes slowly from left to right. The recording is clear, with a little wind noise.",
@@ -203,7 +207,7 @@ PROBE = Prompt(
 """A description that a tagger has no trouble with."""
 
 
-def response_format(dialect: Dialect) -> dict[str, Any] | None:
+def response_format_of(dialect: Dialect) -> dict[str, Any] | None:
     """Return a request's `response_format`, None for none.
 
     json_schema is OpenAI's, and that of vLLM and SGLang; json_object with a schema beside it is
@@ -219,7 +223,7 @@ def response_format(dialect: Dialect) -> dict[str, Any] | None:
             return None
 
 
-async def find(
+async def detect_dialect(
     ask: Callable[[Dialect], Awaitable[Completion | Refusal]],
 ) -> Dialect:
     """Return the first dialect in which the probe is answered as the schema says.
@@ -228,16 +232,16 @@ async def find(
     none works the answers are left to the parser, "none": there is nothing to be found out about
     it.
     """
-    for dialect in HELD:
+    for dialect in SCHEMA_DIALECTS:
         answer = await ask(dialect)
         if isinstance(answer, Refusal) and answer.retryable:
             answer = await ask(dialect)  # a passing fault says nothing about the dialect
-        if isinstance(answer, Completion) and fits(answer.text):
+        if isinstance(answer, Completion) and is_tag_list(answer.text):
             return dialect
     return "none"
 
 
-def fits(text: str) -> bool:
+def is_tag_list(text: str) -> bool:
     """Return whether a text is JSON of the schema's shape: a list of strings, not empty."""
     try:
         return len(msgspec.json.decode(text, type=list[str])) > 0

@@ -5,38 +5,38 @@ from __future__ import annotations
 import random
 
 from earmark.annotate.backends.base import Completion, Refusal
-from earmark.annotate.backends.endpoint.balancer import Clock, Lease, Servers, full_jitter
+from earmark.annotate.backends.endpoint.balancer import Clock, Lease, LoadBalancer, full_jitter_s
 from earmark.annotate.backends.endpoint.client import (
-    Busy,
-    Client,
-    Down,
-    Failed,
-    Fault,
-    Mistake,
-    Outcome,
-    excerpt,
-    explain,
-    judge,
+    HttpClient,
+    RequestFailed,
+    RequestOutcome,
+    ServerBusy,
+    ServerDown,
+    TransportFault,
+    UserMistake,
+    body_excerpt,
+    explain_mistake,
+    interpret_reply,
 )
 from earmark.annotate.backends.endpoint.config import EndpointConfig
-from earmark.annotate.backends.endpoint.request import greeting_body
+from earmark.annotate.backends.endpoint.request import probe_body
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+FIRST_RETRY_PAUSE_S = 0.5
+MAX_RETRY_PAUSE_S = 30.0
 """Bounds of the pause of a request that was turned away without a time to come back, seconds."""
 
-MOST_LOSSES = 3
+MAX_LOST_CONNECTIONS = 3
 """A request that was on its way so often when a server broke off may be what breaks it."""
 
 
-MOST_TURNS = 24
+MAX_TURNED_AWAY = 24
 """A request that was turned away so often by a server which takes others is not taken at all."""
 
-GREETINGS = 3
+PROBES_IN_A_ROW = 3
 """So many taken in a row show that a server has room."""
 
 
-class Exchange:
+class RetryingClient:
     """Sends bodies to servers, and tells the failures of a prompt from those of a server.
 
     Args:
@@ -47,14 +47,14 @@ class Exchange:
     """
 
     def __init__(
-        self, config: EndpointConfig, client: Client, clock: Clock, chance: random.Random
+        self, config: EndpointConfig, client: HttpClient, clock: Clock, chance: random.Random
     ) -> None:
         self._config = config
         self._client = client
         self._clock = clock
         self._chance = chance
-        self._greeting = greeting_body(config)
-        self.servers = Servers(
+        self._greeting = probe_body(config)
+        self.servers = LoadBalancer(
             config.urls, config.concurrency, config.patience_s, self._look, clock, chance
         )
 
@@ -71,48 +71,48 @@ class Exchange:
             match outcome:
                 case Completion() | Refusal():
                     return outcome
-                case Busy():
+                case ServerBusy():
                     turned_away += 1
                     if await self._is_unwelcome(turned_away):
-                        return _unwelcome(outcome.detail, turned_away)
+                        return _turned_away_refusal(outcome.detail, turned_away)
                     await self._wait_turn(lease, outcome, turned_away)
-                case Down():
+                case ServerDown():
                     losses += outcome.lost
                     turned_away += not outcome.lost
                     if await self._is_unwelcome(turned_away):
-                        return _unwelcome(outcome.detail, turned_away)
-                    if losses >= MOST_LOSSES and await self._comes_back():
+                        return _turned_away_refusal(outcome.detail, turned_away)
+                    if losses >= MAX_LOST_CONNECTIONS and await self._comes_back():
                         detail = f"{losses} connections broke off: {outcome.detail}"
                         return Refusal(reason="connection lost", detail=detail, retryable=True)
-                case Failed():
+                case RequestFailed():
                     if await self._is_well(lease):
                         return Refusal(reason=outcome.reason, detail=outcome.detail, retryable=True)
                     self.servers.rest(lease, outcome.detail)
-                case Mistake():
+                case UserMistake():
                     return await self._refused(lease, outcome)
 
-    async def _send(self, body: bytes) -> tuple[Lease, Outcome]:
+    async def _send(self, body: bytes) -> tuple[Lease, RequestOutcome]:
         lease = await self.servers.acquire()
-        outcome: Outcome | None = None
+        outcome: RequestOutcome | None = None
         try:
             reply = await self._client.post(f"{lease.server.url}/chat/completions", body)
-            outcome = judge(reply, self._clock.wall())
+            outcome = interpret_reply(reply, self._clock.wall())
             return lease, outcome
         finally:
             self.servers.release(lease, outcome)
 
-    async def _refused(self, lease: Lease, mistake: Mistake) -> Refusal:
+    async def _refused(self, lease: Lease, mistake: UserMistake) -> Refusal:
         """Return a refusal if the mistake is the prompt's; raise if it is the user's."""
-        verdict = await explain(mistake, lease.server.url, self._config, self._client)
+        verdict = await explain_mistake(mistake, lease.server.url, self._config, self._client)
         if isinstance(verdict, Refusal):
             return verdict
         raise verdict
 
-    async def _wait_turn(self, lease: Lease, busy: Busy, refusals: int) -> None:
+    async def _wait_turn(self, lease: Lease, busy: ServerBusy, refusals: int) -> None:
         """Wait as the server asks, or by back-off; not at all where the whole server pauses."""
         if lease.server.away:
             return
-        jitter_s = full_jitter(refusals, FIRST_PAUSE_S, LONGEST_PAUSE_S, self._chance)
+        jitter_s = full_jitter_s(refusals, FIRST_RETRY_PAUSE_S, MAX_RETRY_PAUSE_S, self._chance)
         pause_s = jitter_s
         if busy.retry_after_s is not None:
             pause_s = busy.retry_after_s + min(jitter_s, 0.25 * busy.retry_after_s)
@@ -139,18 +139,18 @@ class Exchange:
         """Ask a server for one word; return the status of its reply, None for no reply."""
         chat = f"{url}/chat/completions"
         reply = await self._client.post(chat, self._greeting, greeting=True)
-        return None if isinstance(reply, Fault) else reply.status
+        return None if isinstance(reply, TransportFault) else reply.status
 
     async def _is_unwelcome(self, turned_away: int) -> bool:
         """Return whether it is this request that is turned away, and not whatever comes.
 
         It is if a server takes several greetings, one after the other, in between.
         """
-        if turned_away == 0 or turned_away % MOST_TURNS:
+        if turned_away == 0 or turned_away % MAX_TURNED_AWAY:
             return False
         lease = await self.servers.acquire()
         self.servers.release(lease, None)
-        for _ in range(GREETINGS):
+        for _ in range(PROBES_IN_A_ROW):
             if await self._greet(lease.server.url) != 200:
                 return False
         self.servers.note_answer(lease.server)
@@ -165,11 +165,11 @@ class Exchange:
     async def _look(self, url: str) -> str | None:
         """Return what is wrong with a server, None if it is up."""
         reply = await self._client.get(f"{url}/models")
-        if isinstance(reply, Fault):
+        if isinstance(reply, TransportFault):
             return reply.detail
-        return f"{reply.status}: {excerpt(reply.body)}" if reply.status >= 500 else None
+        return f"{reply.status}: {body_excerpt(reply.body)}" if reply.status >= 500 else None
 
 
-def _unwelcome(detail: str, turned_away: int) -> Refusal:
+def _turned_away_refusal(detail: str, turned_away: int) -> Refusal:
     told = f"turned away {turned_away} times while others were answered: {detail}"
     return Refusal(reason="turned away", detail=told, passing=True)

@@ -6,19 +6,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.lexical.extract import tags_of
-from earmark.annotate.backends.lexical.model import PACKAGE, check_installed, load_model, parse
-from earmark.annotate.backends.lexical.words import contents
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.lexical.extract import extract_tags
+from earmark.annotate.backends.lexical.model import (
+    MODEL_PACKAGE,
+    check_installed,
+    load_spacy_model,
+    parse_caption,
+)
+from earmark.annotate.backends.lexical.words import word_lists
 from earmark.annotate.backends.worker_pool import WorkerPool
 from earmark.config import Config, NonNegativeInt, Package, PositiveInt, fingerprint
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-RULES = 2
+RULES_VERSION = 2
 """Raised whenever the rules (not the word lists) change what a caption is answered with."""
-LONGEST_CHARACTERS = 100_000
+MAX_CHARACTERS = 100_000
 """A 388-word caption has about 2,500; beyond this it is no caption but a mistake."""
 
 
@@ -36,7 +41,7 @@ class LexicalConfig(Config, frozen=True, kw_only=True, tag="lexical", tag_field=
     @property
     def packages(self) -> tuple[Package, ...]:
         """A parser and its model."""
-        return Package("spacy", "lexical"), Package(PACKAGE, "lexical")
+        return Package("spacy", "lexical"), Package(MODEL_PACKAGE, "lexical")
 
     def build(self) -> LexicalBackend:
         """Return the backend; its processes start with the first prompt.
@@ -51,20 +56,22 @@ class LexicalBackend(Backend):
     """Answers a caption (`prompt.text`) with a JSON list of its tags, most useful first."""
 
     needs_canary = False
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, config: LexicalConfig, versions: dict[str, str]) -> None:
-        self.fingerprint = fingerprint("lexical", RULES, contents(), config.max_tags, versions)
-        self._pool = WorkerPool(config.workers, _start, config.max_tags)
+        self.fingerprint = fingerprint(
+            "lexical", RULES_VERSION, word_lists(), config.max_tags, versions
+        )
+        self._pool = WorkerPool(config.workers, _start_worker, config.max_tags)
         self.concurrency = 4 * self._pool.workers
 
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
         """Tag one caption; one without a usable word gets an empty list."""
         assert prompt.text is not None, f"the prompt {prompt.id} has no text to tag"
-        if len(prompt.text) > LONGEST_CHARACTERS:
-            detail = f"{len(prompt.text)} characters, at most {LONGEST_CHARACTERS} are read"
+        if len(prompt.text) > MAX_CHARACTERS:
+            detail = f"{len(prompt.text)} characters, at most {MAX_CHARACTERS} are read"
             return Refusal(reason="caption too long", detail=detail)
-        return Completion(text=await self._pool.run(_answer, prompt.text))
+        return Completion(text=await self._pool.run(_tag_caption, prompt.text))
 
     async def aclose(self) -> None:
         """End the processes."""
@@ -75,12 +82,12 @@ _worker: tuple[Language, int] | None = None
 """In a worker process: the model and `max_tags`."""
 
 
-def _start(max_tags: int) -> None:
+def _start_worker(max_tags: int) -> None:
     global _worker
-    _worker = load_model(), max_tags
+    _worker = load_spacy_model(), max_tags
 
 
-def _answer(text: str) -> str:
+def _tag_caption(text: str) -> str:
     assert _worker is not None, "_start runs before the first answer"
     model, max_tags = _worker
-    return msgspec.json.encode(tags_of(parse(model, text), max_tags)).decode()
+    return msgspec.json.encode(extract_tags(parse_caption(model, text), max_tags)).decode()

@@ -19,57 +19,59 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from earmark.annotate.backends.lexical.words import (
-    EXCEPTIONS,
-    EXISTENCE,
-    FEW,
-    LACKING,
-    NUMBERS,
+    ABSENCE_WORDS,
+    CAPTION_WORDS,
+    EXCEPTION_WORDS,
+    EXISTENCE_PREDICATES,
+    MEASURE_WORDS,
+    NEGATIVE_WORDS,
     OPEN_COMPOUNDS,
-    PARTICIPLES,
-    SCAFFOLD,
     SINGULARS,
     SOUND_VERBS,
-    TELLING,
-    USES,
-    WEAK,
+    STRONG_MODIFIERS,
+    TAG_PARTICIPLES,
+    USAGE_VERBS,
+    WEAK_TAGS,
 )
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
 
 
-SUBJECTS = frozenset({"nsubj", "nsubjpass", "csubj"})
+SUBJECT_RELATIONS = frozenset({"nsubj", "nsubjpass", "csubj"})
 
-COMPLEMENTS = frozenset({"acomp", "attr", "dobj", "oprd", "xcomp", "pobj", "prep", "agent"})
+COMPLEMENT_RELATIONS = frozenset(
+    {"acomp", "attr", "dobj", "oprd", "xcomp", "pobj", "prep", "agent"}
+)
 
-OWN_CLAUSES = frozenset({"advcl", "ccomp", "parataxis", "relcl"})
+CLAUSE_RELATIONS = frozenset({"advcl", "ccomp", "parataxis", "relcl"})
 
 
-def denied(doc: Doc) -> set[int]:
+def negated_positions(doc: Doc) -> set[int]:
     """Return the positions of the tokens that the caption says are not there."""
     positions: set[int] = set()
     for token in doc:
-        for scope in _scopes(token):
-            positions.update(inner.i for inner in _reach(scope))
+        for scope in _negated_heads(token):
+            positions.update(inner.i for inner in _negated_subtree(scope))
     return positions
 
 
-def _scopes(token: Token) -> Iterator[Token]:
+def _negated_heads(token: Token) -> Iterator[Token]:
     """Yield the heads of what `token` denies."""
     word = token.lower_
     if token.dep_ == "neg":
-        yield from _denied_by_not(token)
-    elif word in FEW and token.dep_ in {"det", "amod", "advmod", "preconj"}:
+        yield from _negated_by_not(token)
+    elif word in NEGATIVE_WORDS and token.dep_ in {"det", "amod", "advmod", "preconj"}:
         yield token.head
-    elif _leads_denied_phrase(token):
+    elif _leads_negated_phrase(token):
         yield from token.children
         if token.dep_ == "cc":
             yield from (c for c in token.head.children if c.dep_ == "conj" and c.i > token.i)
-    elif token.lemma_.lower() in LACKING:
-        yield from _denied_by_lack(token)
+    elif token.lemma_.lower() in ABSENCE_WORDS:
+        yield from _negated_by_lack(token)
 
 
-def _leads_denied_phrase(token: Token) -> bool:
+def _leads_negated_phrase(token: Token) -> bool:
     """Whether `token` leads the phrase of "without X", "instead of X" or "rather than X"."""
     before = token.nbor(-1).lower_ if token.i else ""
     if token.lower_ == "than":
@@ -79,7 +81,7 @@ def _leads_denied_phrase(token: Token) -> bool:
     return token.lower_ in {"without", "minus", "unlike"}
 
 
-def _denied_by_not(token: Token) -> Iterator[Token]:
+def _negated_by_not(token: Token) -> Iterator[Token]:
     """ "is not reverberant": the complements; "cannot be heard": the subject as well."""
     head = token.head
     if token.i + 1 < len(token.doc) and token.nbor(1).lower_ == "only":
@@ -87,54 +89,54 @@ def _denied_by_not(token: Token) -> Iterator[Token]:
     if head.pos_ not in {"AUX", "VERB"} or head.tag_ == "VBG":
         yield head
         return
-    complements = [child for child in head.children if child.dep_ in COMPLEMENTS]
+    complements = [child for child in head.children if child.dep_ in COMPLEMENT_RELATIONS]
     yield from complements
     predicates = {head.lemma_.lower(), *(c.lemma_.lower() for c in complements)}
     bare = head.pos_ == "AUX" and not complements
-    if bare or (predicates & (EXISTENCE - {"be", "contain", "record"})):
-        yield from (child for child in head.children if child.dep_ in SUBJECTS)
+    if bare or (predicates & (EXISTENCE_PREDICATES - {"be", "contain", "record"})):
+        yield from (child for child in head.children if child.dep_ in SUBJECT_RELATIONS)
 
 
-def _denied_by_lack(token: Token) -> Iterator[Token]:
+def _negated_by_lack(token: Token) -> Iterator[Token]:
     """ "lacks bass", "absence of speech": what it governs; "music is absent": the subject."""
     doubly = any(child.dep_ == "neg" or child.lower_ == "no" for child in token.children)
     if doubly:
         return
     if token.lemma_.lower() in {"absent", "missing"} and token.dep_ == "acomp":
-        yield from (child for child in token.head.children if child.dep_ in SUBJECTS)
+        yield from (child for child in token.head.children if child.dep_ in SUBJECT_RELATIONS)
     else:
         yield from (child for child in token.children if child.dep_ in {"dobj", "prep", "pobj"})
 
 
-def _reach(scope: Token) -> Iterator[Token]:
+def _negated_subtree(scope: Token) -> Iterator[Token]:
     """Yield `scope` and what hangs from it, without other clauses and exceptions."""
     yield scope
     contrasted = any(c.dep_ == "cc" and c.lower_ in {"but", "yet"} for c in scope.children)
     for child in scope.children:
-        if child.lower_ in EXCEPTIONS or child.dep_ in OWN_CLAUSES | SUBJECTS:
+        if child.lower_ in EXCEPTION_WORDS or child.dep_ in CLAUSE_RELATIONS | SUBJECT_RELATIONS:
             continue
         if child.dep_ == "conj" and (contrasted or _is_clause(child)):
             continue
-        yield from _reach(child)
+        yield from _negated_subtree(child)
 
 
 def _is_clause(token: Token) -> bool:
-    return any(child.dep_ in SUBJECTS or child.dep_ == "expl" for child in token.children)
+    return any(child.dep_ in SUBJECT_RELATIONS or child.dep_ == "expl" for child in token.children)
 
 
-ONE_WORD = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)?|[a-z]-[a-z]{2,}|r&b")
+TAG_PATTERN = re.compile(r"[a-z][a-z0-9]+(-[a-z0-9]+)?|[a-z]-[a-z]{2,}|r&b")
 """One word, or two that a hyphen joins; a single letter only before one ("e-guitar")."""
 
-QUOTE = re.compile(r"[\"“]([^\"“”\n]{1,2000})[\"”]")
+QUOTATION = re.compile(r"[\"“]([^\"“”\n]{1,2000})[\"”]")
 
-LONGEST_QUOTED_WORDS = 3
+MAX_QUOTED_WORDS = 3
 
 SUMMARY_CUE = re.compile(
     r"\b(In (summary|short|essence|conclusion)|To summari[sz]e|Overall|Summary:|Conclusion:)"
 )
 """What opens a closing summary that has no paragraph of its own."""
 
-ROLE_WEIGHTS = {
+DEPENDENCY_WEIGHTS = {
     "amod": 0.5,
     "acomp": 0.65,
     "compound": 0.75,
@@ -148,36 +150,36 @@ ROLE_WEIGHTS = {
 SCENE_PREPOSITIONS = frozenset({"in", "at", "on", "inside", "outside", "near", "through", "during"})
 
 
-def tags_of(doc: Doc, max_tags: int) -> list[str]:
+def extract_tags(doc: Doc, max_tags: int) -> list[str]:
     """Return at most `max_tags` tags of a caption, the most useful first.
 
     A tag's worth is its best occurrence (grammatical role times place) times up to 2 for being
-    repeated, times 0.5 where the word is thin (`WEAK`). Ties go to what is said first.
+    repeated, times 0.5 where the word is thin (`WEAK_TAGS`). Ties go to what is said first.
     """
     found: dict[str, list[float]] = defaultdict(list)
     for tag, weight in _occurrences(doc):
         found[tag].append(weight)
-    worth = {tag: _worth(tag, weights) for tag, weights in found.items()}
+    worth = {tag: _usefulness(tag, weights) for tag, weights in found.items()}
     return sorted(worth, key=lambda tag: -worth[tag])[:max_tags]
 
 
-def _worth(tag: str, weights: list[float]) -> float:
+def _usefulness(tag: str, weights: list[float]) -> float:
     repetition = 1 + 0.25 * min(len(weights) - 1, 4)
-    return max(weights) * repetition * (0.5 if tag in WEAK else 1.0)
+    return max(weights) * repetition * (0.5 if tag in WEAK_TAGS else 1.0)
 
 
 def _occurrences(doc: Doc) -> Iterator[tuple[str, float]]:
     """Yield each candidate where it stands, with what its role and place there make of it."""
-    skipped = denied(doc) | _quoted(doc)
+    skipped = negated_positions(doc) | _quoted_positions(doc)
     summary_start = _summary_start(doc.text)
     for number, sentence in enumerate(doc.sents):
         hypothetical = 0.4 if _is_hypothetical(sentence) else 1.0
         for token in sentence:
-            tag = _candidate(token)
+            tag = _candidate_tag(token)
             if tag is None or token.i in skipped:
                 continue
-            place = _place(token, number, in_summary=0 <= summary_start < token.idx)
-            yield tag, _role(token) * place * hypothetical
+            place = _position_weight(token, number, in_summary=0 <= summary_start < token.idx)
+            yield tag, _role_weight(token) * place * hypothetical
 
 
 def _summary_start(text: str) -> int:
@@ -186,19 +188,19 @@ def _summary_start(text: str) -> int:
     return max(text.rfind("\n\n"), *cues[-1:], -1)
 
 
-def _candidate(token: Token) -> str | None:
+def _candidate_tag(token: Token) -> str | None:
     """Return the tag that a token would make, or None."""
-    word = _word(token)
-    if word is None or not ONE_WORD.fullmatch(word) or word in SCAFFOLD or token.like_num:
+    word = _tag_form(token)
+    if word is None or not TAG_PATTERN.fullmatch(word) or word in CAPTION_WORDS or token.like_num:
         return None
     if "-" not in word and token.i + 1 < len(token.doc) and token.nbor(1).lower_ == "quality":
         return None  # the "tinny" of "tinny quality" is what the quality is, not what is heard
     first, *rest = word.split("-")
-    is_measure = bool(rest) and not NUMBERS.isdisjoint((first, *rest))
+    is_measure = bool(rest) and not MEASURE_WORDS.isdisjoint((first, *rest))
     return None if is_measure or (rest and first == "non") else word
 
 
-def _word(token: Token) -> str | None:
+def _tag_form(token: Token) -> str | None:
     """Return the form that a noun, an adjective, an -ing verb or a verb of sound has as a tag."""
     compound = _open_compound(token)
     if compound is not None:
@@ -208,7 +210,7 @@ def _word(token: Token) -> str | None:
         return SOUND_VERBS[token.lemma_.lower()]
     if token.tag_ == "VBG" or (token.pos_ == "NOUN" and word.endswith("ing")):
         return word
-    if word in PARTICIPLES or (token.tag_ == "VBN" and token.dep_ == "amod"):
+    if word in TAG_PARTICIPLES or (token.tag_ == "VBN" and token.dep_ == "amod"):
         return word
     if token.pos_ in {"NOUN", "PROPN", "ADJ"}:
         return SINGULARS.get(word, token.lemma_.lower())
@@ -217,22 +219,22 @@ def _word(token: Token) -> str | None:
 
 def _open_compound(token: Token) -> str | None:
     """Return "hi-hat" at the first word of "hi hats", "" at the second, None elsewhere."""
-    words = [token.doc[i].lower_ if 0 <= i < len(token.doc) else "" for i in _around(token)]
+    words = [token.doc[i].lower_ if 0 <= i < len(token.doc) else "" for i in _neighborhood(token)]
     before, here, after = (word.removesuffix("s") for word in words)
     if (here, after) in OPEN_COMPOUNDS:
         return f"{here}-{after}"
     return "" if (before, here) in OPEN_COMPOUNDS else None
 
 
-def _around(token: Token) -> range:
+def _neighborhood(token: Token) -> range:
     return range(token.i - 1, token.i + 2)
 
 
-def _role(token: Token) -> float:
-    if token.lower_ in TELLING:
+def _role_weight(token: Token) -> float:
+    if token.lower_ in STRONG_MODIFIERS:
         return 0.9
-    if token.dep_ in ROLE_WEIGHTS:
-        return ROLE_WEIGHTS[token.dep_]
+    if token.dep_ in DEPENDENCY_WEIGHTS:
+        return DEPENDENCY_WEIGHTS[token.dep_]
     if token.pos_ in {"ADJ", "PROPN"}:
         return 0.6
     if token.dep_ == "pobj" and token.head.lower_ in SCENE_PREPOSITIONS:
@@ -240,7 +242,7 @@ def _role(token: Token) -> float:
     return 1.0
 
 
-def _place(token: Token, sentence: int, *, in_summary: bool) -> float:
+def _position_weight(token: Token, sentence: int, *, in_summary: bool) -> float:
     """The closing summary says what matters; before it, what comes first matters most."""
     return 2.0 if in_summary else max(1.15 - 0.03 * sentence, 0.8)
 
@@ -248,13 +250,13 @@ def _place(token: Token, sentence: int, *, in_summary: bool) -> float:
 def _is_hypothetical(sentence: Span) -> bool:
     """Whether a sentence is on where a clip could be used, not on what is to be heard."""
     modal = any(token.lower_ in {"could", "would", "can", "may", "might"} for token in sentence)
-    return modal and any(token.lemma_ in USES for token in sentence)
+    return modal and any(token.lemma_ in USAGE_VERBS for token in sentence)
 
 
-def _quoted(doc: Doc) -> set[int]:
+def _quoted_positions(doc: Doc) -> set[int]:
     """Return the positions of quoted speech: what is said is not what is to be heard."""
     positions: set[int] = set()
-    for match in QUOTE.finditer(doc.text):
-        if len(match[1].split()) > LONGEST_QUOTED_WORDS:
+    for match in QUOTATION.finditer(doc.text):
+        if len(match[1].split()) > MAX_QUOTED_WORDS:
             positions.update(t.i for t in doc if match.start() < t.idx < match.end())
     return positions

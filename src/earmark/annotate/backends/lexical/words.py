@@ -15,7 +15,7 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(pair.split(":") for pair in text.split())
 
 
-SCAFFOLD = (
+CAPTION_WORDS = (
     # the caption speaking of itself and of its listener
     _words(
         """audio recording clip sound soundscape sample excerpt segment snippet file caption
@@ -80,7 +80,7 @@ SCAFFOLD = (
 )
 """Never a tag: the words captions are built with, whatever they describe."""
 
-WEAK = _words(
+WEAK_TAGS = _words(
     """noise song track tune pitch tone tempo volume beat note chord key register
     layer lead pause bar stream person people individual human adult member
     low high loud small large long short strong deep wide heavy light hard easy
@@ -127,7 +127,7 @@ SOUND_VERBS = _pairs(
 )
 """Verbs that say what is heard, by lemma: in any tense they are a tag, their -ing form."""
 
-TELLING = _words(
+STRONG_MODIFIERS = _words(
     """male female acoustic electric electronic synth synthesizer groovy punchy energetic
     emotional passionate instrumental digital live ambient melodic upbeat happy romantic
     pop rock classical jazz folk metal country blues funk soul techno reggae disco edm orchestral
@@ -135,7 +135,7 @@ TELLING = _words(
 )
 """Modifiers that are worth nearly as much as the noun that they stand before."""
 
-PARTICIPLES = _words(
+TAG_PARTICIPLES = _words(
     """distorted muffled clipped compressed filtered amplified detuned synthesized synthesised
     muted damped dampened layered looped overdriven saturated autotuned whispered sung plucked
     strummed bowed hummed rapped chanted"""
@@ -156,23 +156,23 @@ SINGULARS = {
 }
 """Where the model's lemma is wrong."""
 
-USES = _words("use suit fit play imagine picture serve accompany enjoy belong")
+USAGE_VERBS = _words("use suit fit play imagine picture serve accompany enjoy belong")
 """Verbs of sentences on where a clip could be used ("this could be used in a film")."""
 
-EXISTENCE = _words(
+EXISTENCE_PREDICATES = _words(
     """be exist occur appear present audible hear detect perceive find discern notice
     identify observe measure record contain available evident noticeable discernible
     detectable perceptible distinguishable visible recognize register"""
 )
 """Predicates whose denial denies their subject: "music is not present"."""
 
-LACKING = _words("lack absent missing absence devoid free exclude omit avoid")
+ABSENCE_WORDS = _words("lack absent missing absence devoid free exclude omit avoid")
 """Words that deny what they govern: "absence of speech", "free from distortion"."""
 
-FEW = _words("no little minimal negligible hardly barely scarcely zero neither nor")
+NEGATIVE_WORDS = _words("no little minimal negligible hardly barely scarcely zero neither nor")
 """Words that, before a noun, deny it or nearly: "minimal reverberation"."""
 
-EXCEPTIONS = _words("except besides apart aside but only beyond save")
+EXCEPTION_WORDS = _words("except besides apart aside but only beyond save")
 """Words that end a denial: "nothing but rain", "no sound except a clock"."""
 
 OPEN_COMPOUNDS = frozenset(
@@ -203,17 +203,28 @@ OPEN_COMPOUNDS = frozenset(
 )
 """Two words that captions write apart and that mean nothing apart: one tag, with a hyphen."""
 
-NUMBERS = _words(
+MEASURE_WORDS = _words(
     """one two three four five six seven eight nine ten eleven twelve twenty thirty forty
     fifty sixty hundred thousand half quarter second minute hour bit note bar year"""
 )
 """Parts that make a hyphenated word a measure ("two-second", "16-bit"), which is no tag."""
 
 
-def contents() -> list[object]:
+def word_lists() -> list[object]:
     """Return everything in this file, in a stable order, for the tagger's fingerprint."""
     sets = (
-        *(SCAFFOLD, WEAK, TELLING, PARTICIPLES, USES, EXISTENCE, LACKING, FEW, EXCEPTIONS, NUMBERS),
+        *(
+            CAPTION_WORDS,
+            WEAK_TAGS,
+            STRONG_MODIFIERS,
+            TAG_PARTICIPLES,
+            USAGE_VERBS,
+            EXISTENCE_PREDICATES,
+            ABSENCE_WORDS,
+            NEGATIVE_WORDS,
+            EXCEPTION_WORDS,
+            MEASURE_WORDS,
+        ),
         OPEN_COMPOUNDS,
     )
     return [*(sorted(words) for words in sets), SINGULARS, SOUND_VERBS]

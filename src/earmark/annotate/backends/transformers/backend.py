@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
 from earmark.annotate.backends.transformers.model_thread import ModelThread
 from earmark.config import (
@@ -23,7 +23,7 @@ from earmark.config import (
     PositiveInt,
     check_packages,
     fingerprint,
-    nearest,
+    suggest,
 )
 
 if TYPE_CHECKING:
@@ -72,21 +72,21 @@ class TransformersConfig(
         return TransformersBackend(self)
 
 
-READ_WHOLE = frozenset({".json", ".jinja", ".txt", ".model", ".tiktoken"})
+HASHED_SUFFIXES = frozenset({".json", ".jinja", ".txt", ".model", ".tiktoken"})
 """Settings, tokenizer, chat template. Notes, pictures and weights in other forms are not read."""
 
-BLOCK_BYTES = 4096
+SAMPLE_BLOCK_BYTES = 4096
 
-BLOCKS = 256
+SAMPLE_BLOCKS = 256
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def identity(model: str) -> str:
+def model_digest(model: str) -> str:
     """Return what tells this model from others: a folder's digest, or a hub name as it is.
 
     Of each weight file the digest covers the size, the safetensors header (names, types, shapes)
-    and `BLOCKS` evenly spaced blocks of the data, since two trainings of one model differ in
+    and `SAMPLE_BLOCKS` evenly spaced blocks of the data, since two trainings of one model differ in
     nothing else. Training changes weights all over; a few numbers edited by hand can go unseen.
 
     Raises:
@@ -95,27 +95,27 @@ def identity(model: str) -> str:
     """
     folder = Path(model)
     if not folder.is_dir():
-        _check_name(model)
+        _check_hub_name(model)
         return model
     weights = sorted(folder.glob("*.safetensors"))
     if not (folder / "config.json").is_file() or not weights:
         raise ConfigError(
             f"model = {model!r}: a folder written by save_pretrained was expected, with "
-            f"config.json and *.safetensors in it. {_other_weights(folder)}"
+            f"config.json and *.safetensors in it. {_describe_files(folder)}"
         )
     digest = hashlib.sha256()
-    settings = [file for file in folder.iterdir() if file.suffix in READ_WHOLE]
+    settings = [file for file in folder.iterdir() if file.suffix in HASHED_SUFFIXES]
     for file in sorted(settings):
         content = file.read_bytes()
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
     for file in weights:
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        for piece in _sample(file):
+        for piece in _sample_weights(file):
             digest.update(piece)
     return f"sha256:{digest.hexdigest()}"
 
 
-def _sample(path: Path) -> Iterator[bytes]:
+def _sample_weights(path: Path) -> Iterator[bytes]:
     """Read a safetensors file's header and blocks of its data.
 
     The format: 8 bytes with the header's length, little-endian, the header in JSON, the data
@@ -127,23 +127,23 @@ def _sample(path: Path) -> Iterator[bytes]:
         if data_start > size:
             raise ConfigError(f"{path} is cut short or is no safetensors file; copy it again")
         yield file.read(data_start - 8)
-        for block in range(BLOCKS):
-            file.seek(data_start + (size - data_start) * block // BLOCKS)
-            yield file.read(BLOCK_BYTES)
+        for block in range(SAMPLE_BLOCKS):
+            file.seek(data_start + (size - data_start) * block // SAMPLE_BLOCKS)
+            yield file.read(SAMPLE_BLOCK_BYTES)
 
 
-def _check_name(model: str) -> None:
+def _check_hub_name(model: str) -> None:
     if _HUB_NAME.fullmatch(model) and not model.startswith("."):
         return
     folder = Path(model)
     siblings = [str(near) for near in folder.parent.glob("*/") if near.is_dir()]
     raise ConfigError(
         f"model = {model!r}: there is no such folder, and names on the hub look like "
-        f"Qwen/Qwen2.5-7B-Instruct.{nearest(model, siblings)}"
+        f"Qwen/Qwen2.5-7B-Instruct.{suggest(model, siblings)}"
     )
 
 
-def _other_weights(folder: Path) -> str:
+def _describe_files(folder: Path) -> str:
     if any(folder.glob("*.bin")):
         return "The weights there are pickles (.bin), which can run code: convert them first."
     held = sorted(file.name for file in folder.iterdir())[:10]
@@ -157,24 +157,24 @@ class TransformersBackend(Backend):
     the prompt's id, so that neither order nor neighbours in a batch change it.
 
     The fingerprint covers all of `ChatConfig`, the dtype, the versions of transformers and torch,
-    what `identity` says of the model, and whether prompts are batched: padded arithmetic rounds
+    what `model_digest` says of the model, and whether prompts are batched: padded arithmetic rounds
     otherwise, which can turn a close call between two tokens. How many are batched is left out,
     for that is changed half-way when memory runs short, and so is the device: both round alike.
 
     Raises:
-        ConfigError: as `identity`.
+        ConfigError: as `model_digest`.
     """
 
     needs_canary = True
-    found = NOTHING
+    found = NOTHING_DISCOVERED
 
     def __init__(self, config: TransformersConfig) -> None:
-        self._thread = ModelThread(lambda: _load(config), config.batch_size)
+        self._thread = ModelThread(lambda: _load_chat_model(config), config.batch_size)
         self.concurrency = 2 * config.batch_size  # one batch is gathered while one is answered
         asked = {name: getattr(config, name) for name in ChatConfig.__struct_fields__}
         self.fingerprint = fingerprint(
             "transformers",
-            asked | {"model": identity(config.model)},
+            asked | {"model": model_digest(config.model)},
             config.dtype,
             config.batch_size > 1,
             {name: version(name).partition("+")[0] for name in ("transformers", "torch")},
@@ -196,7 +196,7 @@ class TransformersBackend(Backend):
         await self._thread.aclose()
 
 
-def _load(config: TransformersConfig) -> ChatModel:
+def _load_chat_model(config: TransformersConfig) -> ChatModel:
     from earmark.annotate.backends.transformers.generate import ChatModel
 
     return ChatModel(config)

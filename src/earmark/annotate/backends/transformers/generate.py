@@ -30,12 +30,12 @@ from transformers.generation.stopping_criteria import StoppingCriteria
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
 from earmark.annotate.backends.transformers.backend import TransformersConfig
-from earmark.annotate.backends.transformers.inputs import Inputs, collate, prepare
-from earmark.annotate.backends.transformers.load import Loaded, load
-from earmark.annotate.backends.transformers.model_thread import Answerer
+from earmark.annotate.backends.transformers.inputs import ModelInputs, collate, prepare_prompt
+from earmark.annotate.backends.transformers.load import LoadedModel, load_model
+from earmark.annotate.backends.transformers.model_thread import BatchModel
 
 
-def sampler(config: ChatConfig, prompts: Sequence[Prompt]) -> LogitsProcessorList:
+def logits_processors(config: ChatConfig, prompts: Sequence[Prompt]) -> LogitsProcessorList:
     """Return what `generate` applies to the logits of this batch; nothing at temperature 0."""
     if config.temperature == 0:
         return LogitsProcessorList()
@@ -44,10 +44,12 @@ def sampler(config: ChatConfig, prompts: Sequence[Prompt]) -> LogitsProcessorLis
         warpers.append(TopKLogitsWarper(config.top_k))
     if config.top_p < 1:
         warpers.append(TopPLogitsWarper(config.top_p))
-    return LogitsProcessorList([*warpers, GumbelNoise([seed_of(config, one) for one in prompts])])
+    return LogitsProcessorList(
+        [*warpers, GumbelNoise([sampling_seed(config, one) for one in prompts])]
+    )
 
 
-def seed_of(config: ChatConfig, prompt: Prompt) -> int:
+def sampling_seed(config: ChatConfig, prompt: Prompt) -> int:
     """Return the seed of one draw for one prompt: 63 bits of a hash over seed, draw and id."""
     words = f"{config.seed + prompt.draw}\0{prompt.id}".encode()
     return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1
@@ -69,7 +71,7 @@ class GumbelNoise(LogitsProcessor):
         return scores.float() - torch.stack(drawn).log().to(scores.device)
 
 
-class Interrupt(StoppingCriteria):
+class StopOnEvent(StoppingCriteria):
     """Ends every answer at its next token once `event` is set."""
 
     def __init__(self, event: threading.Event) -> None:
@@ -85,24 +87,24 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-class Asked(NamedTuple):
+class PendingPrompt(NamedTuple):
     """A prompt, its place among those that came together, and what the model takes for it."""
 
     place: int
     prompt: Prompt
-    inputs: Inputs
+    inputs: ModelInputs
 
 
-class ChatModel(Answerer[Prompt, Completion | Refusal]):
+class ChatModel(BatchModel[Prompt, Completion | Refusal]):
     """A loaded model that answers prompts.
 
     Raises:
-        ConfigError: as `load`.
+        ConfigError: as `load_model`.
     """
 
     def __init__(self, config: TransformersConfig) -> None:
         self._config = config
-        self._loaded: Loaded = load(config)
+        self._loaded: LoadedModel = load_model(config)
         self._stop = threading.Event()
 
     def answer(self, requests: Sequence[Prompt]) -> list[Completion | Refusal]:
@@ -112,16 +114,16 @@ class ChatModel(Answerer[Prompt, Completion | Refusal]):
             ConfigError: the model takes no audio and is asked about some.
         """
         answers: dict[int, Completion | Refusal] = {}
-        batches: defaultdict[tuple[str, int], list[Asked]] = defaultdict(list)
+        batches: defaultdict[tuple[str, int], list[PendingPrompt]] = defaultdict(list)
         for place, prompt in enumerate(requests):
-            ready = prepare(prompt, self._config, self._loaded)
+            ready = prepare_prompt(prompt, self._config, self._loaded)
             if isinstance(ready, Refusal):
                 answers[place] = ready
             else:
                 own = place if ready.company == "none" else 0
-                batches[ready.company, own].append(Asked(place, prompt, ready.inputs))
+                batches[ready.company, own].append(PendingPrompt(place, prompt, ready.inputs))
         for batch in batches.values():
-            written = spare_memory(batch, self._generate, _empty_cache)
+            written = run_with_oom_fallback(batch, self._generate, _empty_cache)
             answers |= {one.place: answer for one, answer in zip(batch, written, strict=True)}
         return [answers[place] for place in range(len(requests))]
 
@@ -129,14 +131,14 @@ class ChatModel(Answerer[Prompt, Completion | Refusal]):
         """End what is being written at its next token."""
         self._stop.set()
 
-    def _generate(self, batch: Sequence[Asked]) -> list[Completion]:
+    def _generate(self, batch: Sequence[PendingPrompt]) -> list[Completion]:
         model: Any = self._loaded.model
         inputs = collate([one.inputs for one in batch], model.generation_config.pad_token_id)
         with torch.inference_mode():
             written: Tensor = model.generate(
-                **{name: _place(value, model) for name, value in inputs.items()},
-                logits_processor=sampler(self._config, [one.prompt for one in batch]),
-                stopping_criteria=StoppingCriteriaList([Interrupt(self._stop)]),
+                **{name: _to_model(value, model) for name, value in inputs.items()},
+                logits_processor=logits_processors(self._config, [one.prompt for one in batch]),
+                stopping_criteria=StoppingCriteriaList([StopOnEvent(self._stop)]),
             )
         asked = inputs["attention_mask"].sum(dim=1).tolist()
         rows = written[:, inputs["input_ids"].shape[1] :].tolist()
@@ -155,7 +157,7 @@ class ChatModel(Answerer[Prompt, Completion | Refusal]):
         )
 
 
-def spare_memory(
+def run_with_oom_fallback(
     batch: Sequence[T], run: Callable[[Sequence[T]], Sequence[A]], empty_cache: Callable[[], None]
 ) -> list[A | Refusal]:
     """Return `run(batch)`; where memory runs out, each alone, and a refusal for what is too big.
@@ -172,10 +174,10 @@ def spare_memory(
     empty_cache()
     if len(batch) == 1:
         return [Refusal(reason="out of memory", detail=detail)]
-    return [answer for one in batch for answer in spare_memory([one], run, empty_cache)]
+    return [answer for one in batch for answer in run_with_oom_fallback([one], run, empty_cache)]
 
 
-def _place(value: Tensor, model: Any) -> Tensor:
+def _to_model(value: Tensor, model: Any) -> Tensor:
     """Move an input to the model; features take its type, tokens and masks stay whole numbers."""
     dtype = model.dtype if value.is_floating_point() else None
     return value.to(device=model.device, dtype=dtype)

@@ -18,28 +18,30 @@ from earmark import audio
 from earmark.annotate.backends.base import Prompt, Refusal
 from earmark.annotate.backends.chat import user_text
 from earmark.annotate.backends.transformers.backend import TransformersConfig
-from earmark.annotate.backends.transformers.load import Loaded, ear_of
+from earmark.annotate.backends.transformers.load import LoadedModel, audio_part_name
 from earmark.config import ConfigError
 
-SHORTEST_S = 0.1
+MIN_AUDIO_S = 0.1
 """Audio encoders make no token at all of less."""
 
-TOGETHER_S = 1.0
+MIN_BATCHED_AUDIO_S = 1.0
 """Shorter clips get no neighbours. Qwen3-Omni's encoder takes chunks of 1 s: alone, a lesser one is
 convolved as it is, in a batch it is padded to its neighbours' and its last token changes (seen
 with transformers 5.23; all longer clips come out the same)."""
 
-Inputs = Mapping[str, Tensor]
+ModelInputs = Mapping[str, Tensor]
 
 
-class Ready(NamedTuple):
+class PreparedPrompt(NamedTuple):
     """A prompt's inputs, as a batch of one, and which others it may be batched with."""
 
-    inputs: Inputs
+    inputs: ModelInputs
     company: Literal["sounds", "texts", "none"]
 
 
-def prepare(prompt: Prompt, config: TransformersConfig, loaded: Loaded) -> Ready | Refusal:
+def prepare_prompt(
+    prompt: Prompt, config: TransformersConfig, loaded: LoadedModel
+) -> PreparedPrompt | Refusal:
     """Return what the model takes for one prompt.
 
     Refused: "no audio" (nor text), "too long", "too short", or the reason of the `AudioError`.
@@ -53,7 +55,7 @@ def prepare(prompt: Prompt, config: TransformersConfig, loaded: Loaded) -> Ready
         detail = f"{len(prompt.text)} characters, at most {config.max_text_characters} are sent"
         return Refusal(reason="too long", detail=detail)
     if prompt.audio is None:
-        return Ready(_text_inputs(prompt, config, loaded), "texts")
+        return PreparedPrompt(_text_inputs(prompt, config, loaded), "texts")
     try:
         return _audio_inputs(prompt, prompt.audio, config, loaded)
     except audio.AudioError as error:
@@ -63,8 +65,8 @@ def prepare(prompt: Prompt, config: TransformersConfig, loaded: Loaded) -> Ready
 
 
 def _audio_inputs(
-    prompt: Prompt, path: str, config: TransformersConfig, loaded: Loaded
-) -> Ready | Refusal:
+    prompt: Prompt, path: str, config: TransformersConfig, loaded: LoadedModel
+) -> PreparedPrompt | Refusal:
     processor = loaded.processor
     if processor is None:
         raise ConfigError(
@@ -77,39 +79,39 @@ def _audio_inputs(
     if duration_s > config.max_audio_s:
         detail = f"{path}: {duration_s:.1f} s, at most {config.max_audio_s:g} (max_audio_s)"
         return Refusal(reason="too long", detail=detail)
-    ear: Any = getattr(processor, ear_of(type(processor)) or "")
+    ear: Any = getattr(processor, audio_part_name(type(processor)) or "")
     rate = int(ear.sampling_rate)
     wave = audio.load(path, rate, start_s=prompt.start_s, duration_s=prompt.duration_s)
-    if len(wave) < SHORTEST_S * rate:
-        detail = f"{path}: {len(wave) / rate:.3f} s, at least {SHORTEST_S} are needed"
+    if len(wave) < MIN_AUDIO_S * rate:
+        detail = f"{path}: {len(wave) / rate:.3f} s, at least {MIN_AUDIO_S} are needed"
         return Refusal(reason="too short", detail=detail)
     parts = [{"type": "audio", "audio": wave}, *_text_part(user_text(prompt, config))]
-    messages = [*_system(config, in_parts=True), {"role": "user", "content": parts}]
-    company = "none" if len(wave) < TOGETHER_S * rate else "sounds"
-    return Ready(_fill_template(processor, messages), company)
+    messages = [*_system_message(config, in_parts=True), {"role": "user", "content": parts}]
+    company = "none" if len(wave) < MIN_BATCHED_AUDIO_S * rate else "sounds"
+    return PreparedPrompt(_fill_template(processor, messages), company)
 
 
-def _text_inputs(prompt: Prompt, config: TransformersConfig, loaded: Loaded) -> Inputs:
+def _text_inputs(prompt: Prompt, config: TransformersConfig, loaded: LoadedModel) -> ModelInputs:
     text = user_text(prompt, config)
     processor = loaded.processor
     if processor is not None and processor.chat_template is not None:
         user = {"role": "user", "content": _text_part(text)}
-        return _fill_template(processor, [*_system(config, in_parts=True), user])
+        return _fill_template(processor, [*_system_message(config, in_parts=True), user])
     if loaded.tokenizer.chat_template is not None:
         user = {"role": "user", "content": text}
-        return _fill_template(loaded.tokenizer, [*_system(config, in_parts=False), user])
+        return _fill_template(loaded.tokenizer, [*_system_message(config, in_parts=False), user])
     plain = f"{config.system}\n\n{text}" if config.system else text
     return loaded.tokenizer(plain, return_tensors="pt")
 
 
-def _fill_template(filler: Any, messages: list[dict[str, Any]]) -> Inputs:
+def _fill_template(filler: Any, messages: list[dict[str, Any]]) -> ModelInputs:
     """Return what the tokenizer or processor makes of the messages and its own chat template."""
     return filler.apply_chat_template(
         messages, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
     )
 
 
-def _system(config: TransformersConfig, in_parts: bool) -> list[dict[str, Any]]:
+def _system_message(config: TransformersConfig, in_parts: bool) -> list[dict[str, Any]]:
     if not config.system:
         return []
     content = _text_part(config.system) if in_parts else config.system
@@ -120,7 +122,7 @@ def _text_part(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}] if text else []
 
 
-TOKENS = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"})
+TOKEN_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"})
 """Inputs with a value a token. They are padded at the left, for text is added at the right."""
 
 
@@ -130,16 +132,16 @@ def collate(inputs: Sequence[Mapping[str, Tensor]], pad_token: int) -> dict[str,
     Tensors of one name are joined along the first axis, and padded along the others.
     """
     return {
-        name: _join(
+        name: _concatenate_padded(
             [one[name] for one in inputs],
             fill=pad_token if name == "input_ids" else 0,
-            left=name in TOKENS,
+            left=name in TOKEN_INPUTS,
         )
         for name in inputs[0]
     }
 
 
-def _join(tensors: Sequence[Tensor], fill: int, left: bool) -> Tensor:
+def _concatenate_padded(tensors: Sequence[Tensor], fill: int, left: bool) -> Tensor:
     shape = [max(sizes) for sizes in zip(*(one.shape[1:] for one in tensors), strict=True)]
     joined = tensors[0].new_full((sum(len(one) for one in tensors), *shape), fill)
     row = 0

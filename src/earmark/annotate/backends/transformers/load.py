@@ -42,12 +42,12 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from earmark.annotate.backends.transformers.backend import TransformersConfig
 from earmark.config import ConfigError
 
-EARS = ("feature_extractor", "audio_processor")
+AUDIO_PARTS = ("feature_extractor", "audio_processor")
 """What transformers calls the part that takes audio."""
 
-EYES = ("image_processor", "video_processor")
+VISUAL_PARTS = ("image_processor", "video_processor")
 
-_OF_THINKERS: dict[type[PretrainedConfig], type[ProcessorMixin]] = {
+_THINKER_PROCESSORS: dict[type[PretrainedConfig], type[ProcessorMixin]] = {
     Qwen3OmniMoeThinkerConfig: Qwen3OmniMoeProcessor,
     Qwen2_5OmniThinkerConfig: Qwen2_5OmniProcessor,
 }
@@ -55,7 +55,7 @@ _OF_THINKERS: dict[type[PretrainedConfig], type[ProcessorMixin]] = {
 names for the whole only."""
 
 
-class NoEyes(ImageProcessingMixin):
+class VisualPlaceholder(ImageProcessingMixin):
     """Stands where a processor wants a part for pictures or film."""
 
     model_input_names: ClassVar[list[str]] = []
@@ -67,15 +67,15 @@ class NoEyes(ImageProcessingMixin):
 
 def processor_class(config: PretrainedConfig) -> type[ProcessorMixin] | None:
     """Return the class of the processor that brings audio to this model; None if it takes none."""
-    found = _OF_THINKERS.get(type(config))
+    found = _THINKER_PROCESSORS.get(type(config))
     if found is None and type(config) in PROCESSOR_MAPPING:
         found = cast(type[ProcessorMixin] | None, PROCESSOR_MAPPING[type(config)])
-    return found if found is not None and ear_of(found) else None
+    return found if found is not None and audio_part_name(found) else None
 
 
-def ear_of(processor: type[ProcessorMixin]) -> str | None:
+def audio_part_name(processor: type[ProcessorMixin]) -> str | None:
     """Return the name of the part that takes audio, if the processor has one."""
-    return next((name for name in processor.get_attributes() if name in EARS), None)
+    return next((name for name in processor.get_attributes() if name in AUDIO_PARTS), None)
 
 
 def load_processor(
@@ -87,37 +87,37 @@ def load_processor(
         OSError, ValueError, ImportError: as transformers does where parts are missing.
     """
     names = processor.get_attributes()
-    if not any(name in EYES for name in names):
+    if not any(name in VISUAL_PARTS for name in names):
         return processor.from_pretrained(source, **hub)
     settings, kwargs = processor.get_processor_dict(source, **hub)
     parts = [_load_part(name, source, hub) for name in names]
-    made = _without_eyes(processor).from_args_and_dict(parts, settings, **kwargs)
+    made = _without_visual_parts(processor).from_args_and_dict(parts, settings, **kwargs)
     return cast(ProcessorMixin, made)
 
 
 def _load_part(name: str, source: str, hub: dict[str, Any]) -> object:
-    if name in EYES:
-        return NoEyes()
-    loader = AutoFeatureExtractor if name in EARS else AutoTokenizer
+    if name in VISUAL_PARTS:
+        return VisualPlaceholder()
+    loader = AutoFeatureExtractor if name in AUDIO_PARTS else AutoTokenizer
     return loader.from_pretrained(source, **hub)
 
 
-def _without_eyes(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    """Return `processor` as a class that lets `NoEyes` pass its check of the parts' types.
+def _without_visual_parts(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """Return `processor` as a class that lets `VisualPlaceholder` pass its check of the parts' types.
 
     The check looks for the true types by name, and those for film are not there without
     torchvision.
     """
 
     def check(self: ProcessorMixin, name: str, part: object) -> object:
-        if isinstance(part, NoEyes):
-            return NoEyes
+        if isinstance(part, VisualPlaceholder):
+            return VisualPlaceholder
         return processor.check_argument_for_proper_class(self, name, part)
 
     return type(processor.__name__, (processor,), {"check_argument_for_proper_class": check})
 
 
-_THINKERS: dict[type[PretrainedConfig], type[PreTrainedModel]] = {
+_THINKER_MODELS: dict[type[PretrainedConfig], type[PreTrainedModel]] = {
     Qwen3OmniMoeConfig: Qwen3OmniMoeThinkerForConditionalGeneration,
     Qwen2_5OmniConfig: Qwen2_5OmniThinkerForConditionalGeneration,
 }
@@ -125,7 +125,7 @@ _THINKERS: dict[type[PretrainedConfig], type[PreTrainedModel]] = {
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model on its device, its tokenizer, and its processor if it hears."""
 
     model: PreTrainedModel
@@ -133,7 +133,7 @@ class Loaded:
     processor: ProcessorMixin | None
 
 
-def load(config: TransformersConfig) -> Loaded:
+def load_model(config: TransformersConfig) -> LoadedModel:
     """Load tokenizer, processor and weights; these pass through main memory on their way to a GPU.
 
     Raises:
@@ -143,9 +143,9 @@ def load(config: TransformersConfig) -> Loaded:
     hub: dict[str, Any] = {"trust_remote_code": False}
     if config.revision:
         hub["revision"] = config.revision
-    device = find_device(config.device)
+    device = resolve_device(config.device)
     try:
-        return _load(config, hub, device)
+        return _load_components(config, hub, device)
     except ConfigError:
         raise
     except (OSError, ValueError, ImportError, SafetensorError) as error:
@@ -157,7 +157,7 @@ def load(config: TransformersConfig) -> Loaded:
         ) from None
 
 
-def find_device(name: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
     """Return the device of that name; "auto" is the first GPU that torch sees, else the CPU.
 
     Raises:
@@ -174,7 +174,9 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _load(config: TransformersConfig, hub: dict[str, Any], device: torch.device) -> Loaded:
+def _load_components(
+    config: TransformersConfig, hub: dict[str, Any], device: torch.device
+) -> LoadedModel:
     settings = AutoConfig.from_pretrained(config.model, **hub)
     hears = processor_class(settings)
     if hears is None:
@@ -184,8 +186,8 @@ def _load(config: TransformersConfig, hub: dict[str, Any], device: torch.device)
         processor = load_processor(hears, config.model, hub)
         tokenizer = processor.tokenizer
     model = _load_weights(config, hub, settings)
-    model.generation_config = _generation(model, tokenizer, config.max_tokens)
-    return Loaded(model.to(device).eval(), tokenizer, processor)
+    model.generation_config = _generation_config(model, tokenizer, config.max_tokens)
+    return LoadedModel(model.to(device).eval(), tokenizer, processor)
 
 
 def _load_weights(
@@ -194,7 +196,7 @@ def _load_weights(
     settings: PretrainedConfig,
 ) -> Any:
     loader: Any
-    if thinker := _THINKERS.get(type(settings)):
+    if thinker := _THINKER_MODELS.get(type(settings)):
         loader, settings = thinker, settings.thinker_config
     elif type(settings) in MODEL_FOR_MULTIMODAL_LM_MAPPING:
         loader = AutoModelForMultimodalLM
@@ -223,7 +225,7 @@ def _load_weights(
     return model
 
 
-def _generation(
+def _generation_config(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int
 ) -> GenerationConfig:
     """Return how to decode: as the recipe says, not as the model's authors suggest.
@@ -239,11 +241,11 @@ def _generation(
         do_sample=False,
         repetition_penalty=theirs.repetition_penalty,
         eos_token_id=sorted(ends) or None,
-        pad_token_id=_padding(theirs, tokenizer),
+        pad_token_id=_pad_token_id(theirs, tokenizer),
     )
 
 
-def _padding(theirs: GenerationConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+def _pad_token_id(theirs: GenerationConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the token that fills up a batch; it is masked, so that any will do."""
     candidates = (tokenizer.pad_token_id, theirs.pad_token_id, tokenizer.eos_token_id, 0)
     return next(token for token in candidates if isinstance(token, int))

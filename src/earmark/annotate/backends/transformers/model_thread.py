@@ -14,7 +14,7 @@ R = TypeVar("R")
 A = TypeVar("A")
 
 
-class Answerer(ABC, Generic[R, A]):
+class BatchModel(ABC, Generic[R, A]):
     """What the thread owns. All is called in that thread but `stop`."""
 
     @abstractmethod
@@ -34,12 +34,12 @@ class ModelThread(Generic[R, A]):
         batch_size: requests at most that are answered together.
     """
 
-    def __init__(self, load: Callable[[], Answerer[R, A]], batch_size: int) -> None:
+    def __init__(self, load: Callable[[], BatchModel[R, A]], batch_size: int) -> None:
         self._load = load
         self._batch_size = batch_size
         self._requests: queue.SimpleQueue[tuple[R, Future[A]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._answerer: Answerer[R, A] | None = None
+        self._answerer: BatchModel[R, A] | None = None
         self._closing = threading.Event()
 
     async def ask(self, request: R) -> A:

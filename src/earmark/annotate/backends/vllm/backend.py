@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from earmark.annotate.backends.base import NOTHING, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.endpoint.backend import LEAST_AHEAD, EndpointBackend
+from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
+from earmark.annotate.backends.endpoint.backend import MIN_PREFETCH, EndpointBackend
 from earmark.annotate.backends.vllm.config import VllmConfig
 from earmark.annotate.backends.vllm.resources import visible_gpus
-from earmark.annotate.backends.vllm.servers import Fleet, Pace
+from earmark.annotate.backends.vllm.servers import ServerGroup, SupervisorTiming
 
 
 class VllmBackend(Backend):
@@ -26,17 +26,17 @@ class VllmBackend(Backend):
 
     needs_canary = True
 
-    def __init__(self, config: VllmConfig, pace: Pace | None = None) -> None:
+    def __init__(self, config: VllmConfig, pace: SupervisorTiming | None = None) -> None:
         self.fingerprint = config.fingerprint
         per_server = max(config.gpus_per_server, 1)
         servers = config.servers or max(len(visible_gpus()) // per_server, 1)
         most = config.concurrency * servers
-        self.concurrency = most + max(most // 2, LEAST_AHEAD)
+        self.concurrency = most + max(most // 2, MIN_PREFETCH)
         self._config = config
-        self._pace = pace or Pace()
-        self._fleet: Fleet | None = None
+        self._pace = pace or SupervisorTiming()
+        self._fleet: ServerGroup | None = None
         self._starting: asyncio.Task[EndpointBackend] | None = None
-        self.found: Mapping[str, str] = NOTHING
+        self.found: Mapping[str, str] = NOTHING_DISCOVERED
 
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
         """Answer one prompt; the first waits until all servers are up.
@@ -46,12 +46,12 @@ class VllmBackend(Backend):
             StageError: a server does not come up, or the endpoint's patience is at its end.
         """
         if self._starting is None:
-            self._fleet = Fleet(self._config, self._pace)
+            self._fleet = ServerGroup(self._config, self._pace)
             self._starting = asyncio.create_task(self._start(self._fleet))
         # Shielded: a prompt that is given up must not stop the start for the others.
         endpoint = await asyncio.shield(self._starting)
         assert self._fleet is not None
-        answer = await _unless_failed(endpoint.generate(prompt), self._fleet.failure)
+        answer = await _answer_or_failure(endpoint.generate(prompt), self._fleet.failure)
         self.found = endpoint.found
         return answer
 
@@ -65,11 +65,11 @@ class VllmBackend(Backend):
             await endpoint.aclose()
         await self._fleet.aclose()
 
-    async def _start(self, fleet: Fleet) -> EndpointBackend:
+    async def _start(self, fleet: ServerGroup) -> EndpointBackend:
         return self._config.endpoint(await fleet.start()).build()
 
 
-async def _unless_failed(
+async def _answer_or_failure(
     asked: Coroutine[Any, Any, Completion | Refusal], failure: asyncio.Future[None]
 ) -> Completion | Refusal:
     """Return the answer, or raise the failure where that comes first."""

@@ -13,7 +13,7 @@ from earmark.config import ConfigError, NonNegativeInt, PositiveFloat, fingerpri
 if TYPE_CHECKING:
     from earmark.annotate.backends.vllm.backend import VllmBackend
 
-_SET_HERE = {
+_FORBIDDEN_FLAGS = {
     "--host": "servers listen on 127.0.0.1 only",
     "--port": "set first_port",
     "--revision": "set revision",
@@ -27,8 +27,10 @@ _SET_HERE = {
     "--hf-token": "set the environment variable HF_TOKEN, which no process list shows",
     "--api-key": "set the environment variable VLLM_API_KEY, which no process list shows",
 }
-_KEY = "VLLM_API_KEY"
-_NOWHERE = ("http://127.0.0.1:1/v1",)  # where servers listen is no part of what they answer
+_API_KEY_VARIABLE = "VLLM_API_KEY"
+_PLACEHOLDER_URLS = (
+    "http://127.0.0.1:1/v1",
+)  # where servers listen is no part of what they answer
 
 
 class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field="kind"):
@@ -63,14 +65,14 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits over all that can change an answer; not how many servers give it."""
-        requests = self.endpoint(_NOWHERE).fingerprint
+        requests = self.endpoint(_PLACEHOLDER_URLS).fingerprint
         return fingerprint("vllm", requests, self.gpus_per_server, self.flags, self.command[1:])
 
     def endpoint(self, urls: tuple[str, ...]) -> EndpointConfig:
         """Return the settings of an endpoint backend that asks the servers at `urls`."""
         return EndpointConfig(
             urls=urls,
-            api_key_variable=_KEY if os.environ.get(_KEY) else None,
+            api_key_variable=_API_KEY_VARIABLE if os.environ.get(_API_KEY_VARIABLE) else None,
             **{name: getattr(self, name) for name in RequestConfig.__struct_fields__},
         )
 
@@ -85,8 +87,8 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
             raise ConfigError('command is empty; leave it out for ["vllm", "serve"]')
         for flag in (*self.command[1:], *self.flags):
             name = flag.partition("=")[0].replace("_", "-")
-            if name in _SET_HERE:
-                raise ConfigError(f"flags cannot hold {name}: {_SET_HERE[name]}")
+            if name in _FORBIDDEN_FLAGS:
+                raise ConfigError(f"flags cannot hold {name}: {_FORBIDDEN_FLAGS[name]}")
 
     def build(self) -> VllmBackend:
         """Return the backend; no server is started yet.
@@ -94,7 +96,7 @@ class VllmConfig(RequestConfig, frozen=True, kw_only=True, tag="vllm", tag_field
         Raises:
             ConfigError: aiohttp is not installed.
         """
-        self.endpoint(_NOWHERE).build()
+        self.endpoint(_PLACEHOLDER_URLS).build()
         from earmark.annotate.backends.vllm.backend import VllmBackend
 
         return VllmBackend(self)

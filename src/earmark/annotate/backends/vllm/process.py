@@ -83,7 +83,7 @@ class ServerProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
-def tail(log: Path) -> str:
+def log_tail(log: Path) -> str:
     """Return the last lines of a log."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -96,7 +96,7 @@ _POLL_S = 0.02
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(grace_s: float, command: list[str]) -> int:
+def run_guarded(grace_s: float, command: list[str]) -> int:
     """Run `command` until it ends or must end; return its exit code, 128 + n for a signal n."""
     _adopt_orphans()
     woken = _wake_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -108,7 +108,7 @@ def main(grace_s: float, command: list[str]) -> int:
         print(f"{command[0]} cannot be started: {error}", file=sys.stderr, flush=True)
         return 127
     print(child.pid, flush=True)
-    _wait(child, woken)
+    _wait_for_end(child, woken)
     _end_group(child, grace_s)
     code = child.wait()
     return 128 - code if code < 0 else code
@@ -130,15 +130,15 @@ def _wake_on(*numbers: signal.Signals) -> int:
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end)
     for number in numbers:
-        signal.signal(number, _nothing)
+        signal.signal(number, _ignore_signal)
     return read_end
 
 
-def _nothing(*_: object) -> None:
+def _ignore_signal(*_: object) -> None:
     """Let a signal wake the guard, and do no more."""
 
 
-def _wait(child: subprocess.Popen[bytes], woken: int) -> None:
+def _wait_for_end(child: subprocess.Popen[bytes], woken: int) -> None:
     """Return when the command has ended, or the parent, or when a signal asks for the end."""
     while child.poll() is None:
         ready, _, _ = select.select([0, woken], [], [])
@@ -150,24 +150,24 @@ def _wait(child: subprocess.Popen[bytes], woken: int) -> None:
 
 def _end_group(child: subprocess.Popen[bytes], grace_s: float) -> None:
     """Ask the command's whole process group to end, and make it where it does not."""
-    _signal(child.pid, signal.SIGTERM)
+    _signal_group(child.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            _reap(child.pid)
-        if not _signal(child.pid, 0):
+            _reap_group(child.pid)
+        if not _signal_group(child.pid, 0):
             return
         time.sleep(_POLL_S)
-    _signal(child.pid, signal.SIGKILL)
+    _signal_group(child.pid, signal.SIGKILL)
 
 
-def _reap(group: int) -> None:
+def _reap_group(group: int) -> None:
     with suppress(ChildProcessError):
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
 
 
-def _signal(group: int, number: int) -> bool:
+def _signal_group(group: int, number: int) -> bool:
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -176,4 +176,4 @@ def _signal(group: int, number: int) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(float(sys.argv[1]), sys.argv[2:]))
+    raise SystemExit(run_guarded(float(sys.argv[1]), sys.argv[2:]))

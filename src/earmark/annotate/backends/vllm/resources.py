@@ -17,7 +17,7 @@ from pathlib import Path
 
 from earmark.config import ConfigError
 
-_SECONDS = 60.0  # a driver that is not yet loaded takes its time
+_NVIDIA_SMI_TIMEOUT_S = 60.0  # a driver that is not yet loaded takes its time
 
 
 def visible_gpus() -> list[str]:
@@ -29,7 +29,11 @@ def visible_gpus() -> list[str]:
         return [name.strip() for name in names.split(",") if name.strip() not in ("", "-1")]
     try:
         listed = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=_SECONDS, check=True
+            ["nvidia-smi", "-L"],
+            capture_output=True,
+            text=True,
+            timeout=_NVIDIA_SMI_TIMEOUT_S,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return []
@@ -38,7 +42,7 @@ def visible_gpus() -> list[str]:
     return [str(index) for index in range(len(lines))]
 
 
-def groups_of(gpus: list[str], per_server: int, servers: int) -> list[list[str]]:
+def assign_gpus(gpus: list[str], per_server: int, servers: int) -> list[list[str]]:
     """Return the GPUs of each server.
 
     `servers` = 0 means as many as there are GPUs for. `per_server` = 0 means that no GPU is
@@ -62,11 +66,11 @@ def groups_of(gpus: list[str], per_server: int, servers: int) -> list[list[str]]
     return [gpus[start * per_server :][:per_server] for start in range(wanted)]
 
 
-_TRIED = 1000
+_MAX_PORTS = 1000
 
 
 @dataclass
-class Port:
+class ReservedPort:
     """A port that no other job takes while this object is open.
 
     Several jobs may start on one machine at once, and a server takes minutes before it listens:
@@ -83,23 +87,23 @@ class Port:
             self._lock = -1
 
 
-def take_port(first: int) -> Port:
+def reserve_port(first: int) -> ReservedPort:
     """Return the first port from `first` on that is free on 127.0.0.1 and that no job holds.
 
     Raises:
         ConfigError: a thousand ports are taken.
     """
-    for number in range(first, min(first + _TRIED, 65_536)):
-        lock = _locked(number)
+    for number in range(first, min(first + _MAX_PORTS, 65_536)):
+        lock = _lock_port(number)
         if lock is None:
             continue
         if _is_free(number):
-            return Port(number, lock)
+            return ReservedPort(number, lock)
         os.close(lock)
     raise ConfigError(f"no free port from {first} on: set first_port to another number")
 
 
-def _locked(number: int) -> int | None:
+def _lock_port(number: int) -> int | None:
     """Return the descriptor of a lock on the port, None where another process has it."""
     path = Path(tempfile.gettempdir()) / f"earmark-port-{number}.lock"
     try:

@@ -20,15 +20,15 @@ import aiohttp
 import msgspec
 
 from earmark.annotate.backends.vllm.config import VllmConfig
-from earmark.annotate.backends.vllm.process import ServerProcess, tail
-from earmark.annotate.backends.vllm.resources import groups_of, take_port, visible_gpus
+from earmark.annotate.backends.vllm.process import ServerProcess, log_tail
+from earmark.annotate.backends.vllm.resources import assign_gpus, reserve_port, visible_gpus
 from earmark.config import ConfigError
 from earmark.workspace import StageError
 
-_GENERATION = "--generation-config"
+_GENERATION_FLAG = "--generation-config"
 
 
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
+class ServerLaunch(msgspec.Struct, frozen=True, kw_only=True):
     """How to start one server, and where it will be.
 
     Args:
@@ -49,18 +49,18 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         return self.url.removesuffix("/v1") + "/health"
 
 
-def plan(config: VllmConfig, gpus: Sequence[str], port: int, folder: Path) -> Launch:
+def plan_launch(config: VllmConfig, gpus: Sequence[str], port: int, folder: Path) -> ServerLaunch:
     """Return how to start a server on these GPUs and this port."""
     command = [*config.command, config.model, "--host=127.0.0.1", f"--port={port}"]
     if config.revision:
         command.append(f"--revision={config.revision}")
     if config.gpus_per_server:
         command.append(f"--tensor-parallel-size={config.gpus_per_server}")
-    if not any(flag.partition("=")[0] == _GENERATION for flag in config.flags):
+    if not any(flag.partition("=")[0] == _GENERATION_FLAG for flag in config.flags):
         # Else the model's own generation_config.json fills in what a request leaves out, and the
         # recipe would not say how answers are sampled.
-        command.append(f"{_GENERATION}=vllm")
-    return Launch(
+        command.append(f"{_GENERATION_FLAG}=vllm")
+    return ServerLaunch(
         command=[*command, *config.flags],
         environment={"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {},
         url=f"http://127.0.0.1:{port}/v1",
@@ -85,7 +85,7 @@ def check_command(command: Sequence[str]) -> None:
 _log = logging.getLogger("earmark.vllm")
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class SupervisorTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How often to look, and how long to bear with a server; all in seconds.
 
     Args:
@@ -112,7 +112,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.longest_pause_s, self.first_pause_s * 2.0 ** (failures - 1))
 
 
-class _Life:
+class _HealthRecord:
     """When a process was started, and when it was first and last seen well; monotonic seconds."""
 
     def __init__(self, now: float) -> None:
@@ -142,10 +142,10 @@ class Supervisor:
 
     def __init__(
         self,
-        launch: Launch,
+        launch: ServerLaunch,
         start_timeout_s: float,
         restarts: int,
-        pace: Pace,
+        pace: SupervisorTiming,
         is_well: Callable[[str], Awaitable[bool]],
     ) -> None:
         self.launch = launch
@@ -187,11 +187,11 @@ class Supervisor:
         finally:
             self.well.clear()
             process.end()
-            await _whole(asyncio.to_thread(process.kill))
+            await _finish_despite_cancel(asyncio.to_thread(process.kill))
 
     async def _watch(self, process: ServerProcess) -> tuple[float, str]:
         """Return when the process has ended, or has not been well for too long."""
-        life = _Life(time.monotonic())
+        life = _HealthRecord(time.monotonic())
         asked_s = float("-inf")
         while (code := process.exit_code()) is None:
             now = time.monotonic()
@@ -206,7 +206,7 @@ class Supervisor:
             await asyncio.sleep(self._pace.look_s)
         return life.well_s, f"it ended with exit code {code}"
 
-    def _fault(self, life: _Life, now: float) -> str | None:
+    def _fault(self, life: _HealthRecord, now: float) -> str | None:
         """Return why a server that is not well cannot be borne with any longer, None if it can."""
         if life.first_well_s is None:
             if now - life.started_s >= self._start_timeout_s:
@@ -220,11 +220,11 @@ class Supervisor:
         return StageError(
             f"vllm: the server for {self.launch.url} failed: {how}.\n"
             f"Command: {' '.join(self.launch.command)}\n"
-            f"The end of its log ({self.launch.log}):\n{tail(self.launch.log)}"
+            f"The end of its log ({self.launch.log}):\n{log_tail(self.launch.log)}"
         )
 
 
-async def _whole(work: Coroutine[Any, Any, None]) -> None:
+async def _finish_despite_cancel(work: Coroutine[Any, Any, None]) -> None:
     """Wait for work that is not cut short by being cancelled; that is passed on after it."""
     task = asyncio.create_task(work)
     try:
@@ -234,23 +234,25 @@ async def _whole(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-_ANSWER_S = 5.0
+_HEALTH_TIMEOUT_S = 5.0
 
 
-class Fleet:
+class ServerGroup:
     """The servers that a config asks for. It belongs to the loop that starts it.
 
     `failure` is a future that never has a result: its exception is that of the first supervisor
     to give up.
     """
 
-    def __init__(self, config: VllmConfig, pace: Pace) -> None:
+    def __init__(self, config: VllmConfig, pace: SupervisorTiming) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._config = config
         self._pace = pace
         self._ports = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S))
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_HEALTH_TIMEOUT_S)
+        )
         self.supervisors: list[Supervisor] = []
 
     async def start(self) -> tuple[str, ...]:
@@ -286,18 +288,18 @@ class Fleet:
         if self.failure.done():
             self.failure.exception()  # asyncio complains of errors that nobody has looked at
 
-    def _plan(self) -> list[Launch]:
+    def _plan(self) -> list[ServerLaunch]:
         config = self._config
         check_command(config.command)
-        groups = groups_of(visible_gpus(), config.gpus_per_server, config.servers)
-        folder = _make_folder(config.log_folder)
+        groups = assign_gpus(visible_gpus(), config.gpus_per_server, config.servers)
+        folder = _make_log_folder(config.log_folder)
         _log.info("starting %d server(s) of %s, logs in %s", len(groups), config.model, folder)
-        launches: list[Launch] = []
+        launches: list[ServerLaunch] = []
         port = config.first_port
         for gpus in groups:
-            taken = take_port(port)
+            taken = reserve_port(port)
             self._ports.callback(taken.close)
-            launches.append(plan(config, gpus, taken.number, folder))
+            launches.append(plan_launch(config, gpus, taken.number, folder))
             port = taken.number + 1
         return launches
 
@@ -327,7 +329,7 @@ class Fleet:
             self.failure.set_exception(error)
 
 
-def _make_folder(named: str) -> Path:
+def _make_log_folder(named: str) -> Path:
     if not named:
         return Path(tempfile.mkdtemp(prefix="earmark-vllm-"))
     folder = Path(named)

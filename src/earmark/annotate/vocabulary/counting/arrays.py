@@ -22,29 +22,29 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def row_of(lengths: Int32[np.ndarray, " rows"]) -> Int32[np.ndarray, " values"]:
+def row_indices(lengths: Int32[np.ndarray, " rows"]) -> Int32[np.ndarray, " values"]:
     """Return the row that each value is in."""
     return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 
 
-def starts_of(lengths: Int32[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+def row_starts(lengths: Int32[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
     """Return where each row's values start."""
     return np.cumsum(lengths, dtype=np.int64) - lengths
 
 
-def drop_repeats(
+def drop_duplicates(
     lengths: Int32[np.ndarray, " rows"], values: Int32[np.ndarray, " values"]
 ) -> tuple[Int32[np.ndarray, " rows"], Int32[np.ndarray, " kept"]]:
     """Return rows in which each value stands once, where it stood first."""
-    rows = row_of(lengths)
-    later = repeats(rows, values)
+    rows = row_indices(lengths)
+    later = find_duplicates(rows, values)
     if not len(later):
         return lengths, values
     fewer = lengths - np.bincount(rows[later], minlength=len(lengths)).astype(np.int32)
     return fewer, np.delete(values, later)
 
 
-def repeats(
+def find_duplicates(
     rows: Int32[np.ndarray, " values"],
     values: Int32[np.ndarray, " values"],
     among: Bool[np.ndarray, " values"] | None = None,
@@ -52,7 +52,7 @@ def repeats(
     """Return the positions of values that stand earlier in their row; looks at `among` only."""
     chosen = None if among is None else np.flatnonzero(among)
     keys = pair_keys(rows, values) if chosen is None else pair_keys(rows[chosen], values[chosen])
-    doubled = repeated(np.sort(keys))
+    doubled = sorted_duplicates(np.sort(keys))
     if not len(doubled):
         return np.empty(0, np.int64)
     # Few rows have repeats; only their values are sorted with their positions.
@@ -71,7 +71,7 @@ def pair_keys(
     return (rows.astype(np.int64) << 32) | values
 
 
-def repeated(ordered: Integer[np.ndarray, " values"]) -> Integer[np.ndarray, " repeats"]:
+def sorted_duplicates(ordered: Integer[np.ndarray, " values"]) -> Integer[np.ndarray, " repeats"]:
     """Return each of the sorted values as often as it stands there beyond once."""
     return ordered[1:][ordered[1:] == ordered[:-1]]
 
@@ -87,7 +87,7 @@ def reduce_rows(
     2000). That takes half the time of `reduction.reduceat`.
     """
     result = np.full(len(lengths), empty, values.dtype)
-    starts = starts_of(lengths)
+    starts = row_starts(lengths)
     longest = int(lengths.max(initial=0))
     for power in range(longest.bit_length()):
         width = 1 << power
@@ -100,24 +100,24 @@ def reduce_rows(
     return result
 
 
-def filtered(array: Any, stays: Bool[np.ndarray, " rows"]) -> Any:
+def filter_array(array: Any, stays: Bool[np.ndarray, " rows"]) -> Any:
     """Return some rows of an Arrow array; None of None."""
     import pyarrow as pa
 
     return None if array is None else array.filter(pa.array(stays))
 
 
-def threads(workers: int) -> int:
+def thread_count(workers: int) -> int:
     """Return how many threads to start: `workers`, or one a core where it is 0."""
     return workers or len(os.sched_getaffinity(0))
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def map_in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Yield function(item) in the order of the items, `workers` of them at work at a time.
 
     At most two results a thread wait to be taken, which bounds the memory.
     """
-    count = threads(workers)
+    count = thread_count(workers)
     if count == 1:
         yield from map(function, items)
         return
@@ -135,12 +135,12 @@ def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> It
                 future.cancel()
 
 
-STAGE = "vocabulary"
+STAGE_NAME = "vocabulary"
 """The stage that a row is rejected by."""
 
 
 @dataclass(frozen=True)
-class Fault:
+class BadRow:
     """A row that cannot be counted: its id, or "" where it has none, and why.
 
     `row` counts from 0 within the chunk: lines of a JSON file, rows of a Parquet file.
@@ -171,7 +171,7 @@ class Chunk:
     codes: Int32[np.ndarray, " uses"]
     terms: Sequence[str]
     rows: int
-    faults: Sequence[Fault] = ()
+    faults: Sequence[BadRow] = ()
     dropped: Counter[str] = field(default_factory=Counter[str])
 
     def tag_lists(self) -> Iterator[Sequence[str]]:

@@ -25,36 +25,36 @@ import numpy as np
 from jaxtyping import Int8, Int32, Int64, Integer
 
 from earmark.annotate.vocabulary.counting.arrays import (
-    STAGE,
+    STAGE_NAME,
     Chunk,
-    drop_repeats,
-    in_order,
+    drop_duplicates,
+    map_in_order,
     reduce_rows,
 )
 from earmark.annotate.vocabulary.counting.count import (
-    Counts,
+    GroupCounts,
     Grouping,
     Tally,
     count_batch,
     pair_cells,
     pair_counts,
-    tally_of,
-    total,
+    sum_counts,
+    to_tally,
 )
-from earmark.annotate.vocabulary.counting.join import JoinedPart, join
-from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, Batch, Part, write_part
+from earmark.annotate.vocabulary.counting.join import CorpusPart, join_parts
+from earmark.annotate.vocabulary.counting.parts import BATCH_ROWS, RowBatch, SourcePart, write_part
 from earmark.annotate.vocabulary.counting.sources import find_sources, read_chunks
 from earmark.config import ConfigError, fingerprint
-from earmark.io import locked, publish
+from earmark.io import file_lock, replace_file
 from earmark.records import Rejected
 
-FORMAT = 2
+PART_FORMAT = 2
 """Raised whenever a part would be written otherwise than before."""
 
-_KEPT_COUNTS = 4  # ways of grouping whose counts a part keeps
+_MAX_CACHED_COUNTS = 4  # ways of grouping whose counts a part keeps
 
 
-def encode_source(source: Path, folder: Path, *, workers: int) -> Part:
+def encode_source(source: Path, folder: Path, *, workers: int) -> SourcePart:
     """Return the part of a source; read the source only where none of its present state is there.
 
     Raises:
@@ -63,23 +63,25 @@ def encode_source(source: Path, folder: Path, *, workers: int) -> Part:
     place = fingerprint(str(source))
     state = source.stat()
     seen = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-    digest = fingerprint(FORMAT, str(source), seen)
+    digest = fingerprint(PART_FORMAT, str(source), seen)
     path = folder / f"part-{place}-{digest}"
     if not path.exists():
         write_part(read_chunks(source, workers=workers), str(source), path)
         for older in folder.glob(f"part-{place}-*"):
             if older != path:
                 shutil.rmtree(older)
-    return Part(path)
+    return SourcePart(path)
 
 
-def remove_unfinished(folder: Path) -> None:
+def remove_temporary_parts(folder: Path) -> None:
     """Remove what a killed process left."""
     for path in folder.glob("part-*.tmp"):
         shutil.rmtree(path)
 
 
-def saved_counts(joined: JoinedPart, grouping: Grouping, count: Callable[[], Counts]) -> Counts:
+def cached_counts(
+    joined: CorpusPart, grouping: Grouping, count: Callable[[], GroupCounts]
+) -> GroupCounts:
     """Return the counts of a part under a canonical grouping; `count` is called for new ones."""
     digest = hashlib.sha256()
     for array in (grouping.group, grouping.seeds, joined.skipped):
@@ -90,21 +92,21 @@ def saved_counts(joined: JoinedPart, grouping: Grouping, count: Callable[[], Cou
         return np.load(path)
     counts = count()
     # Other processes may have counted the same, and remove old counts too.
-    with locked(path.with_name("lock"), wait=True):
-        _keep_counts(counts, path)
+    with file_lock(path.with_name("lock"), wait=True):
+        _write_counts(counts, path)
     return counts
 
 
-def _keep_counts(counts: Counts, path: Path) -> None:
+def _write_counts(counts: GroupCounts, path: Path) -> None:
     """Write counts, and remove the oldest ones beside them, and what a killed process left."""
     for unfinished in path.parent.glob("counts-*.tmp"):
         unfinished.unlink()
     temporary = path.with_suffix(".tmp")
     with open(temporary, "wb") as file:
         np.save(file, counts)
-    publish(temporary, path)
+    replace_file(temporary, path)
     every = sorted(path.parent.glob("counts-*.npy"), key=lambda old: old.stat().st_mtime_ns)
-    for old in every[:-_KEPT_COUNTS]:
+    for old in every[:-_MAX_CACHED_COUNTS]:
         old.unlink()
 
 
@@ -127,7 +129,7 @@ class TagCorpus:
 
     terms: tuple[str, ...]
     frequencies: Int64[np.ndarray, " terms"]
-    parts: tuple[JoinedPart, ...]
+    parts: tuple[CorpusPart, ...]
     workers: int = 0
 
     @staticmethod
@@ -144,19 +146,19 @@ class TagCorpus:
         """
         files = find_sources(sources)
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / "lock", wait=True):
-            remove_unfinished(folder)
+        with file_lock(folder / "lock", wait=True):
+            remove_temporary_parts(folder)
             parts = [encode_source(file, folder, workers=workers) for file in files]
-        corpus = TagCorpus(*join(parts), workers)
+        corpus = TagCorpus(*join_parts(parts), workers)
         if not corpus.captions:
-            raise ConfigError(_nothing(corpus, files))
+            raise ConfigError(_no_rows_message(corpus, files))
         return corpus
 
     @staticmethod
     def of(tag_sets: Iterable[Sequence[str]], folder: Path, *, workers: int = 1) -> TagCorpus:
         """Encode tag lists in memory, as one source whose ids are the rows' numbers."""
-        part = write_part(_chunks_of(tag_sets), "memory", folder / "part-memory")
-        return TagCorpus(*join([part]), workers)
+        part = write_part(_iter_chunks(tag_sets), "memory", folder / "part-memory")
+        return TagCorpus(*join_parts([part]), workers)
 
     @property
     def captions(self) -> int:
@@ -177,7 +179,7 @@ class TagCorpus:
     def counts(self) -> dict[str, int]:
         """The stage's counts: rows "in" and "out", and rejected ones by "vocabulary: reason"."""
         rows = {"in": self.captions + sum(self.unread.values()), "out": self.captions}
-        return rows | {f"{STAGE}: {reason}": count for reason, count in self.unread.items()}
+        return rows | {f"{STAGE_NAME}: {reason}": count for reason, count in self.unread.items()}
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -211,13 +213,13 @@ class TagCorpus:
             group: the tag that each term is counted as, -1 where it is dropped.
             seeds: of each group, the index into DOMAINS that it is a seed of, or -1.
         """
-        sums: Counts = total((), len(seeds))
+        sums: GroupCounts = sum_counts((), len(seeds))
         for joined in self.parts:
             local, groups = Grouping(local_values(group, joined), seeds).canonical()
-            counts = saved_counts(joined, local, lambda j=joined, g=local: self._count(j, g))
+            counts = cached_counts(joined, local, lambda j=joined, g=local: self._count(j, g))
             sums[groups] += counts[:-1]
             sums[-1] += counts[-1]
-        return tally_of(sums)
+        return to_tally(sums)
 
     def first_ranks(
         self, rank: Int32[np.ndarray, " terms"], size: int
@@ -232,7 +234,7 @@ class TagCorpus:
         unranked = unranked.astype(np.min_scalar_type(size))  # narrow numbers are faster
         result = np.zeros(size + 1, np.int64)
 
-        def best(joined: JoinedPart, batch: Batch) -> Int64[np.ndarray, " ranks"]:
+        def best(joined: CorpusPart, batch: RowBatch) -> Int64[np.ndarray, " ranks"]:
             ranks = local_values(unranked, joined, size).take(batch.codes)
             first = reduce_rows(np.minimum, batch.lengths, ranks, size)
             return np.bincount(first, minlength=size + 1)
@@ -255,35 +257,35 @@ class TagCorpus:
         return pair_counts(cells, size)
 
     def map_batches(
-        self, function: Callable[[JoinedPart, Batch], T], *, ids: bool = False
+        self, function: Callable[[CorpusPart, RowBatch], T], *, ids: bool = False
     ) -> Iterator[T]:
         """Yield what `function` makes of each batch, in order; batches are worked on in threads."""
         places = [
             (joined, number) for joined in self.parts for number in range(joined.part.facts.batches)
         ]
-        return in_order(
+        return map_in_order(
             lambda place: function(place[0], place[0].batch(place[1], ids=ids)),
             places,
             self.workers,
         )
 
-    def _count(self, joined: JoinedPart, grouping: Grouping) -> Counts:
-        batches = in_order(
+    def _count(self, joined: CorpusPart, grouping: Grouping) -> GroupCounts:
+        batches = map_in_order(
             lambda number: count_batch(joined.batch(number), grouping),
             range(joined.part.facts.batches),
             self.workers,
         )
-        return total(batches, len(grouping.seeds))
+        return sum_counts(batches, len(grouping.seeds))
 
 
 def local_values(
-    values: Integer[np.ndarray, " terms"], joined: JoinedPart, missing: int = -1
+    values: Integer[np.ndarray, " terms"], joined: CorpusPart, missing: int = -1
 ) -> Integer[np.ndarray, " local"]:
     """Return what a part's own terms have of `values`; `missing` for those that do not count."""
     return np.append(values, values.dtype.type(missing)).take(joined.position)
 
 
-def _chunks_of(tag_sets: Iterable[Sequence[str]]) -> Iterator[Chunk]:
+def _iter_chunks(tag_sets: Iterable[Sequence[str]]) -> Iterator[Chunk]:
     """Yield tag lists as chunks."""
     rows = iter(tag_sets)
     first = 0
@@ -304,11 +306,11 @@ def _next_chunk(rows: Iterator[Sequence[str]], first: int) -> Chunk | None:
     if not lengths:
         return None
     ids = pa.array(map(str, range(first, first + len(lengths))), pa.string())
-    once = drop_repeats(np.array(lengths, np.int32), np.array(codes, np.int32))
+    once = drop_duplicates(np.array(lengths, np.int32), np.array(codes, np.int32))
     return Chunk(ids, *once, list(codes_of), len(lengths))
 
 
-def _nothing(corpus: TagCorpus, files: Sequence[Path]) -> str:
+def _no_rows_message(corpus: TagCorpus, files: Sequence[Path]) -> str:
     """Return a message for a corpus without a single good row."""
     names = ", ".join(file.name for file in files)
     if not (first := next(corpus.rejected(), None)):

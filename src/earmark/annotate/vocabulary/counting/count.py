@@ -9,13 +9,18 @@ import numpy as np
 from jaxtyping import Int8, Int32, Int64
 
 from earmark.annotate.vocabulary.config import DOMAINS
-from earmark.annotate.vocabulary.counting.arrays import pair_keys, reduce_rows, repeated, row_of
-from earmark.annotate.vocabulary.counting.parts import Batch
+from earmark.annotate.vocabulary.counting.arrays import (
+    pair_keys,
+    reduce_rows,
+    row_indices,
+    sorted_duplicates,
+)
+from earmark.annotate.vocabulary.counting.parts import RowBatch
 
-_SETS = 1 << len(DOMAINS)
+_DOMAIN_SETS = 1 << len(DOMAINS)
 """Sets of domains that a caption can be of, as bits."""
 
-_NO_SEED = 1 << DOMAINS.index("sound")
+_SOUND_ONLY = 1 << DOMAINS.index("sound")
 
 
 @dataclass(frozen=True)
@@ -53,32 +58,34 @@ class Grouping:
         return Grouping(number[self.group], self.seeds[used]), used
 
 
-Counts = Int64[np.ndarray, "groups_and_captions sets"]
+GroupCounts = Int64[np.ndarray, "groups_and_captions sets"]
 """Captions by group and set of domains; the last row is that of all captions."""
 
 
-def count_batch(batch: Batch, grouping: Grouping) -> Counts:
+def count_batch(batch: RowBatch, grouping: Grouping) -> GroupCounts:
     """Count the captions of a batch."""
     groups = len(grouping.seeds)
     sets = _domain_sets(batch, grouping)
     # Dropped terms are counted in a column of their own, which is cheaper than to leave them out.
-    cell_of = (grouping.group.astype(np.int64) + 1) * _SETS
+    cell_of = (grouping.group.astype(np.int64) + 1) * _DOMAIN_SETS
     cells = cell_of.take(batch.codes) + np.repeat(sets, batch.lengths)
-    counts = np.bincount(cells, minlength=(groups + 1) * _SETS)
-    shared = _shared(grouping)
+    counts = np.bincount(cells, minlength=(groups + 1) * _DOMAIN_SETS)
+    shared = _shared_terms(grouping)
     if shared.any():
         chosen = np.flatnonzero(shared.take(batch.codes))
-        keys = pair_keys(row_of(batch.lengths)[chosen], cells[chosen])
+        keys = pair_keys(row_indices(batch.lengths)[chosen], cells[chosen])
         keys.sort()
-        again = repeated(keys) & 0xFFFF_FFFF
+        again = sorted_duplicates(keys) & 0xFFFF_FFFF
         counts -= np.bincount(again, minlength=len(counts))
-    table = counts.reshape(groups + 1, _SETS)[1:]
-    return np.vstack([table, np.bincount(sets, minlength=_SETS)])
+    table = counts.reshape(groups + 1, _DOMAIN_SETS)[1:]
+    return np.vstack([table, np.bincount(sets, minlength=_DOMAIN_SETS)])
 
 
-def tally_of(counts: Counts) -> Tally:
+def to_tally(counts: GroupCounts) -> Tally:
     """Return the tally that counts by set of domains amount to."""
-    holds = np.array([[s >> d & 1 for d in range(len(DOMAINS))] for s in range(_SETS)], np.int64)
+    holds = np.array(
+        [[s >> d & 1 for d in range(len(DOMAINS))] for s in range(_DOMAIN_SETS)], np.int64
+    )
     by_domain = counts @ holds
     return Tally(
         df=counts[:-1].sum(axis=1),
@@ -88,23 +95,23 @@ def tally_of(counts: Counts) -> Tally:
     )
 
 
-def total(counts: Iterable[Counts], groups: int) -> Counts:
+def sum_counts(counts: Iterable[GroupCounts], groups: int) -> GroupCounts:
     """Return the sum over batches."""
-    result = np.zeros((groups + 1, _SETS), np.int64)
+    result = np.zeros((groups + 1, _DOMAIN_SETS), np.int64)
     for one in counts:
         result += one
     return result
 
 
-def _domain_sets(batch: Batch, grouping: Grouping) -> Int64[np.ndarray, " rows"]:
+def _domain_sets(batch: RowBatch, grouping: Grouping) -> Int64[np.ndarray, " rows"]:
     """Return the domains of each caption, as bits."""
     bits = np.where(grouping.seeds >= 0, 1 << np.maximum(grouping.seeds, 0), 0)
     bit_of = np.append(bits, 0).astype(np.uint8)[grouping.group]
     sets = reduce_rows(np.bitwise_or, batch.lengths, bit_of.take(batch.codes), 0)
-    return np.where(sets == 0, _NO_SEED, sets).astype(np.int64)
+    return np.where(sets == 0, _SOUND_ONLY, sets).astype(np.int64)
 
 
-def _shared(grouping: Grouping) -> np.ndarray:
+def _shared_terms(grouping: Grouping) -> np.ndarray:
     """Return which terms are counted together with another one."""
     members = np.bincount(grouping.group + 1, minlength=len(grouping.seeds) + 1)
     members[0] = 0
@@ -112,7 +119,7 @@ def _shared(grouping: Grouping) -> np.ndarray:
 
 
 def pair_cells(
-    batch: Batch, rank: Int32[np.ndarray, " terms"], size: int
+    batch: RowBatch, rank: Int32[np.ndarray, " terms"], size: int
 ) -> Int64[np.ndarray, " pairs"]:
     """Return a cell, a * size + b, for each two ranks a <= b that a caption holds.
 
@@ -123,7 +130,7 @@ def pair_cells(
     """
     ranks = rank.take(batch.codes)
     ranked = ranks >= 0
-    keys = np.sort(pair_keys(row_of(batch.lengths)[ranked], ranks[ranked]))
+    keys = np.sort(pair_keys(row_indices(batch.lengths)[ranked], ranks[ranked]))
     keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
     rows, ranks = keys >> 32, keys & 0xFFFF_FFFF
     end = np.searchsorted(rows, rows, side="right")

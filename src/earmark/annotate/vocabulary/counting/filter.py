@@ -16,18 +16,24 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from earmark.annotate.vocabulary.counting.arrays import filtered, in_order, repeats, row_of, threads
+from earmark.annotate.vocabulary.counting.arrays import (
+    filter_array,
+    find_duplicates,
+    map_in_order,
+    row_indices,
+    thread_count,
+)
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus, local_values
-from earmark.annotate.vocabulary.counting.join import JoinedPart
-from earmark.annotate.vocabulary.counting.parts import Batch
+from earmark.annotate.vocabulary.counting.join import CorpusPart
+from earmark.annotate.vocabulary.counting.parts import RowBatch
 from earmark.config import fingerprint
-from earmark.io import publish
+from earmark.io import replace_file
 from earmark.tables import read_metadata
 
-FORMAT = "earmark filtered tags 2"
+FILTERED_FORMAT = "earmark filtered tags 2"
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class FilterCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Captions that keep a tag of the vocabulary, those that keep none, and tags that are kept."""
 
     kept: int
@@ -35,13 +41,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     uses: int
 
 
-def write_filtered(
+def write_filtered_tags(
     corpus: TagCorpus,
     rank: Int32[np.ndarray, " terms"],
     tags: Sequence[str],
     sizes: Iterable[int],
     folder: Path,
-) -> dict[int, Kept]:
+) -> dict[int, FilterCounts]:
     """Write the tags that each vocabulary leaves, as rows of id and tags in the captions' order.
 
     A vocabulary of size K is the first K of `tags`. A caption with none of them left has no row. A
@@ -60,26 +66,26 @@ def write_filtered(
     """
     names = _file_names([Path(joined.part.facts.source) for joined in corpus.parts])
     folders = {size: folder / f"tags_{size}" for size in sorted(set(sizes))}
-    totals = dict.fromkeys(folders, Kept(kept=0, dropped=0, uses=0))
+    totals = dict.fromkeys(folders, FilterCounts(kept=0, dropped=0, uses=0))
     for path in folders.values():
         path.mkdir(parents=True, exist_ok=True)
-        _remove_others(path, names)
+        _remove_stale(path, names)
     for joined, name in zip(corpus.parts, names, strict=True):
         local = local_values(rank, joined)
         files = [
-            _File(path / name, tags[:size], _digest(joined, local, tags[:size]))
+            _FilteredFile(path / name, tags[:size], _file_digest(joined, local, tags[:size]))
             for size, path in folders.items()
         ]
         new = [file for file in files if not file.is_current()]
         if new:
-            _write(joined, local, new, corpus.workers)
+            _write_source(joined, local, new, corpus.workers)
         for size, file in zip(folders, files, strict=True):
-            totals[size] = _plus(totals[size], file.kept())
+            totals[size] = _add_counts(totals[size], file.kept())
     return totals
 
 
 @dataclass(frozen=True)
-class _File:
+class _FilteredFile:
     """A file of filtered tags, as it should be."""
 
     path: Path
@@ -90,15 +96,15 @@ class _File:
         """Return whether the file is there and was made of the same rows with the same mapping."""
         return self.path.exists() and read_metadata(self.path).get("digest") == self.digest
 
-    def kept(self) -> Kept:
+    def kept(self) -> FilterCounts:
         """Return what the file says of itself."""
-        return msgspec.json.decode(read_metadata(self.path)["kept"], type=Kept)
+        return msgspec.json.decode(read_metadata(self.path)["kept"], type=FilterCounts)
 
 
 class _FileWriter:
     """Writes one file of filtered tags, which has its name only when the block has ended well."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: _FilteredFile) -> None:
         import pyarrow as pa
 
         self._file = file
@@ -122,7 +128,7 @@ class _FileWriter:
         )
         return self
 
-    def append(self, batch: _Ranked) -> None:
+    def append(self, batch: _RankedBatch) -> None:
         """Add those captions of a batch that keep a tag."""
         import pyarrow as pa
 
@@ -132,7 +138,7 @@ class _FileWriter:
         offsets = np.concatenate([[0], np.cumsum(lengths[filled])]).astype(np.int32)
         ranks = pa.DictionaryArray.from_arrays(pa.array(batch.ranks[chosen]), self._dictionary)
         tags = pa.ListArray.from_arrays(pa.array(offsets), ranks)
-        table = pa.table([filtered(batch.ids, filled), tags], schema=self._schema)
+        table = pa.table([filter_array(batch.ids, filled), tags], schema=self._schema)
         self._writer.write_table(table)
         self._kept += table.num_rows
         self._dropped += batch.captions - table.num_rows
@@ -141,22 +147,22 @@ class _FileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        kept = Kept(kept=self._kept, dropped=self._dropped, uses=self._uses)
+        kept = FilterCounts(kept=self._kept, dropped=self._dropped, uses=self._uses)
         metadata = {
-            "format": FORMAT,
+            "format": FILTERED_FORMAT,
             "digest": self._file.digest,
             "kept": msgspec.json.encode(kept).decode(),
         }
         self._writer.add_key_value_metadata(metadata)
         self._writer.close()
         if kind is None:
-            publish(self._temporary, self._file.path)
+            replace_file(self._temporary, self._file.path)
         else:
             self._temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
-class _Ranked:
+class _RankedBatch:
     """The ranked tags of a batch: of each, its caption's row and its rank; each once a caption."""
 
     ids: Any
@@ -165,48 +171,48 @@ class _Ranked:
     ranks: Int32[np.ndarray, " uses"]
 
 
-def _write(
-    joined: JoinedPart,
+def _write_source(
+    joined: CorpusPart,
     rank: Int32[np.ndarray, " terms"],
-    files: Sequence[_File],
+    files: Sequence[_FilteredFile],
     workers: int,
 ) -> None:
     """Write all files of one source in one pass over it."""
-    shared = _shared(rank)
+    shared = _shared_ranks(rank)
     largest = max(len(file.tags) for file in files)
-    batches = in_order(
-        lambda number: _ranked(joined.batch(number, ids=True), rank, shared, largest),
+    batches = map_in_order(
+        lambda number: _rank_batch(joined.batch(number, ids=True), rank, shared, largest),
         range(joined.part.facts.batches),
         workers,
     )
     with ExitStack() as stack:
         writers = [stack.enter_context(_FileWriter(file)) for file in files]
-        pool = stack.enter_context(ThreadPoolExecutor(threads(workers)))
+        pool = stack.enter_context(ThreadPoolExecutor(thread_count(workers)))
         for batch in batches:
             list(pool.map(_FileWriter.append, writers, repeat(batch)))
 
 
-def _ranked(
-    batch: Batch,
+def _rank_batch(
+    batch: RowBatch,
     rank: Int32[np.ndarray, " terms"],
     shared: Bool[np.ndarray, " terms"],
     size: int,
-) -> _Ranked:
+) -> _RankedBatch:
     """Return the tags of a batch with ranks below `size`, each once a caption."""
     ranks = rank.take(batch.codes)
     stays = (ranks >= 0) & (ranks < size)
-    rows = row_of(batch.lengths)
+    rows = row_indices(batch.lengths)
     if shared.any():
-        stays[repeats(rows, ranks, stays & shared.take(batch.codes))] = False
-    return _Ranked(batch.ids, len(batch.lengths), rows[stays], ranks[stays])
+        stays[find_duplicates(rows, ranks, stays & shared.take(batch.codes))] = False
+    return _RankedBatch(batch.ids, len(batch.lengths), rows[stays], ranks[stays])
 
 
-def _shared(rank: Int32[np.ndarray, " terms"]) -> Bool[np.ndarray, " terms"]:
+def _shared_ranks(rank: Int32[np.ndarray, " terms"]) -> Bool[np.ndarray, " terms"]:
     """Return which terms have their rank together with another one."""
     return np.bincount(rank + 1)[rank + 1] > 1
 
 
-def _digest(joined: JoinedPart, rank: Int32[np.ndarray, " terms"], tags: Sequence[str]) -> str:
+def _file_digest(joined: CorpusPart, rank: Int32[np.ndarray, " terms"], tags: Sequence[str]) -> str:
     """Return a digest of all that a file depends on: rows, and which tag its terms become.
 
     The order of the tags, and those that no term becomes, have no part in it.
@@ -218,11 +224,13 @@ def _digest(joined: JoinedPart, rank: Int32[np.ndarray, " terms"], tags: Sequenc
     number[used] = np.arange(len(used), dtype=np.int32)
     arrays = (joined.skipped, number[place])
     hashed = [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
-    return fingerprint(FORMAT, joined.part.facts.digest, hashed, [tags[one] for one in used])
+    return fingerprint(
+        FILTERED_FORMAT, joined.part.facts.digest, hashed, [tags[one] for one in used]
+    )
 
 
-def _plus(one: Kept, other: Kept) -> Kept:
-    return Kept(
+def _add_counts(one: FilterCounts, other: FilterCounts) -> FilterCounts:
+    return FilterCounts(
         kept=one.kept + other.kept,
         dropped=one.dropped + other.dropped,
         uses=one.uses + other.uses,
@@ -240,7 +248,7 @@ def _file_names(sources: Sequence[Path]) -> list[str]:
     ]
 
 
-def _remove_others(folder: Path, names: Sequence[str]) -> None:
+def _remove_stale(folder: Path, names: Sequence[str]) -> None:
     """Remove the files of sources that are no more, and what a killed process left."""
     for path in folder.glob("*.parquet"):
         if path.name not in names:

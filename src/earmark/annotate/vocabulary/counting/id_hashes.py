@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt64
 
-from earmark.annotate.vocabulary.counting.arrays import repeated
+from earmark.annotate.vocabulary.counting.arrays import sorted_duplicates
 
 _WORD = 8  # bytes
 
@@ -38,12 +38,12 @@ def hash_ids(ids: Any) -> UInt64[np.ndarray, " ids"]:
     return hashes
 
 
-def without_repeats(
+def distinct_hashes(
     hashes: UInt64[np.ndarray, " ids"],
 ) -> tuple[UInt64[np.ndarray, " distinct"], Int64[np.ndarray, " repeats"]]:
     """Return the distinct hashes, sorted, and the rows whose hash an earlier row has, rising."""
     distinct = np.sort(hashes)
-    doubled = repeated(distinct)
+    doubled = sorted_duplicates(distinct)
     if not len(doubled):
         return distinct, np.empty(0, np.int64)
     rows = np.flatnonzero(np.isin(hashes, doubled))
@@ -62,7 +62,7 @@ def shared_hashes(parts: Sequence[UInt64[np.ndarray, " _"]]) -> UInt64[np.ndarra
     *others, longest = sorted(parts, key=len)
     rest = np.concatenate(others)
     rest.sort(kind="stable")  # merges runs that are sorted
-    return np.unique(np.concatenate([repeated(rest), common_hashes(rest, longest)]))
+    return np.unique(np.concatenate([sorted_duplicates(rest), common_hashes(rest, longest)]))
 
 
 def common_hashes(

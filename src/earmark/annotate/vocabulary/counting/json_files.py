@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.annotate.vocabulary.counting.arrays import Chunk, in_order, threads
-from earmark.annotate.vocabulary.counting.json_rows import Row, decode_block, form_of
+from earmark.annotate.vocabulary.counting.arrays import Chunk, map_in_order, thread_count
+from earmark.annotate.vocabulary.counting.json_rows import JsonRow, decode_block, detect_row_type
 from earmark.config import ConfigError
 from earmark.workspace import StageError
 
@@ -32,7 +32,7 @@ BLOCK_BYTES = 16 << 20
 PROCESS_BYTES = 256 << 20
 """Plain files from this size on are decoded in processes, which take half a second to start."""
 
-PACKED_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSED_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
 
 
 def read_json_chunks(path: Path, *, workers: int) -> Iterator[Chunk]:
@@ -41,25 +41,27 @@ def read_json_chunks(path: Path, *, workers: int) -> Iterator[Chunk]:
     Raises:
         ConfigError: the packed file is damaged.
     """
-    kind = form_of(_unpack(path) if path.suffix in PACKED_SUFFIXES else _lines(path))
-    if path.suffix in PACKED_SUFFIXES:
-        yield from in_order(lambda block: decode_block(block, kind), _unpack(path), workers)
+    kind = detect_row_type(
+        _decompress(path) if path.suffix in COMPRESSED_SUFFIXES else _iter_lines(path)
+    )
+    if path.suffix in COMPRESSED_SUFFIXES:
+        yield from map_in_order(lambda block: decode_block(block, kind), _decompress(path), workers)
         return
-    tasks = (Task(str(path), kind, *place) for place in _places(path))
-    if threads(workers) > 1 and path.stat().st_size >= PROCESS_BYTES:
-        with processes(threads(workers)) as decode:
-            yield from in_order(decode, tasks, workers)
+    tasks = (DecodeTask(str(path), kind, *place) for place in _block_ranges(path))
+    if thread_count(workers) > 1 and path.stat().st_size >= PROCESS_BYTES:
+        with decoder_processes(thread_count(workers)) as decode:
+            yield from map_in_order(decode, tasks, workers)
     else:
-        yield from in_order(decode_task, tasks, workers)
+        yield from map_in_order(decode_task, tasks, workers)
 
 
-def _unpack(path: Path) -> Iterator[bytes]:
+def _decompress(path: Path) -> Iterator[bytes]:
     """Yield whole lines of a packed file, about BLOCK_BYTES at a time."""
     import pyarrow as pa
 
     rest = b""
     try:
-        with pa.input_stream(str(path), compression=PACKED_SUFFIXES[path.suffix]) as stream:
+        with pa.input_stream(str(path), compression=COMPRESSED_SUFFIXES[path.suffix]) as stream:
             while read := stream.read(BLOCK_BYTES):
                 whole = rest + read
                 end = whole.rfind(b"\n") + 1
@@ -72,7 +74,7 @@ def _unpack(path: Path) -> Iterator[bytes]:
         yield rest
 
 
-def _places(path: Path) -> Iterator[tuple[int, int]]:
+def _block_ranges(path: Path) -> Iterator[tuple[int, int]]:
     """Yield (start, bytes) of whole lines of a plain file, about BLOCK_BYTES at a time."""
     size = path.stat().st_size
     start = 0
@@ -84,12 +86,12 @@ def _places(path: Path) -> Iterator[tuple[int, int]]:
             start = file.tell()
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _iter_lines(path: Path) -> Iterator[bytes]:
     with open(path, "rb") as file:
         yield from file
 
 
-_KEEPS_MEMORY = {
+_MALLOC_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes; a block is half of it
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
@@ -100,16 +102,16 @@ Given back and fetched anew, page by page, it took a quarter of the time.
 
 
 @dataclass(frozen=True)
-class Task:
+class DecodeTask:
     """Whole lines of a plain file, from byte `start` on, each meant to be a row of `kind`."""
 
     path: str
-    kind: type[Row]
+    kind: type[JsonRow]
     start: int
     length: int
 
 
-def decode_task(task: Task) -> Chunk:
+def decode_task(task: DecodeTask) -> Chunk:
     """Read and decode some lines."""
     with open(task.path, "rb", buffering=0) as file:
         file.seek(task.start)
@@ -117,21 +119,21 @@ def decode_task(task: Task) -> Chunk:
 
 
 @contextmanager
-def processes(count: int) -> Generator[Callable[[Task], Chunk]]:
+def decoder_processes(count: int) -> Generator[Callable[[DecodeTask], Chunk]]:
     """Start processes, and give what `decode_task` gives, done by one of them that is idle.
 
     Raises:
         StageError: from the function, when a process was killed.
     """
-    started = [_start() for _ in range(count)]
+    started = [_start_process() for _ in range(count)]
     idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for process in started:
         idle.put(process)
 
-    def decode(task: Task) -> Chunk:
+    def decode(task: DecodeTask) -> Chunk:
         process = idle.get()
         try:
-            return _ask(process, task)
+            return _run_task(process, task)
         finally:
             idle.put(process)
 
@@ -143,16 +145,16 @@ def processes(count: int) -> Generator[Callable[[Task], Chunk]]:
             process.communicate()
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start_process() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=_KEEPS_MEMORY | os.environ,
+        env=_MALLOC_SETTINGS | os.environ,
     )
 
 
-def _ask(process: subprocess.Popen[bytes], task: Task) -> Chunk:
+def _run_task(process: subprocess.Popen[bytes], task: DecodeTask) -> Chunk:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -166,7 +168,7 @@ def _ask(process: subprocess.Popen[bytes], task: Task) -> Chunk:
         ) from error
 
 
-def main() -> None:
+def serve_tasks() -> None:
     """Answer tasks until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and closes the pipe
     while True:
@@ -179,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve_tasks()

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Int64
 
-from earmark.annotate.vocabulary.counting.arrays import Chunk, Fault, drop_repeats
+from earmark.annotate.vocabulary.counting.arrays import BadRow, Chunk, drop_duplicates
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DETAIL = 200  # characters of a faulty value that are told
@@ -45,7 +45,7 @@ class _Supervision(msgspec.Struct, gc=False):
     custom: _Custom
 
 
-class Cut(msgspec.Struct, gc=False):
+class LhotseCut(msgspec.Struct, gc=False):
     """A cut of a Lhotse manifest."""
 
     id: _Id
@@ -57,31 +57,31 @@ class Cut(msgspec.Struct, gc=False):
         return self.supervisions[0].custom.audio_tag
 
 
-Row = TagRow | Cut
+JsonRow = TagRow | LhotseCut
 
 
-def form_of(blocks: Iterable[bytes]) -> type[Row]:
+def detect_row_type(blocks: Iterable[bytes]) -> type[JsonRow]:
     """Return what the first good row of some blocks of lines is; a bare row where there is none."""
     for block in blocks:
         for line in block.splitlines():
-            row = _loose(line)
+            row = _parse_loose(line)
             if isinstance(row, dict) and "id" in row and ("tags" in row or "supervisions" in row):
-                return TagRow if "tags" in row else Cut
+                return TagRow if "tags" in row else LhotseCut
     return TagRow
 
 
-def decode_block(block: bytes, kind: type[Row]) -> Chunk:
+def decode_block(block: bytes, kind: type[JsonRow]) -> Chunk:
     """Decode whole lines; `kind` is what each should be."""
     block = block.removeprefix(_BYTE_ORDER_MARK)
     decoder = msgspec.json.Decoder(kind)
     starts = _line_starts(block)
-    rows: Sequence[Row] = ()
+    rows: Sequence[JsonRow] = ()
     # The decoder would also take two objects on one line, or one on two.
     if all(block[start] == _BRACE for start in starts.tolist()):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             rows = decoder.decode_lines(block)
     if len(rows) == len(starts):
-        return _encode(rows, len(starts), [], Counter())
+        return _encode_rows(rows, len(starts), [], Counter())
     return _decode_each(block.split(b"\n")[: len(starts)], kind, decoder.decode)
 
 
@@ -92,10 +92,12 @@ def _line_starts(block: bytes) -> Int64[np.ndarray, " lines"]:
     return starts[: np.searchsorted(starts, len(block))]
 
 
-def _decode_each(lines: Sequence[bytes], kind: type[Row], decode: Callable[[bytes], Row]) -> Chunk:
+def _decode_each(
+    lines: Sequence[bytes], kind: type[JsonRow], decode: Callable[[bytes], JsonRow]
+) -> Chunk:
     """Decode lines one by one; blank ones are no rows."""
-    rows: list[Row] = []
-    faults: list[Fault] = []
+    rows: list[JsonRow] = []
+    faults: list[BadRow] = []
     dropped = Counter[str]()
     for number, line in enumerate(lines):
         try:
@@ -103,16 +105,16 @@ def _decode_each(lines: Sequence[bytes], kind: type[Row], decode: Callable[[byte
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             if not line.strip():
                 continue
-            row = _mend(line, number, kind, dropped)
-            if isinstance(row, Fault):
+            row = _repair_row(line, number, kind, dropped)
+            if isinstance(row, BadRow):
                 faults.append(row)
             else:
                 rows.append(row)
-    return _encode(rows, len(lines), faults, dropped)
+    return _encode_rows(rows, len(lines), faults, dropped)
 
 
-def _encode(
-    rows: Sequence[Row], read: int, faults: Sequence[Fault], dropped: Counter[str]
+def _encode_rows(
+    rows: Sequence[JsonRow], read: int, faults: Sequence[BadRow], dropped: Counter[str]
 ) -> Chunk:
     import pyarrow as pa
 
@@ -124,32 +126,34 @@ def _encode(
         lengths.append(len(tags))
         codes.extend(map(codes_of.__getitem__, tags))
     ids = pa.array([str(row.id) for row in rows], pa.string())
-    fewer, once = drop_repeats(np.array(lengths, np.int32), np.array(codes, np.int32))
+    fewer, once = drop_duplicates(np.array(lengths, np.int32), np.array(codes, np.int32))
     return Chunk(ids, fewer, once, list(codes_of), read, faults, dropped)
 
 
-def _mend(line: bytes, number: int, kind: type[Row], dropped: Counter[str]) -> TagRow | Fault:
+def _repair_row(
+    line: bytes, number: int, kind: type[JsonRow], dropped: Counter[str]
+) -> TagRow | BadRow:
     """Read a line that is not as it should be: drop elements that are no text, or say its fault."""
-    row = _loose(line)
+    row = _parse_loose(line)
     if row is _BROKEN:
-        return Fault(number, "", "not valid JSON", line[:_DETAIL].decode(errors="replace"))
+        return BadRow(number, "", "not valid JSON", line[:_DETAIL].decode(errors="replace"))
     if not isinstance(row, dict):
-        return Fault(number, "", "not an object", _shown(row))
+        return BadRow(number, "", "not an object", _shorten(row))
     name = row.get("id")
     if isinstance(name, bool) or not isinstance(name, str | int | float) or not _is_text(str(name)):
-        return Fault(number, "", "no id", _shown(name))
+        return BadRow(number, "", "no id", _shorten(name))
     tags = _loose_tags(row, kind)
     if tags is _MISSING:
-        return Fault(number, str(name), "no tags")
+        return BadRow(number, str(name), "no tags")
     if not isinstance(tags, list):
-        return Fault(number, str(name), "tags are not a list", _shown(tags))
+        return BadRow(number, str(name), "tags are not a list", _shorten(tags))
     text = [tag for tag in tags if isinstance(tag, str) and (not tag or _is_text(tag))]
     if len(text) < len(tags):
         dropped["not text"] += len(tags) - len(text)
     return TagRow(str(name), text)
 
 
-def _loose(line: bytes) -> Any:
+def _parse_loose(line: bytes) -> Any:
     """Return whatever a line holds, NaN and half surrogates too; _BROKEN where it is no JSON."""
     try:
         return json.loads(line.removeprefix(_BYTE_ORDER_MARK).decode())
@@ -157,7 +161,7 @@ def _loose(line: bytes) -> Any:
         return _BROKEN
 
 
-def _loose_tags(row: dict[str, Any], kind: type[Row]) -> Any:
+def _loose_tags(row: dict[str, Any], kind: type[JsonRow]) -> Any:
     """Return what stands where a row's tags should be; _MISSING where nothing does."""
     path = ("tags",) if kind is TagRow else ("supervisions", 0, "custom", "audio_tag")
     found: Any = row
@@ -177,5 +181,5 @@ def _is_text(value: str) -> bool:
         return False
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     return json.dumps(value)[:_DETAIL]

@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
 from earmark.annotate.vocabulary.counting.arrays import (
+    BadRow,
     Chunk,
-    Fault,
-    drop_repeats,
-    filtered,
-    in_order,
-    row_of,
+    drop_duplicates,
+    filter_array,
+    map_in_order,
+    row_indices,
 )
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, suggest
 
 NOT_UTF8 = "not UTF-8"
 """The reason that a row is rejected by."""
@@ -41,14 +41,16 @@ def is_utf8(values: Any) -> bool:
     return True
 
 
-def not_utf8(values: Any) -> Bool[np.ndarray, " values"]:
+def find_not_utf8(values: Any) -> Bool[np.ndarray, " values"]:
     """Return which strings of an Arrow array are not UTF-8; slow, for arrays that are known bad."""
     import pyarrow as pa
 
-    return np.array([not _decodes(value) for value in values.cast(pa.binary()).to_pylist()], bool)
+    return np.array(
+        [not _is_utf8_bytes(value) for value in values.cast(pa.binary()).to_pylist()], bool
+    )
 
 
-def shown(values: Any, place: int) -> str:
+def escape_bytes(values: Any, place: int) -> str:
     """Return a string that is not UTF-8, its bytes escaped where they must be."""
     import pyarrow as pa
 
@@ -66,7 +68,7 @@ def _is_ascii(values: Any) -> bool:
     return bool(used.min(initial=0) >= 0)
 
 
-def _decodes(value: bytes | None) -> bool:
+def _is_utf8_bytes(value: bytes | None) -> bool:
     try:
         (value or b"").decode()
     except UnicodeDecodeError:
@@ -78,7 +80,7 @@ CHUNK_ROWS = 131_072
 """Rows that a worker reads at a time, in whole row groups."""
 
 
-def columns_of(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Return the names of a Parquet file's columns.
 
     Raises:
@@ -94,11 +96,11 @@ def read_parquet_chunks(path: Path, *, workers: int) -> Iterator[Chunk]:
         ConfigError: it is damaged, or has no columns id and tags of the right types.
     """
     file = _open(path)
-    _check(file.schema_arrow, path)
+    _check_schema(file.schema_arrow, path)
     footer = file.metadata
-    ranges = _ranges([footer.row_group(i).num_rows for i in range(footer.num_row_groups)])
+    ranges = _group_ranges([footer.row_group(i).num_rows for i in range(footer.num_row_groups)])
     file.close()
-    for chunks in in_order(lambda groups: _read_groups(path, footer, groups), ranges, workers):
+    for chunks in map_in_order(lambda groups: _read_groups(path, footer, groups), ranges, workers):
         yield from chunks
 
 
@@ -109,34 +111,34 @@ def _open(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
-        _refuse(path, error)
+        _raise_unreadable(path, error)
 
 
-def _refuse(path: Path, error: Exception) -> NoReturn:
+def _raise_unreadable(path: Path, error: Exception) -> NoReturn:
     raise ConfigError(f"{path} cannot be read as Parquet; fetch or make it again: {error}")
 
 
-def _check(schema: Any, path: Path) -> None:
+def _check_schema(schema: Any, path: Path) -> None:
     import pyarrow as pa
 
     for name in ("id", "tags"):
         if name not in schema.names:
-            raise ConfigError(f"{path} has no column {name!r}.{nearest(name, schema.names)}")
+            raise ConfigError(f"{path} has no column {name!r}.{suggest(name, schema.names)}")
     kind = schema.field("tags").type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     is_list = is_list or pa.types.is_fixed_size_list(kind)
-    if not is_list or not _is_text(kind.value_type):
+    if not is_list or not _is_text_type(kind.value_type):
         raise ConfigError(f"{path}: the column tags holds {kind}, expected list<string>")
     kind = schema.field("id").type
-    if not _is_text(kind) and not pa.types.is_integer(kind):
+    if not _is_text_type(kind) and not pa.types.is_integer(kind):
         raise ConfigError(f"{path}: the column id holds {kind}, expected string")
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text_type(kind: Any) -> bool:
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
+        return _is_text_type(kind.value_type)
     return (
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -145,7 +147,7 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _ranges(rows: Sequence[int]) -> list[list[int]]:
+def _group_ranges(rows: Sequence[int]) -> list[list[int]]:
     """Join neighbouring row groups to about CHUNK_ROWS rows."""
     ranges: list[list[int]] = []
     waiting = CHUNK_ROWS
@@ -168,62 +170,64 @@ def _read_groups(path: Path, footer: Any, groups: Sequence[int]) -> list[Chunk]:
             batches = file.iter_batches(
                 CHUNK_ROWS, row_groups=groups, columns=["id", "tags"], use_threads=False
             )
-            return [_chunk(batch) for batch in batches]
+            return [_to_chunk(batch) for batch in batches]
     except (OSError, pa.ArrowException) as error:
-        _refuse(path, error)
+        _raise_unreadable(path, error)
 
 
-def _chunk(batch: Any) -> Chunk:
+def _to_chunk(batch: Any) -> Chunk:
     every_id, every_list = _as_text(batch.column("id")), batch.column("tags")
-    faults = _faulty_rows(every_id, every_list)
-    ids, tags = _without(faults, every_id), _without(faults, every_list)
+    faults = _bad_rows(every_id, every_list)
+    ids, tags = _drop_rows(faults, every_id), _drop_rows(faults, every_list)
     lengths, encoded, dropped = _flatten(tags)
     if not is_utf8(encoded.dictionary):
         left = np.delete(np.arange(len(every_id)), list(faults))
-        faults |= _faulty_tags(left, ids, lengths, encoded)
-        ids, tags = _without(faults, every_id), _without(faults, every_list)
+        faults |= _bad_tags(left, ids, lengths, encoded)
+        ids, tags = _drop_rows(faults, every_id), _drop_rows(faults, every_list)
         lengths, encoded, dropped = _flatten(tags)
-    lengths, codes = drop_repeats(lengths, encoded.indices.to_numpy().astype(np.int32, copy=False))
+    lengths, codes = drop_duplicates(
+        lengths, encoded.indices.to_numpy().astype(np.int32, copy=False)
+    )
     terms = encoded.dictionary.to_pylist()
     told = [faults[row] for row in sorted(faults)]
     return Chunk(ids, lengths, codes, terms, batch.num_rows, told, dropped)
 
 
-def _without(faults: Mapping[int, Fault], column: Any) -> Any:
+def _drop_rows(faults: Mapping[int, BadRow], column: Any) -> Any:
     if not faults:
         return column
     stays = np.ones(len(column), bool)
     stays[list(faults)] = False
-    return filtered(column, stays)
+    return filter_array(column, stays)
 
 
-def _faulty_rows(ids: Any, tags: Any) -> dict[int, Fault]:
+def _bad_rows(ids: Any, tags: Any) -> dict[int, BadRow]:
     """Return rows without a list of tags, or without an id that is text."""
     import pyarrow.compute
 
     pc: Any = pyarrow.compute
-    found = dict[int, Fault]()
+    found = dict[int, BadRow]()
     for row in _rows_where(pc.fill_null(pc.equal(ids, ""), True)):
-        found[row] = Fault(row, "", "no id")
+        found[row] = BadRow(row, "", "no id")
     if not is_utf8(ids):
-        for row in np.flatnonzero(not_utf8(ids)).tolist():
-            found[row] = Fault(row, "", NOT_UTF8, f"id {shown(ids, row)}")
+        for row in np.flatnonzero(find_not_utf8(ids)).tolist():
+            found[row] = BadRow(row, "", NOT_UTF8, f"id {escape_bytes(ids, row)}")
     for row in _rows_where(pc.is_null(tags)):
         if row not in found:
-            found[row] = Fault(row, ids[row].as_py(), "tags are not a list", "null")
+            found[row] = BadRow(row, ids[row].as_py(), "tags are not a list", "null")
     return found
 
 
-def _faulty_tags(
+def _bad_tags(
     numbers: Int64[np.ndarray, " rows"], ids: Any, lengths: Int32[np.ndarray, " rows"], tags: Any
-) -> dict[int, Fault]:
+) -> dict[int, BadRow]:
     """Return rows with a tag that is no text, by their `numbers`; `tags` are those of all rows."""
     terms, codes = tags.dictionary, tags.indices.to_numpy()
-    places = np.flatnonzero(not_utf8(terms)[codes])
-    rows, first = np.unique(row_of(lengths)[places], return_index=True)
+    places = np.flatnonzero(find_not_utf8(terms)[codes])
+    rows, first = np.unique(row_indices(lengths)[places], return_index=True)
     return {
-        int(numbers[row]): Fault(
-            int(numbers[row]), ids[row].as_py(), NOT_UTF8, f"tag {shown(terms, int(code))}"
+        int(numbers[row]): BadRow(
+            int(numbers[row]), ids[row].as_py(), NOT_UTF8, f"tag {escape_bytes(terms, int(code))}"
         )
         for row, code in zip(rows.tolist(), codes[places[first]], strict=True)
     }

@@ -27,8 +27,8 @@ import msgspec
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
 
-from earmark.annotate.vocabulary.counting.arrays import STAGE, Chunk
-from earmark.annotate.vocabulary.counting.id_hashes import hash_ids, without_repeats
+from earmark.annotate.vocabulary.counting.arrays import STAGE_NAME, Chunk
+from earmark.annotate.vocabulary.counting.id_hashes import distinct_hashes, hash_ids
 from earmark.records import Rejected
 from earmark.tables import TableWriter, stream_parquet
 
@@ -36,7 +36,7 @@ BATCH_ROWS = 131_072
 """Rows that are in memory at a time: about 9 MB with 7 tags each."""
 
 
-class PartFacts(msgspec.Struct, frozen=True, kw_only=True):
+class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a part says of itself.
 
     `rows` are those that it holds, `read` those of the source; `digest` covers ids and tags.
@@ -51,7 +51,7 @@ class PartFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Batch:
+class RowBatch:
     """Rows of a part: `codes` are those of all rows, one row after the other."""
 
     lengths: Int32[np.ndarray, " rows"]
@@ -60,15 +60,15 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Part:
+class SourcePart:
     """A source that has been encoded."""
 
     folder: Path
 
     @cached_property
-    def facts(self) -> PartFacts:
+    def facts(self) -> PartInfo:
         """What it says of itself."""
-        return msgspec.json.decode((self.folder / "part.json").read_bytes(), type=PartFacts)
+        return msgspec.json.decode((self.folder / "part.json").read_bytes(), type=PartInfo)
 
     def terms(self) -> tuple[Any, Int64[np.ndarray, " terms"]]:
         """Return its distinct tags as written, in Arrow, and in how many of its rows each is."""
@@ -89,7 +89,7 @@ class Part:
         """Yield the rows of the source that could not be counted."""
         return stream_parquet(self.folder / "rejected.parquet", Rejected)
 
-    def batch(self, number: int, *, ids: bool = False) -> Batch:
+    def batch(self, number: int, *, ids: bool = False) -> RowBatch:
         """Read one batch of rows; its ids only where they are asked for."""
         import pyarrow as pa
 
@@ -101,10 +101,10 @@ class Part:
         terms = rows.column("terms")
         offsets = terms.offsets.to_numpy()
         codes = terms.values.to_numpy()[offsets[0] : offsets[-1]]
-        return Batch(np.diff(offsets), codes, rows.column("id") if ids else None)
+        return RowBatch(np.diff(offsets), codes, rows.column("id") if ids else None)
 
 
-def write_part(chunks: Iterable[Chunk], source: str, folder: Path) -> Part:
+def write_part(chunks: Iterable[Chunk], source: str, folder: Path) -> SourcePart:
     """Write rows as a part; `folder` has its name only after all is in it."""
     temporary = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -118,13 +118,15 @@ def write_part(chunks: Iterable[Chunk], source: str, folder: Path) -> Part:
                 place = f"{source}:{rows.read + fault.row + 1}"
                 detail = ": ".join(filter(None, (place if fault.id else "", fault.detail)))
                 rejected.append(
-                    Rejected(id=fault.id or place, stage=STAGE, reason=fault.reason, detail=detail)
+                    Rejected(
+                        id=fault.id or place, stage=STAGE_NAME, reason=fault.reason, detail=detail
+                    )
                 )
             rows.append(chunk)
     facts = rows.finish(source)
     (temporary / "part.json").write_bytes(msgspec.json.encode(facts))
     _publish(temporary, folder)
-    return Part(folder)
+    return SourcePart(folder)
 
 
 def _publish(temporary: Path, folder: Path) -> None:
@@ -191,7 +193,7 @@ class _RowWriter:
         self.read += chunk.rows
         self._flush(BATCH_ROWS)
 
-    def finish(self, source: str) -> PartFacts:
+    def finish(self, source: str) -> PartInfo:
         """Write what is known only at the end."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -200,11 +202,11 @@ class _RowWriter:
         pq.write_table(terms, self._folder / "terms.parquet", compression="zstd")
         every = np.concatenate([np.empty(0, np.uint64), *self._hashes])
         self._hashes.clear()  # 86 MB of ten million rows
-        hashes, repeats = without_repeats(every)
+        hashes, repeats = distinct_hashes(every)
         np.save(self._folder / "hashes.npy", hashes)
         np.save(self._folder / "repeats.npy", repeats)
         self._digest.update(msgspec.json.encode(list(self._codes)))
-        return PartFacts(
+        return PartInfo(
             source=source,
             rows=self._rows,
             read=self.read,
@@ -238,10 +240,10 @@ class _RowWriter:
         self._frequencies = counted
         for array in (np.diff(offsets), codes):
             self._digest.update(array.tobytes())
-        self._digest.update(_text_of(rows.column("id")))
+        self._digest.update(_id_bytes(rows.column("id")))
 
 
-def _text_of(ids: Any) -> bytes | memoryview:
+def _id_bytes(ids: Any) -> bytes | memoryview:
     """Return all characters of an Arrow array of strings, which end to end still differ."""
     _, offsets, data = ids.buffers()
     bounds = np.frombuffer(offsets, np.int32)[ids.offset : ids.offset + len(ids) + 1]

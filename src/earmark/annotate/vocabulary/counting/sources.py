@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earmark.annotate.vocabulary.counting.arrays import Chunk
-from earmark.annotate.vocabulary.counting.json_files import PACKED_SUFFIXES, read_json_chunks
-from earmark.annotate.vocabulary.counting.parquet_rows import columns_of, read_parquet_chunks
-from earmark.config import ConfigError, nearest
+from earmark.annotate.vocabulary.counting.json_files import COMPRESSED_SUFFIXES, read_json_chunks
+from earmark.annotate.vocabulary.counting.parquet_rows import column_names, read_parquet_chunks
+from earmark.config import ConfigError, suggest
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 PARQUET_SUFFIX = ".parquet"
@@ -34,9 +34,9 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
             found.update(_files_of(path.resolve()))
         elif not path.exists():
             siblings = [file.name for file in path.parent.glob("*") if is_source(file)]
-            raise ConfigError(f"no tags at {path}.{nearest(path.name, siblings)}")
+            raise ConfigError(f"no tags at {path}.{suggest(path.name, siblings)}")
         elif not is_source(path):
-            raise ConfigError(f"{path} is no file of tags: {_expected()}")
+            raise ConfigError(f"{path} is no file of tags: {_expected_files()}")
         else:
             found.add(path.resolve())
     return sorted(found)
@@ -60,7 +60,7 @@ def read_chunks(source: Path, *, workers: int) -> Iterator[Chunk]:
 def is_source(path: Path) -> bool:
     """Return whether a file's name says that it may hold tagged captions."""
     suffixes = path.suffixes[-2:]
-    packed = len(suffixes) == 2 and suffixes[1] in PACKED_SUFFIXES
+    packed = len(suffixes) == 2 and suffixes[1] in COMPRESSED_SUFFIXES
     last = suffixes[0] if packed else path.suffix
     return path.is_file() and (last in JSON_SUFFIXES or path.suffix == PARQUET_SUFFIX)
 
@@ -68,7 +68,7 @@ def is_source(path: Path) -> bool:
 def _files_of(folder: Path) -> list[Path]:
     files = [file for file in folder.iterdir() if is_source(file) and _has_tags(file)]
     if not files:
-        raise ConfigError(f"{folder} holds no file of tags: {_expected()}")
+        raise ConfigError(f"{folder} holds no file of tags: {_expected_files()}")
     return files
 
 
@@ -76,9 +76,9 @@ def _has_tags(file: Path) -> bool:
     """Return whether a file of a folder is meant: not every Parquet file is a table of tags."""
     if file.suffix != PARQUET_SUFFIX:
         return True
-    return {"id", "tags"} <= set(columns_of(file))
+    return {"id", "tags"} <= set(column_names(file))
 
 
-def _expected() -> str:
+def _expected_files() -> str:
     names = ", ".join(f"*{suffix}[.gz|.zst]" for suffix in JSON_SUFFIXES)
     return f'expected rows of {{"id", "caption", "tags"}} in {names} or *{PARQUET_SUFFIX}.'

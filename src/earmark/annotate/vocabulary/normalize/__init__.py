@@ -9,22 +9,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from earmark.annotate.vocabulary.config import NormaliserStep
-from earmark.annotate.vocabulary.decisions import Decisions, Verdicts
-from earmark.annotate.vocabulary.normalize.steps import Move, Normalised, fold_words, normalise
-from earmark.annotate.vocabulary.normalize.surface import LONGEST, drop_reason
+from earmark.annotate.vocabulary.config import NormalizerStep
+from earmark.annotate.vocabulary.decisions import Decisions, ResolvedDecisions
+from earmark.annotate.vocabulary.normalize.steps import (
+    NormalizedTags,
+    TagChange,
+    apply_steps,
+    normalize_without_corpus,
+)
+from earmark.annotate.vocabulary.normalize.surface import MAX_TAG_LENGTH, drop_reason
 from earmark.annotate.vocabulary.stats import StepChange
 from earmark.config import ConfigError
 
-NORMALISER_VERSION = 1
+NORMALIZER_VERSION = 1
 """Raised whenever a step folds a tag otherwise than before."""
 
-EXAMPLES = 5
+MAX_EXAMPLES = 5
 """How many examples a `StepChange` holds."""
 
 
 @dataclass(frozen=True)
-class Folding:
+class Normalization:
     """What became of every distinct tag of a corpus.
 
     `target` holds each tag as written: the tag it is counted as, or "" where it is dropped;
@@ -39,15 +44,15 @@ class Folding:
     changes: tuple[StepChange, ...]
     unsupported: tuple[str, ...]
     keep: tuple[str, ...] = ()
-    verdicts: Verdicts = field(default_factory=Verdicts)
+    verdicts: ResolvedDecisions = field(default_factory=ResolvedDecisions)
 
 
-def fold(
+def normalize_all(
     frequencies: Mapping[str, int],
-    steps: Sequence[NormaliserStep],
+    steps: Sequence[NormalizerStep],
     aliases: Mapping[str, str],
     decisions: Decisions,
-) -> Folding:
+) -> Normalization:
     """Fold the tags of a corpus, given in how many captions each is (as written).
 
     Folding the folded tags again changes nothing, and the order of `frequencies` has no influence.
@@ -56,47 +61,49 @@ def fold(
         ConfigError: aliases go round in a circle, or two decisions contradict each other once
             their names are normalised.
     """
-    why_not = _judge(steps)
+    why_not = _drop_checker(steps)
     # Most tags are one word of letters, which is never a reason.
-    strange = (tag for tag in frequencies if len(tag) > LONGEST or not tag.isalpha())
+    strange = (tag for tag in frequencies if len(tag) > MAX_TAG_LENGTH or not tag.isalpha())
     dropped = {tag: reason for tag in strange if (reason := why_not(tag))}
     counts = {tag: count for tag, count in frequencies.items() if tag not in dropped}
     # What people merge into counts as shown: the corpus will show it once they are merged.
     for name in new_names(decisions):
-        counts.setdefault(fold_words(name, steps, aliases), 0)
-    normalised = normalise(counts, steps, aliases)
-    verdicts = _settled(decisions, normalised, partial(fold_words, steps=steps, aliases=aliases))
+        counts.setdefault(normalize_without_corpus(name, steps, aliases), 0)
+    normalised = apply_steps(counts, steps, aliases)
+    verdicts = _resolve(
+        decisions, normalised, partial(normalize_without_corpus, steps=steps, aliases=aliases)
+    )
     shown = {tag: count for tag, count in normalised.counts.items() if count}
-    decided = _decided(shown, verdicts)
+    decided = _apply_decisions(shown, verdicts)
     form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
     # NFKC can make a tag longer.
     dropped |= {tag: reason for tag, now in form.items() if now != tag and (reason := why_not(now))}
     target = {tag: "" if tag in dropped else decided.get(now, now) for tag, now in form.items()}
     dropped |= {tag: "banned" for tag, now in target.items() if not now and tag not in dropped}
-    changes = [_change(step, moves) for step, moves in normalised.moves.items()]
+    changes = [_step_change(step, moves) for step, moves in normalised.moves.items()]
     by_people = [(tag, new, shown[tag]) for tag, new in decided.items()]
-    return Folding(
+    return Normalization(
         target=dict.fromkeys(dropped, "") | target,
         dropped=dropped,
-        changes=(*changes, _change("decisions", by_people)),
+        changes=(*changes, _step_change("decisions", by_people)),
         unsupported=tuple(_unsupported(verdicts, shown)),
         keep=verdicts.keep,
         verdicts=verdicts,
     )
 
 
-def fold_one(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, str]) -> str:
+def normalize_tag(tag: str, steps: Sequence[NormalizerStep], aliases: Mapping[str, str]) -> str:
     """Fold a tag that the corpus did not show, or return "" where it can be no class.
 
     Every step but those that need a corpus: inflection, and joining words that a corpus writes
     with and without a hyphen.
     """
-    why_not = _judge(steps)
-    folded = "" if why_not(tag) else fold_words(tag, steps, aliases)
+    why_not = _drop_checker(steps)
+    folded = "" if why_not(tag) else normalize_without_corpus(tag, steps, aliases)
     return "" if why_not(folded) else folded
 
 
-def _judge(steps: Sequence[NormaliserStep]) -> Callable[[str], str]:
+def _drop_checker(steps: Sequence[NormalizerStep]) -> Callable[[str], str]:
     """Return what says why a tag as written can be no class; "" where it can once it is folded."""
     joins_lines = not {"unicode", "separators"}.isdisjoint(steps)
     return partial(drop_reason, as_written=not steps, joins_lines=joins_lines)
@@ -118,7 +125,9 @@ def new_names(decisions: Decisions) -> Iterator[str]:
             yield name
 
 
-def _settled(decisions: Decisions, normalised: Normalised, alone: Callable[[str], str]) -> Verdicts:
+def _resolve(
+    decisions: Decisions, normalised: NormalizedTags, alone: Callable[[str], str]
+) -> ResolvedDecisions:
     """Return what decisions come to; `alone` folds a name as if no corpus had shown it."""
 
     def as_counted(name: str) -> str:
@@ -132,25 +141,25 @@ def _settled(decisions: Decisions, normalised: Normalised, alone: Callable[[str]
     )
 
 
-def _decided(shown: Mapping[str, int], verdicts: Verdicts) -> dict[str, str]:
+def _apply_decisions(shown: Mapping[str, int], verdicts: ResolvedDecisions) -> dict[str, str]:
     """Return {tag: what people make of it} of those that they change, "" where it is banned."""
     return {tag: new for tag, new in verdicts.moved.items() if tag in shown} | {
         tag: "" for tag in verdicts.ban if tag in shown
     }
 
 
-def _change(step: str, moves: Sequence[Move]) -> StepChange:
+def _step_change(step: str, moves: Sequence[TagChange]) -> StepChange:
     held = [move for move in moves if move[2]]  # not names that only decisions have
     frequent = sorted(held, key=lambda move: (-move[2], move[0]))
     return StepChange(
         step=step,
         tags=len(held),
         uses=sum(count for _, _, count in held),
-        examples=tuple((before, after) for before, after, _ in frequent[:EXAMPLES]),
+        examples=tuple((before, after) for before, after, _ in frequent[:MAX_EXAMPLES]),
     )
 
 
-def _unsupported(verdicts: Verdicts, shown: Mapping[str, int]) -> Iterator[str]:
+def _unsupported(verdicts: ResolvedDecisions, shown: Mapping[str, int]) -> Iterator[str]:
     """Say which decisions are about tags that the corpus no longer shows."""
     for saying in verdicts.sayings:
         if saying.tag not in shown and saying.tag != saying.into:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from earmark.annotate.vocabulary.normalize.surface import changed_tags, words_of
+from earmark.annotate.vocabulary.normalize.surface import change_words, tag_words
 
 _BREAKS = re.compile(r"[\s_-]+")
 _DOUBLED = re.compile(r"(?:un)?[^aeiou]*[aeiou][^aeiouwxy]")  # hum, humming; unzip, unzipping
@@ -24,24 +24,24 @@ _SHORT_IES = 4  # ties, pies, lies: the singular has the -ie
 
 
 @dataclass(frozen=True)
-class _Words:
+class _InflectionTable:
     verbs: Mapping[str, str]
     plurals: Mapping[str, str]
     unchanged: frozenset[str]
 
 
-def lemma(tag: str) -> str:
+def lemmatize(tag: str) -> str:
     """Return the base form of a name, word by word: "dogs barking" and "dog-barks": "dog bark".
 
     Words are lower case and joined by spaces. Verbs that `irregular.toml` does not list stay as
     they are.
     """
-    return " ".join(word_lemma(word) for word in _BREAKS.split(tag.casefold()) if word)
+    return " ".join(lemmatize_word(word) for word in _BREAKS.split(tag.casefold()) if word)
 
 
-def singular(word: str) -> str:
+def singularize(word: str) -> str:
     """Return the singular of a lower-case noun, or the word as it is where it is no plural."""
-    words = _words()
+    words = _load_inflections()
     if known := words.plurals.get(word):
         return known
     if not word.endswith("s") or word in words.unchanged or _NO_PLURAL.fullmatch(word):
@@ -53,24 +53,24 @@ def singular(word: str) -> str:
     return words.plurals.get(one, one)  # "childrens" is there
 
 
-def word_lemma(word: str) -> str:
+def lemmatize_word(word: str) -> str:
     """Return the base form of one lower-case word."""
-    one = singular(word)
-    return _words().verbs.get(one, one)
+    one = singularize(word)
+    return _load_inflections().verbs.get(one, one)
 
 
-def inflected_forms(frequencies: Mapping[str, int]) -> dict[str, str]:
+def merge_inflections(frequencies: Mapping[str, int]) -> dict[str, str]:
     """Return {tag: tag that it is counted as} of tags of which the corpus shows several forms.
 
     A plural goes to its singular. Of what then is left of a family (forms of a verb, or plurals
     whose singular the corpus lacks) all go to the most frequent, of equals to the shortest, then
     to the first by the alphabet.
     """
-    table = _words()
+    table = _load_inflections()
     forms = table.plurals.keys() | table.verbs.keys()
-    inflected = [word for word in words_of(frequencies) if word[-1:] == "s" or word in forms]
-    bases = changed_tags(frequencies, word_lemma, inflected)
-    singles = changed_tags(bases, singular)
+    inflected = [word for word in tag_words(frequencies) if word[-1:] == "s" or word in forms]
+    bases = change_words(frequencies, lemmatize_word, inflected)
+    singles = change_words(bases, singularize)
     changes = {tag: single for tag, single in singles.items() if single in frequencies}
     left = Counter(
         {tag: frequencies[tag] for tag in (*bases, *bases.values()) if tag in frequencies}
@@ -95,16 +95,16 @@ def _families(left: Mapping[str, int], bases: Mapping[str, str]) -> Iterator[lis
 
 
 @lru_cache(maxsize=1)
-def _words() -> _Words:
+def _load_inflections() -> _InflectionTable:
     text = resources.files(__package__ or "").joinpath("irregular.toml").read_text("utf-8")
     table = tomllib.loads(text)
-    verbs = {form: verb for verb in table["verbs"]["regular"].split() for form in _forms(verb)}
+    verbs = {form: verb for verb in table["verbs"]["regular"].split() for form in _verb_forms(verb)}
     plurals: dict[str, str] = table["plurals"]
     unchanged = {*table["unchanged"]["words"].split(), *plurals.values()}
-    return _Words(verbs | table["verbs"]["irregular"], plurals, frozenset(unchanged))
+    return _InflectionTable(verbs | table["verbs"]["irregular"], plurals, frozenset(unchanged))
 
 
-def _forms(verb: str) -> Iterator[str]:
+def _verb_forms(verb: str) -> Iterator[str]:
     """Give the -ing form and the past of a regular verb."""
     stem = verb
     if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")):

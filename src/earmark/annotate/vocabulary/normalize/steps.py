@@ -11,26 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from earmark.annotate.vocabulary.config import NormaliserStep
-from earmark.annotate.vocabulary.decisions import Saying, settle
-from earmark.annotate.vocabulary.normalize.inflection import inflected_forms
+from earmark.annotate.vocabulary.config import NormalizerStep
+from earmark.annotate.vocabulary.decisions import Decision, resolve_decisions
+from earmark.annotate.vocabulary.normalize.inflection import merge_inflections
 from earmark.annotate.vocabulary.normalize.surface import (
-    american,
-    changed_tags,
+    change_words,
     drop_reason,
     fold_case,
-    fold_punctuation,
-    fold_separators,
-    fold_unicode,
     is_plain,
+    normalize_punctuation,
+    normalize_separators,
+    normalize_unicode,
+    to_american,
 )
 from earmark.config import ConfigError
 
-_OTHER_MEANING = ("re-",)
+_MEANINGFUL_PREFIXES = ("re-",)
 """A hyphen after these can make another word: re-creation and recreation, re-sign and resign."""
 
 
-def joined_compounds(frequencies: Mapping[str, int]) -> dict[str, str]:
+def merge_compounds(frequencies: Mapping[str, int]) -> dict[str, str]:
     """Return {tag: tag that it is counted as} of tags that differ only in where hyphens stand.
 
     Of each such family the most frequent is kept; of equals the one with more hyphens, then the
@@ -40,7 +40,7 @@ def joined_compounds(frequencies: Mapping[str, int]) -> dict[str, str]:
     shared = {letters for letters, count in Counter(bare).items() if count > 1}
     families: dict[str, list[str]] = defaultdict(list)
     for tag, letters in zip(frequencies, bare, strict=True) if shared else ():
-        if letters in shared and not tag.startswith(_OTHER_MEANING):
+        if letters in shared and not tag.startswith(_MEANINGFUL_PREFIXES):
             families[letters].append(tag)
     changes: dict[str, str] = {}
     for family in families.values():
@@ -49,14 +49,14 @@ def joined_compounds(frequencies: Mapping[str, int]) -> dict[str, str]:
     return changes
 
 
-Move = tuple[str, str, int]
+TagChange = tuple[str, str, int]
 """A tag before and after a step, and in how many captions it is."""
 
-_SURFACE: Mapping[NormaliserStep, Callable[[str], str]] = {
-    "unicode": fold_unicode,
+_SURFACE_STEPS: Mapping[NormalizerStep, Callable[[str], str]] = {
+    "unicode": normalize_unicode,
     "case": fold_case,
-    "separators": fold_separators,
-    "punctuation": fold_punctuation,
+    "separators": normalize_separators,
+    "punctuation": normalize_punctuation,
 }
 
 
@@ -67,13 +67,13 @@ class _Operation:
     One that is `on_rough` leaves plain tags as they are.
     """
 
-    step: NormaliserStep
+    step: NormalizerStep
     changes: Callable[[Sequence[str], Mapping[str, int]], dict[str, str]]
     on_rough: bool = False
 
 
 @dataclass(frozen=True)
-class Normalised:
+class NormalizedTags:
     """What the steps made of the tags of a corpus.
 
     `form` leads each tag that changed, and each form that it had on its way, to the one it ends
@@ -83,12 +83,12 @@ class Normalised:
 
     form: Mapping[str, str]
     counts: Mapping[str, int]
-    moves: Mapping[NormaliserStep, Sequence[Move]]
+    moves: Mapping[NormalizerStep, Sequence[TagChange]]
 
 
-def normalise(
-    counts: Mapping[str, int], steps: Sequence[NormaliserStep], aliases: Mapping[str, str]
-) -> Normalised:
+def apply_steps(
+    counts: Mapping[str, int], steps: Sequence[NormalizerStep], aliases: Mapping[str, str]
+) -> NormalizedTags:
     """Apply all steps in turn, and again while a step's result gives an earlier one new work.
 
     Raises:
@@ -97,7 +97,7 @@ def normalise(
     table = alias_table(aliases, steps)
     operations = _operations(steps, table)
     current, form = dict(counts), dict[str, str]()
-    moves: dict[NormaliserStep, list[Move]] = {step: [] for step in steps}
+    moves: dict[NormalizerStep, list[TagChange]] = {step: [] for step in steps}
     rough = [tag for tag in counts if not is_plain(tag)]
     unseen = [list(rough if operation.on_rough else counts) for operation in operations]
     while any(unseen):
@@ -109,61 +109,69 @@ def normalise(
             moves[operation.step] += [(tag, new, current[tag]) for tag, new in moved.items()]
             form = {tag: moved.get(now, now) for tag, now in form.items()} | moved
             made = [new for new in dict.fromkeys(moved.values()) if new not in current]
-            _count_as(current, moved)
+            _merge_counts(current, moved)
             for waiting in unseen:
                 waiting += made
-    return Normalised(form, current, moves)
+    return NormalizedTags(form, current, moves)
 
 
-def fold_words(tag: str, steps: Sequence[NormaliserStep], aliases: Mapping[str, str]) -> str:
+def normalize_without_corpus(
+    tag: str, steps: Sequence[NormalizerStep], aliases: Mapping[str, str]
+) -> str:
     """Return a tag as the steps that need no corpus leave it."""
     table = alias_table(aliases, steps)
-    folded = _without_corpus(tag, steps)
+    folded = _surface_form(tag, steps)
     return table.get(folded, folded)
 
 
-def _operations(steps: Sequence[NormaliserStep], aliases: Mapping[str, str]) -> list[_Operation]:
+def _operations(steps: Sequence[NormalizerStep], aliases: Mapping[str, str]) -> list[_Operation]:
     """Return what the steps do, in order; "separators" also joins words that a corpus joins."""
     found: list[_Operation] = []
     for step in steps:
-        if step in _SURFACE:
-            found.append(_Operation(step, partial(_one_by_one, _SURFACE[step]), on_rough=True))
+        if step in _SURFACE_STEPS:
+            found.append(
+                _Operation(step, partial(_surface_changes, _SURFACE_STEPS[step]), on_rough=True)
+            )
         if step == "separators":
-            found.append(_Operation(step, lambda _, current: joined_compounds(current)))
+            found.append(_Operation(step, lambda _, current: merge_compounds(current)))
         if step == "spelling":
-            found.append(_Operation(step, _spelled))
+            found.append(_Operation(step, _spelling_changes))
         if step == "inflection":
-            found.append(_Operation(step, lambda _, current: inflected_forms(current)))
+            found.append(_Operation(step, lambda _, current: merge_inflections(current)))
         if step == "aliases":
-            found.append(_Operation(step, partial(_renamed, aliases)))
+            found.append(_Operation(step, partial(_alias_changes, aliases)))
     return found
 
 
-def _one_by_one(
+def _surface_changes(
     function: Callable[[str], str], seen: Sequence[str], current: Mapping[str, int]
 ) -> dict[str, str]:
     return {tag: new for tag in seen if tag in current and (new := function(tag)) != tag}
 
 
-def _spelled(seen: Sequence[str], current: Mapping[str, int]) -> dict[str, str]:
-    return changed_tags([tag for tag in seen if tag in current], american)
+def _spelling_changes(seen: Sequence[str], current: Mapping[str, int]) -> dict[str, str]:
+    return change_words([tag for tag in seen if tag in current], to_american)
 
 
-def _renamed(
+def _alias_changes(
     aliases: Mapping[str, str], seen: Sequence[str], current: Mapping[str, int]
 ) -> dict[str, str]:
     return {tag: aliases[tag] for tag in seen if tag in aliases and tag in current}
 
 
-def _count_as(counts: dict[str, int], moved: Mapping[str, str]) -> None:
+def _merge_counts(counts: dict[str, int], moved: Mapping[str, str]) -> None:
     """Count tags as others, in place."""
     taken = [(new, counts.pop(tag)) for tag, new in moved.items()]
     for new, count in taken:
         counts[new] = counts.get(new, 0) + count
 
 
-def _without_corpus(tag: str, steps: Sequence[NormaliserStep]) -> str:
-    functions = [_SURFACE.get(step, american) for step in steps if step in (*_SURFACE, "spelling")]
+def _surface_form(tag: str, steps: Sequence[NormalizerStep]) -> str:
+    functions = [
+        _SURFACE_STEPS.get(step, to_american)
+        for step in steps
+        if step in (*_SURFACE_STEPS, "spelling")
+    ]
     before = None
     while before != tag:
         before = tag
@@ -172,7 +180,7 @@ def _without_corpus(tag: str, steps: Sequence[NormaliserStep]) -> str:
     return tag
 
 
-def alias_table(aliases: Mapping[str, str], steps: Sequence[NormaliserStep]) -> dict[str, str]:
+def alias_table(aliases: Mapping[str, str], steps: Sequence[NormalizerStep]) -> dict[str, str]:
     """Return {variant: tag}, both as the steps leave them, with chains followed to their end."""
     if "aliases" not in steps or not aliases:
         return {}
@@ -180,15 +188,15 @@ def alias_table(aliases: Mapping[str, str], steps: Sequence[NormaliserStep]) -> 
         if reason := drop_reason(tag):
             raise ConfigError(f"aliases: {tag!r} can be no tag: it is {reason}")
     sayings = [
-        Saying(
+        Decision(
             "merge",
-            _without_corpus(variant, steps),
+            _surface_form(variant, steps),
             f"{variant!r} = {tag!r}",
-            _without_corpus(tag, steps),
+            _surface_form(tag, steps),
         )
         for variant, tag in aliases.items()
     ]
     try:
-        return dict(settle(sayings).moved)
+        return dict(resolve_decisions(sayings).moved)
     except ConfigError as error:
         raise ConfigError(f"aliases: {error}") from None

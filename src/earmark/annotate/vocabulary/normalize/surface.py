@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-LONGEST = 60
+MAX_TAG_LENGTH = 60
 """Characters of the longest tag; longer ones are sentences that a tagger left in its list."""
 
 _PLAIN = re.compile(r"[a-z]+(?:-[a-z]+)*")
@@ -47,7 +47,7 @@ def drop_reason(tag: str, *, as_written: bool = False, joins_lines: bool = False
     little is judged that the paper does not judge. A line break cannot be in a list of labels, one
     a line; where a later step `joins_lines`, it is no reason.
     """
-    if len(tag) > LONGEST:
+    if len(tag) > MAX_TAG_LENGTH:
         return "too long"
     if not (joins_lines or tag.isprintable()) and tag.strip() and tag.splitlines() != [tag]:
         return "line break"
@@ -60,12 +60,12 @@ def drop_reason(tag: str, *, as_written: bool = False, joins_lines: bool = False
     return "" if as_written else "no letters"
 
 
-def fold_unicode(tag: str) -> str:
+def normalize_unicode(tag: str) -> str:
     """Return a tag in NFKC (Unicode annex 15), with plain quotes and dashes, nothing invisible."""
     if tag.isascii() and tag.isprintable():
         return tag
     # NFKC takes an acute accent that stands for a quote apart, and makes new dashes of others.
-    return _visible(unicodedata.normalize("NFKC", _visible(tag)))
+    return _drop_invisible(unicodedata.normalize("NFKC", _drop_invisible(tag)))
 
 
 def fold_case(tag: str) -> str:
@@ -74,12 +74,12 @@ def fold_case(tag: str) -> str:
     return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
-def fold_separators(tag: str) -> str:
+def normalize_separators(tag: str) -> str:
     """Return a tag whose words are joined by single hyphens."""
     return _SEPARATORS.sub("-", tag).strip("-")
 
 
-def fold_punctuation(tag: str) -> str:
+def normalize_punctuation(tag: str) -> str:
     """Return a tag without brackets, commas and double quotes, and without marks at its ends.
 
     Marks inside a word stay ("rock-'n'-roll", "r&b", "4/4"), and the sharp of a note ("f#").
@@ -88,7 +88,7 @@ def fold_punctuation(tag: str) -> str:
     return bare if _NOTE.fullmatch(bare) else bare.rstrip("#" + _ENDS)
 
 
-def _visible(tag: str) -> str:
+def _drop_invisible(tag: str) -> str:
     return "".join(map(_plain_character, tag))
 
 
@@ -107,12 +107,12 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf")
 
 
-def words_of(tags: Collection[str]) -> set[str]:
+def tag_words(tags: Collection[str]) -> set[str]:
     """Return the distinct words, between hyphens, of tags."""
     return set("-".join(tags).split("-"))
 
 
-def changed_tags(
+def change_words(
     tags: Collection[str], form: Callable[[str], str], words: Iterable[str] | None = None
 ) -> dict[str, str]:
     """Return {tag: tag with each word in that form} of those that differ.
@@ -120,7 +120,7 @@ def changed_tags(
     `words` are those that may have another form, where that can be told more cheaply than by
     asking for it; all words of the tags otherwise.
     """
-    asked = words_of(tags) if words is None else words
+    asked = tag_words(tags) if words is None else words
     changed = {word: new for word in asked if (new := form(word)) != word}
     if not changed:
         return {}
@@ -136,7 +136,7 @@ _WORDS = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
-class _Spelling:
+class _SpellingTable:
     words: dict[str, str]
     unchanged: frozenset[str]
     our: re.Pattern[str]
@@ -144,16 +144,16 @@ class _Spelling:
     doubled: re.Pattern[str]
 
 
-def american(tag: str) -> str:
+def to_american(tag: str) -> str:
     """Return a lower-case tag with every word in American spelling."""
     if tag.isalpha():
-        return american_word(tag)
-    return _WORDS.sub(lambda match: american_word(match.group()), tag)
+        return to_american_word(tag)
+    return _WORDS.sub(lambda match: to_american_word(match.group()), tag)
 
 
-def american_word(word: str) -> str:
+def to_american_word(word: str) -> str:
     """Return one lower-case word in American spelling."""
-    spelling = _spelling()
+    spelling = _load_spelling()
     if known := spelling.words.get(word):
         return known
     if word in spelling.unchanged or len(word) < 5:
@@ -172,7 +172,7 @@ def _without_u(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _spelling() -> _Spelling:
+def _load_spelling() -> _SpellingTable:
     text = resources.files(__package__ or "").joinpath("spelling.toml").read_text("utf-8")
     table = tomllib.loads(text)
     words: dict[str, str] = dict(table["words"])
@@ -182,7 +182,7 @@ def _spelling() -> _Spelling:
     before, after = "|".join(ise["before"].split()), "|".join(ise["after"].split())
     double_l = table["double_l"]
     stems, endings = "|".join(double_l["stems"].split()), "|".join(double_l["endings"].split())
-    return _Spelling(
+    return _SpellingTable(
         words=words,
         unchanged=frozenset(table["unchanged"]["words"].split()),
         our=re.compile("|".join(table["our"]["stems"].split())),

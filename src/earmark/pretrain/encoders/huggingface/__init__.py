@@ -1,6 +1,6 @@
 """Audio models of `transformers` as encoders."""
 
-from earmark.pretrain.encoders.huggingface.base import resolve
-from earmark.pretrain.encoders.huggingface.encoder import HuggingFace
+from earmark.pretrain.encoders.huggingface.base import resolve_architecture
+from earmark.pretrain.encoders.huggingface.encoder import HuggingFaceEncoder
 
-__all__ = ["HuggingFace", "resolve"]
+__all__ = ["HuggingFaceEncoder", "resolve_architecture"]

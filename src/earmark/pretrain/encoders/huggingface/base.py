@@ -17,23 +17,23 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, suggest
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.log_mel import length_mask
-from earmark.pretrain.huggingface import reason_of
+from earmark.pretrain.huggingface import load_failure_reason
 
 log = logging.getLogger("earmark")
 
-SPECTROGRAM_TYPES = ("audio-spectrogram-transformer",)
+AST_TYPES = ("audio-spectrogram-transformer",)
 
 WHISPER_TYPES = ("whisper",)
 
-WAVE_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
+WAVEFORM_TYPES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio")
 
 CLAP_TYPES = ("clap", "clap_audio_model")
 
-MODEL_TYPES = (*SPECTROGRAM_TYPES, *WHISPER_TYPES, *WAVE_TYPES, *CLAP_TYPES)
+MODEL_TYPES = (*AST_TYPES, *WHISPER_TYPES, *WAVEFORM_TYPES, *CLAP_TYPES)
 """What config.json may call itself as its model_type."""
 
 
@@ -49,7 +49,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.config.get("model_type", ""))
 
 
-def resolve(config: HuggingFaceConfig) -> HuggingFaceConfig:
+def resolve_architecture(config: HuggingFaceConfig) -> HuggingFaceConfig:
     """Return settings with `architecture` filled in.
 
     Raises:
@@ -61,11 +61,11 @@ def resolve(config: HuggingFaceConfig) -> HuggingFaceConfig:
     return msgspec.structs.replace(config, architecture=text)
 
 
-def architecture_of(config: HuggingFaceConfig) -> Architecture:
-    """Return what `resolve` found.
+def parse_architecture(config: HuggingFaceConfig) -> Architecture:
+    """Return what `resolve_architecture` found.
 
     Raises:
-        ConfigError: it is not what `resolve` writes, or of a family that is not supported.
+        ConfigError: it is not what `resolve_architecture` writes, or of a family that is not supported.
     """
     try:
         architecture = msgspec.json.decode(config.architecture, type=Architecture)
@@ -74,14 +74,14 @@ def architecture_of(config: HuggingFaceConfig) -> Architecture:
             f"encoder.architecture is damaged: {error}. Leave it out: it is read from "
             f"{config.model!r} anew."
         ) from None
-    check_type(architecture.model_type, config.model)
+    check_model_type(architecture.model_type, config.model)
     return architecture
 
 
 def read_architecture(model: str, revision: str | None) -> Architecture:
-    """Read a model's two JSON files. Raises ConfigError as `resolve`."""
+    """Read a model's two JSON files. Raises ConfigError as `resolve_architecture`."""
     found = _read_config(model, revision)
-    check_type(str(found["model_type"]), model)
+    check_model_type(str(found["model_type"]), model)
     return Architecture(config=found, preprocessor=_read_preprocessor(model, revision))
 
 
@@ -96,7 +96,7 @@ def _read_config(model: str, revision: str | None) -> dict[str, Any]:
         found, _ = PretrainedConfig.get_config_dict(model, revision=revision)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"encoder.model = {model!r} cannot be had: {reason_of(error)} Give a model hub's "
+            f"encoder.model = {model!r} cannot be had: {load_failure_reason(error)} Give a model hub's "
             "name that can be reached, or a folder with config.json and model.safetensors."
         ) from None
     if "model_type" not in found:
@@ -124,12 +124,12 @@ def _read_preprocessor(model: str, revision: str | None) -> dict[str, Any]:
     return preprocessor
 
 
-def check_type(model_type: str, model: str) -> None:
+def check_model_type(model_type: str, model: str) -> None:
     """Raise a ConfigError unless there is a front end for models of this type."""
     if model_type not in MODEL_TYPES:
         raise ConfigError(
             f"encoder.model = {model!r} is of type {model_type!r}, which is no audio model that "
-            f"earmark can feed.{nearest(model_type, MODEL_TYPES)} Supported are: "
+            f"earmark can feed.{suggest(model_type, MODEL_TYPES)} Supported are: "
             f"{', '.join(MODEL_TYPES)}."
         )
 
@@ -154,7 +154,7 @@ class Tower(nn.Module, ABC):
         """Encode what `features` returned."""
 
 
-def load_weights(kind: Any, model_config: Any, config: HuggingFaceConfig, part: str = "") -> Any:
+def load_pretrained(kind: Any, model_config: Any, config: HuggingFaceConfig, part: str = "") -> Any:
     """Return the model `kind` with its weights, float32.
 
     Args:
@@ -177,7 +177,7 @@ def load_weights(kind: Any, model_config: Any, config: HuggingFaceConfig, part: 
         )
     except (OSError, RuntimeError) as error:
         raise ConfigError(
-            f"The weights of {config.model!r} cannot be had: {reason_of(error)}"
+            f"The weights of {config.model!r} cannot be had: {load_failure_reason(error)}"
         ) from None
     lacking = sorted(name for name in found["missing_keys"] if name.startswith(part))
     if lacking:
@@ -188,7 +188,7 @@ def load_weights(kind: Any, model_config: Any, config: HuggingFaceConfig, part: 
     return model
 
 
-def depth_of(layer: int, layers: int) -> int:
+def resolve_depth(layer: int, layers: int) -> int:
     """Return how many blocks `layer` asks for: hidden state 0 is what enters the first.
 
     Raises:
@@ -216,7 +216,7 @@ class Windows:
     heard: Bool[Tensor, "batch number"]
 
 
-def cut(
+def cut_windows(
     features: Float[Tensor, "batch steps *bins"], lengths: Int[Tensor, " batch"], size: int
 ) -> Windows:
     """Cut rows of at least one real step into windows of `size` steps, zeros behind the last."""
@@ -230,7 +230,7 @@ def cut(
     return Windows(windows[heard], counts[heard], heard)
 
 
-def joined(
+def join_windows(
     frames: Float[Tensor, "windows steps dim"],
     counts: Int[Tensor, " windows"],
     heard: Bool[Tensor, "batch number"],

@@ -14,16 +14,18 @@ from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.huggingface.base import (
     Architecture,
     Tower,
-    cut,
-    joined,
-    load_weights,
+    cut_windows,
+    join_windows,
+    load_pretrained,
 )
 from earmark.pretrain.encoders.log_mel import length_mask
 
 POWER_FLOOR = 1e-10
 
 
-def audio_model(config: HuggingFaceConfig, architecture: Architecture, pretrained: bool) -> Any:
+def build_clap_model(
+    config: HuggingFaceConfig, architecture: Architecture, pretrained: bool
+) -> Any:
     """Return CLAP's audio model, alone or out of a whole CLAP. Raises ConfigError."""
     from transformers import ClapAudioConfig, ClapConfig
     from transformers.models.clap.modeling_clap import ClapAudioModel, ClapModel
@@ -35,8 +37,8 @@ def audio_model(config: HuggingFaceConfig, architecture: Architecture, pretraine
     if not pretrained:
         return ClapAudioModel(tower)
     if whole:
-        return load_weights(ClapModel, read, config, part="audio_model.").audio_model
-    return load_weights(ClapAudioModel, tower, config)
+        return load_pretrained(ClapModel, read, config, part="audio_model.").audio_model
+    return load_pretrained(ClapAudioModel, tower, config)
 
 
 class ClapTower(Tower):
@@ -61,7 +63,7 @@ class ClapTower(Tower):
                 f"encoder.layer = {config.layer}: CLAP's layers differ in width and frame rate; "
                 "leave it at -1, the last."
             )
-        self.model: Any = audio_model(config, architecture, pretrained)
+        self.model: Any = build_clap_model(config, architecture, pretrained)
         tower = self.model.config
         usual = {"feature_size": tower.num_mel_bins}
         extractor: Any = ClapFeatureExtractor.from_dict(architecture.preprocessor or usual)
@@ -90,12 +92,12 @@ class ClapTower(Tower):
         self, features: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
         """Encode waves, window by window."""
-        windows = cut(features, lengths, self.size)
+        windows = cut_windows(features, lengths, self.size)
         with torch.autocast(features.device.type, enabled=False):
             log_mel = self._log_mel(self._filled(windows.features.float(), windows.counts))
         planes = self.model(log_mel.unsqueeze(1)).last_hidden_state
         counts = (windows.counts * self.steps + self.size - 1) // self.size
-        return joined(planes.mean(dim=2).transpose(1, 2), counts, windows.heard)
+        return join_windows(planes.mean(dim=2).transpose(1, 2), counts, windows.heard)
 
     def _filled(
         self, wave: Float32[Tensor, "windows samples"], counts: Int[Tensor, " windows"]

@@ -8,16 +8,16 @@ from torch import Tensor
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.huggingface.base import (
-    SPECTROGRAM_TYPES,
-    WAVE_TYPES,
+    AST_TYPES,
+    WAVEFORM_TYPES,
     WHISPER_TYPES,
     Tower,
-    architecture_of,
+    parse_architecture,
 )
-from earmark.pretrain.huggingface import quiet
+from earmark.pretrain.huggingface import silence_transformers
 
 
-class HuggingFace(Encoder):
+class HuggingFaceEncoder(Encoder):
     """AST, Whisper's encoder, wav2vec2 and its kin, or CLAP's audio tower.
 
     Each is fed by its own feature extractor's formula, on the batch and its device. Chance inside
@@ -37,7 +37,7 @@ class HuggingFace(Encoder):
 
     def __init__(self, config: HuggingFaceConfig, pretrained: bool) -> None:
         super().__init__()
-        with quiet():
+        with silence_transformers():
             self.tower = build_tower(config, pretrained)
         self.sample_rate = self.tower.sample_rate
         self.dim = self.tower.dim
@@ -57,21 +57,21 @@ class HuggingFace(Encoder):
 
 
 def build_tower(config: HuggingFaceConfig, pretrained: bool) -> Tower:
-    """Return the model with its front end. Raises ConfigError as `HuggingFace`."""
-    architecture = architecture_of(config)
+    """Return the model with its front end. Raises ConfigError as `HuggingFaceEncoder`."""
+    architecture = parse_architecture(config)
     kind = architecture.model_type
-    if kind in SPECTROGRAM_TYPES:
-        from earmark.pretrain.encoders.huggingface.ast import SpectrogramTower
+    if kind in AST_TYPES:
+        from earmark.pretrain.encoders.huggingface.ast import AstTower
 
-        return SpectrogramTower(config, architecture, pretrained)
+        return AstTower(config, architecture, pretrained)
     if kind in WHISPER_TYPES:
         from earmark.pretrain.encoders.huggingface.whisper import WhisperTower
 
         return WhisperTower(config, architecture, pretrained)
-    if kind in WAVE_TYPES:
-        from earmark.pretrain.encoders.huggingface.waveform import WaveTower
+    if kind in WAVEFORM_TYPES:
+        from earmark.pretrain.encoders.huggingface.waveform import WaveformTower
 
-        return WaveTower(config, architecture, pretrained)
+        return WaveformTower(config, architecture, pretrained)
     from earmark.pretrain.encoders.huggingface.clap import ClapTower
 
     return ClapTower(config, architecture, pretrained)

@@ -15,13 +15,18 @@ from torch.nn import functional
 
 from earmark.pretrain.encoders.base import Encoded
 from earmark.pretrain.encoders.config import HuggingFaceConfig
-from earmark.pretrain.encoders.huggingface.base import Architecture, Tower, depth_of, load_weights
+from earmark.pretrain.encoders.huggingface.base import (
+    Architecture,
+    Tower,
+    load_pretrained,
+    resolve_depth,
+)
 from earmark.pretrain.encoders.log_mel import length_mask
 
 VARIANCE_FLOOR = 1e-7
 
 
-class WaveTower(Tower):
+class WaveformTower(Tower):
     """Waves, each to zero mean and unit variance where the model wants that, and a mask.
 
     Models that norm their first convolution over the whole of time (feat_extract_norm "group"), or
@@ -37,13 +42,15 @@ class WaveTower(Tower):
 
         model_config: Any = CONFIG_MAPPING[architecture.model_type].from_dict(architecture.config)
         layers = model_config.num_hidden_layers
-        model_config.num_hidden_layers = depth_of(config.layer, layers)
+        model_config.num_hidden_layers = resolve_depth(config.layer, layers)
         for chance in ("layerdrop", "mask_time_prob", "mask_feature_prob"):
             setattr(model_config, chance, 0.0)
         model_config.apply_spec_augment = False
         model_config.add_adapter = False
         kind: Any = MODEL_MAPPING[type(model_config)]
-        self.model = load_weights(kind, model_config, config) if pretrained else kind(model_config)
+        self.model = (
+            load_pretrained(kind, model_config, config) if pretrained else kind(model_config)
+        )
         plain = architecture.config
         if plain.get("do_stable_layer_norm") and model_config.num_hidden_layers < layers:
             self.model.encoder.layer_norm = nn.Identity()

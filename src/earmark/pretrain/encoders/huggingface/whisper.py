@@ -14,30 +14,32 @@ from earmark.pretrain.encoders.config import HuggingFaceConfig
 from earmark.pretrain.encoders.huggingface.base import (
     Architecture,
     Tower,
-    cut,
-    depth_of,
-    joined,
-    load_weights,
+    cut_windows,
+    join_windows,
+    load_pretrained,
+    resolve_depth,
 )
 from earmark.pretrain.encoders.log_mel import length_mask
 
 POWER_FLOOR = 1e-10
 CONVOLUTION_STRIDE = 2
-RANGE = 8.0
+DYNAMIC_RANGE_LOG10 = 8.0
 """Powers of ten below a window's loudest bin that are told apart."""
 
 
-def encoder_model(config: HuggingFaceConfig, architecture: Architecture, pretrained: bool) -> Any:
+def build_whisper_encoder(
+    config: HuggingFaceConfig, architecture: Architecture, pretrained: bool
+) -> Any:
     """Return Whisper's encoder up to the layer that is asked for. Raises ConfigError."""
     from transformers import WhisperConfig, WhisperModel
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     model_config: Any = WhisperConfig.from_dict(architecture.config)
     layers = model_config.encoder_layers
-    model_config.encoder_layers = depth_of(config.layer, layers)
+    model_config.encoder_layers = resolve_depth(config.layer, layers)
     model_config.encoder_layerdrop = 0.0
     model: Any = (
-        load_weights(WhisperModel, model_config, config, part="encoder.").encoder
+        load_pretrained(WhisperModel, model_config, config, part="encoder.").encoder
         if pretrained
         else WhisperEncoder(model_config)
     )
@@ -61,7 +63,7 @@ class WhisperTower(Tower):
         super().__init__()
         from transformers import WhisperFeatureExtractor
 
-        self.model: Any = encoder_model(config, architecture, pretrained)
+        self.model: Any = build_whisper_encoder(config, architecture, pretrained)
         model_config = self.model.config
         usual = {"feature_size": model_config.num_mel_bins}
         extractor: Any = WhisperFeatureExtractor.from_dict(architecture.preprocessor or usual)
@@ -89,8 +91,8 @@ class WhisperTower(Tower):
         """
         with torch.autocast(wave.device.type, enabled=False):
             silent = wave.float().masked_fill(~length_mask(lengths, wave.shape[1]), 0.0)
-            windows = cut(silent, lengths, self.size * self.hop)
-            scaled = joined(
+            windows = cut_windows(silent, lengths, self.size * self.hop)
+            scaled = join_windows(
                 self._log_mel(windows.features), self._counts(windows.counts), windows.heard
             )
             counts = scaled.mask.sum(dim=1)
@@ -110,17 +112,17 @@ class WhisperTower(Tower):
         power = torch.view_as_real(spectrum[..., :-1]).square().sum(dim=-1)
         log_mel = (power.transpose(1, 2) @ self.filters).clamp(min=POWER_FLOOR).log10()
         loudest = log_mel.amax(dim=(1, 2), keepdim=True)
-        return (torch.maximum(log_mel, loudest - RANGE) + 4.0) / 4.0
+        return (torch.maximum(log_mel, loudest - DYNAMIC_RANGE_LOG10) + 4.0) / 4.0
 
     def forward_features(
         self, features: Float[Tensor, "batch frames bins"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
         """Encode scaled log-mel frames, window by window; what is behind them becomes silence."""
-        windows = cut(features, lengths, self.size)
+        windows = cut_windows(features, lengths, self.size)
         real = length_mask(windows.counts, self.size).unsqueeze(-1)
         loudest = windows.features.masked_fill(~real, -torch.inf).amax(dim=(1, 2), keepdim=True)
-        silence = (loudest - RANGE / 4.0).clamp(min=-1.5)
+        silence = (loudest - DYNAMIC_RANGE_LOG10 / 4.0).clamp(min=-1.5)
         filled = torch.where(real, windows.features, silence)
         frames = self.model(filled.transpose(1, 2)).last_hidden_state
         counts = (windows.counts + CONVOLUTION_STRIDE - 1) // CONVOLUTION_STRIDE
-        return joined(frames, counts, windows.heard)
+        return join_windows(frames, counts, windows.heard)

@@ -10,13 +10,18 @@ from torch import Tensor, nn
 
 from earmark.pretrain.encoders.base import Encoded, Encoder
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
-from earmark.pretrain.encoders.log_mel import FRAME_RATE, LogMel, length_mask
-from earmark.pretrain.encoders.zipformer.layers import Downsample, DownsampledStack, Layer, Stack
+from earmark.pretrain.encoders.log_mel import FRAME_RATE_HZ, LogMel, length_mask
+from earmark.pretrain.encoders.zipformer.layers import (
+    Downsample,
+    DownsampledLayerStack,
+    LayerStack,
+    ZipformerLayer,
+)
 from earmark.pretrain.encoders.zipformer.modules import AttentionWeights
-from earmark.pretrain.encoders.zipformer.schedule import Rates, rates_at
+from earmark.pretrain.encoders.zipformer.schedule import DropRates, rates_at
 from earmark.pretrain.encoders.zipformer.stem import Stem
 
-SHAPES = {
+ZIPFORMER_SHAPES = {
     "S": ZipformerShape(
         stem_channels=(8, 24, 64),
         layers=(1, 1, 2, 2, 2, 1),
@@ -35,9 +40,9 @@ SHAPES = {
 """Published sizes (PAPER section 3), and S, for a CPU."""
 
 
-def shape_of(config: ZipformerConfig) -> ZipformerShape:
+def resolve_shape(config: ZipformerConfig) -> ZipformerShape:
     """Return every dimension of an encoder, given or named by its size."""
-    return config.shape if config.shape is not None else SHAPES[config.size]
+    return config.shape if config.shape is not None else ZIPFORMER_SHAPES[config.size]
 
 
 class Zipformer(Encoder):
@@ -51,18 +56,18 @@ class Zipformer(Encoder):
 
     def __init__(self, config: ZipformerConfig) -> None:
         super().__init__()
-        shape = shape_of(config)
+        shape = resolve_shape(config)
         self.checkpoint_activations = False
         self.sample_rate = config.sample_rate
         self.dropout = config.dropout
         self.dims = shape.dims
         self.dim = max(shape.dims)
         self.output_downsampling = shape.output_downsampling
-        self.frame_rate = FRAME_RATE / 2 / shape.output_downsampling
+        self.frame_rate = FRAME_RATE_HZ / 2 / shape.output_downsampling
         self.spectrogram = LogMel(config.sample_rate, config.mel_bins)
         window = math.lcm(*shape.downsampling, shape.output_downsampling)
         self.stem = Stem(config.mel_bins, shape.stem_channels, shape.dims[0], window)
-        self.stacks = nn.ModuleList(stack(shape, place) for place in range(len(shape.dims)))
+        self.stacks = nn.ModuleList(build_stack(shape, place) for place in range(len(shape.dims)))
         self.output_downsample = Downsample(shape.output_downsampling)
         self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
 
@@ -84,29 +89,29 @@ class Zipformer(Encoder):
         frames, counts = self.stem(features, lengths)
         outputs: list[Tensor] = []
         for place, module in enumerate(self.stacks):
-            frames = with_width(frames, self.dims[place])
+            frames = set_channels(frames, self.dims[place])
             mask = length_mask(counts, frames.shape[1])
             recompute = self.checkpoint_activations and self.training
             frames = module(frames, mask, rates, recompute=recompute)
             outputs.append(frames)
-        frames = self.output_downsample(widest(outputs))
+        frames = self.output_downsample(combine_outputs(outputs))
         given = max((features.shape[1] - 7) // 2, 1)
         size = -(-given // self.output_downsampling)
         counts = -torch.div(-counts, self.output_downsampling, rounding_mode="floor")
         return Encoded(frames[:, :size], length_mask(counts, size))
 
-    def _rates(self) -> Rates | None:
+    def _rates(self) -> DropRates | None:
         """Return what to drop in this step; nothing in evaluation."""
         if not self.training or self.dropout == 0:
             return None
         return rates_at(self.steps_taken, self.dropout)
 
 
-def stack(shape: ZipformerShape, place: int) -> Stack | DownsampledStack:
+def build_stack(shape: ZipformerShape, place: int) -> LayerStack | DownsampledLayerStack:
     """Return one stack of a shape with fresh weights."""
     dim, factor = shape.dims[place], shape.downsampling[place]
     layers = [
-        Layer(
+        ZipformerLayer(
             dim,
             shape.feed_forward_dims[place],
             AttentionWeights(
@@ -121,18 +126,18 @@ def stack(shape: ZipformerShape, place: int) -> Stack | DownsampledStack:
         )
         for _ in range(shape.layers[place])
     ]
-    inner = Stack(layers, shape.position_dim)
-    return inner if factor == 1 else DownsampledStack(inner, factor, dim)
+    inner = LayerStack(layers, shape.position_dim)
+    return inner if factor == 1 else DownsampledLayerStack(inner, factor, dim)
 
 
-def with_width(
+def set_channels(
     frames: Float[Tensor, "batch frames before"], dim: int
 ) -> Float[Tensor, "batch frames after"]:
     """Cut frames to a width, or fill them up with zeros."""
     return nn.functional.pad(frames, (0, dim - frames.shape[-1]))
 
 
-def widest(outputs: list[Tensor]) -> Float[Tensor, "batch frames dim"]:
+def combine_outputs(outputs: list[Tensor]) -> Float[Tensor, "batch frames dim"]:
     """Join stacks' outputs: each channel from the last stack that has it."""
     pieces, width = [outputs[-1]], outputs[-1].shape[-1]
     for output in reversed(outputs[:-1]):

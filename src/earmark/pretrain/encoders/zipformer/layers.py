@@ -16,16 +16,16 @@ from torch.utils.checkpoint import checkpoint
 from earmark.pretrain.encoders.zipformer.modules import (
     AttentionWeights,
     BiasNorm,
-    Convolution,
+    ConvolutionModule,
     FeedForward,
     NonlinearAttention,
     SelfAttention,
     relative_positions,
 )
-from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_clips
+from earmark.pretrain.encoders.zipformer.schedule import DropRates, clip_mask
 
 
-class _PushedInside(torch.autograd.Function):
+class _LimitValues(torch.autograd.Function):
     """The identity, whose gradient drives values outside of [least, 1] back into it."""
 
     @staticmethod
@@ -52,19 +52,19 @@ class Bypass(nn.Module):
         self,
         before: Float[Tensor, "batch frames dim"],
         after: Float[Tensor, "batch frames dim"],
-        rates: Rates | None,
+        rates: DropRates | None,
         skip_rate: Tensor | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return frames between both; a clip goes without `after` with probability `skip_rate`."""
         if rates is None:
             return torch.lerp(before, after, self.scale.to(before.dtype))
-        scale = _PushedInside.apply(self.scale, rates.least_bypass)
+        scale = _LimitValues.apply(self.scale, rates.least_bypass)
         if skip_rate is not None:
-            scale = scale * kept_clips(before, skip_rate)
+            scale = scale * clip_mask(before, skip_rate)
         return torch.lerp(before, after, scale.to(before.dtype))
 
 
-class Layer(nn.Module):
+class ZipformerLayer(nn.Module):
     """Modules that each add to the frames; both halves may be bypassed; BiasNorm at the end.
 
     Args:
@@ -92,8 +92,8 @@ class Layer(nn.Module):
         self.nonlinear_attention = NonlinearAttention(dim, 3 * dim // 4)
         self.attention1 = SelfAttention(dim, attention.heads, value_head_dim)
         self.attention2 = SelfAttention(dim, attention.heads, value_head_dim)
-        self.convolution1 = Convolution(dim, kernel)
-        self.convolution2 = Convolution(dim, kernel)
+        self.convolution1 = ConvolutionModule(dim, kernel)
+        self.convolution2 = ConvolutionModule(dim, kernel)
         self.middle_bypass = Bypass(dim)
         self.bypass = Bypass(dim)
         self.norm = BiasNorm(dim)
@@ -103,7 +103,7 @@ class Layer(nn.Module):
         frames: Float[Tensor, "batch frames dim"],
         positions: Float[Tensor, "distances position_dim"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return frames of the same shape; `mask` is True where they are real."""
         before = frames
@@ -119,7 +119,7 @@ class Layer(nn.Module):
         frames: Float[Tensor, "batch frames dim"],
         weights: Float[Tensor, "batch heads frames frames"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         frames = frames + self.feed_forward1(frames, rates)
         frames = frames + self.nonlinear_attention(frames, weights[:, 0], mask, rates)
@@ -132,7 +132,7 @@ class Layer(nn.Module):
         frames: Float[Tensor, "batch frames dim"],
         weights: Float[Tensor, "batch heads frames frames"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         frames = frames + self.attention2(frames, weights, rates)
         frames = frames + self.convolution2(frames, mask, rates)
@@ -155,7 +155,7 @@ class Downsample(nn.Module):
         return (windows * weights.unsqueeze(1)).sum(dim=2)
 
 
-class Stack(nn.Module):
+class LayerStack(nn.Module):
     """Layers at the full 50 Hz.
 
     Args:
@@ -163,7 +163,7 @@ class Stack(nn.Module):
         position_dim: width of the relative positional encoding.
     """
 
-    def __init__(self, layers: Sequence[Layer], position_dim: int) -> None:
+    def __init__(self, layers: Sequence[ZipformerLayer], position_dim: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.position_dim = position_dim
@@ -172,7 +172,7 @@ class Stack(nn.Module):
         self,
         frames: Float[Tensor, "batch frames dim"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
         *,
         recompute: bool = False,
     ) -> Float[Tensor, "batch frames dim"]:
@@ -186,7 +186,7 @@ class Stack(nn.Module):
         return frames
 
 
-class DownsampledStack(nn.Module):
+class DownsampledLayerStack(nn.Module):
     """Layers at a lower rate, between the frames that came in and as many that go out.
 
     Args:
@@ -195,7 +195,7 @@ class DownsampledStack(nn.Module):
         dim: width of a frame.
     """
 
-    def __init__(self, stack: Stack, factor: int, dim: int) -> None:
+    def __init__(self, stack: LayerStack, factor: int, dim: int) -> None:
         super().__init__()
         self.factor = factor
         self.downsample = Downsample(factor)
@@ -206,7 +206,7 @@ class DownsampledStack(nn.Module):
         self,
         frames: Float[Tensor, "batch frames dim"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
         *,
         recompute: bool = False,
     ) -> Float[Tensor, "batch frames dim"]:

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.pretrain.encoders.zipformer.schedule import Rates, kept_channels, kept_clips
+from earmark.pretrain.encoders.zipformer.schedule import DropRates, channel_mask, clip_mask
 
 
 def scaled_linear(dim_in: int, dim_out: int, scale: float, *, bias: bool = True) -> nn.Linear:
@@ -34,11 +34,11 @@ def scaled_linear(dim_in: int, dim_out: int, scale: float, *, bias: bool = True)
     return linear
 
 
-SLOPE = 0.08
+SWOOSH_SLOPE = 0.08
 
-SHIFT_L, OFFSET_L = 4.0, 0.035
+SWOOSH_L_SHIFT, SWOOSH_L_OFFSET = 4.0, 0.035
 
-SHIFT_R, OFFSET_R = 1.0, 0.313261687
+SWOOSH_R_SHIFT, SWOOSH_R_OFFSET = 1.0, 0.313261687
 
 
 class _Swoosh(torch.autograd.Function):
@@ -70,10 +70,10 @@ def swoosh_l(
     """Return ln(1 + e^(x - 4)) - 0.08 x - 0.035, for what is normally off.
 
     Args:
-        shifted: x - `SHIFT_L`; whoever computes x takes it off a bias, which costs nothing.
+        shifted: x - `SWOOSH_L_SHIFT`; whoever computes x takes it off a bias, which costs nothing.
         kept: what the result is multiplied by.
     """
-    return _Swoosh.apply(shifted, SLOPE * SHIFT_L + OFFSET_L, kept)
+    return _Swoosh.apply(shifted, SWOOSH_SLOPE * SWOOSH_L_SHIFT + SWOOSH_L_OFFSET, kept)
 
 
 def swoosh_r(
@@ -82,10 +82,10 @@ def swoosh_r(
     """Return ln(1 + e^(x - 1)) - 0.08 x - 0.313261687, which is 0 at 0.
 
     Args:
-        shifted: x - `SHIFT_R`; whoever computes x takes it off a bias, which costs nothing.
+        shifted: x - `SWOOSH_R_SHIFT`; whoever computes x takes it off a bias, which costs nothing.
         kept: what the result is multiplied by.
     """
-    return _Swoosh.apply(shifted, SLOPE * SHIFT_R + OFFSET_R, kept)
+    return _Swoosh.apply(shifted, SWOOSH_SLOPE * SWOOSH_R_SHIFT + SWOOSH_R_OFFSET, kept)
 
 
 class BiasNorm(nn.Module):
@@ -162,28 +162,28 @@ class AttentionWeights(nn.Module):
         by_distance = where @ distances.permute(1, 2, 0)
         # One pass adds the mask and lines the distances up.
         nobody = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -math.inf)
-        scores = _Shifted.apply(by_distance) + nobody[:, None, None, :]
+        scores = _RelativeShift.apply(by_distance) + nobody[:, None, None, :]
         scores.flatten(0, 1).baddbmm_(query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1))
         # Exponentials and their sum are taken in float32 at least, also under autocast.
         wide = torch.promote_types(scores.dtype, torch.float32)
         return scores.softmax(dim=-1, dtype=wide).to(scores.dtype)
 
 
-class _Shifted(torch.autograd.Function):
+class _RelativeShift(torch.autograd.Function):
     """`shifted`, whose gradient is laid out in one pass instead of one a slice."""
 
     @staticmethod
     def forward(ctx: Any, by_distance: Tensor) -> Tensor:
-        return shifted(by_distance).view_as(shifted(by_distance))
+        return relative_shift(by_distance).view_as(relative_shift(by_distance))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         by_distance = gradients[0].new_zeros(*gradients[0].shape[:3], 2 * gradients[0].shape[3])
-        shifted(by_distance).copy_(gradients[0])
+        relative_shift(by_distance).copy_(gradients[0])
         return by_distance
 
 
-def shifted(
+def relative_shift(
     by_distance: Float[Tensor, "batch heads frames distances"],
 ) -> Float[Tensor, "batch heads frames frames"]:
     """Turn [query, frames + distance] into [query, key], distance being key - query; a view."""
@@ -206,13 +206,13 @@ class SelfAttention(nn.Module):
         self,
         frames: Float[Tensor, "batch frames dim"],
         weights: Float[Tensor, "batch heads frames frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames."""
         values = self.project_in(frames).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         heard = (weights @ values).transpose(1, 2).flatten(2)
         if rates is not None:
-            heard = heard * kept_clips(frames, rates.attention)
+            heard = heard * clip_mask(frames, rates.attention)
         return self.project_out(heard)
 
 
@@ -229,27 +229,27 @@ class NonlinearAttention(nn.Module):
         frames: Float[Tensor, "batch frames dim"],
         weights: Float[Tensor, "batch frames frames"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames."""
         gate, values, factor = self.project_in(frames).chunk(3, dim=-1)
         values = gate.tanh() * values
         heard = weights @ values
         if rates is not None:
-            heard = evened(heard, values, mask, rates)
+            heard = randomize_attention(heard, values, mask, rates)
         return self.project_out(heard * factor)
 
 
-def evened(
+def randomize_attention(
     heard: Float[Tensor, "batch frames hidden"],
     values: Float[Tensor, "batch frames hidden"],
     mask: Bool[Tensor, "batch frames"],
-    rates: Rates,
+    rates: DropRates,
 ) -> Float[Tensor, "batch frames hidden"]:
     """In some clips, let every frame hear all real ones alike, and in some nothing at all."""
     alike = (mask / mask.sum(dim=1, keepdim=True)).to(values.dtype).unsqueeze(1) @ values
     chosen = torch.rand(len(mask), 1, 1, device=mask.device) < rates.even_attention
-    kept = kept_clips(values, rates.attention)
+    kept = clip_mask(values, rates.attention)
     return torch.addcmul(alike * (kept * chosen), heard, kept * ~chosen)
 
 
@@ -262,16 +262,16 @@ class FeedForward(nn.Module):
         self.project_out = scaled_linear(hidden_dim, dim, 0.1)
 
     def forward(
-        self, frames: Float[Tensor, "batch frames dim"], rates: Rates | None
+        self, frames: Float[Tensor, "batch frames dim"], rates: DropRates | None
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames."""
         linear = self.project_in
-        shifted = functional.linear(frames, linear.weight, linear.bias - SHIFT_L)
-        kept = kept_channels(shifted, rates, "feed_forward")
+        shifted = functional.linear(frames, linear.weight, linear.bias - SWOOSH_L_SHIFT)
+        kept = channel_mask(shifted, rates, "feed_forward")
         return self.project_out(swoosh_l(shifted, kept))
 
 
-class Convolution(nn.Module):
+class ConvolutionModule(nn.Module):
     """A gated linear unit, a depthwise convolution over time, SwooshR, linear.
 
     Args:
@@ -289,7 +289,7 @@ class Convolution(nn.Module):
         self,
         frames: Float[Tensor, "batch frames dim"],
         mask: Bool[Tensor, "batch frames"],
-        rates: Rates | None,
+        rates: DropRates | None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Return what is to be added to the frames; where `mask` is False they count as zero."""
         gated = functional.glu(self.project_in(frames), dim=-1)
@@ -302,9 +302,9 @@ class Convolution(nn.Module):
         shifted = functional.conv2d(
             plane,
             kernel.weight.unsqueeze(2),
-            kernel.bias - SHIFT_R,
+            kernel.bias - SWOOSH_R_SHIFT,
             padding=(0, kernel.kernel_size[0] // 2),
             groups=kernel.groups,
         )
         shifted = shifted.squeeze(2).transpose(1, 2)
-        return self.project_out(swoosh_r(shifted, kept_channels(shifted, rates, "convolution")))
+        return self.project_out(swoosh_r(shifted, channel_mask(shifted, rates, "convolution")))

@@ -23,14 +23,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from earmark.config import ConfigError, nearest
+from earmark.config import ConfigError, suggest
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
-from earmark.pretrain.encoders.zipformer.schedule import LAST_STEP
+from earmark.pretrain.encoders.zipformer.schedule import SCHEDULE_END_STEP
 
 log = logging.getLogger("earmark")
 
-NAMES = (
+WEIGHT_NAMES = (
     (r"^stem\.first\.", "encoder_embed.conv.0."),
     (r"^stem\.second\.", "encoder_embed.conv.4."),
     (r"^stem\.third\.", "encoder_embed.conv.7."),
@@ -57,12 +57,12 @@ NAMES = (
 )
 """Our names to theirs: (pattern, replacement), applied in this order."""
 
-DROPPED = re.compile(
+UNUSED_WEIGHTS = re.compile(
     r"model_batch_count|encoder\.encoders\.\d+\.(encoder\.)?layers\.\d+\.bypass_scale"
 )
 """What a published checkpoint holds and nothing reads."""
 
-OURS_ALONE = frozenset({"steps_taken"})
+UNPUBLISHED_STATE = frozenset({"steps_taken"})
 """State that a published checkpoint has no name for: it counts as trained to the end."""
 
 
@@ -102,21 +102,21 @@ def load_published(folder: Path) -> tuple[Zipformer, ZipformerConfig]:
             for what is not supported (streaming); or a weight is missing, unknown or of another
             shape.
     """
-    config = read_config(folder)
+    config = read_published_config(folder)
     encoder = Zipformer(config)
-    weights = without_prefix(_read_weights(folder))
-    encoder.load_state_dict(translated(weights, encoder.state_dict()))
+    weights = strip_prefix(_read_weights(folder))
+    encoder.load_state_dict(translate_weights(weights, encoder.state_dict()))
     return encoder.eval(), config
 
 
-def read_config(folder: Path) -> ZipformerConfig:
+def read_published_config(folder: Path) -> ZipformerConfig:
     """Read the authors' config.json as settings of ours.
 
     Raises:
         ConfigError: it is missing or damaged, or asks for what is not supported.
     """
     path = folder / "config.json"
-    raw = _raw_config(folder)
+    raw = _read_json(folder)
     if not raw:
         raise ConfigError(
             f"{path} is missing or no JSON object: put the model's config.json there."
@@ -126,14 +126,14 @@ def read_config(folder: Path) -> ZipformerConfig:
             f"{path}: model_type = {raw.get('model_type')!r}, but only 'zipformer' is read here."
         )
     for name in raw.keys() - set(PublishedConfig.__struct_fields__):
-        hint = nearest(name, PublishedConfig.__struct_fields__)
+        hint = suggest(name, PublishedConfig.__struct_fields__)
         raise ConfigError(f"{path}: {name} is no setting of a Zipformer encoder.{hint}")
     try:
         given = msgspec.convert(raw, PublishedConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
     try:
-        return ZipformerConfig(shape=_shape(given, path), mel_bins=given.feature_dim)
+        return ZipformerConfig(shape=_to_shape(given, path), mel_bins=given.feature_dim)
     except ConfigError as error:
         where = "" if str(path) in str(error) else f"{path}: "
         raise ConfigError(f"{where}{error}") from None
@@ -141,12 +141,12 @@ def read_config(folder: Path) -> ZipformerConfig:
 
 def published_name(name: str) -> str:
     """Return what the authors' implementation calls a weight of ours."""
-    for pattern, replacement in NAMES:
+    for pattern, replacement in WEIGHT_NAMES:
         name = re.sub(pattern, replacement, name)
     return name
 
 
-def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def strip_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the encoder's weights of a whole model, under the names of an encoder alone.
 
     The prefix is whatever stands before `encoder_embed.conv.0.weight`: nothing in an encoder's
@@ -173,7 +173,7 @@ def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             "%d of %d weights lie beside the encoder and are not read: %s.",
             len(beside),
             len(weights),
-            _listed(beside),
+            _list_names(beside),
         )
     return {
         name.removeprefix(prefixes[0]): weight
@@ -182,20 +182,24 @@ def without_prefix(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def translated(weights: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def translate_weights(
+    weights: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """Return published weights under our names and shaped as `ours`.
 
     Raises:
         ConfigError: a weight is missing, unknown or of another shape.
     """
-    names = {published_name(name): name for name in ours if name not in OURS_ALONE}
-    given = {name for name in weights if not DROPPED.fullmatch(name)}
+    names = {published_name(name): name for name in ours if name not in UNPUBLISHED_STATE}
+    given = {name for name in weights if not UNUSED_WEIGHTS.fullmatch(name)}
     if unknown := sorted(given - names.keys()):
-        hint = nearest(unknown[0], names)
-        raise ConfigError(f"the checkpoint holds {_listed(unknown)}, unknown to a Zipformer.{hint}")
+        hint = suggest(unknown[0], names)
+        raise ConfigError(
+            f"the checkpoint holds {_list_names(unknown)}, unknown to a Zipformer.{hint}"
+        )
     if missing := sorted(names.keys() - given):
-        raise ConfigError(f"the checkpoint lacks {_listed(missing)}.")
-    taken = {"steps_taken": torch.tensor(LAST_STEP)}
+        raise ConfigError(f"the checkpoint lacks {_list_names(missing)}.")
+    taken = {"steps_taken": torch.tensor(SCHEDULE_END_STEP)}
     for theirs, name in names.items():
         weight, shape = weights[theirs], ours[name].shape
         # Their linear layers over channels are 1 x 1 convolutions.
@@ -208,7 +212,7 @@ def translated(weights: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dic
     return taken
 
 
-def _raw_config(folder: Path) -> dict[str, Any]:
+def _read_json(folder: Path) -> dict[str, Any]:
     """Return what config.json says; nothing where it is missing or no JSON object."""
     try:
         return msgspec.json.decode((folder / "config.json").read_bytes(), type=dict[str, Any])
@@ -234,7 +238,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         raise ConfigError(f"{path} is damaged or no safetensors file: {error}") from None
 
 
-def _shape(given: PublishedConfig, path: Path) -> ZipformerShape:
+def _to_shape(given: PublishedConfig, path: Path) -> ZipformerShape:
     if given.causal:
         raise ConfigError(
             f"{path}: causal = true: a streaming Zipformer has other convolutions and is not "
@@ -242,21 +246,21 @@ def _shape(given: PublishedConfig, path: Path) -> ZipformerShape:
         )
     stacks = len(given.encoder_dim)
     return ZipformerShape(
-        layers=_each(given.num_encoder_layers, stacks, "num_encoder_layers", path),
+        layers=_per_stack(given.num_encoder_layers, stacks, "num_encoder_layers", path),
         dims=tuple(given.encoder_dim),
-        feed_forward_dims=_each(given.feedforward_dim, stacks, "feedforward_dim", path),
-        heads=_each(given.num_heads, stacks, "num_heads", path),
-        query_head_dim=_same(given.query_head_dim, "query_head_dim", path),
-        value_head_dim=_same(given.value_head_dim, "value_head_dim", path),
-        position_head_dim=_same(given.pos_head_dim, "pos_head_dim", path),
+        feed_forward_dims=_per_stack(given.feedforward_dim, stacks, "feedforward_dim", path),
+        heads=_per_stack(given.num_heads, stacks, "num_heads", path),
+        query_head_dim=_shared_value(given.query_head_dim, "query_head_dim", path),
+        value_head_dim=_shared_value(given.value_head_dim, "value_head_dim", path),
+        position_head_dim=_shared_value(given.pos_head_dim, "pos_head_dim", path),
         position_dim=given.pos_dim,
-        kernels=_each(given.cnn_module_kernel, stacks, "cnn_module_kernel", path),
-        downsampling=_each(given.downsampling_factor, stacks, "downsampling_factor", path),
+        kernels=_per_stack(given.cnn_module_kernel, stacks, "cnn_module_kernel", path),
+        downsampling=_per_stack(given.downsampling_factor, stacks, "downsampling_factor", path),
         output_downsampling=given.output_downsampling_factor,
     )
 
 
-def _each(values: list[int], stacks: int, name: str, path: Path) -> tuple[int, ...]:
+def _per_stack(values: list[int], stacks: int, name: str, path: Path) -> tuple[int, ...]:
     """Return one number a stack; a single one holds for all."""
     if len(values) not in (1, stacks):
         raise ConfigError(
@@ -266,7 +270,7 @@ def _each(values: list[int], stacks: int, name: str, path: Path) -> tuple[int, .
     return tuple(values * stacks if len(values) == 1 else values)
 
 
-def _same(values: list[int], name: str, path: Path) -> int:
+def _shared_value(values: list[int], name: str, path: Path) -> int:
     if len(set(values)) != 1:
         raise ConfigError(
             f"{path}: {name} = {values}, but it must be the same in all stacks: no published "
@@ -275,6 +279,6 @@ def _same(values: list[int], name: str, path: Path) -> int:
     return values[0]
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -15,14 +15,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-STEPS = 20_000
+SCHEDULE_STEPS = 20_000
 """Training steps after which nothing but the rarest rates still change."""
 
-LAST_STEP = 50_000
+SCHEDULE_END_STEP = 50_000
 """Training steps after which nothing changes any more."""
 
 
-class Rates(NamedTuple):
+class DropRates(NamedTuple):
     """Probabilities at one step, each a tensor without dimensions.
 
     `dropout` is of channels; `layer`, `attention`, `convolution` and `feed_forward` are of a clip
@@ -40,25 +40,27 @@ class Rates(NamedTuple):
     least_bypass: Tensor
 
 
-def rates_at(steps: Int[Tensor, ""], dropout: float) -> Rates:
+def rates_at(steps: Int[Tensor, ""], dropout: float) -> DropRates:
     """Return the rates after so many training steps.
 
     Args:
         steps: training steps seen.
         dropout: at the end of its schedule; it starts at three times that (at most 0.5).
     """
-    return Rates(
-        dropout=_between(steps, ((0, min(3 * dropout, 0.5)), (STEPS, dropout))),
-        layer=_between(steps, ((0, 0.5), (4_000, 0.02))),
-        attention=_between(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
-        convolution=_between(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
-        feed_forward=_between(steps, ((0, 0.1), (4_000, 0.01), (LAST_STEP, 0.0))),
-        even_attention=_between(steps, ((0, 0.25), (4_000, 0.025))),
-        least_bypass=_between(steps, ((0, 0.9), (STEPS, 0.2))),
+    return DropRates(
+        dropout=_piecewise_linear(steps, ((0, min(3 * dropout, 0.5)), (SCHEDULE_STEPS, dropout))),
+        layer=_piecewise_linear(steps, ((0, 0.5), (4_000, 0.02))),
+        attention=_piecewise_linear(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
+        convolution=_piecewise_linear(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
+        feed_forward=_piecewise_linear(steps, ((0, 0.1), (4_000, 0.01), (SCHEDULE_END_STEP, 0.0))),
+        even_attention=_piecewise_linear(steps, ((0, 0.25), (4_000, 0.025))),
+        least_bypass=_piecewise_linear(steps, ((0, 0.9), (SCHEDULE_STEPS, 0.2))),
     )
 
 
-def _between(steps: Int[Tensor, ""], points: tuple[tuple[int, float], ...]) -> Float[Tensor, ""]:
+def _piecewise_linear(
+    steps: Int[Tensor, ""], points: tuple[tuple[int, float], ...]
+) -> Float[Tensor, ""]:
     """Return the value at `steps` on the line through (step, value) points, flat outside."""
     step = steps.to(torch.float32)
     value = torch.full_like(step, points[0][1])
@@ -68,9 +70,9 @@ def _between(steps: Int[Tensor, ""], points: tuple[tuple[int, float], ...]) -> F
     return value
 
 
-def kept_channels(
+def channel_mask(
     hidden: Float[Tensor, "batch frames width"],
-    rates: Rates | None,
+    rates: DropRates | None,
     module: Literal["feed_forward", "convolution"],
 ) -> Float[Tensor, "batch 1 width"] | None:
     """Return what hidden channels are multiplied by; those of a clip are kept in all its frames.
@@ -83,10 +85,10 @@ def kept_channels(
     chance = torch.rand(len(hidden), 1, hidden.shape[-1], device=hidden.device)
     skip_rate = rates.feed_forward if module == "feed_forward" else rates.convolution
     kept = (chance >= rates.dropout) / (1.0 - rates.dropout)
-    return (kept * kept_clips(hidden, skip_rate)).to(hidden.dtype)
+    return (kept * clip_mask(hidden, skip_rate)).to(hidden.dtype)
 
 
-def kept_clips(
+def clip_mask(
     frames: Float[Tensor, "batch frames dim"], rate: Float[Tensor, ""]
 ) -> Float[Tensor, "batch 1 1"]:
     """Return 0 for clips that are to go without a module, with probability `rate`, and else 1."""

@@ -19,25 +19,25 @@ from torch.nn import functional
 
 from earmark.pretrain.encoders.log_mel import length_mask
 from earmark.pretrain.encoders.zipformer.modules import (
-    SHIFT_L,
-    SHIFT_R,
+    SWOOSH_L_SHIFT,
+    SWOOSH_R_SHIFT,
     BiasNorm,
     scaled_linear,
     swoosh_l,
     swoosh_r,
 )
 
-SILENCE = float(np.float32(math.log(1e-10)))
+SILENCE_LOG_MEL = float(np.float32(math.log(1e-10)))
 """Log-mel of digital silence, as the authors pad their batches."""
 
-CONTEXT = 9
+CONTEXT_FRAMES = 9
 """Log-mel frames that make one frame; a frame more needs two more."""
 
-SEEN = 3
+KERNEL_REACH = 3
 """Frames that the 7 x 7 convolution sees to either side."""
 
 
-def frame_counts(lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+def stem_frame_counts(lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     """Return the 50 Hz frames of clips of so many log-mel frames: at least one."""
     return torch.div(lengths - 7, 2, rounding_mode="floor").clamp(min=1)
 
@@ -79,10 +79,10 @@ class Stem(nn.Module):
         given = max((steps - 7) // 2, 1)
         total = -(-given // self.window) * self.window
         behind = ~length_mask(lengths, steps)
-        features = features.masked_fill(behind.unsqueeze(-1), SILENCE)
-        missing = 2 * (total + SEEN) + CONTEXT - 2 - steps
-        features = functional.pad(features, (0, 0, 0, missing), value=SILENCE)
-        counts = frame_counts(lengths)
+        features = features.masked_fill(behind.unsqueeze(-1), SILENCE_LOG_MEL)
+        missing = 2 * (total + KERNEL_REACH) + CONTEXT_FRAMES - 2 - steps
+        features = functional.pad(features, (0, 0, 0, missing), value=SILENCE_LOG_MEL)
+        counts = stem_frame_counts(lengths)
         with torch.autocast(features.device.type, enabled=False):
             planes = features.to(self.project.weight.dtype).unsqueeze(1)
             frames = self._convolved(planes, self._ends(counts, given))
@@ -93,7 +93,7 @@ class Stem(nn.Module):
     def _ends(self, counts: Int[Tensor, " batch"], given: int) -> Int[Tensor, " batch"]:
         """Return where each clip ends for the ConvNeXt block: see the top of this file."""
         windows = torch.div(counts + self.window - 1, self.window, rounding_mode="floor")
-        silence = (windows * self.window + SEEN).clamp(min=given)
+        silence = (windows * self.window + KERNEL_REACH).clamp(min=given)
         return torch.where(counts == windows * self.window, counts, silence)
 
     def _convolved(
@@ -105,7 +105,7 @@ class Stem(nn.Module):
             shifted = functional.conv2d(
                 planes,
                 convolution.weight,
-                convolution.bias - SHIFT_R,
+                convolution.bias - SWOOSH_R_SHIFT,
                 convolution.stride,
                 convolution.padding,
             )
@@ -128,7 +128,9 @@ class ConvNeXt(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 2 * SEEN + 1, padding=SEEN, groups=channels)
+        self.depthwise = nn.Conv2d(
+            channels, channels, 2 * KERNEL_REACH + 1, padding=KERNEL_REACH, groups=channels
+        )
         self.expand = nn.Linear(channels, 3 * channels)
         self.contract = scaled_linear(3 * channels, channels, 0.01)
 
@@ -138,5 +140,5 @@ class ConvNeXt(nn.Module):
         """Return planes of the same shape; the convolution sees zeros where `mask` is False."""
         seen = planes.masked_fill(~mask, 0.0).permute(0, 3, 1, 2)
         mixed = self.depthwise(seen).permute(0, 2, 3, 1)
-        shifted = functional.linear(mixed, self.expand.weight, self.expand.bias - SHIFT_L)
+        shifted = functional.linear(mixed, self.expand.weight, self.expand.bias - SWOOSH_L_SHIFT)
         return planes + self.contract(swoosh_l(shifted))

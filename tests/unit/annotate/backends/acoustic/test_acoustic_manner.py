@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from earmark.annotate.backends.acoustic import pitch, rhythm, spectrum
-from earmark.annotate.backends.acoustic.analysis import measure, measure_speech
-from earmark.annotate.backends.acoustic.descriptors import Manner, manner_of
-from earmark.annotate.backends.acoustic.sound_events import Kind
-from earmark.annotate.backends.acoustic.spectrum import cut, long_spectrum
-from earmark.annotate.backends.acoustic.text import write
+from earmark.annotate.backends.acoustic.analysis import measure_clip, measure_speech
+from earmark.annotate.backends.acoustic.descriptors import Manner, choose_manner
+from earmark.annotate.backends.acoustic.sound_events import ClipKind
+from earmark.annotate.backends.acoustic.spectrum import cut_frames, long_spectrum
+from earmark.annotate.backends.acoustic.text import write_caption
 
 EVERY = np.arange(1, 21)
 ODD, EVEN = np.arange(1, 20, 2), np.arange(2, 20, 2)
@@ -28,7 +28,7 @@ RUMBLE = made.scaled(made.band(NOISE, 40.0, 140.0) + 0.05 * NOISE)
 @pytest.fixture
 def words(deaf_ears):
     def said(wave, kind):
-        manner = manner_of(measure(wave[:, None], signals.RATE, deaf_ears), kind)
+        manner = choose_manner(measure_clip(wave[:, None], signals.RATE, deaf_ears), kind)
         return {word for name in fields(Manner) if (word := getattr(manner, name.name))}
 
     return said
@@ -57,17 +57,17 @@ def words(deaf_ears):
     ],
 )  # fmt: skip
 def test_a_word_is_said_where_it_is_true_alone(words, word, kind, true, false):
-    assert word in words(true, Kind(kind))
-    assert word not in words(false, Kind(kind))
+    assert word in words(true, ClipKind(kind))
+    assert word not in words(false, ClipKind(kind))
 
 
-def voice_words(wave, deaf_ears, kind=Kind.SPEECH):
+def voice_words(wave, deaf_ears, kind=ClipKind.SPEECH):
     """Return the words for a wave, all of which is taken for speech."""
-    frames = cut(wave, signals.RATE)
+    frames = cut_frames(wave, signals.RATE)
     speaking = np.ones(len(wave) // 512 + 1, dtype=np.float32)
-    speech = measure_speech(speaking, pitch.track(wave, signals.RATE), frames)
-    measured = replace(measure(wave[:, None], signals.RATE, deaf_ears), speech=speech)
-    return manner_of(measured, kind)
+    speech = measure_speech(speaking, pitch.track_pitch(wave, signals.RATE), frames)
+    measured = replace(measure_clip(wave[:, None], signals.RATE, deaf_ears), speech=speech)
+    return choose_manner(measured, kind)
 
 
 def test_a_voice_without_pitch_is_whispered(deaf_ears):
@@ -89,34 +89,38 @@ def test_a_voice_is_thin_or_mellow_by_where_its_power_lies(deaf_ears):
 
 
 def test_words_of_one_kind_are_not_said_of_another(words):
-    assert words(np.zeros(16000, dtype=np.float32), Kind.SILENCE) == set()
-    assert not words(NOISE, Kind.MUSIC) & {"hissing", "legato", "mellow"}
-    assert not words(made.notes(45.0), Kind.SOUND) & {"plucked", "resonant"}
+    assert words(np.zeros(16000, dtype=np.float32), ClipKind.SILENCE) == set()
+    assert not words(NOISE, ClipKind.MUSIC) & {"hissing", "legato", "mellow"}
+    assert not words(made.notes(45.0), ClipKind.SOUND) & {"plucked", "resonant"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 399, 1600, 8000])
 def test_any_length_can_be_measured(words, count):
-    for kind in Kind:
+    for kind in ClipKind:
         words(0.1 * signals.white_noise(1.0)[:count], kind)
 
 
 def test_a_sweep_is_not_noise(deaf_ears):
-    text = write(measure(made.course(SIREN_HZ)[:, None], signals.RATE, deaf_ears), "seed")
+    text = write_caption(
+        measure_clip(made.course(SIREN_HZ)[:, None], signals.RATE, deaf_ears), "seed"
+    )
     assert "sweeping" in text.split("\n\n")[-1]
     assert "nois" not in text
 
 
 def test_vibrato_is_the_share_of_notes_that_swing():
     wave = np.concatenate([made.vibrato(25.0), np.zeros(3200, np.float32), made.vibrato(0.0)])
-    share = pitch.vibrato_share(pitch.track(wave, signals.RATE))
+    share = pitch.measure_vibrato_share(pitch.track_pitch(wave, signals.RATE))
     assert share == pytest.approx(0.5, abs=0.1)
-    assert pitch.vibrato_share(pitch.track(NOISE, signals.RATE)) == 0.0
+    assert pitch.measure_vibrato_share(pitch.track_pitch(NOISE, signals.RATE)) == 0.0
 
 
 def test_partials_are_counted_from_the_fundamental():
     def found(wave):
-        frames = cut(wave, signals.RATE)
-        return pitch.measure_partials(pitch.track(frames.wave, signals.RATE), long_spectrum(frames))
+        frames = cut_frames(wave, signals.RATE)
+        return pitch.measure_partials(
+            pitch.track_pitch(frames.wave, signals.RATE), long_spectrum(frames)
+        )
 
     odd = found(made.partials(220.0, ODD, 1.0 / ODD))
     assert odd is not None
@@ -132,7 +136,7 @@ def test_partials_are_counted_from_the_fundamental():
 
 @pytest.mark.parametrize("fall", [0.0, 15.0, 45.0])
 def test_the_fall_after_onsets_is_that_of_the_notes(fall):
-    found = rhythm.measure_rhythm(cut(made.notes(fall), signals.RATE)).fall_db_per_s
+    found = rhythm.measure_rhythm(cut_frames(made.notes(fall), signals.RATE)).fall_db_per_s
     assert found == pytest.approx(fall, abs=4.0)
 
 
@@ -145,10 +149,10 @@ def test_clicks_are_counted_with_their_regularity():
 
 def test_a_ridge_follows_its_peak():
     rising = spectrum.measure_ridge(
-        cut(made.course(np.linspace(500.0, 2000.0, 32000)), signals.RATE)
+        cut_frames(made.course(np.linspace(500.0, 2000.0, 32000)), signals.RATE)
     )
     assert rising.share > 0.95
     assert rising.rising_share > 0.7
     assert rising.falling_share < 0.1
     assert rising.spread_semitones == pytest.approx(12 * np.log2(1850 / 650), abs=1.5)
-    assert spectrum.measure_ridge(cut(NOISE, signals.RATE)).share < 0.01
+    assert spectrum.measure_ridge(cut_frames(NOISE, signals.RATE)).share < 0.01

@@ -8,16 +8,18 @@ import golden_captions as golden
 import numpy as np
 import pytest
 
-from earmark.annotate.backends.acoustic.analysis import measure
-from earmark.annotate.backends.acoustic.backend import VERSION
-from earmark.annotate.backends.acoustic.sound_events import Event, family, phrase
-from earmark.annotate.backends.acoustic.text import write
+from earmark.annotate.backends.acoustic.analysis import measure_clip
+from earmark.annotate.backends.acoustic.backend import CAPTION_VERSION
+from earmark.annotate.backends.acoustic.sound_events import SoundEvent, class_family, class_phrase
+from earmark.annotate.backends.acoustic.text import write_caption
 
 
 @pytest.fixture
 def caption(deaf_ears):
     def write_caption(wave, seed="seed"):
-        return write(measure(np.reshape(wave, (len(wave), -1)), signals.RATE, deaf_ears), seed)
+        return write_caption(
+            measure_clip(np.reshape(wave, (len(wave), -1)), signals.RATE, deaf_ears), seed
+        )
 
     return write_caption
 
@@ -25,11 +27,11 @@ def caption(deaf_ears):
 def test_captions_are_golden(deaf_ears):
     kept = json.loads(golden.PATH.read_text())
     found = golden.captions()
-    if kept["version"] == VERSION:
+    if kept["version"] == CAPTION_VERSION:
         assert found == kept["captions"], (
             "captions changed: raise backend.VERSION, then run COMMAND"
         )
-    assert kept["version"] == VERSION, f"run: {golden.COMMAND}"
+    assert kept["version"] == CAPTION_VERSION, f"run: {golden.COMMAND}"
 
 
 @pytest.mark.parametrize(
@@ -88,17 +90,17 @@ def test_channels_and_rates_are_taken_as_they_come(deaf_ears):
     left = np.sin(2 * np.pi * 440.0 * np.arange(3 * 44100) / 44100).astype(np.float32) * 0.3
     stereo = np.stack([left, left], axis=1)
     for sample_rate in (16000, 44100):
-        found = measure(stereo, 44100, deaf_ears, sample_rate=sample_rate)
+        found = measure_clip(stereo, 44100, deaf_ears, sample_rate=sample_rate)
         assert found.melody.median_hz == pytest.approx(440.0, rel=0.01)
         assert found.duration_s == 3.0
 
 
 def event(name, index, highest, mean):
-    return Event(name=name, index=index, highest=highest, mean=mean, presence=mean)
+    return SoundEvent(name=name, index=index, highest=highest, mean=mean, presence=mean)
 
 
 def test_events_are_said_as_surely_as_they_were_heard(deaf_ears):
-    quiet = measure(signals.white_noise()[:, None], signals.RATE, deaf_ears)
+    quiet = measure_clip(signals.white_noise()[:, None], signals.RATE, deaf_ears)
     heard = replace(
         quiet,
         events=(
@@ -108,7 +110,7 @@ def test_events_are_said_as_surely_as_they_were_heard(deaf_ears):
             event("Silence", 494, 0.9, 0.3),
         ),
     )
-    text = write(heard, "seed")
+    text = write_caption(heard, "seed")
     assert "clearly" in text.split("barking")[0] or "clearly" in text.split("barking")[1]
     assert "it comes from an animal" in text.lower()
     assert "possibly" in text or "may" in text
@@ -118,18 +120,18 @@ def test_events_are_said_as_surely_as_they_were_heard(deaf_ears):
 
 
 def test_speech_wants_both_detectors_where_both_are_known(deaf_ears):
-    found = measure(signals.harmonics(120.0)[:, None], signals.RATE, deaf_ears)
+    found = measure_clip(signals.harmonics(120.0)[:, None], signals.RATE, deaf_ears)
     spoken = replace(found, speech=replace(found.speech, share=0.9))
-    assert "speaking" in write(spoken, "seed")
-    assert "speaking" not in write(replace(spoken, events=()), "seed")
+    assert "speaking" in write_caption(spoken, "seed")
+    assert "speaking" not in write_caption(replace(spoken, events=()), "seed")
     speech = (event("Speech", 0, 0.99, 0.9),)
-    assert "speaking" in write(replace(spoken, events=speech), "seed")
+    assert "speaking" in write_caption(replace(spoken, events=speech), "seed")
 
 
 def test_speech_without_voice_is_known_by_its_event(deaf_ears):
-    noise = measure(signals.white_noise()[:, None], signals.RATE, deaf_ears)
+    noise = measure_clip(signals.white_noise()[:, None], signals.RATE, deaf_ears)
     for mean, heard in ((0.8, True), (0.4, False)):
-        text = write(replace(noise, events=(event("Speech", 0, 0.95, mean),)), "seed")
+        text = write_caption(replace(noise, events=(event("Speech", 0, 0.95, mean),)), "seed")
         assert ("speaking" in text) is heard
         assert ("whispered" in text) is heard
         assert "0% of the time" not in text
@@ -147,7 +149,7 @@ def test_speech_without_voice_is_known_by_its_event(deaf_ears):
     ],
 )
 def test_class_names_become_phrases(name, said):
-    assert phrase(name) == said
+    assert class_phrase(name) == said
 
 
 @pytest.mark.parametrize(
@@ -162,4 +164,4 @@ def test_class_names_become_phrases(name, said):
     ],
 )
 def test_classes_stand_in_families(index, branch):
-    assert family(index) == branch
+    assert class_family(index) == branch

@@ -15,7 +15,7 @@ from aiohttp import web
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
 from earmark.annotate.backends.endpoint.balancer import Clock
-from earmark.annotate.backends.endpoint.config import EndpointConfig, Key
+from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 
 TAGS = '["rain", "roof", "dog", "car", "wind"]'
 
@@ -126,7 +126,9 @@ def config_for(*servers: ScriptedServer, **settings: Any) -> EndpointConfig:
 
 @asynccontextmanager
 async def asking(
-    config: EndpointConfig, watched: WatchedClock | RealClock | None = None, key: Key | None = None
+    config: EndpointConfig,
+    watched: WatchedClock | RealClock | None = None,
+    key: ApiKey | None = None,
 ) -> AsyncIterator[EndpointBackend]:
     clock = (watched or WatchedClock()).clock()
     backend = EndpointBackend(config, key, clock, random.Random(0))
@@ -145,7 +147,7 @@ def run(
     script: Iterable[Say | Choose] = (),
     models: Iterable[Say] = (),
     watched: WatchedClock | RealClock | None = None,
-    key: Key | None = None,
+    key: ApiKey | None = None,
     **settings: Any,
 ) -> Any:
     """Run `await test(backend, server)` against one scripted server."""

@@ -25,7 +25,7 @@ from scripted_server import (
 from earmark.annotate.backends.base import Completion, Refusal
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
-from earmark.config import ConfigError, decode
+from earmark.config import ConfigError, decode_config
 
 SECRET = "sk-very-secret-0123456789"
 URL = "http://127.0.0.1:9/v1"
@@ -44,7 +44,7 @@ def test_read_from_a_recipe():
         "api_key_variable": "SOME_KEY",
         "price_per_hour": 2,
     }
-    read = decode(table, EndpointConfig)
+    read = decode_config(table, EndpointConfig)
     assert read.urls == (URL, "https://there/v1")
     assert read.extra["chat_template_kwargs"] == {"thinking": False}
 

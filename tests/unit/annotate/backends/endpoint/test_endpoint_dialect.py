@@ -10,7 +10,7 @@ from scripted_server import TAGS, Say, ScriptedServer, run, said
 
 from earmark.annotate.backends.base import Completion, Prompt
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
-from earmark.annotate.backends.endpoint.request import fits
+from earmark.annotate.backends.endpoint.request import is_tag_list
 
 PROSE = said("Tags: rain, roof")
 PROMPT = Prompt(id="a", text="Rain on a roof.")
@@ -66,4 +66,4 @@ def test_a_dialect_in_the_recipe_is_not_probed():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '["a", 1]', "Tags: a", '{"tags": ["a"]}'])
 def test_other_shapes_do_not_fit(text: str):
-    assert not fits(text)
+    assert not is_tag_list(text)

@@ -26,7 +26,7 @@ from scripted_server import (
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import EndpointBackend
-from earmark.annotate.backends.endpoint.balancer import Servers
+from earmark.annotate.backends.endpoint.balancer import LoadBalancer
 from earmark.config import ConfigError
 from earmark.workspace import StageError
 
@@ -331,7 +331,7 @@ def test_a_place_given_to_a_request_just_cancelled_is_not_lost():
         async def look(_: str) -> None: ...
 
         clock = WatchedClock().clock()
-        servers = Servers(["http://here/v1"], 1, 10.0, look, clock, random.Random(0))
+        servers = LoadBalancer(["http://here/v1"], 1, 10.0, look, clock, random.Random(0))
         lease = await servers.acquire()
         waiting = asyncio.create_task(servers.acquire())
         await asyncio.sleep(0)

@@ -7,7 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.backends.endpoint.balancer import ROUNDS_TO_MAXIMUM, START, AdaptiveLimit
+from earmark.annotate.backends.endpoint.balancer import (
+    INITIAL_LIMIT,
+    ROUNDS_TO_MAXIMUM,
+    AdaptiveLimit,
+)
 
 
 def a_round(limit: AdaptiveLimit, refused: int = 0) -> None:
@@ -34,7 +38,7 @@ def test_doubles_each_round_until_the_maximum():
         a_round(limit)
         seen.append(limit.value)
     assert seen == [50, 100, 100]
-    assert AdaptiveLimit(20).value == START
+    assert AdaptiveLimit(20).value == INITIAL_LIMIT
     assert AdaptiveLimit(5).value == 5
 
 

@@ -17,9 +17,9 @@ from earmark.annotate.backends.base import Prompt
 from earmark.annotate.backends.endpoint import EndpointConfig
 from earmark.annotate.backends.endpoint.request import (
     audio_body,
-    greeting_body,
-    recognise,
-    response_format,
+    detect_format,
+    probe_body,
+    response_format_of,
     text_body,
 )
 from earmark.audio import AudioError
@@ -99,18 +99,18 @@ def test_an_instruction_stands_behind_the_audio(tmp_path: Path, stereo: np.ndarr
 
 
 def test_greeting_is_one_token():
-    body = json.loads(greeting_body(config(max_tokens=100)))
+    body = json.loads(probe_body(config(max_tokens=100)))
     assert body["max_tokens"] == 1
     assert body["messages"] == [{"role": "user", "content": "Hello."}]
 
 
 def test_dialects_are_as_servers_define_them():
-    held = response_format("json_schema")
+    held = response_format_of("json_schema")
     assert held is not None
     assert held["json_schema"]["strict"] is True
     assert held["json_schema"]["schema"]["type"] == "array"
-    assert (response_format("json_object") or {})["schema"] == held["json_schema"]["schema"]
-    assert response_format("none") is None
+    assert (response_format_of("json_object") or {})["schema"] == held["json_schema"]["schema"]
+    assert response_format_of("none") is None
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
@@ -145,7 +145,7 @@ def test_a_format_can_be_asked_for(form: str, tmp_path: Path, stereo: np.ndarray
     path = write(tmp_path / "a.ogg", stereo)
     part = sent(path, config(audio_format=form, sample_rate=8000))["input_audio"]
     data = base64.b64decode(part["data"])
-    assert part["format"] == form == recognise(data)
+    assert part["format"] == form == detect_format(data)
     info = soundfile.info(io.BytesIO(data))
     assert (info.samplerate, info.channels, info.subtype) == (8000, 1, "PCM_16")
 
@@ -194,4 +194,4 @@ def test_limits_are_those_of_the_window(
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xf1aac", b"RIFF____AVI ", b"hello"])
 def test_unknown_bytes_are_not_taken_for_audio(data: bytes):
-    assert recognise(data) is None
+    assert detect_format(data) is None

@@ -14,9 +14,9 @@ from earmark.annotate.backends.base import Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
 from earmark.annotate.backends.transformers.generate import (
     GumbelNoise,
-    sampler,
-    seed_of,
-    spare_memory,
+    logits_processors,
+    run_with_oom_fallback,
+    sampling_seed,
 )
 from earmark.annotate.backends.transformers.inputs import collate
 
@@ -56,17 +56,19 @@ def test_a_row_draws_the_same_beside_any_other() -> None:
 
 def test_seeds() -> None:
     config = ChatConfig(model="m", seed=3)
-    seeds = {seed_of(config, Prompt(id=name, draw=draw)) for name in "ab" for draw in (0, 1)}
+    seeds = {sampling_seed(config, Prompt(id=name, draw=draw)) for name in "ab" for draw in (0, 1)}
     assert len(seeds) == 4
     later = ChatConfig(model="m", seed=4)
-    assert seed_of(config, Prompt(id="a", draw=1)) == seed_of(later, Prompt(id="a"))
+    assert sampling_seed(config, Prompt(id="a", draw=1)) == sampling_seed(later, Prompt(id="a"))
 
 
 def test_sampling_keeps_to_top_k_and_top_p() -> None:
     scores, ids = torch.tensor([[3.0, 2.0, 1.0]] * 2), torch.zeros(2, 1, dtype=torch.long)
-    assert not sampler(ChatConfig(model="m", temperature=0), PROMPTS)
-    by_count = sampler(ChatConfig(model="m", top_k=2, top_p=1), PROMPTS)(ids, scores)
-    by_share = sampler(ChatConfig(model="m", temperature=1, top_p=0.6), PROMPTS)(ids, scores)
+    assert not logits_processors(ChatConfig(model="m", temperature=0), PROMPTS)
+    by_count = logits_processors(ChatConfig(model="m", top_k=2, top_p=1), PROMPTS)(ids, scores)
+    by_share = logits_processors(ChatConfig(model="m", temperature=1, top_p=0.6), PROMPTS)(
+        ids, scores
+    )
     assert by_count.isfinite().tolist() == [[True, True, False]] * 2
     assert by_share.isfinite().tolist() == [[True, False, False]] * 2
 
@@ -79,6 +81,6 @@ def test_where_memory_runs_out_each_is_tried_alone() -> None:
             raise torch.OutOfMemoryError("too much")
         return [str(one) for one in batch]
 
-    answers = spare_memory([2, 9, 4], run, lambda: emptied.append(None))
+    answers = run_with_oom_fallback([2, 9, 4], run, lambda: emptied.append(None))
     assert answers == ["2", Refusal(reason="out of memory", detail="too much"), "4"]
     assert len(emptied) == 2

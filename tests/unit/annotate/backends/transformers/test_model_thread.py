@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from earmark.annotate.backends.transformers.model_thread import Answerer, ModelThread
+from earmark.annotate.backends.transformers.model_thread import BatchModel, ModelThread
 
 
-class Upper(Answerer[str, str]):
+class Upper(BatchModel[str, str]):
     """Writes in capitals; it waits where it is asked to "wait", until it is let go or stopped."""
 
     def __init__(self) -> None:

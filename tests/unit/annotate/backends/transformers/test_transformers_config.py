@@ -138,7 +138,7 @@ def test_nothing_heavy_is_imported_before_the_first_prompt(writer: Path) -> None
 
 def test_pictures_are_not_shown() -> None:
     pytest.importorskip("transformers")
-    from earmark.annotate.backends.transformers.load import NoEyes
+    from earmark.annotate.backends.transformers.load import VisualPlaceholder
 
     with pytest.raises(TypeError, match="listen"):
-        NoEyes()("picture")
+        VisualPlaceholder()("picture")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from earmark.annotate.backends.vllm import VllmConfig
-from earmark.annotate.backends.vllm.servers import Pace
+from earmark.annotate.backends.vllm.servers import SupervisorTiming
 
 SCRIPT = """\
 #!{python}
@@ -64,8 +64,8 @@ def config(
 
 
 @pytest.fixture
-def pace() -> Pace:
-    return Pace(
+def pace() -> SupervisorTiming:
+    return SupervisorTiming(
         look_s=0.01, ask_s=0.02, first_pause_s=0.01, longest_pause_s=0.02, bear_s=5, grace_s=2
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.backends.vllm.resources import groups_of, visible_gpus
+from earmark.annotate.backends.vllm.resources import assign_gpus, visible_gpus
 from earmark.config import ConfigError
 
 
@@ -34,15 +34,15 @@ def test_without_the_variable_they_are_counted(tmp_path: Path, monkeypatch: pyte
 
 def test_gpus_are_shared_out_in_groups():
     gpus = ["0", "1", "2", "3", "4"]
-    assert groups_of(gpus, 2, 0) == [["0", "1"], ["2", "3"]]
-    assert groups_of(gpus, 1, 2) == [["0"], ["1"]]
-    assert groups_of([], 0, 2) == [[], []]
+    assert assign_gpus(gpus, 2, 0) == [["0", "1"], ["2", "3"]]
+    assert assign_gpus(gpus, 1, 2) == [["0"], ["1"]]
+    assert assign_gpus([], 0, 2) == [[], []]
 
 
 def test_too_few_gpus_are_told_with_those_that_are_there():
     with pytest.raises(ConfigError, match=r"need 4 GPUs, and visible are: 2 \(0, 1\)"):
-        groups_of(["0", "1"], 2, 2)
+        assign_gpus(["0", "1"], 2, 2)
     with pytest.raises(ConfigError, match="visible are: none"):
-        groups_of([], 1, 0)
+        assign_gpus([], 1, 0)
     with pytest.raises(ConfigError, match="how many servers"):
-        groups_of([], 0, 0)
+        assign_gpus([], 0, 0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 
-from earmark.annotate.backends.vllm.resources import take_port
+from earmark.annotate.backends.vllm.resources import reserve_port
 
 
 def test_ports_that_are_taken_are_passed_over():
@@ -10,7 +10,7 @@ def test_ports_that_are_taken_are_passed_over():
         held.bind(("127.0.0.1", 0))
         held.listen()
         number = held.getsockname()[1]
-        port = take_port(number)
+        port = reserve_port(number)
         try:
             assert port.number > number
         finally:
@@ -18,11 +18,11 @@ def test_ports_that_are_taken_are_passed_over():
 
 
 def test_a_port_is_held_before_anything_listens_on_it():
-    first = take_port(23_456)
-    second = take_port(first.number)
+    first = reserve_port(23_456)
+    second = reserve_port(first.number)
     assert second.number > first.number
     first.close()
-    again = take_port(first.number)
+    again = reserve_port(first.number)
     assert again.number == first.number
     again.close()
     second.close()

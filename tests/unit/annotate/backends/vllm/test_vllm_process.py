@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.annotate.backends.vllm.process import ServerProcess, tail
+from earmark.annotate.backends.vllm.process import ServerProcess, log_tail
 
 PARENT = """\
 import sys, pathlib, time
@@ -38,13 +38,13 @@ def test_output_goes_to_the_log_and_the_exit_code_is_the_commands(tmp_path: Path
     process = ServerProcess(command, {"COLOUR": "red"}, log, 1.0)
     assert wait_for_end(process) == 7
     process.kill()
-    assert tail(log).splitlines()[-2:] == ["out red", "err"]
+    assert log_tail(log).splitlines()[-2:] == ["out red", "err"]
 
 
 def test_only_the_end_of_a_long_log_is_told(tmp_path: Path):
     log = tmp_path / "server.log"
     log.write_text("\n".join(f"line {n}" for n in range(10_000)))
-    assert tail(log).splitlines() == [f"line {n}" for n in range(9980, 10_000)]
+    assert log_tail(log).splitlines() == [f"line {n}" for n in range(9980, 10_000)]
 
 
 def test_a_command_that_cannot_be_started_is_told_in_the_log(tmp_path: Path):
@@ -53,13 +53,13 @@ def test_a_command_that_cannot_be_started_is_told_in_the_log(tmp_path: Path):
     assert process.pid is None
     assert wait_for_end(process) == 127
     process.kill()
-    assert "cannot be started" in tail(log)
+    assert "cannot be started" in log_tail(log)
 
 
 def test_what_ignores_being_asked_is_killed(tmp_path: Path):
     command = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"]
     process = ServerProcess(command, {}, tmp_path / "server.log", 0.2)
-    while "deaf" not in tail(tmp_path / "server.log").splitlines():
+    while "deaf" not in log_tail(tmp_path / "server.log").splitlines():
         time.sleep(0.01)
     process.end()
     assert wait_for_end(process) == 128 + signal.SIGKILL

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from earmark.annotate.backends.vllm.servers import Launch, Pace, Supervisor
+from earmark.annotate.backends.vllm.servers import ServerLaunch, Supervisor, SupervisorTiming
 from earmark.workspace import StageError
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Launch:
-    return Launch(
+def launch(tmp_path: Path) -> ServerLaunch:
+    return ServerLaunch(
         command=["sleep", "600"],
         environment={},
         url="http://127.0.0.1:1/v1",
@@ -52,7 +52,7 @@ def play(supervisor: Supervisor, scene: Callable[[Supervisor], Awaitable[None]])
 
 
 def test_a_server_that_lives_but_is_not_well_is_started_again(
-    launch: Launch, pace: Pace, is_gone: Callable[[int], bool]
+    launch: ServerLaunch, pace: SupervisorTiming, is_gone: Callable[[int], bool]
 ):
     async def once_well(_: str) -> bool:
         return not supervisor.well.is_set()
@@ -67,7 +67,9 @@ def test_a_server_that_lives_but_is_not_well_is_started_again(
     play(supervisor, scene)
 
 
-def test_a_server_that_was_steady_has_not_failed_in_a_row(launch: Launch, pace: Pace):
+def test_a_server_that_was_steady_has_not_failed_in_a_row(
+    launch: ServerLaunch, pace: SupervisorTiming
+):
     async def scene(supervisor: Supervisor) -> None:
         for _ in range(3):
             await supervisor.well.wait()
@@ -81,7 +83,9 @@ def test_a_server_that_was_steady_has_not_failed_in_a_row(launch: Launch, pace: 
     play(Supervisor(launch, 5, 0, steady, always), scene)
 
 
-def test_one_that_was_not_steady_is_given_up_after_its_restarts(launch: Launch, pace: Pace):
+def test_one_that_was_not_steady_is_given_up_after_its_restarts(
+    launch: ServerLaunch, pace: SupervisorTiming
+):
     async def run() -> None:
         await Supervisor(short, 5, 2, pace, always).run()
 
@@ -92,11 +96,13 @@ def test_one_that_was_not_steady_is_given_up_after_its_restarts(launch: Launch, 
 
 
 def test_pauses_double_up_to_a_bound():
-    pace = Pace(first_pause_s=2, longest_pause_s=60)
+    pace = SupervisorTiming(first_pause_s=2, longest_pause_s=60)
     assert [pace.pause_s(failures) for failures in (1, 2, 3, 6, 99)] == [2, 4, 8, 60, 60]
 
 
-def test_a_log_that_cannot_be_written_is_told(launch: Launch, pace: Pace, tmp_path: Path):
+def test_a_log_that_cannot_be_written_is_told(
+    launch: ServerLaunch, pace: SupervisorTiming, tmp_path: Path
+):
     nowhere = msgspec.structs.replace(launch, log=tmp_path / "none" / "server.log")
     with pytest.raises(StageError, match=r"none/server\.log"):
         asyncio.run(Supervisor(nowhere, 5, 0, pace, always).run())

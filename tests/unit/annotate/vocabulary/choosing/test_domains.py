@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.config import DOMAINS
-from earmark.annotate.vocabulary.domains import domain_of, seed_domain, seed_of
+from earmark.annotate.vocabulary.domains import seed_domain, seed_index, tag_domains
 
 CAPTIONS = np.array([1000, 2000, 7000])
 COUNTS = st.tuples(st.integers(0, 1000), st.integers(0, 2000), st.integers(0, 7000))
@@ -36,7 +36,7 @@ COUNTS = st.tuples(st.integers(0, 1000), st.integers(0, 2000), st.integers(0, 70
 )
 def test_seeds(tag: str, domain: str) -> None:
     assert seed_domain(tag) == domain
-    assert seed_of(tag) == (DOMAINS.index(domain) if domain else -1)
+    assert seed_index(tag) == (DOMAINS.index(domain) if domain else -1)
 
 
 def test_no_word_is_a_seed_of_two_domains() -> None:
@@ -60,22 +60,22 @@ def test_no_word_is_a_seed_of_two_domains() -> None:
     ],
 )
 def test_domain_by_lift(counts: tuple[int, int, int], domain: str) -> None:
-    assert domain_of(np.array([counts]), CAPTIONS) == [domain]
+    assert tag_domains(np.array([counts]), CAPTIONS) == [domain]
 
 
 def test_a_domain_that_hardly_exists_claims_nothing() -> None:
-    assert domain_of(np.array([[1, 0, 300]]), np.array([3, 0, 100_000])) == ["sound"]
+    assert tag_domains(np.array([[1, 0, 300]]), np.array([3, 0, 100_000])) == ["sound"]
 
 
 def test_no_captions_at_all() -> None:
-    assert domain_of(np.zeros((2, 3), np.int64), np.zeros(3, np.int64)) == ["sound", "sound"]
-    assert domain_of(np.zeros((0, 3), np.int64), CAPTIONS) == []
+    assert tag_domains(np.zeros((2, 3), np.int64), np.zeros(3, np.int64)) == ["sound", "sound"]
+    assert tag_domains(np.zeros((0, 3), np.int64), CAPTIONS) == []
 
 
 @given(st.lists(COUNTS, min_size=1, max_size=20))
 def test_each_tag_by_itself(counts: list[tuple[int, int, int]]) -> None:
-    alone = [domain_of(np.array([row]), CAPTIONS)[0] for row in counts]
-    assert domain_of(np.array(counts), CAPTIONS) == alone
+    alone = [tag_domains(np.array([row]), CAPTIONS)[0] for row in counts]
+    assert tag_domains(np.array(counts), CAPTIONS) == alone
 
 
 @given(COUNTS, st.integers(2, 50))
@@ -83,4 +83,4 @@ def test_a_larger_corpus_of_the_same_kind_gives_the_same(
     counts: tuple[int, int, int], times: int
 ) -> None:
     row = np.array([counts])
-    assert domain_of(row, CAPTIONS) == domain_of(row * times, CAPTIONS * times)
+    assert tag_domains(row, CAPTIONS) == tag_domains(row * times, CAPTIONS * times)

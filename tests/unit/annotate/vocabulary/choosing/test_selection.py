@@ -14,8 +14,8 @@ from plain_counts import CORPUS, Corpus, count, rank, ranked_tags
 
 from earmark.annotate.vocabulary.config import DOMAINS, ScoreName, VocabularyConfig
 from earmark.annotate.vocabulary.counting.count import Tally
-from earmark.annotate.vocabulary.scores import score_of
-from earmark.annotate.vocabulary.select import Ranking, choose
+from earmark.annotate.vocabulary.scores import score_tag
+from earmark.annotate.vocabulary.select import Ranking, rank_tags
 from earmark.config import ConfigError
 
 WORDS = ("speech", "talk", "music", "guitar", "drum", "dog", "rain", "a", "b", "c", "d")
@@ -37,14 +37,14 @@ def spread(domains: str, floors: dict[str, float], kept: int = 0) -> Ranking:
     tags = [f"{letter}{row:03d}" for row, letter in enumerate(domains)]
     tally = Tally(df, by_domain, 100_000, np.array([30_000, 30_000, 40_000]))
     config = VocabularyConfig(score="frequency", floors=floors)  # pyright: ignore[reportArgumentType]
-    return choose(tags, tally, config, tags[len(tags) - kept :] if kept else ())
+    return rank_tags(tags, tally, config, tags[len(tags) - kept :] if kept else ())
 
 
 @given(CORPORA)
 def test_the_papers_vocabulary(corpus: Corpus) -> None:
     df = Counter(tag for caption in corpus for tag in set(caption))
     n = len(corpus)
-    expected = sorted(df, key=lambda tag: (-(score_of("paper", df[tag], n) or 0), tag))
+    expected = sorted(df, key=lambda tag: (-(score_tag("paper", df[tag], n) or 0), tag))
     assert ranked_tags(corpus) == expected
 
 
@@ -67,8 +67,8 @@ def test_best_first_and_each_once(corpus: Corpus, score: ScoreName) -> None:
 def test_the_order_of_tags_given_has_no_influence() -> None:
     tags, tally = count(CORPUS)
     turned = Tally(tally.df[::-1], tally.by_domain[::-1], tally.captions, tally.captions_by_domain)
-    there = choose(tags, tally, VocabularyConfig())
-    back = choose(tags[::-1], turned, VocabularyConfig())
+    there = rank_tags(tags, tally, VocabularyConfig())
+    back = rank_tags(tags[::-1], turned, VocabularyConfig())
     assert [tags[i] for i in there.order] == [tags[::-1][i] for i in back.order]
 
 

@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from plain_counts import Corpus, count, rank
 
 from earmark.annotate.vocabulary.config import AutoSize, ScoreName, VocabularyConfig
-from earmark.annotate.vocabulary.size import SMOOTHED, auto_size, curve_sizes, growth, settle_size
-from earmark.config import ConfigError, decode
+from earmark.annotate.vocabulary.size import (
+    SMOOTHING_TAGS,
+    auto_size,
+    choose_size,
+    curve_sizes,
+    growth_curve,
+)
+from earmark.config import ConfigError, decode_config
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
 
@@ -41,7 +47,7 @@ def auto(
 )
 def test_sizes_that_no_corpus_has(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        decode(settings, VocabularyConfig)
+        decode_config(settings, VocabularyConfig)
 
 
 def test_sizes_that_can_be() -> None:
@@ -50,14 +56,14 @@ def test_sizes_that_can_be() -> None:
 
 def test_the_size_asked_for() -> None:
     df = falling(9, 8, 7)
-    assert settle_size(df, 24, VocabularyConfig(size=2)) == (
+    assert choose_size(df, 24, VocabularyConfig(size=2)) == (
         2,
         "2: asked for, of 3 tags that qualify",
     )
 
 
 def test_a_size_beyond_the_tags_takes_them_all_and_says_so() -> None:
-    size, why = settle_size(falling(9, 8, 7), 24, VocabularyConfig(size=1000, min_df=5))
+    size, why = choose_size(falling(9, 8, 7), 24, VocabularyConfig(size=1000, min_df=5))
     assert size == 3
     assert why == (
         "3: all tags that are in at least 5 captions; 1000 were asked for, but there are no more"
@@ -67,7 +73,7 @@ def test_a_size_beyond_the_tags_takes_them_all_and_says_so() -> None:
 def test_sizes_beyond_the_tags_are_refused() -> None:
     message = r"asks for 4 tags, but only 3 are in at least 1 captions.* sizes = \[2, 3\]"
     with pytest.raises(ConfigError, match=message):
-        settle_size(falling(9, 8, 7), 24, VocabularyConfig(sizes=(2, 4)))
+        choose_size(falling(9, 8, 7), 24, VocabularyConfig(sizes=(2, 4)))
 
 
 def test_auto_keeps_what_people_keep() -> None:
@@ -78,15 +84,15 @@ def test_auto_keeps_what_people_keep() -> None:
 
 def test_a_size_without_room_for_the_kept_tags_is_refused() -> None:
     with pytest.raises(ConfigError, match="a size of 2 has no room for the 3 tags"):
-        settle_size(falling(9, 8, 7, 6), 30, VocabularyConfig(size=4, sizes=(2,)), kept=3)
+        choose_size(falling(9, 8, 7, 6), 30, VocabularyConfig(size=4, sizes=(2,)), kept=3)
 
 
 def test_auto_stops_where_tags_gain_too_little() -> None:
     df = np.repeat(falling(100, 1), [200, 800])
     size, why = auto(df, gain=1.5 / df.sum())
-    assert 200 - SMOOTHED < size <= 200
+    assert 200 - SMOOTHING_TAGS < size <= 200
     assert "less than auto.gain" in why
-    assert f"the next {SMOOTHED} tags" in why
+    assert f"the next {SMOOTHING_TAGS} tags" in why
 
 
 def test_one_dip_does_not_stop_growth() -> None:
@@ -115,7 +121,7 @@ def test_auto_takes_every_tag_with_enough_positives(
             rank(corpus, config)
         return
     ranking = rank(corpus, config)
-    size, _ = settle_size(ranking.df, int(tally.df.sum()), config)
+    size, _ = choose_size(ranking.df, int(tally.df.sum()), config)
     assert {tags[place] for place in ranking.order[:size]} == enough
 
 
@@ -126,7 +132,7 @@ def test_the_curve_is_what_each_size_has(corpus: Corpus) -> None:
     ordered = [tags[place] for place in ranking.order]
     sizes = curve_sizes(len(ranking), (2, 99))
     reached = first_ranks(corpus, ordered).cumsum()[np.array(sizes) - 1]
-    points = growth(ranking.df, sizes, reached, len(corpus), int(ranking.df.sum()))
+    points = growth_curve(ranking.df, sizes, reached, len(corpus), int(ranking.df.sum()))
     assert {1, len(ordered), min(2, len(ordered))} <= {point.size for point in points}
     for point in points:
         kept = [set(caption) & set(ordered[: point.size]) for caption in corpus]
@@ -145,7 +151,7 @@ def test_the_curve_of_many_tags_is_short() -> None:
 
 
 def test_the_curve_of_no_tags() -> None:
-    assert growth(falling(), curve_sizes(0), falling(), 3, 0) == ()
+    assert growth_curve(falling(), curve_sizes(0), falling(), 3, 0) == ()
 
 
 def first_ranks(corpus: Corpus, ordered: Sequence[str]) -> np.ndarray:

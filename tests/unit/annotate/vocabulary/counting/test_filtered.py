@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.counting import join, parts
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
-from earmark.annotate.vocabulary.counting.filter import Kept, write_filtered
+from earmark.annotate.vocabulary.counting.filter import FilterCounts, write_filtered_tags
 
 TERMS = [f"t{number}" for number in range(6)]
 captions = st.lists(st.lists(st.sampled_from(TERMS), max_size=6), min_size=1, max_size=40)
@@ -46,7 +46,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def test_each_size_keeps_its_tags_in_the_captions_order(tmp_path: Path) -> None:
     corpus = TagCorpus.of(ROWS, tmp_path)
-    kept = write_filtered(corpus, rank_of(corpus, RANK), TAGS, [1, 3], tmp_path)
+    kept = write_filtered_tags(corpus, rank_of(corpus, RANK), TAGS, [1, 3], tmp_path)
     assert read(tmp_path / "tags_1") == [("0", ["best"]), ("3", ["best"])]
     assert read(tmp_path / "tags_3") == [
         ("0", ["best", "fair"]),
@@ -54,8 +54,8 @@ def test_each_size_keeps_its_tags_in_the_captions_order(tmp_path: Path) -> None:
         ("3", ["fair", "best"]),
     ]
     assert kept == {
-        1: Kept(kept=2, dropped=3, uses=2),
-        3: Kept(kept=3, dropped=2, uses=5),
+        1: FilterCounts(kept=2, dropped=3, uses=2),
+        3: FilterCounts(kept=3, dropped=2, uses=5),
     }
     schema = pq.read_schema(next((tmp_path / "tags_3").iterdir()))
     assert [str(schema.field(name).type) for name in ("id", "tags")] == [
@@ -72,12 +72,12 @@ def test_filters_as_a_plain_loop_does(
     folder = tmp_path_factory.mktemp("filtered")
     corpus = TagCorpus.of(rows, folder, workers=workers)
     by_term = dict(zip(TERMS, rank, strict=True))
-    counts = write_filtered(corpus, rank_of(corpus, by_term), TAGS, [1, 2, 4], folder)
+    counts = write_filtered_tags(corpus, rank_of(corpus, by_term), TAGS, [1, 2, 4], folder)
     for size in (1, 2, 4):
         tags = [[TAGS[by_term[term]] for term in row if 0 <= by_term[term] < size] for row in rows]
         expected = [(str(i), list(dict.fromkeys(row))) for i, row in enumerate(tags) if row]
         assert read(folder / f"tags_{size}") == expected
-        assert counts[size] == Kept(
+        assert counts[size] == FilterCounts(
             kept=len(expected),
             dropped=len(rows) - len(expected),
             uses=sum(len(row) for _, row in expected),
@@ -88,7 +88,7 @@ def test_threads_change_no_byte(tmp_path: Path) -> None:
     for workers in (1, 4):
         folder = tmp_path / str(workers)
         corpus = TagCorpus.of(ROWS * 20, folder, workers=workers)
-        write_filtered(corpus, rank_of(corpus, RANK), TAGS, [1, 2, 4], folder / "out")
+        write_filtered_tags(corpus, rank_of(corpus, RANK), TAGS, [1, 2, 4], folder / "out")
     assert digests(tmp_path / "1" / "out") == digests(tmp_path / "4" / "out")
 
 
@@ -96,9 +96,9 @@ def test_only_a_file_that_would_differ_is_written_again(tmp_path: Path) -> None:
     corpus = TagCorpus.of(ROWS, tmp_path)
     rank = rank_of(corpus, RANK)
 
-    def written(rank: np.ndarray, tags: list[str]) -> tuple[set[str], dict[int, Kept]]:
+    def written(rank: np.ndarray, tags: list[str]) -> tuple[set[str], dict[int, FilterCounts]]:
         before = {p: p.stat().st_ino for p in tmp_path.glob("tags_*/*")}
-        kept = write_filtered(corpus, rank, tags, [1, 2, 3], tmp_path)
+        kept = write_filtered_tags(corpus, rank, tags, [1, 2, 3], tmp_path)
         after = {p: p.stat().st_ino for p in tmp_path.glob("tags_*/*")}
         return {p.parent.name for p, inode in after.items() if before.get(p) != inode}, kept
 
@@ -124,7 +124,7 @@ def test_files_of_sources_that_are_gone_are_removed(tmp_path: Path) -> None:
     sources = [tmp_path / "a" / "tags.jsonl", tmp_path / "b" / "tags.jsonl"]
     for present, files in ((sources, 2), (sources[:1], 1)):
         corpus = TagCorpus.encode(present, tmp_path / "cache")
-        kept = write_filtered(corpus, np.array([0], np.int32), TAGS, [1], tmp_path)
+        kept = write_filtered_tags(corpus, np.array([0], np.int32), TAGS, [1], tmp_path)
         assert kept[1].kept == len(list((tmp_path / "tags_1").iterdir())) == files
 
 
@@ -133,5 +133,5 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     left.parent.mkdir()
     left.write_bytes(b"PAR1")
     corpus = TagCorpus.of(ROWS, tmp_path)
-    write_filtered(corpus, rank_of(corpus, RANK), TAGS, [1], tmp_path)
+    write_filtered_tags(corpus, rank_of(corpus, RANK), TAGS, [1], tmp_path)
     assert not left.exists()

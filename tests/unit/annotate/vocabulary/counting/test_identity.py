@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.counting.id_hashes import hash_ids, shared_hashes, without_repeats
+from earmark.annotate.vocabulary.counting.id_hashes import distinct_hashes, hash_ids, shared_hashes
 
 ids = st.lists(st.text(max_size=20), max_size=20)
 
@@ -36,6 +36,6 @@ def test_what_parts_share_is_found(parts: list[list[int]]) -> None:
 
 @given(st.lists(st.integers(0, 20), max_size=20))
 def test_repeats_are_the_rows_after_the_first(values: list[int]) -> None:
-    distinct, repeats = without_repeats(np.array(values, np.uint64))
+    distinct, repeats = distinct_hashes(np.array(values, np.uint64))
     assert distinct.tolist() == sorted({*values})
     assert repeats.tolist() == [row for row, value in enumerate(values) if value in values[:row]]

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from earmark.annotate.lhotse import mono_cut
+from earmark.annotate.lhotse import to_mono_cut
 from earmark.annotate.vocabulary.counting import json_files
-from earmark.annotate.vocabulary.counting.arrays import Fault
-from earmark.annotate.vocabulary.counting.json_files import Task, processes
+from earmark.annotate.vocabulary.counting.arrays import BadRow
+from earmark.annotate.vocabulary.counting.json_files import DecodeTask, decoder_processes
 from earmark.annotate.vocabulary.counting.json_rows import TagRow
 from earmark.annotate.vocabulary.counting.sources import find_sources, read_chunks
 from earmark.config import ConfigError
@@ -25,10 +25,10 @@ ROWS = [
 AS_READ = [("a", ["dog", "bark"]), ("b", []), ("c", ["bark", "dog", "Ton höher"])]
 
 
-def read(path: Path, workers: int = 1) -> tuple[list[tuple[str, list[str]]], list[Fault], dict]:
+def read(path: Path, workers: int = 1) -> tuple[list[tuple[str, list[str]]], list[BadRow], dict]:
     """Rows, faults (rows counted from the file's start) and dropped elements of a source."""
     rows: list[tuple[str, list[str]]] = []
-    faults: list[Fault] = []
+    faults: list[BadRow] = []
     dropped: dict[str, int] = {}
     seen = 0
     for chunk in read_chunks(path, workers=workers):
@@ -37,7 +37,7 @@ def read(path: Path, workers: int = 1) -> tuple[list[tuple[str, list[str]]], lis
             codes = chunk.codes[position : position + length]
             rows.append((name, [chunk.terms[code] for code in codes]))
             position += length
-        faults += [Fault(f.row + seen, f.id, f.reason, f.detail) for f in chunk.faults]
+        faults += [BadRow(f.row + seen, f.id, f.reason, f.detail) for f in chunk.faults]
         seen += chunk.rows
         for reason, count in chunk.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
@@ -97,8 +97,8 @@ def test_a_large_file_is_read_by_processes(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_killed_process_is_told(tmp_path: Path) -> None:
-    with processes(1) as decode, pytest.raises(StageError, match="ended with code"):
-        decode(Task(str(tmp_path / "none"), TagRow, 0, 1))
+    with decoder_processes(1) as decode, pytest.raises(StageError, match="ended with code"):
+        decode(DecodeTask(str(tmp_path / "none"), TagRow, 0, 1))
 
 
 def test_line_ends_blank_lines_and_byte_order_mark_are_no_rows(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_an_odd_line_that_can_be_counted_is(
 def cut(name: str, tags: list[str]) -> dict:
     clip = new_clip(id=name, path="a.wav", name="a")  # fmt: skip
     example = new_example(id=name, path="a.wav", name="a", tags=tuple(tags))  # fmt: skip
-    return mono_cut(example, clip)
+    return to_mono_cut(example, clip)
 
 
 def test_a_lhotse_manifest_is_known_by_its_first_good_row(tmp_path: Path) -> None:

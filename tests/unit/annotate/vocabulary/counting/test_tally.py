@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.counting.count import Grouping, count_batch, tally_of, total
-from earmark.annotate.vocabulary.counting.parts import Batch
+from earmark.annotate.vocabulary.counting.count import Grouping, count_batch, sum_counts, to_tally
+from earmark.annotate.vocabulary.counting.parts import RowBatch
 
 TERMS, GROUPS = 6, 4
 captions = st.lists(st.lists(st.integers(0, TERMS - 1), unique=True, max_size=5), max_size=8)
@@ -11,9 +11,9 @@ groups = st.lists(st.integers(-1, GROUPS - 1), min_size=TERMS, max_size=TERMS)
 domains = st.lists(st.integers(-1, 2), min_size=GROUPS, max_size=GROUPS)
 
 
-def batch_of(rows: list[list[int]]) -> Batch:
+def batch_of(rows: list[list[int]]) -> RowBatch:
     lengths = np.array([len(row) for row in rows], np.int32)
-    return Batch(lengths, np.array([code for row in rows for code in row], np.int32))
+    return RowBatch(lengths, np.array([code for row in rows for code in row], np.int32))
 
 
 def grouping_of(group: list[int], seeds: list[int]) -> Grouping:
@@ -36,7 +36,7 @@ def test_counts_as_a_plain_loop_does(
             df[tag] += 1
             for domain in of:
                 by_domain[tag][domain] += 1
-    tally = tally_of(count_batch(batch_of(rows), grouping_of(group, seeds)))
+    tally = to_tally(count_batch(batch_of(rows), grouping_of(group, seeds)))
     assert tally.df.tolist() == df
     assert tally.by_domain.tolist() == by_domain
     assert tally.captions == len(rows)
@@ -48,7 +48,7 @@ def test_batches_add_up(
     one: list[list[int]], other: list[list[int]], group: list[int], seeds: list[int]
 ) -> None:
     grouping = grouping_of(group, seeds)
-    parts = total((count_batch(batch_of(rows), grouping) for rows in (one, other)), GROUPS)
+    parts = sum_counts((count_batch(batch_of(rows), grouping) for rows in (one, other)), GROUPS)
     assert np.array_equal(parts, count_batch(batch_of(one + other), grouping))
 
 

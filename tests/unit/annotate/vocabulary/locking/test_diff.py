@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary.config import VocabularyConfig
 from earmark.annotate.vocabulary.diff import (
-    LISTED,
-    Became,
+    MAX_LISTED,
     ClipChanges,
-    Moved,
-    Ranked,
-    Split,
-    compare,
+    MovedTag,
+    RankedTag,
+    TagMerge,
+    TagSplit,
+    diff_vocabularies,
 )
 from earmark.annotate.vocabulary.lockfile import VocabularyEntry
 from earmark.annotate.vocabulary.vocabulary import Vocabulary
@@ -47,27 +47,27 @@ NEW = of(
 
 
 def test_every_kind_of_change() -> None:
-    found = compare(OLD, NEW)
+    found = diff_vocabularies(OLD, NEW)
     assert (found.old_size, found.new_size, found.same) == (6, 6, 3)
-    assert found.added == (Ranked("rain", 1),)
-    assert found.removed == (Ranked("zither", 6),)
-    assert found.renamed == (Became(("hifi",), "high-fidelity"),)
-    assert found.merged == (Became(("automobile",), "car"),)
-    assert found.split == (Split("drum", "drums"),)
-    assert found.moved == (Moved("speech", 1, 3),)
+    assert found.added == (RankedTag("rain", 1),)
+    assert found.removed == (RankedTag("zither", 6),)
+    assert found.renamed == (TagMerge(("hifi",), "high-fidelity"),)
+    assert found.merged == (TagMerge(("automobile",), "car"),)
+    assert found.split == (TagSplit("drum", "drums"),)
+    assert found.moved == (MovedTag("speech", 1, 3),)
     assert found.clips is None
 
 
 def test_two_tags_that_became_a_new_one_are_merged() -> None:
-    found = compare(of("car", "auto"), of("vehicle", vehicle=["car", "auto"]))
-    assert found.merged == (Became(("car", "auto"), "vehicle"),)
+    found = diff_vocabularies(of("car", "auto"), of("vehicle", vehicle=["car", "auto"]))
+    assert found.merged == (TagMerge(("car", "auto"), "vehicle"),)
     assert not found.renamed
     assert not found.added
     assert not found.removed
 
 
 def test_the_greatest_move_comes_first() -> None:
-    found = compare(of("a", "b", "c", "d"), of("b", "d", "a", "c"))
+    found = diff_vocabularies(of("a", "b", "c", "d"), of("b", "d", "a", "c"))
     assert [(item.tag, item.old, item.new) for item in found.moved] == [
         ("d", 4, 2),
         ("a", 1, 3),
@@ -88,13 +88,13 @@ def test_clips_that_change() -> None:
         ("splits", ["drums"]),
         ("has none", ["gong"]),
     ]
-    assert compare(OLD, NEW, clips).clips == ClipChanges(
+    assert diff_vocabularies(OLD, NEW, clips).clips == ClipChanges(
         clips=9, changed=7, gained=3, lost=3, emptied=1, filled=1
     )
 
 
 def test_the_text() -> None:
-    assert str(compare(OLD, NEW, [("1", ["zither"]), ("2", ["car"])])).splitlines() == [
+    assert str(diff_vocabularies(OLD, NEW, [("1", ["zither"]), ("2", ["car"])])).splitlines() == [
         "6 -> 6 tags: 3 in both, 1 added, 1 removed, 1 renamed, 1 merged, 1 split, 1 moved",
         "added (1):",
         "  rain (rank 1)",
@@ -114,25 +114,25 @@ def test_the_text() -> None:
 
 
 def test_the_text_is_short_and_counts_the_rest() -> None:
-    lines = str(compare(of("a"), of("a", *map(str, range(40))))).splitlines()
-    assert len(lines) == LISTED + 3
-    assert lines[-1] == f"  and {40 - LISTED} more"
+    lines = str(diff_vocabularies(of("a"), of("a", *map(str, range(40))))).splitlines()
+    assert len(lines) == MAX_LISTED + 3
+    assert lines[-1] == f"  and {40 - MAX_LISTED} more"
 
 
 def test_lists_of_labels_are_compared_in_their_variants() -> None:
     old = Vocabulary.from_labels(["Rain", "high_fidelity"])
     new = Vocabulary.from_labels(["high-fidelity", "wind", "rain"])
-    found = compare(old, new)
+    found = diff_vocabularies(old, new)
     assert found.renamed == (
-        Became(("high_fidelity",), "high-fidelity"),
-        Became(("Rain",), "rain"),
+        TagMerge(("high_fidelity",), "high-fidelity"),
+        TagMerge(("Rain",), "rain"),
     )
-    assert found.added == (Ranked("wind", 2),)
+    assert found.added == (RankedTag("wind", 2),)
 
 
 @given(TAGS, TAGS, st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=4), max_size=10))
 def test_counts_add_up(old: list[str], new: list[str], clips: list[list[str]]) -> None:
-    found = compare(of(*old), of(*new), [("", tags) for tags in clips])
+    found = diff_vocabularies(of(*old), of(*new), [("", tags) for tags in clips])
     assert found.same + len(found.removed) == len(old)
     assert found.same + len(found.added) == len(new)
     changed = [set(tags) & set(old) != set(tags) & set(new) for tags in clips]
@@ -143,6 +143,6 @@ def test_counts_add_up(old: list[str], new: list[str], clips: list[list[str]]) -
 
 @given(TAGS)
 def test_nothing_differs_from_itself(tags: list[str]) -> None:
-    found = compare(of(*tags), of(*tags), [("", tags)])
+    found = diff_vocabularies(of(*tags), of(*tags), [("", tags)])
     assert str(found).startswith(f"{len(tags)} -> {len(tags)} tags: {len(tags)} in both, 0 added")
     assert len(str(found).splitlines()) == 2

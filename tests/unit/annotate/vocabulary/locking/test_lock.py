@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plain_counts import CORPUS, vocabulary_of
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig, VocabularyEntry
-from earmark.annotate.vocabulary.lockfile import DecisionsInForce, Provenance
+from earmark.annotate.vocabulary.lockfile import AppliedDecisions, Provenance
 from earmark.config import ConfigError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -56,7 +56,7 @@ def test_the_short_constructor() -> None:
     entry = VocabularyEntry(rank=1, tag="rain", df=2, score=1.0)
     vocabulary = Vocabulary((entry,), 3, VocabularyConfig())
     assert vocabulary.tags == ("rain",)
-    assert vocabulary.decisions == DecisionsInForce()
+    assert vocabulary.decisions == AppliedDecisions()
 
 
 def test_encode_keeps_order_and_drops_the_unknown() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from earmark.annotate.vocabulary.normalize.surface import american
+from earmark.annotate.vocabulary.normalize.surface import to_american
 from factories import assert_all
 
 UNCHANGED = """
@@ -43,9 +43,9 @@ analyses oasis boulder shoulder soul source
     ],
 )
 def test_british_becomes_american(british: str, expected: str) -> None:
-    assert american(british) == expected
-    assert american(expected) == expected
+    assert to_american(british) == expected
+    assert to_american(expected) == expected
 
 
 def test_other_words_stay() -> None:
-    assert_all((word, american(word), word) for word in UNCHANGED.split())
+    assert_all((word, to_american(word), word) for word in UNCHANGED.split())

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from earmark.annotate.vocabulary.normalize.surface import (
     drop_reason,
     fold_case,
-    fold_punctuation,
-    fold_separators,
-    fold_unicode,
     is_plain,
+    normalize_punctuation,
+    normalize_separators,
+    normalize_unicode,
 )
 
-STEPS = (fold_unicode, fold_case, fold_separators, fold_punctuation)
+STEPS = (normalize_unicode, fold_case, normalize_separators, normalize_punctuation)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ STEPS = (fold_unicode, fold_case, fold_separators, fold_punctuation)
     ],
 )
 def test_unicode(written: str, folded: str) -> None:
-    assert fold_unicode(written) == folded
+    assert normalize_unicode(written) == folded
 
 
 def test_case_is_folded_in_every_script() -> None:
@@ -44,7 +44,7 @@ def test_case_is_folded_in_every_script() -> None:
 
 def test_separators_become_one_hyphen() -> None:
     for written in ("hi fi", "hi_fi", "hi - fi", "-hi__fi-"):
-        assert fold_separators(written) == "hi-fi"
+        assert normalize_separators(written) == "hi-fi"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_separators_become_one_hyphen() -> None:
     ],
 )
 def test_punctuation(written: str, folded: str) -> None:
-    assert fold_punctuation(written) == folded
+    assert normalize_punctuation(written) == folded
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 
 from earmark.annotate.vocabulary.decisions import Decisions, Proposal, read_decisions
 from earmark.annotate.vocabulary.proposals import (
-    are_family,
+    find_proposals,
     may_be_same,
-    propose,
-    remainders,
+    share_stem,
+    unshared_words,
     write_proposals,
 )
 
@@ -54,7 +54,7 @@ class Unlike:
 def test_pairs_that_are_never_proposed(pair: str) -> None:
     one, other = pair.split("/")
     assert not may_be_same(one, other)
-    assert propose({one: 2, other: 1}, Alike(), Decisions()) == ()
+    assert find_proposals({one: 2, other: 1}, Alike(), Decisions()) == ()
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_pairs_that_are_never_proposed(pair: str) -> None:
 )
 def test_pairs_that_may_be(pair: str) -> None:
     one, other = pair.split("/")
-    (proposal,) = propose({one: 2, other: 1}, Alike(), Decisions())
+    (proposal,) = find_proposals({one: 2, other: 1}, Alike(), Decisions())
     assert (proposal.tag, proposal.into, proposal.decision) == (other, one, "")
     assert (proposal.tag_df, proposal.into_df) == (1, 2)
 
 
 def test_nothing_is_proposed_that_is_not_alike() -> None:
-    assert propose({"reverb": 2, "reverberant": 1, "car": 1}, Unlike(), Decisions()) == ()
+    assert find_proposals({"reverb": 2, "reverberant": 1, "car": 1}, Unlike(), Decisions()) == ()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_nothing_is_proposed_that_is_not_alike() -> None:
 )
 def test_what_people_decided_is_known_however_they_spell_it(decisions: Decisions) -> None:
     counts = {"car": 2, "automobile": 1}
-    assert propose(counts, Alike(), decisions, normalise=str.lower) == ()
+    assert find_proposals(counts, Alike(), decisions, normalise=str.lower) == ()
 
 
 @pytest.mark.parametrize(
@@ -97,27 +97,27 @@ def test_what_people_decided_is_known_however_they_spell_it(decisions: Decisions
     ],
 )
 def test_what_people_decided_is_not_proposed_again(decisions: Decisions) -> None:
-    assert propose({"car": 2, "automobile": 1}, Alike(), decisions) == ()
+    assert find_proposals({"car": 2, "automobile": 1}, Alike(), decisions) == ()
 
 
 def test_a_tag_is_proposed_once_and_order_has_no_influence() -> None:
     counts = {"car": 9, "automobile": 1, "plane": 3, "crying": 4, "sobbing": 4}
-    proposals = propose(counts, Alike(), Decisions())
+    proposals = find_proposals(counts, Alike(), Decisions())
     assert len({proposal.tag for proposal in proposals}) == len(proposals)
-    assert propose(dict(reversed(counts.items())), Alike(), Decisions()) == proposals
+    assert find_proposals(dict(reversed(counts.items())), Alike(), Decisions()) == proposals
     assert all(proposal.tag_df <= proposal.into_df for proposal in proposals)
 
 
 def test_families() -> None:
-    assert are_family("reverb", "reverberation")
-    assert are_family("distorted", "distortion")
-    assert not are_family("percussion", "permission")
-    assert not are_family("drum", "drumline")
+    assert share_stem("reverb", "reverberation")
+    assert share_stem("distorted", "distortion")
+    assert not share_stem("percussion", "permission")
+    assert not share_stem("drum", "drumline")
 
 
 def test_what_two_names_do_not_share() -> None:
-    assert remainders("male-voice", "male-vocals") == ("voice", "vocals")
-    assert remainders("jazz-music", "jazz") == ("", "")
+    assert unshared_words("male-voice", "male-vocals") == ("voice", "vocals")
+    assert unshared_words("jazz-music", "jazz") == ("", "")
 
 
 ONE = Proposal(tag="automobile", into="car", similarity=0.9, tag_df=3, into_df=90)
