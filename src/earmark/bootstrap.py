@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int64, Integer
 
 from earmark.records import Example, Score, recording_id
 
@@ -115,9 +115,6 @@ def percentile_interval(values: Float64[np.ndarray, " resamples"]) -> tuple[floa
 TAILS = (2.5, 97.5)
 """Percentiles that bound 95 % of the draws."""
 
-DRAWS_AT_ONCE = 4_000_000
-"""Weights held in memory at a time: 32 MB."""
-
 
 class Estimate(NamedTuple):
     """A value with its 95 % interval; all NaN where nothing was to be measured."""
@@ -163,7 +160,7 @@ def bootstrap_rates(
 
 
 def sum_by_recording(
-    counts: Int64[np.ndarray, "clips columns"], recordings: Int[np.ndarray, " clips"]
+    counts: Int64[np.ndarray, "clips columns"], recordings: Integer[np.ndarray, " clips"]
 ) -> Int64[np.ndarray, "recordings columns"]:
     """Return the counts of clips summed over each recording, which are drawn together."""
     _, group = np.unique(recordings, return_inverse=True)
@@ -183,7 +180,7 @@ def _resample_sums(
     times[0] += blank - 1
     recordings = len(counts) + blank
     share = times / recordings
-    block = max(DRAWS_AT_ONCE // len(patterns), 1)
+    block = max(WEIGHTS_AT_ONCE // len(patterns), 1)
     sums = [
         rng.multinomial(recordings, share, size=min(block, resamples - start)) @ patterns
         for start in range(0, resamples, block)
@@ -244,6 +241,7 @@ def read_resamples(folder: Path) -> dict[tuple[str, ScoreKey], Float64[np.ndarra
 
 
 def encode_score_key(encoder: str, measure: ScoreKey) -> str:
+    """Return the name under which a score's resamples are stored."""
     return msgspec.json.encode((encoder, measure)).decode()
 
 

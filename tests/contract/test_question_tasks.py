@@ -12,10 +12,10 @@ import torch
 
 from earmark.evaluate.base import JointSpace, Outcome, Task
 from earmark.evaluate.config import EvaluateConfig, QuestionTaskConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.tasks import question_tasks
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 VALUES = {"instrument": ("flute", "harp", "piano", "tuba"), "drums": ("yes", "no")}
 NAMES = tuple(f"{field}={value}" for field, values in VALUES.items() for value in values)

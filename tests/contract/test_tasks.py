@@ -14,13 +14,13 @@ import torch
 
 from earmark.evaluate.base import Outcome, Task
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.base import probe_data
 from earmark.evaluate.probes.classification import ClassificationTask
 from earmark.evaluate.splits import Split, TaskSplits, in_task, split_task
 from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 CONFIG = EvaluateConfig(bootstrap=200, draws=1, device="cpu")
 CLIPS = 600

@@ -42,8 +42,8 @@ R = TypeVar("R", bound=Row)
 class RunData:
     """The stages of one run.
 
-    `stages` holds those that are done, by name, in the order of `STAGE_PURPOSES`; `next_stage` is the
-    first that is not, or None where the whole way has been gone.
+    `stages` holds those that are done, by name, in the order of `STAGE_PURPOSES`; `next_stage` is
+    the first that is not, or None where the whole way has been gone.
     """
 
     root: Path

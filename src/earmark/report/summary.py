@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.records import Caption, Clip, TagSet
-from earmark.report import formatting
+from earmark.report.formatting import format_count, format_duration, format_large
 from earmark.report.run import STAGE_PURPOSES, RunData
 from earmark.report.scores import ProbeScores, ProbeVerdict, judge_probes
 from earmark.report.training import TrainingRun
@@ -64,16 +64,16 @@ def _describe_progress(
     if training:
         asked = "evaluate" in found
         lede = ["No probes: the recipe names no label to predict."] if asked else []
-        return f"An encoder, trained for {formatting.format_count(training.steps)} steps", lede
+        return f"An encoder, trained for {format_count(training.steps)} steps", lede
     if tags:
-        return f"A vocabulary of {formatting.format_count(tags.size)} tags", []
+        return f"A vocabulary of {format_count(tags.size)} tags", []
     for stage, done in (("tag", "tagged"), ("caption", "captioned"), ("scan", "scanned")):
         if stage in found:
             clips = found.provenance(stage)["counts"]["out"]
-            return f"{formatting.format_count(clips)} clips {done}", []
+            return f"{format_count(clips)} clips {done}", []
     if "corpus" in found:
         return (
-            f"{formatting.format_count(found.provenance('corpus')['counts']['out'])} files listed",
+            f"{format_count(found.provenance('corpus')['counts']['out'])} files listed",
             [],
         )
     return "Nothing has finished yet", []
@@ -84,20 +84,18 @@ def _facts(
 ) -> list[tuple[str, str]]:
     facts = list[tuple[str, str]]()
     if clips := found.rows("scan", "clips.parquet", Clip):
-        facts.append((formatting.format_count(len(clips)), "clips"))
-        facts.append(
-            (formatting.format_duration(sum(clip.duration_s for clip in clips)), "of audio")
-        )
+        facts.append((format_count(len(clips)), "clips"))
+        facts.append((format_duration(sum(clip.duration_s for clip in clips)), "of audio"))
     if captions := found.rows("caption", "captions.parquet", Caption):
         words = sum(len(caption.text.split()) for caption in captions) / len(captions)
         facts.append((f"{words:.0f}", "words a caption"))
     if tags:
-        facts.append((formatting.format_count(tags.size), "tags to learn"))
+        facts.append((format_count(tags.size), "tags to learn"))
     elif tag_sets := found.rows("tag", "tags.parquet", TagSet):
         distinct = {tag for tag_set in tag_sets for tag in tag_set.tags}
-        facts.append((formatting.format_count(len(distinct)), "distinct tags"))
+        facts.append((format_count(len(distinct)), "distinct tags"))
     if training and training.parameters:
-        facts.append((formatting.format_large(training.parameters), "parameters"))
+        facts.append((format_large(training.parameters), "parameters"))
     if training:
-        facts.append((formatting.format_count(training.steps), "steps"))
+        facts.append((format_count(training.steps), "steps"))
     return facts

@@ -125,8 +125,8 @@ def choose_clips(
 ) -> list[str]:
     """Choose clips that together let most tags be heard.
 
-    Each next clip is the one with the most tags of which fewer than `MAX_CLIPS_PER_TAG` clips are heard, a tag
-    of which none is counting twice; of equals the first by id.
+    Each next clip is the one with the most tags of which fewer than `MAX_CLIPS_PER_TAG` clips are
+    heard, a tag of which none is counting twice; of equals the first by id.
 
     Args:
         tags_of: the tags of each candidate, by id.

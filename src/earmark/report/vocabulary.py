@@ -78,8 +78,6 @@ def _labeled_domain(
     return LabeledDomain(name, len(members), tuple(telling))
 
 
-"""The sizes that the paper tries, section 3.2."""
-
 TABLE_SIZES = (10, 30, 100, 300, *PAPER_SIZES)
 
 MAX_SIZE_RATIO = 1.1

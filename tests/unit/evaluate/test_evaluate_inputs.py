@@ -110,7 +110,7 @@ from earmark.evaluate.fingerprints import source_digests
 target = "earmark.pretrain.encoders.log_mel_stats:LogMelStatistics"
 config = EvaluateConfig(encoders={"one": ExternalChoice(target=target)})
 assert model_digests(config)["encoders.one"] != "absent"
-source_digests(config)
+task_data_digests(config)
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,11 +5,11 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.splits import TaskSplits, split_task
 from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 KIND = ClassificationTaskConfig(name="kind", label="kind")
 

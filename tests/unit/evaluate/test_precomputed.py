@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from earmark.evaluate.precomputed import Precomputed
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 
 def clips(count: int) -> list[Example]:

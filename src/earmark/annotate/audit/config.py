@@ -157,8 +157,8 @@ def read_class_names(asked: LabelList) -> tuple[str, ...]:
     suffix = path.suffix.lower()
     if suffix not in LIST_SUFFIXES:
         raise ConfigError(
-            f"audit.lists: {path} has none of the suffixes {', '.join(LIST_SUFFIXES)}, so its format is "
-            "unknown. Write one name a line into a .txt file."
+            f"audit.lists: {path} has none of the suffixes {', '.join(LIST_SUFFIXES)}, so its "
+            "format is unknown. Write one name a line into a .txt file."
         )
     try:
         text = path.read_text("utf-8-sig")

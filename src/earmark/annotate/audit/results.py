@@ -144,9 +144,9 @@ def _agreement_lines(folder: Path) -> Iterator[str]:
     for row in read_parquet(folder / AGREEMENT_FILE, Agreement):
         if row.kind == "all":
             yield (
-                f"{row.source}, {row.field} ({row.match}): precision {_format_rate(row.precision)}, "
-                f"recall {_format_rate(row.recall)}, F1 {_format_rate(row.f1)} "
-                f"[{_format_rate(row.f1_low)}, {_format_rate(row.f1_high)}] over {row.clips} clips"
+                f"{row.source}, {row.field} ({row.match}): precision {_rate(row.precision)}, "
+                f"recall {_rate(row.recall)}, F1 {_rate(row.f1)} "
+                f"[{_rate(row.f1_low)}, {_rate(row.f1_high)}] over {row.clips} clips"
             )
 
 
@@ -166,8 +166,8 @@ def _statistics_lines(folder: Path) -> Iterator[str]:
 def _tagger_lines(folder: Path) -> Iterator[str]:
     for row in read_parquet(folder / TAGGERS_FILE, TaggerScore):
         yield (
-            f"{row.source}, {row.tagger}: {_format_rate(row.tags_mean, '.1f')} tags a caption, "
-            f"{_format_rate(row.grounded, '.0%')} of them in it, F1 {_format_rate(row.f1)} against people, "
+            f"{row.source}, {row.tagger}: {_rate(row.tags_mean, '.1f')} tags a caption, "
+            f"{_rate(row.grounded, '.0%')} of them in it, F1 {_rate(row.f1)} against people, "
             f"{row.unreadable} of {row.captions} captions unreadable"
         )
 
@@ -177,6 +177,6 @@ def _note_lines(folder: Path) -> Iterator[str]:
         yield f"Note: {note}"
 
 
-def _format_rate(value: float, form: str = ".3f") -> str:
+def _rate(value: float, form: str = ".3f") -> str:
     """Return a figure, "-" where there is none."""
     return "-" if math.isnan(value) else format(value, form)

@@ -48,11 +48,8 @@ from earmark.tables import write_parquet
 SELECTION_VERSION = 1
 """Raised whenever a score, a domain or the ranking comes out otherwise than before."""
 
-WORD_LISTS = {
-    "normaliser": ("spelling.toml", "irregular.toml"),
-    "choosing": ("domains.toml",),
-}
-"""Word lists that the rules read, by their folder."""
+WORD_LISTS = ("normalize/spelling.toml", "normalize/irregular.toml", "domains.toml")
+"""Word lists that the rules read."""
 
 
 def rules_digest(config: VocabularyConfig) -> str:
@@ -64,11 +61,7 @@ def rules_digest(config: VocabularyConfig) -> str:
         ConfigError: a file cannot be read, or contradicts itself.
     """
     package = resources.files(__package__ or "")
-    tables = [
-        hashlib.sha256((package / folder / name).read_bytes()).hexdigest()
-        for folder, names in WORD_LISTS.items()
-        for name in names
-    ]
+    tables = [hashlib.sha256((package / name).read_bytes()).hexdigest() for name in WORD_LISTS]
     return fingerprint(
         NORMALIZER_VERSION,
         SELECTION_VERSION,
@@ -81,8 +74,6 @@ def rules_digest(config: VocabularyConfig) -> str:
 def _decisions_digest(config: VocabularyConfig) -> str:
     if not config.decisions:
         return ""
-    from earmark.annotate.vocabulary.decisions import read_decisions
-
     decisions = read_decisions(Path(config.decisions))
     list(new_names(decisions))  # each can be a tag
     return fingerprint(

@@ -47,7 +47,7 @@ def seed_index(tag: str) -> int:
 
 
 def seed_indices(tags: Iterable[str]) -> Int8[np.ndarray, " tags"]:
-    """Return `seed_index` of many tags, most of which are one lower-case word and need no folding."""
+    """Return `seed_index` of many tags; most are one lower-case word and need no folding."""
     known = _load_seeds()
     places = (
         known.get(tag, NO_SEED) if tag.isalpha() and tag.islower() else seed_index(tag)
@@ -79,8 +79,8 @@ def tag_domain_ids(
     """Return the index into `DOMAINS` of each tag: where its lift is greatest.
 
     The lift of tag t in domain d is P(t | d) / P(t); P(t) is the same in each domain, so that
-    df_d(t) / (N_d + `DOMAIN_PRIOR` * N) is compared, with N the captions of all domains, and that of
-    sound is multiplied by `SOUND_FACTOR`. Equals (a tag that is nowhere) go to "sound".
+    df_d(t) / (N_d + `DOMAIN_PRIOR` * N) is compared, with N the captions of all domains, and that
+    of sound is multiplied by `SOUND_FACTOR`. Equals (a tag that is nowhere) go to "sound".
     """
     prior = max(DOMAIN_PRIOR * float(captions_by_domain.sum()), 1.0)
     rates: Float64[np.ndarray, "tags domains"] = by_domain / (captions_by_domain + prior)

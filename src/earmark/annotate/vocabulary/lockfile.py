@@ -174,8 +174,9 @@ def _decode_lockfile(content: bytes, path: Path) -> LockFile:
     written = msgspec.json.decode(content, type=_Header).format
     if written != LOCK_FORMAT:
         raise ConfigError(
-            f"{path}: its format is {written!r}, this version of earmark reads {LOCK_FORMAT!r}. Make it "
-            "anew (earmark vocabulary), or read it with the version of earmark that wrote it."
+            f"{path}: its format is {written!r}, this version of earmark reads "
+            f"{LOCK_FORMAT!r}. Make it anew (earmark vocabulary), or read it with the version of "
+            "earmark that wrote it."
         )
     return msgspec.json.decode(content, type=LockFile)
 

@@ -179,8 +179,6 @@ def _load_opposites() -> _Opposites:
     )
 
 
-__all__ = ["MIN_STEM_SIMILARITY", "MIN_SIMILARITY", "find_proposals", "write_proposals"]
-
 MIN_SIMILARITY = 0.82
 """Two names that are at least so similar are proposed. Of 318 proposals among 2,468 names from real
 captions (AudioCaps, Clotho, MusicCaps, WavCaps), 50 drawn by chance were read: 40 were right."""

@@ -71,8 +71,9 @@ def rank_tags(
     qualifies = kept | (tally.df >= config.least_df)
     if not qualifies.any():
         raise ConfigError(
-            f"vocabulary: none of {len(tags)} tags is in {_describe_min_df(config)} of {tally.captions} "
-            f"captions. Give more clips or a lower {_describe_min_df(config).partition(' ')[0]}."
+            f"vocabulary: none of {len(tags)} tags is in {_describe_min_df(config)} of "
+            f"{tally.captions} captions. Give more clips or a lower "
+            f"{_describe_min_df(config).partition(' ')[0]}."
         )
     by_tag = np.array(sorted(np.flatnonzero(qualifies).tolist(), key=tags.__getitem__), np.int64)
     scores = _scores(by_tag, tally, config, cooccurrence)

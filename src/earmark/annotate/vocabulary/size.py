@@ -60,9 +60,9 @@ def choose_size(
 def auto_size(df: RankedCounts, uses: int, auto: AutoSize, kept: int = 0) -> tuple[int, str]:
     """Return where growth stops for want of gain, in rank order, and why, in words.
 
-    A tag's gain is df / uses. It is averaged over the `SMOOTHING_TAGS` tags from it on, and growth ends
-    before the first tag where that is below `auto.gain`; the best tag and those that are kept are
-    in, whatever their df. Tags in fewer than `auto.positives` captions are not among these.
+    A tag's gain is df / uses. It is averaged over the `SMOOTHING_TAGS` tags from it on, and growth
+    ends before the first tag where that is below `auto.gain`; the best tag and those that are kept
+    are in, whatever their df. Tags in fewer than `auto.positives` captions are not among these.
     """
     idle = np.flatnonzero(_smooth(df) / max(uses, 1) < auto.gain)
     size = int(max(idle[0], kept, 1)) if len(idle) else len(df)

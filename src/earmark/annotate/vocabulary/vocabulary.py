@@ -19,7 +19,6 @@ from earmark.annotate.vocabulary.lockfile import (
     AppliedDecisions,
     LockFile,
     Provenance,
-    ProvenanceSource,
     VocabularyEntry,
     read_lockfile,
     write_lockfile,
@@ -51,8 +50,8 @@ def explain_mapping(vocabulary: Vocabulary, other: Vocabulary) -> str:
     as_named = _list_examples(f"{tag!r} is {name!r}" for tag, name in renamed)
     return (
         f"{same} of {len(pairs)} tags are the same, {len(renamed)} are under another name"
-        f"{as_named}, {len(missing)} are not in it{_list_examples(map(repr, missing))}; {own} of its "
-        f"{len(other)} tags are new. Class ids are mapped by Vocabulary.mapping_to."
+        f"{as_named}, {len(missing)} are not in it{_list_examples(map(repr, missing))}; {own} of "
+        f"its {len(other)} tags are new. Class ids are mapped by Vocabulary.mapping_to."
     )
 
 
@@ -67,16 +66,6 @@ def _list_examples(words: Iterable[str]) -> str:
     listed = list(words)
     more = ", ..." if len(listed) > MAX_EXAMPLES else ""
     return f" ({', '.join(listed[:MAX_EXAMPLES])}{more})" if listed else ""
-
-
-__all__ = [
-    "LOCK_FORMAT",
-    "ProvenanceSource",
-    "AppliedDecisions",
-    "Provenance",
-    "Vocabulary",
-    "VocabularyEntry",
-]
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Encoders of earmark in the harnesses of others: HEAR, X-ARES, mteb."""
+"""Encoders in the harnesses of others: HEAR, X-ARES, mteb."""

@@ -1,1 +1,1 @@
-"""Metrics of captions in plain Python: no Java, nothing to download."""
+"""Captioning from frozen frames, and its metrics."""

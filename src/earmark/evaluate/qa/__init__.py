@@ -1,1 +1,1 @@
-"""Questions about clips: multiple choice, and an adapter into a causal language model."""
+"""Question answering: multiple choice and open answers."""

@@ -60,8 +60,9 @@ def train_adapter(
 ) -> TrainedAdapter | None:
     """Train an adapter by the cross-entropy of true answers; return it as of the best step.
 
-    The best step has the highest accuracy on at most `MAX_VALIDATION_QUESTIONS` validation questions; of several
-    the one under which their true answers are likeliest. On a CPU equal seeds give equal weights.
+    The best step has the highest accuracy on at most `MAX_VALIDATION_QUESTIONS` validation
+    questions; of several the one under which their true answers are likeliest. On a CPU equal
+    seeds give equal weights.
 
     Args:
         train: at least one question.

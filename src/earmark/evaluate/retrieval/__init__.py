@@ -1,1 +1,1 @@
-"""Audio and language: retrieval, and captions from a frozen encoder."""
+"""Retrieval between texts and clips, in both directions."""

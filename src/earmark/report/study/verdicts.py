@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.report import formatting
+from earmark.report.formatting import format_count, format_duration
 from earmark.report.study.model import Measure, StudyModel, has_value, judge_cell, task_names
 from earmark.report.summary import Headline
 from earmark.study.results import DONE, Cell
@@ -87,7 +87,7 @@ def expected_by_chance(intervals: int) -> str:
     It is not rounded to whole ones where it is small: 0.15 of 3.
     """
     expected = intervals / 20
-    return f"{expected:.2g}" if expected < 10 else formatting.format_count(round(expected))
+    return f"{expected:.2g}" if expected < 10 else format_count(round(expected))
 
 
 def _sentences(found: StudyModel) -> list[str]:
@@ -105,8 +105,8 @@ def _chance_sentence(found: StudyModel) -> str:
     if number < 2:
         return ""
     return (
-        f"These are {formatting.format_count(number)} comparisons: about {expected_by_chance(number)} of them would "
-        "exclude zero by chance alone if no arm differed."
+        f"These are {format_count(number)} comparisons: about {expected_by_chance(number)} of "
+        "them would exclude zero by chance alone if no arm differed."
     )
 
 
@@ -129,7 +129,7 @@ def _rest_clause(number: int, of: int) -> str:
     if number == of:
         return "Every comparison rests"
     verb = "rests" if number == 1 else "rest"
-    return f"{formatting.format_count(number)} of {formatting.format_count(of)} comparisons {verb}"
+    return f"{format_count(number)} of {format_count(of)} comparisons {verb}"
 
 
 def _against_base(found: StudyModel) -> str:
@@ -178,13 +178,13 @@ def _facts(found: StudyModel) -> list[tuple[str, str]]:
     done = [run for run in runs if run.status == DONE]
     tasks = {measure.task for measure in found.measures}
     facts = [
-        (formatting.format_count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
-        (formatting.format_count(len(found.study.design.seeds)), "seeds"),
+        (format_count(len(found.arms)), "arm" if len(found.arms) == 1 else "arms"),
+        (format_count(len(found.study.design.seeds)), "seeds"),
         (f"{len(done)} of {len(runs)}", "runs done"),
-        (formatting.format_count(len(tasks)), "tasks"),
+        (format_count(len(tasks)), "tasks"),
     ]
     trained_s = sum(run.train_s for run in done if run.train_s == run.train_s)
-    return [*facts, (formatting.format_duration(trained_s), "of training")] if trained_s else facts
+    return [*facts, (format_duration(trained_s), "of training")] if trained_s else facts
 
 
 def _differences(found: StudyModel, measure: Measure) -> list[Cell]:

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.attentive import AttentiveProbe, draw_seed
 from earmark.evaluate.probes.base import Probe, ProbeError, probe_data
 from earmark.evaluate.probes.linear import LinearProbe
 from earmark.evaluate.splits import TaskSplits, split_task
 from factories import new_example
+from precomputed import Precomputed
 
 CLIPS = 240
 ONE = EvaluateConfig(draws=1, device="cpu")

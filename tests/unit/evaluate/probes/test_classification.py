@@ -10,13 +10,13 @@ import torch
 
 from earmark.evaluate.base import FrozenEncoder
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.base import Prediction, Probe, ProbeData
 from earmark.evaluate.probes.classification import ClassificationTask
 from earmark.evaluate.splits import TaskSplits, split_task
 from earmark.evaluate.tasks import probe_tasks
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 CLASSES = ("cat", "dog", "emu")
 CONFIG = EvaluateConfig(bootstrap=100, draws=2, device="cpu")

@@ -12,12 +12,12 @@ from earmark.bootstrap import percentile_interval
 from earmark.evaluate.base import Outcome
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
 from earmark.evaluate.metrics import get_metric
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.probes.base import Prediction
 from earmark.evaluate.probes.classification import ProbeRun, score_predictions
 from earmark.evaluate.splits import TaskSplits, split_task
 from earmark.evaluate.tasks import probe_tasks
 from factories import new_example
+from precomputed import Precomputed
 
 CLIPS = 480
 CLASSES = 4

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.evaluate.precomputed import Precomputed
 from earmark.records import Example
 from factories import new_example
+from precomputed import Precomputed
 
 INSTRUMENTS = ("flute", "harp", "piano", "tuba", "violin")
 DRUMS = ("no", "yes")

@@ -14,7 +14,6 @@ import torch
 from earmark.config import ConfigError
 from earmark.evaluate.base import Frames
 from earmark.evaluate.config import EvaluateConfig, QuestionTaskConfig
-from earmark.evaluate.precomputed import Precomputed
 from earmark.evaluate.qa.adapter import (
     Adapter,
     AudioLanguageModel,
@@ -28,6 +27,7 @@ from earmark.evaluate.qa.language_model import LanguageModel, load_language_mode
 from earmark.evaluate.qa.questions import Question, label_fields, make_questions
 from earmark.evaluate.tasks import question_tasks
 from earmark.records import SPLITS, Example
+from precomputed import Precomputed
 
 CONFIG = QuestionTaskConfig(steps=80, lr=1e-2, stack=4)
 SHORT = msgspec.structs.replace(CONFIG, steps=3)

@@ -25,6 +25,7 @@ from earmark.annotate.backends.acoustic.pitch import (
     MAX_SPEECH_APERIODICITY,
     PITCH_HOP_S,
     VOICE_HIGH_HZ,
+    VOICE_LOW_HZ,
     Partials,
     PitchTrack,
     Voicing,
@@ -38,6 +39,7 @@ from earmark.annotate.backends.acoustic.sound_events import (
     LIKELY_PROBABILITY,
     VOICE_CLASSES,
     ClipKind,
+    EventDetector,
     SoundEvent,
     class_family,
     rank_events,
@@ -56,7 +58,6 @@ from earmark.annotate.backends.acoustic.spectrum import (
 
 SPEECH_THRESHOLD = 0.5
 
-VOICE_LOW_HZ = 60.0
 
 MIN_VOICED_S = 0.1
 
@@ -123,8 +124,8 @@ class Measurements:
 class Detectors:
     """The two trained detectors; `events` is None where sound events are off."""
 
-    voice: voice.Silero
-    events: events.EventDetector | None
+    voice: vad.SileroVad
+    events: EventDetector | None
 
 
 def measure_clip(

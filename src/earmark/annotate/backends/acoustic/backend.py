@@ -10,14 +10,10 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from earmark import audio
-from earmark.annotate.backends.acoustic import sound_events, vad
-from earmark.annotate.backends.acoustic.analysis import Detectors, measure_clip
-from earmark.annotate.backends.acoustic.text import write_caption
 from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.worker_pool import WorkerPool
 from earmark.config import (
@@ -28,6 +24,9 @@ from earmark.config import (
     check_packages,
     fingerprint,
 )
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.acoustic.analysis import Detectors
 
 MIN_SAMPLE_RATE = 16000
 
@@ -70,7 +69,6 @@ class AcousticConfig(Config, frozen=True, kw_only=True, tag="acoustic", tag_fiel
         Raises:
             ConfigError: a package is missing.
         """
-
         check_packages(self)
         return AcousticBackend(self)
 
@@ -88,6 +86,10 @@ class AcousticCaptioner:
 
         Refused: "no audio", "too long", or the reason of the `AudioError`.
         """
+        from earmark import audio
+        from earmark.annotate.backends.acoustic.analysis import measure_clip
+        from earmark.annotate.backends.acoustic.text import write_caption
+
         if prompt.audio is None:
             return Refusal(reason="no audio", detail=f"prompt {prompt.id} names no audio file")
         try:
@@ -119,6 +121,9 @@ def load_captioner(
     Raises:
         ConfigError: a detector's package is missing or holds something else.
     """
+    from earmark.annotate.backends.acoustic import sound_events, vad
+    from earmark.annotate.backends.acoustic.analysis import Detectors
+
     detector = sound_events.EventDetector() if with_events else None
     return AcousticCaptioner(
         Detectors(vad.load_silero(weights), detector), sample_rate, max_duration_s
@@ -147,6 +152,8 @@ class AcousticBackend(Backend):
     found = NOTHING_DISCOVERED
 
     def __init__(self, config: AcousticConfig) -> None:
+        from earmark.annotate.backends.acoustic import sound_events, vad
+
         weights = vad.weights_path()
         with_events = config.events == "on" or (
             config.events == "auto" and sound_events.is_yamnet_installed()

@@ -7,11 +7,17 @@ import random
 from collections.abc import Mapping
 
 from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
-from earmark.annotate.backends.endpoint import request as dialects
 from earmark.annotate.backends.endpoint.balancer import Clock
 from earmark.annotate.backends.endpoint.client import HttpClient
 from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
-from earmark.annotate.backends.endpoint.request import Dialect, audio_body, text_body
+from earmark.annotate.backends.endpoint.request import (
+    DIALECT_PROBE,
+    Dialect,
+    audio_body,
+    detect_dialect,
+    response_format_of,
+    text_body,
+)
 from earmark.annotate.backends.endpoint.retry import RetryingClient
 from earmark.audio import AudioError
 
@@ -83,14 +89,14 @@ class EndpointBackend(Backend):
         return await self._put(prompt, self.dialect or await self._find_dialect())
 
     async def _put(self, prompt: Prompt, dialect: Dialect) -> Completion | Refusal:
-        form = dialects.response_format_of(dialect)
+        form = response_format_of(dialect)
         return await self._exchange.ask(text_body(prompt, self._config, form))
 
     async def _find_dialect(self) -> Dialect:
         async with self._finding:
             if self.dialect is None:
-                self.dialect = await dialects.detect_dialect(
-                    lambda dialect: self._put(dialects.DIALECT_PROBE, dialect)
+                self.dialect = await detect_dialect(
+                    lambda dialect: self._put(DIALECT_PROBE, dialect)
                 )
                 self.found = {"dialect": self.dialect}
             return self.dialect

@@ -103,7 +103,7 @@ def _load_part(name: str, source: str, hub: dict[str, Any]) -> object:
 
 
 def _without_visual_parts(processor: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    """Return `processor` as a class that lets `VisualPlaceholder` pass its check of the parts' types.
+    """Return `processor` as a class that lets `VisualPlaceholder` pass its check of types.
 
     The check looks for the true types by name, and those for film are not there without
     torchvision.

@@ -48,7 +48,7 @@ class ServerProcess:
             written.write(f"$ {' '.join(command)}\n".encode())
             written.flush()
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", process.__file__, str(grace_s), *command],
+                [sys.executable, "-I", __file__, str(grace_s), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=written,

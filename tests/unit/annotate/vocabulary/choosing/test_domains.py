@@ -40,7 +40,7 @@ def test_seeds(tag: str, domain: str) -> None:
 
 
 def test_no_word_is_a_seed_of_two_domains() -> None:
-    package = resources.files("earmark.annotate.vocabulary.choosing")
+    package = resources.files("earmark.annotate.vocabulary")
     text = (package / "domains.toml").read_text("utf-8")
     words = [word for domain in tomllib.loads(text).values() for word in domain.split()]
     assert len(words) == len(set(words))
