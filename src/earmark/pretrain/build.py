@@ -85,7 +85,7 @@ def build_objective(
 
     Args:
         config: which objective.
-        materials: gathered for it from the train split (`earmark.pretrain.objectives.targets.collect_target_specs`).
+        materials: collected from the train split by `collect_target_specs`.
         dim: width of the encoder's frames.
         seed: of the weights.
         pretrained: whether text models that the settings name bring their weights.

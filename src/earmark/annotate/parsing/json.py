@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-JsonValue = str | float | bool | None | list["Value"] | dict[str, "Value"]
+JsonValue = str | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 MAX_DEPTH = 8
 """Deeper nesting is not read: no list of tags has it, and a loop of brackets does."""

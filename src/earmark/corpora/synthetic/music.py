@@ -67,7 +67,7 @@ DRUM_SOUNDS: Mapping[str, Callable[[np.random.Generator], Wave]] = {
 def play_pattern(
     duration_s: float, tempo_bpm: float, pattern: int, rng: np.random.Generator
 ) -> Wave:
-    """Repeat one of `DRUM_PATTERNS` for `duration_s`, each hit with its own force and small delay."""
+    """Repeat one of `DRUM_PATTERNS` for `duration_s`; each hit has a force and a small delay."""
     track = np.zeros(dsp.sample_count(duration_s))
     step_s = 60.0 / tempo_bpm / STEPS_PER_BEAT
     for drum, bar in DRUM_PATTERNS[pattern].items():

@@ -29,7 +29,7 @@ from earmark.evaluate.datasets.tables import (
 )
 from earmark.records import SPLITS, Labels
 
-AUDIO_SUFFIXES = AUDIO_SUFFIXES | {".au"}
+SUFFIXES = AUDIO_SUFFIXES | {".au"}
 """Suffixes of audio files; GTZAN came as .au."""
 
 
@@ -69,7 +69,7 @@ class AudioFiles:
 def audio_suffix(path: str) -> str:
     """Return the suffix of an audio file as it is written; "" of any other."""
     suffix = os.path.splitext(path)[1]
-    return suffix if suffix.lower() in AUDIO_SUFFIXES else ""
+    return suffix if suffix.lower() in SUFFIXES else ""
 
 
 def audio_stem(path: str) -> str:

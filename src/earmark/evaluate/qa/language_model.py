@@ -178,7 +178,7 @@ def load_language_model(model: str, device: str) -> LanguageModel:
 def _unreachable(model: str, error: Exception) -> ConfigError:
     return ConfigError(
         f"evaluate.questions: model = {model!r} cannot be had as a causal language model: "
-        f"{load_failure_reason(error)} Where the model hub is out of reach, give a folder that holds its "
+        f"{load_failure_reason(error)} Where the model hub is out of reach, give a folder with its "
         "config.json, tokenizer.json and model.safetensors (hf download NAME --local-dir FOLDER, "
         "on a machine that has a line)."
     )

@@ -49,7 +49,8 @@ def atomic_folder(folder: Path) -> Generator[Path]:
     """Give a temporary folder that takes the name `folder` once the block has ended well.
 
     Everything in it is on the disk before the name is taken, so a crash leaves no half of it. A
-    folder that had the name goes; a crash just then leaves it as `folder`.old (see `recover_folder`).
+    folder that had the name goes; a crash just then leaves it as `folder`.old, for
+    `recover_folder`.
     """
     recover_folder(folder)
     temporary, old = (folder.with_name(f"{folder.name}.{word}") for word in ("tmp", "old"))

@@ -109,7 +109,7 @@ def write_vectors(
     vectors: Float32[np.ndarray, "files dim"],
     lost: Sequence[UnreadableFile],
 ) -> None:
-    """Write an array [files, dim] and the names of its rows (`VectorRows`), each whole or not at all.
+    """Write an array [files, dim] and its rows' names (`VectorRows`), each whole or not at all.
 
     Raises:
         ConfigError: as `row_names_path`.

@@ -148,8 +148,8 @@ def load_index(path: Path) -> SearchIndex:
         ) from None
     if table.format != INDEX_FORMAT:
         raise ConfigError(
-            f"{path} has format {table.format}; this version of earmark reads {INDEX_FORMAT}. Delete it; "
-            "it is made again."
+            f"{path} has format {table.format}; this version of earmark reads {INDEX_FORMAT}. "
+            "Delete it; it is made again."
         )
     return SearchIndex(
         folder=Path(os.path.normpath(path.absolute().parent / table.folder)),

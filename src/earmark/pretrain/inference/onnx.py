@@ -84,9 +84,10 @@ def export_onnx(checkpoint: str | Path, path: Path, *, tolerance: float = 1e-4) 
 
     The graph begins behind the front end. ONNX has a Fourier transform, but runtimes differ in how
     precisely and how fast they do it, and Kaldi's log-mel is at hand wherever such a graph runs
-    (kaldi-native-fbank; `earmark.pretrain.encoders.log_mel.LogMel`). Its metadata say what the front end
-    is, and which sizes the input may have in time ("least_frames" and "frames_step", see `FrameSizes`;
-    of a transformer any from 16 frames on): batches are padded to one of them, with anything.
+    (kaldi-native-fbank; `earmark.pretrain.encoders.log_mel.LogMel`). Its metadata say what the
+    front end is, and which sizes the input may have in time ("least_frames" and "frames_step", see
+    `FrameSizes`; of a transformer any from 16 frames on): batches are padded to one of them, with
+    anything.
 
     Inputs: "features" [batch, frames, bins] float32, Kaldi log-mel of samples in [-1, 1], and
     "lengths" [batch] int64, the real frames of each row. Outputs: "frames" [batch, steps, dim],

@@ -49,9 +49,10 @@ class PairLoss(nn.Module, ABC):
 class LogitScale(nn.Module):
     """What cosines are multiplied by: 1 / temperature, kept as its logarithm.
 
-    Where it is learnt, each training step first brings the temperature back between `MIN_TEMPERATURE` (or
-    the start, where that is lower) and `MAX_TEMPERATURE` (or the start, where that is higher), so that it
-    cannot run away, and is never stuck behind a bound for want of a gradient.
+    Where it is learnt, each training step first brings the temperature back between
+    `MIN_TEMPERATURE` (or the start, where that is lower) and `MAX_TEMPERATURE` (or the start, where
+    that is higher), so that it cannot run away, and is never stuck behind a bound for want of a
+    gradient.
 
     Args:
         temperature: above 0; the start where it is learnt.

@@ -65,7 +65,7 @@ def parse_architecture(config: HuggingFaceConfig) -> Architecture:
     """Return what `resolve_architecture` found.
 
     Raises:
-        ConfigError: it is not what `resolve_architecture` writes, or of a family that is not supported.
+        ConfigError: it is not what `resolve_architecture` writes, or its family is not supported.
     """
     try:
         architecture = msgspec.json.decode(config.architecture, type=Architecture)
@@ -96,8 +96,8 @@ def _read_config(model: str, revision: str | None) -> dict[str, Any]:
         found, _ = PretrainedConfig.get_config_dict(model, revision=revision)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"encoder.model = {model!r} cannot be had: {load_failure_reason(error)} Give a model hub's "
-            "name that can be reached, or a folder with config.json and model.safetensors."
+            f"encoder.model = {model!r} cannot be had: {load_failure_reason(error)} Give a model "
+            "hub's name that can be reached, or a folder with config.json and model.safetensors."
         ) from None
     if "model_type" not in found:
         raise ConfigError(

