@@ -20,9 +20,9 @@ __all__ = ["Recipe", "Vocabulary", "load_encoder", "load_recipe", "load_tagger",
 _HOMES = {
     "Recipe": ".recipe",
     "Vocabulary": ".annotate.vocabulary",
-    "load_encoder": ".pretrain.use.loading",
+    "load_encoder": ".pretrain.inference.load",
     "load_recipe": ".recipe",
-    "load_tagger": ".pretrain.use.labelling",
+    "load_tagger": ".pretrain.inference.tagger",
     "run": ".pipeline",
 }
 

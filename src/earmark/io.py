@@ -1,8 +1,4 @@
-"""The rows that stages hand to each other, and their Parquet and JSONL form.
-
-Every table is keyed by clip id and written by one stage. One row comes out for each row that goes
-in: a result, or a `Rejected` with its stage and reason.
-"""
+"""Files that appear whole or not at all, file stamps and hashes, and locks."""
 
 from __future__ import annotations
 
@@ -15,7 +11,29 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import msgspec
+
 from earmark.config import ConfigError
+
+HASH_BLOCK_BYTES = 1 << 20
+
+
+class FileStamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Tells whether a file has changed: its size, and its modification time in ns."""
+
+    bytes: int
+    modified_ns: int
+
+
+def file_stamp(path: str | Path) -> FileStamp:
+    """Return the stamp of a file; raises OSError, or ValueError for a null byte in the name."""
+    status = os.stat(path)
+    return FileStamp(bytes=status.st_size, modified_ns=status.st_mtime_ns)
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a name beside `path` that no other process has, on any machine with the folder."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 
 
 def replace_file(temporary: Path, path: Path) -> None:
@@ -66,14 +84,6 @@ def write_text(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
-
-
-def temporary_path(path: Path) -> Path:
-    """Return a name beside `path` that no other process has, on any machine with the folder."""
-    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
-
-
-HASH_BLOCK_BYTES = 1 << 20
 
 
 def hash_file(path: str | Path) -> str:

@@ -1,7 +1,7 @@
-"""The rows that stages hand to each other, and their Parquet and JSONL form.
+"""Tables of rows as Parquet and JSONL, streamed in bounded memory.
 
-Every table is keyed by clip id and written by one stage. One row comes out for each row that goes
-in: a result, or a `Rejected` with its stage and reason.
+A stage writes the rows that pass to one table and the others to rejected.parquet, so that its
+counts add up: in = out + rejected. Equal rows give equal bytes.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def build_manifest(
     vocabulary's fingerprint), manifest.jsonl.gz (Lhotse MonoCut), rejected.parquet, splits.json.
 
     Raises:
-        ConfigError: as `splits.deal`.
+        ConfigError: as `assign_splits`.
         ValueError: a clip id is there twice in one table, or a tag set's clip or caption is not.
     """
     by_id = _index_by_id(clips, "clips")

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from earmark.config import ConfigError, suggest
+from earmark.io import file_stamp
 from earmark.records import Rejected, Source
 from earmark.tables import write_stage_rows
 
@@ -68,7 +69,7 @@ def listing_digest(rows: Iterable[Source | Rejected]) -> str:
     for row in rows:
         digest.update(encoder.encode(row))
         if isinstance(row, Source):
-            digest.update(_stat_bytes(row.path))
+            digest.update(_stamp_bytes(row.path))
     return digest.hexdigest()[:12]
 
 
@@ -111,9 +112,9 @@ def escape_name(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _stat_bytes(path: str) -> bytes:
+def _stamp_bytes(path: str) -> bytes:
     try:
-        status = os.stat(path)
+        stamp = file_stamp(path)
     except (OSError, ValueError):
         return b"-"
-    return f"{status.st_size}:{status.st_mtime_ns}".encode()
+    return f"{stamp.bytes}:{stamp.modified_ns}".encode()

@@ -83,7 +83,7 @@ class ClassificationTaskConfig(Config, frozen=True, kw_only=True):
                 "column of its table) or a dataset."
             )
         if self.dataset:
-            from earmark.evaluate.datasets.registry import get_dataset
+            from earmark.evaluate.dataset_registry import get_dataset
 
             get_dataset(self.dataset)
 

@@ -22,9 +22,9 @@ from earmark.evaluate.config import (
     EvaluateConfig,
     ExternalChoice,
 )
+from earmark.evaluate.dataset_registry import Layout, NamedFiles, dataset_folder, get_dataset
 from earmark.evaluate.datasets.listing import AudioFiles, ListedClip, list_clips
 from earmark.evaluate.datasets.load import table_layout
-from earmark.evaluate.datasets.registry import Layout, NamedFiles, dataset_folder, get_dataset
 from earmark.evaluate.datasets.tables import BrokenCopyError
 from earmark.io import hash_file
 from earmark.pretrain.checkpoint.folder import find_checkpoint

@@ -1,1 +1,1 @@
-"""."""
+"""Fakes that ship with earmark, for rehearsals, tests and benchmarks."""

@@ -1,4 +1,4 @@
-"""Trust before spending: a backend is tried on known sounds and texts before it gets a whole job.
+"""Canary: a backend is probed with known sounds and texts before it gets a whole job.
 
 A server can answer every request and still be useless: its chat template drops the audio, its
 batches are mixed up, a long clip brings it down. Ten million such answers cost as much as good

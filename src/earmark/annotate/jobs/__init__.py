@@ -1,1 +1,1 @@
-"""A job of prompts, worked on in shards: here, on a Ray cluster, or one task of an array each."""
+"""A job of prompts, worked on in shards: in this process, on a Ray cluster, or as array tasks."""

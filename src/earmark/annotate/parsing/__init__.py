@@ -1,1 +1,1 @@
-"""What is read from a raw answer: faults, the summary, tags. Pure functions of text."""
+"""Parse raw answers: faults of a caption, its summary, its tags. Pure functions of text."""

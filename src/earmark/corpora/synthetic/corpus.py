@@ -26,6 +26,7 @@ from earmark.config import (
 )
 from earmark.corpora.base import Corpus
 from earmark.corpora.synthetic import dsp
+from earmark.corpora.synthetic.captions import describe_clip
 from earmark.corpora.synthetic.dsp import SAMPLE_RATE, Wave
 from earmark.corpora.synthetic.effects import EFFECTS
 from earmark.corpora.synthetic.music import compose, perform
@@ -35,6 +36,7 @@ from earmark.corpora.synthetic.plan import (
     RandomStream,
     SoundPart,
     SpeechPart,
+    plan_clip,
     stream_rng,
 )
 from earmark.corpora.synthetic.sounds import render_sound
@@ -171,14 +173,10 @@ def _render_index(config: SyntheticConfig, index: int, folder: Path) -> None:
 
 
 def _plan_index(config: SyntheticConfig, index: int) -> ClipPlan:
-    from earmark.corpora.synthetic.plan import plan_clip
-
     return plan_clip(config.seed, index, config.shortest_s, config.longest_s)
 
 
 def _source_row(plan: ClipPlan, seed: int, folder: Path) -> Source:
-    from earmark.corpora.synthetic.captions import describe_clip
-
     return Source(
         path=str(folder / plan.name),
         name=plan.name,

@@ -6,8 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from earmark.evaluate.datasets.listing import ListedClip, list_clips
-from earmark.evaluate.datasets.registry import (
+from earmark.evaluate.dataset_registry import (
     Dataset,
     JsonRows,
     Layout,
@@ -18,6 +17,7 @@ from earmark.evaluate.datasets.registry import (
     get_dataset,
     known_datasets,
 )
+from earmark.evaluate.datasets.listing import ListedClip, list_clips
 from earmark.evaluate.datasets.tables import BrokenCopyError
 
 WIDTH = 96

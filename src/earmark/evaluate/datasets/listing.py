@@ -11,7 +11,7 @@ from typing import Any
 
 from earmark.audio import AUDIO_SUFFIXES
 from earmark.corpora.table_reader import TableRow
-from earmark.evaluate.datasets.registry import Layout, NamedFiles, RowSource, TableRows
+from earmark.evaluate.dataset_registry import Layout, NamedFiles, RowSource, TableRows
 from earmark.evaluate.datasets.tables import (
     BrokenCopyError,
     Fields,

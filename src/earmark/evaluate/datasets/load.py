@@ -17,6 +17,7 @@ from earmark.config import ConfigError, suggest
 from earmark.corpora.base import require_path
 from earmark.corpora.table_reader import read_table_rows, table_format
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
+from earmark.evaluate.dataset_registry import Layout, TableRows, dataset_folder, get_dataset
 from earmark.evaluate.datasets.listing import ListedClip, list_clips
 from earmark.evaluate.datasets.measure import (
     RejectionCounts,
@@ -24,7 +25,6 @@ from earmark.evaluate.datasets.measure import (
     merge_label_rows,
     skip_unusable,
 )
-from earmark.evaluate.datasets.registry import Layout, TableRows, dataset_folder, get_dataset
 from earmark.evaluate.datasets.tables import BrokenCopyError
 from earmark.evaluate.splits import add_validation_split, in_task
 from earmark.records import Example

@@ -18,7 +18,7 @@ import msgspec
 
 from earmark.audio import AudioError, probe, stream
 from earmark.evaluate.datasets.listing import AudioFiles, ListedClip, UnusableRow
-from earmark.io import hash_file, temporary_path
+from earmark.io import FileStamp, file_stamp, hash_file, temporary_path
 from earmark.progress import track
 from earmark.records import SPLITS, Example, Labels
 
@@ -50,14 +50,6 @@ class FileIndex(msgspec.Struct, frozen=True):
     files: dict[str, FileInfo]
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """What tells that a file has not changed."""
-
-    size: int
-    modified_ns: int
-
-
 def measure_files(folder: Path, files: Iterable[Path], title: str) -> dict[Path, FileInfo]:
     """Return what each file is; those that are new or have changed are decoded once, to the end.
 
@@ -65,12 +57,12 @@ def measure_files(folder: Path, files: Iterable[Path], title: str) -> dict[Path,
     where that cannot be written to, files are decoded each time.
     """
     known = _read_index(folder)
-    stamps = {path: _file_stamp(path) for path in dict.fromkeys(files)}
+    stamps = {path: _stamp_or_missing(path) for path in dict.fromkeys(files)}
     found = {
         path: kept
         for path, stamp in stamps.items()
         if (kept := known.get(_index_key(folder, path)))
-        and (kept.size, kept.modified_ns) == (stamp.size, stamp.modified_ns)
+        and (kept.size, kept.modified_ns) == (stamp.bytes, stamp.modified_ns)
     }
     new = [path for path in stamps if path not in found]
     if new:
@@ -107,7 +99,7 @@ def _measure_all(
 
 
 def _measure_file(path: Path, stamp: FileStamp) -> FileInfo:
-    size, modified_ns = stamp.size, stamp.modified_ns
+    size, modified_ns = stamp.bytes, stamp.modified_ns
     try:
         duration_s = probe(path).duration_s
         for _ in stream(path):  # raises where the data is damaged behind a sound header
@@ -119,12 +111,11 @@ def _measure_file(path: Path, stamp: FileStamp) -> FileInfo:
         return FileInfo(size, modified_ns, "", 0.0, "unreadable")
 
 
-def _file_stamp(path: Path) -> FileStamp:
+def _stamp_or_missing(path: Path) -> FileStamp:
     try:
-        status = path.stat()
+        return file_stamp(path)
     except OSError:
-        return FileStamp(-1, -1)
-    return FileStamp(status.st_size, status.st_mtime_ns)
+        return FileStamp(bytes=-1, modified_ns=-1)
 
 
 def _index_key(folder: Path, path: Path) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from earmark.config import ConfigError, suggest
 from earmark.corpora.table_reader import TableRow, cell_texts, read_table_rows
-from earmark.evaluate.datasets.registry import JsonRows, Layout, TableJoin, TableRows
+from earmark.evaluate.dataset_registry import JsonRows, Layout, TableJoin, TableRows
 
 
 class BrokenCopyError(ValueError):

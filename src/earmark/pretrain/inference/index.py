@@ -25,15 +25,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from earmark.config import ConfigError
+from earmark.io import FileStamp
 
 INDEX_FORMAT = 1
-
-
-class FileStamp(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells whether a file has changed: its size, and its modification time in ns."""
-
-    bytes: int
-    modified_ns: int
 
 
 class IndexedFile(msgspec.Struct, frozen=True, kw_only=True):

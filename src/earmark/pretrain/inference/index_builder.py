@@ -19,10 +19,10 @@ from jaxtyping import Float32
 from earmark import audio
 from earmark.config import ConfigError
 from earmark.corpora.folder import FolderConfig
+from earmark.io import FileStamp
 from earmark.pretrain.encoders.base import Encoder
 from earmark.pretrain.inference.embed import load_wave
 from earmark.pretrain.inference.index import (
-    FileStamp,
     IndexedFile,
     IndexWriter,
     SearchIndex,

@@ -1,4 +1,4 @@
-"""The settings of objectives, free of torch."""
+"""Settings of text models, and what a tokenizer was trained on; free of torch."""
 
 from __future__ import annotations
 

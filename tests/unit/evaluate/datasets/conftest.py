@@ -199,7 +199,7 @@ MAKERS: dict[str, Maker] = {
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[str], Path]:
     """Make a copy of a dataset in tmp_path/<folder>; returns that folder."""
-    from earmark.evaluate.datasets.registry import dataset_folder
+    from earmark.evaluate.dataset_registry import dataset_folder
 
     def make(name: str) -> Path:
         folder = tmp_path / dataset_folder(name)

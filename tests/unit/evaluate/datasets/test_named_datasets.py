@@ -1,4 +1,4 @@
-"""Every entry of tasks.toml reads a made copy of its dataset: one without a copy fails here."""
+"""Every entry of dataset_registry.toml reads a made copy of its dataset: one without a copy fails here."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
+from earmark.evaluate.dataset_registry import known_datasets
 from earmark.evaluate.datasets.load import TaskClips, load_clips
 from earmark.evaluate.datasets.measure import INDEX_NAME
-from earmark.evaluate.datasets.registry import known_datasets
 from earmark.evaluate.splits import split_task
 from earmark.io import hash_file
 

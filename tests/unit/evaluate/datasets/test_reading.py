@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from earmark.config import ConfigError, decode_config
+from earmark.evaluate import dataset_registry
 from earmark.evaluate.config import ClassificationTaskConfig, EvaluateConfig
-from earmark.evaluate.datasets import registry
+from earmark.evaluate.dataset_registry import Dataset, known_datasets
 from earmark.evaluate.datasets.load import TaskClips, load_clips
 from earmark.evaluate.datasets.measure import INDEX_NAME, FileIndex, measure_files
-from earmark.evaluate.datasets.registry import Dataset, known_datasets
 from earmark.evaluate.fingerprints import task_data_digests
 from earmark.evaluate.splits import split_task
 from factories import new_example
@@ -251,7 +251,7 @@ def test_a_copy_that_cannot_be_written_to_is_read_without_an_index(copy_of: Copy
 def test_an_entry_is_read_strictly(change: dict[str, object], words: str) -> None:
     entry = msgspec.json.decode(msgspec.json.encode(known_datasets()["crema-d"])) | change
     with pytest.raises(ConfigError) as raised:
-        decode_config(entry, Dataset, where="tasks.toml")
+        decode_config(entry, Dataset, where="dataset_registry.toml")
     assert words in str(raised.value)
 
 
@@ -383,7 +383,7 @@ def test_digests_change_with_any_part_of_an_entry(monkeypatch: pytest.MonkeyPatc
     config = EvaluateConfig(tasks=(ClassificationTaskConfig(dataset="esc50"),))
     before = task_data_digests(config)
     entry = msgspec.structs.replace(known_datasets()["esc50"], label="target")
-    monkeypatch.setattr(registry, "known_datasets", lambda: {"esc50": entry})
+    monkeypatch.setattr(dataset_registry, "known_datasets", lambda: {"esc50": entry})
     assert task_data_digests(config) != before
 
 

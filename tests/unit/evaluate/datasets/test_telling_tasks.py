@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 from earmark.cli import app
 from earmark.config import ConfigError
+from earmark.evaluate.dataset_registry import known_datasets
 from earmark.evaluate.datasets.describe import describe_dataset, list_datasets
 from earmark.evaluate.datasets.measure import INDEX_NAME
-from earmark.evaluate.datasets.registry import known_datasets
 
 
 def test_all_datasets_are_listed() -> None:

@@ -55,10 +55,10 @@ def test_swoosh_compiles_for_every_size_at_once() -> None:
     # In a process of its own: under test, shape checks are wound around every function.
     script = """
 import torch
-from earmark.pretrain.encoders.zipformer.modules import SHIFT_R, swoosh_r
+from earmark.pretrain.encoders.zipformer.modules import SWOOSH_R_SHIFT, swoosh_r
 bias = torch.zeros(4, requires_grad=True)
 def run(frames):
-    return swoosh_r(frames + (bias - SHIFT_R))
+    return swoosh_r(frames + (bias - SWOOSH_R_SHIFT))
 compiled = torch.compile(run, fullgraph=True, dynamic=True, backend="aot_eager")
 for count in (3, 5):
     frames = torch.randn(count, 4)

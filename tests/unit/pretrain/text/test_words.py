@@ -75,8 +75,8 @@ def test_blank_texts_do_not_count_and_none_at_all_is_an_error() -> None:
 def test_the_same_texts_give_the_same_pieces_in_another_process(words: TokenizerSpec) -> None:
     script = (
         "import hashlib; from earmark.pretrain.objectives.config import TextModelConfig\n"
-        "from earmark.pretrain.text.tokenizer import gather_words\n"
-        f"words = gather_words({TEXTS!r}, TextModelConfig(bpe_size=400, max_tokens=32))\n"
+        "from earmark.pretrain.text.tokenizer import build_tokenizer_spec\n"
+        f"words = build_tokenizer_spec({TEXTS!r}, TextModelConfig(bpe_size=400, max_tokens=32))\n"
         "print(hashlib.sha256(words.tokenizer.encode()).hexdigest())"
     )
     environment = os.environ | {"PYTHONHASHSEED": "7", "RAYON_NUM_THREADS": "3"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.balancer import Clock
 from earmark.annotate.backends.endpoint.client import HttpClient
-from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 from earmark.annotate.backends.endpoint.request import (
     DIALECT_PROBE,
     Dialect,
@@ -20,6 +20,9 @@ from earmark.annotate.backends.endpoint.request import (
 )
 from earmark.annotate.backends.endpoint.retry import RetryingClient
 from earmark.audio import AudioError
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 
 MIN_PREFETCH = 4
 

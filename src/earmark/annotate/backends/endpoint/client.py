@@ -10,14 +10,16 @@ from __future__ import annotations
 import io
 import math
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import msgspec
 
 from earmark.annotate.backends.base import Completion, Refusal
-from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 from earmark.config import ConfigError, suggest
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.endpoint.config import ApiKey, EndpointConfig
 
 CONNECT_TIMEOUT_S = 30.0
 """The longest wait for a connection, seconds."""

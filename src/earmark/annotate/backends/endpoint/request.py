@@ -10,15 +10,17 @@ import binascii
 import io
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from earmark import audio
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.chat import TAG_SCHEMA, user_text
-from earmark.annotate.backends.endpoint.config import EndpointConfig
 from earmark.audio import AudioError
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.endpoint.config import EndpointConfig
 
 AudioFormat = Literal["wav", "flac", "mp3", "ogg"]
 

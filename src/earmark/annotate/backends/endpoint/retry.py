@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from earmark.annotate.backends.base import Completion, Refusal
 from earmark.annotate.backends.endpoint.balancer import Clock, Lease, LoadBalancer, full_jitter_s
@@ -18,8 +19,10 @@ from earmark.annotate.backends.endpoint.client import (
     explain_mistake,
     interpret_reply,
 )
-from earmark.annotate.backends.endpoint.config import EndpointConfig
 from earmark.annotate.backends.endpoint.request import probe_body
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.endpoint.config import EndpointConfig
 
 FIRST_RETRY_PAUSE_S = 0.5
 MAX_RETRY_PAUSE_S = 30.0

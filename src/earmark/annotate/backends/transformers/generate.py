@@ -13,7 +13,7 @@ import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,10 +29,12 @@ from transformers.generation.stopping_criteria import StoppingCriteria
 
 from earmark.annotate.backends.base import Completion, Prompt, Refusal
 from earmark.annotate.backends.chat import ChatConfig
-from earmark.annotate.backends.transformers.backend import TransformersConfig
 from earmark.annotate.backends.transformers.inputs import ModelInputs, collate, prepare_prompt
 from earmark.annotate.backends.transformers.load import LoadedModel, load_model
 from earmark.annotate.backends.transformers.model_thread import BatchModel
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.transformers.backend import TransformersConfig
 
 
 def logits_processors(config: ChatConfig, prompts: Sequence[Prompt]) -> LogitsProcessorList:

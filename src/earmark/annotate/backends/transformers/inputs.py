@@ -9,7 +9,7 @@ as it was.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,9 +17,11 @@ from torch import Tensor
 from earmark import audio
 from earmark.annotate.backends.base import Prompt, Refusal
 from earmark.annotate.backends.chat import user_text
-from earmark.annotate.backends.transformers.backend import TransformersConfig
 from earmark.annotate.backends.transformers.load import LoadedModel, audio_part_name
 from earmark.config import ConfigError
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.transformers.backend import TransformersConfig
 
 MIN_AUDIO_S = 0.1
 """Audio encoders make no token at all of less."""

@@ -8,7 +8,7 @@ parts, with a placeholder for each part that handles pictures or video.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import torch
 from safetensors import SafetensorError
@@ -39,8 +39,10 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-from earmark.annotate.backends.transformers.backend import TransformersConfig
 from earmark.config import ConfigError
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.transformers.backend import TransformersConfig
 
 AUDIO_PARTS = ("feature_extractor", "audio_processor")
 """What transformers calls the part that takes audio."""

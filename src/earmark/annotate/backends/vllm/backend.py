@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completion, Prompt, Refusal
 from earmark.annotate.backends.endpoint.backend import MIN_PREFETCH, EndpointBackend
-from earmark.annotate.backends.vllm.config import VllmConfig
 from earmark.annotate.backends.vllm.resources import visible_gpus
 from earmark.annotate.backends.vllm.servers import ServerGroup, SupervisorTiming
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.vllm.config import VllmConfig
 
 
 class VllmBackend(Backend):

@@ -14,16 +14,18 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 
-from earmark.annotate.backends.vllm.config import VllmConfig
 from earmark.annotate.backends.vllm.process import ServerProcess, log_tail
 from earmark.annotate.backends.vllm.resources import assign_gpus, reserve_port, visible_gpus
 from earmark.config import ConfigError
 from earmark.workspace import StageError
+
+if TYPE_CHECKING:
+    from earmark.annotate.backends.vllm.config import VllmConfig
 
 _GENERATION_FLAG = "--generation-config"
 

@@ -1,4 +1,4 @@
-"""The datasets that earmark knows by name (tasks.toml), and how a local copy of one is laid out.
+"""The datasets that earmark knows by name (dataset_registry.toml), and how a local copy of one is laid out.
 
 Every clip is a row of fields: the cells of a table, the named groups of its file name, the cells of
 a second table that is joined. Templates such as "audio/{file}_{start:6}" are filled from them: a
@@ -221,10 +221,10 @@ class Dataset(Config, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1)
 def known_datasets() -> Mapping[str, Dataset]:
-    """Return every dataset that is known, by name, in the order of tasks.toml."""
-    text = resources.files(__package__ or "").joinpath("tasks.toml").read_text("utf-8")
+    """Return every dataset that is known, by name, in the order of dataset_registry.toml."""
+    text = resources.files(__package__ or "").joinpath("dataset_registry.toml").read_text("utf-8")
     read = {
-        name: decode_config(entry, Dataset, where=f"tasks.toml, {name}")
+        name: decode_config(entry, Dataset, where=f"dataset_registry.toml, {name}")
         for name, entry in tomllib.loads(text).items()
     }
     return MappingProxyType(read)
