@@ -1,4 +1,4 @@
-"""The datasets that earmark knows by name (dataset_registry.toml), and how a local copy of one is laid out.
+"""The datasets known by name (dataset_registry.toml), and how a local copy is laid out.
 
 Every clip is a row of fields: the cells of a table, the named groups of its file name, the cells of
 a second table that is joined. Templates such as "audio/{file}_{start:6}" are filled from them: a

@@ -1,4 +1,4 @@
-"""Every entry of dataset_registry.toml reads a made copy of its dataset: one without a copy fails here."""
+"""Every entry of dataset_registry.toml reads a made copy of its dataset."""
 
 from collections import Counter
 from collections.abc import Callable

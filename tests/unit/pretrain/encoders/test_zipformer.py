@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
+from earmark.pretrain.encoders.zipformer import encoder as zipformer_encoder
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
 
 TINY = ZipformerShape(
@@ -53,9 +54,7 @@ def log_mel(batch: int, frames: int) -> torch.Tensor:
 def test_the_sizes_are_the_published_ones(size: str, millions: float, dim: int) -> None:
     with torch.device("meta"), pytest.MonkeyPatch.context() as patch:
         # The mel filters are checked as they are built, which a tensor without data cannot be.
-        patch.setattr(
-            "earmark.pretrain.encoders.zipformer.encoder.LogMel", lambda *_: nn.Identity()
-        )
+        patch.setattr(zipformer_encoder, "LogMel", lambda *_: nn.Identity())
         encoder = Zipformer(ZipformerConfig(size=size))  # pyright: ignore[reportArgumentType]
     count = sum(parameter.numel() for parameter in encoder.parameters())
     assert count / 1e6 == pytest.approx(millions, abs=0.05)
@@ -170,6 +169,7 @@ def test_the_whole_compiles_and_exports_in_one_graph() -> None:
 import warnings; warnings.simplefilter("ignore")
 import torch
 from earmark.pretrain.encoders.config import ZipformerConfig, ZipformerShape
+from earmark.pretrain.encoders.zipformer import encoder as zipformer_encoder
 from earmark.pretrain.encoders.zipformer.encoder import Zipformer
 torch.set_num_threads(1)
 shape = ZipformerShape(layers=(1, 1), dims=(8, 12), feed_forward_dims=(8, 8), heads=(1, 1),
