@@ -128,7 +128,7 @@ BAD = [
     ("evaluate.bootstrap=0", "evaluate.bootstrap = 0: expected a value >= 1"),
     ("evaluate.device=GPU", 'evaluate.device = "GPU": expected "auto", "cpu", "cuda"'),
     ("evaluate.shots=[5, 5]", "evaluate.shots names 5 2 times. Name it once."),
-    ("evaluate.regularisation=[inf]", "evaluate.regularisation[0] = inf: expected a finite numb"),
+    ("evaluate.regularization=[inf]", "evaluate.regularization[0] = inf: expected a finite numb"),
     ("evaluate.tasks=[{name='a'}]", "evaluate.tasks[0].label is missing"),
     ("evaluate.tasks=[{dataset='esc-50'}]", "evaluate.tasks[0]: there is no dataset 'esc-50'."),
     (
@@ -168,6 +168,14 @@ RENAMED = [
     ("vocabulary.frozen='a.json'", "'frozen' in [vocabulary] is now 'path'."),
     ("vocabulary.floors={speech=0.1}", "'floors' in [vocabulary] is now 'min_share'."),
     ("vocabulary.normalise=none", "'normalise' in [vocabulary] is now 'normalize'."),
+    ("evaluate.draws=1", "'draws' in [evaluate] is now 'repeats'."),
+    ("evaluate.block=1", "'block' in [evaluate] is now 'cache_block'."),
+    ("evaluate.regularisation=[1.0]", "'regularisation' in [evaluate] is now 'regularization'."),
+    ("evaluate.probes=['nearest']", 'evaluate.probes = "nearest" is now "knn".'),
+    (
+        "evaluate.probes=['linear', 'attention']",
+        'evaluate.probes = "attention" is now "attentive".',
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ Frames are standardized by the mean and deviation of train's. The classifier is 
 (arXiv 1711.05101) once for each learning rate of the grid; of all learning rates and of all
 validation checks, the state with the best metric is kept, of equals the one under which
 validation's labels are likeliest. First weights and the order of batches are drawn
-`evaluate.draws` times.
+`evaluate.repeats` times.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class AttentiveProbe(Probe):
         config: how many draws, and the device.
     """
 
-    name = "attention"
+    name = "attentive"
     needs_frames = True
 
     def __init__(self, config: EvaluateConfig) -> None:
@@ -123,7 +123,7 @@ class AttentiveProbe(Probe):
         )
         fitting = _Trainer(question, train, validation, device)
         found: list[Prediction] = []
-        for draw in range(self.config.draws):
+        for draw in range(self.config.repeats):
             best = fitting.best(draw_seed(seed, draw))
             found.append(
                 Prediction(
