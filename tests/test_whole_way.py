@@ -23,7 +23,7 @@ from earmark.workspace import StageFolder, Workspace
 SMALL = (
     *("corpus.clips=60", "scan.min_duration_s=0.5", "vocabulary.min_df=2"),
     *("encoder.dim=64", "encoder.layers=2", "pretrain.steps=12", "pretrain.checkpoint_every=3"),
-    *("pretrain.validate_every=6", "pretrain.optimiser.warmup_steps=2", "evaluate.bootstrap=50"),
+    *("pretrain.validate_every=6", "pretrain.optimizer.warmup_steps=2", "evaluate.bootstrap=50"),
 )
 
 

@@ -120,8 +120,8 @@ BAD = [
     ("pretrain.batch_s=5", "pretrain.batch_s = 5 cannot hold a clip of max_clip_s = 10 s"),
     ("pretrain.batch_s=inf", "pretrain.batch_s = inf: expected a finite number"),
     ("pretrain.ema_decay=1", "pretrain.ema_decay = 1: expected a value >= 0 and < 1"),
-    ("pretrain.optimiser.lr=nan", "pretrain.optimiser.lr = nan: expected a finite number"),
-    ("pretrain.optimiser.lr=0", "pretrain.optimiser.lr = 0: expected a value > 0"),
+    ("pretrain.optimizer.lr=nan", "pretrain.optimizer.lr = nan: expected a finite number"),
+    ("pretrain.optimizer.lr=0", "pretrain.optimizer.lr = 0: expected a value > 0"),
     ("pretrain.spec_augment.mel_masks=-1", "pretrain.spec_augment.mel_masks = -1: expected a val"),
     ("pretrain.device='cuda:x'", 'pretrain.device = "cuda:x": expected "auto", "cpu", "cuda"'),
     # Evaluation.
@@ -175,6 +175,21 @@ RENAMED = [
     (
         "evaluate.probes=['linear', 'attention']",
         'evaluate.probes = "attention" is now "attentive".',
+    ),
+    ("pretrain.requires=['tags']", "'requires' in [pretrain] is now 'require'."),
+    ("pretrain.optimiser.lr=0.1", "'optimiser' in [pretrain] is now 'optimizer'."),
+    ("manifest.keep_apart=[]", "'keep_apart' in [manifest] is now 'group_by'."),
+    (
+        f"captioner={{{SERVED}, dialect='none'}}",
+        "'dialect' in [captioner] is now 'response_format'.",
+    ),
+    (
+        "tagger={kind='vllm', model='m', dialect='none'}",
+        "'dialect' in [tagger] is now 'response_format'.",
+    ),
+    (
+        "audit.against={kind='vllm', model='m', dialect='none'}",
+        "'dialect' in [audit.against] is now 'response_format'.",
     ),
 ]
 

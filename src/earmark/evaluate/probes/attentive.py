@@ -206,16 +206,16 @@ class _Trainer:
         targets = self._targets()
         dim, classes = self.train.frames.shape[2], self.question.train.targets.shape[1]
         model = AttentivePoolingClassifier(dim, classes, HEADS, generator).to(self.device)
-        optimiser = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True
         )
         batches = list(_batches(len(targets), generator))
         for step, rows in enumerate(batches, start=1):
             logits = model(*self.train.rows(rows, self.device))
             loss = self._loss(logits, targets[rows].to(self.device))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             if step % max(len(batches) // VALIDATION_CHECKS, 1) == 0:
                 yield model
 
