@@ -99,8 +99,8 @@ def lines(root: Path, pattern: str) -> int:
 
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "while the corpus is made": lambda root: len(list(root.glob("corpus-*/audio/*"))) > 20,
-    "while captions come in": lambda root: lines(root, "captioner-*/answers-*.jsonl") > 10,
-    "while tags come in": lambda root: lines(root, "tagger-*/answers-*.jsonl") > 10,
+    "while captions come in": lambda root: lines(root, "caption-raw-*/answers-*.jsonl") > 10,
+    "while tags come in": lambda root: lines(root, "tag-raw-*/answers-*.jsonl") > 10,
     "while training": lambda root: lines(root, "pretrain-*/log.jsonl") > 5,
     "while probing": lambda root: len(list(root.glob("evaluate-*/features*"))) > 0,
 }
