@@ -91,7 +91,7 @@ def job_of(work: Work) -> Job:
         urls=(work.url,),
         concurrency=work.concurrency,
         timeout_s=work.timeout_s,
-        dialect="none",
+        response_format="none",
     )
     if work.kind == "text":
         return tag_job(Path(work.table), backend, Path(work.folder))
@@ -200,7 +200,9 @@ def flac_files(folder: Path, count: int = 64) -> list[Path]:
 
 def tags(folder: Path) -> list[Figure]:
     table = captions_table(folder / "captions.parquet", TAG_REQUESTS)
-    with run_mock_server(slots=SLOTS, latency_s=0.2, listen=False, dialects=("none",)) as server:
+    with run_mock_server(
+        slots=SLOTS, latency_s=0.2, listen=False, response_formats=("none",)
+    ) as server:
         bound, ours = compare(folder, "text", table, server)
     return [
         ("tags, bound", TAG_REQUESTS / bound.seconds, "requests/s", 0.0, "least"),
@@ -291,7 +293,7 @@ def peak_after(work: Work, server: RunningServer, answered: int) -> float:
 
 def faults(folder: Path) -> list[Figure]:
     table = captions_table(folder / "captions.parquet", FAULTY_REQUESTS)
-    common = {"slots": SLOTS, "latency_s": 0.2, "listen": False, "dialects": ("none",)}
+    common = {"slots": SLOTS, "latency_s": 0.2, "listen": False, "response_formats": ("none",)}
     shares = {"error_share": 0.05, "busy_share": 0.05, "timeout_share": 0.02, "retry_after_s": 1.0}
     outage_s = 10.0
     with run_mock_server(**common) as server:
@@ -327,7 +329,7 @@ def kills(folder: Path) -> list[Figure]:
     lost = wrong = wasted = most_open = 0
     for number in range(KILLS):
         with run_mock_server(
-            slots=SLOTS, latency_s=0.1, listen=False, dialects=("none",)
+            slots=SLOTS, latency_s=0.1, listen=False, response_formats=("none",)
         ) as server:
             work = Work(
                 how="earmark",

@@ -191,11 +191,11 @@ def trained(sizes: Sizes, examples: Sequence[Example], precision: str, *, compil
 def training_step(
     sizes: Sizes, precision: str, *, compiled: bool
 ) -> tuple[LossModule, Callable[[Batch], None]]:
-    """Return fresh weights, and what takes one optimiser step of them as the loop does."""
+    """Return fresh weights, and what takes one optimizer step of them as the loop does."""
     encoder = build_encoder(sizes.encoder).to(sizes.device)
     objective = build_objective(TagsConfig(), MATERIALS, dim=encoder.dim).to(sizes.device)
     module = LossModule(encoder, objective, compiled=compiled).train()
-    optimiser = build_optimizer(encoder, objective, PretrainConfig())
+    optimizer = build_optimizer(encoder, objective, PretrainConfig())
     taken = 0
 
     def step(batch: Batch) -> None:
@@ -207,10 +207,10 @@ def training_step(
         (loss.total * loss.weight).backward()
         # The loop reads its loss at every step as well.
         loss.total.item()
-        norm = float(optimiser.norm()) / loss.weight
-        optimiser.scale(clip_factor(norm, 1.0) / loss.weight)
-        optimiser.step(taken, 0.0)
-        optimiser.forget()
+        norm = float(optimizer.norm()) / loss.weight
+        optimizer.scale(clip_factor(norm, 1.0) / loss.weight)
+        optimizer.step(taken, 0.0)
+        optimizer.forget()
         taken += 1
 
     return module, step

@@ -97,12 +97,12 @@ def speed(settings: Settings) -> Iterator[Figure]:
         labels = label_lists(folder)
     told = "" if scale == 1 else f", {scale:g} times that of {settings.baseline_rows} rows"
     yield from spent(f"baseline{told}", plain, scale)
-    for normalise in ("all", "none"):
+    for normalize in ("all", "none"):
         for form, source, goal in (("Parquet", parquet, 40.0), ("JSONL", jsonl, 8.0)):
-            name = f"{form}, normalise {normalise}"
+            name = f"{form}, normalize {normalize}"
             with scratch(settings) as folder:
                 work = Work(
-                    task="earmark", sources=(source,), folder=str(folder), normalise=normalise
+                    task="earmark", sources=(source,), folder=str(folder), normalize=normalize
                 )
                 ours = measured(work)
                 same = label_lists(folder) == labels
@@ -110,7 +110,7 @@ def speed(settings: Settings) -> Iterator[Figure]:
             yield from spent(name, ours)
             yield Figure(f"{name}, of the baseline", times, "times faster", goal, "least")
             yield Figure(f"{name}, peak", ours.peak_gib, "GiB", 1.0)
-            if normalise == "none" and scale == 1:
+            if normalize == "none" and scale == 1:
                 yield Figure(f"{name}, labels as the baseline's", same, "of 1", 1.0, "exactly")
 
 

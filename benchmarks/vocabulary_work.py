@@ -24,7 +24,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         folder: where the vocabulary goes.
         first, rows: which rows to make; the baseline reads the first `rows`.
         common: see `Language`.
-        normalise, workers, cache: see `write_vocabulary`.
+        normalize, workers, cache: see `write_vocabulary`.
     """
 
     task: Literal["parquet", "jsonl", "baseline", "earmark"]
@@ -33,7 +33,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     first: int = 0
     rows: int = 0
     common: int | None = None
-    normalise: Literal["all", "none"] = "all"
+    normalize: Literal["all", "none"] = "all"
     workers: int = 0
     cache: str | None = None
 
@@ -95,7 +95,7 @@ def _make_vocabulary(work: Work, sources: list[Path]) -> None:
 
     write_vocabulary(
         sources,
-        VocabularyConfig(sizes=SIZES, normalise=work.normalise),
+        VocabularyConfig(sizes=SIZES, normalize=work.normalize),
         Path(work.folder),
         filtered=True,
         workers=work.workers,

@@ -272,15 +272,15 @@ def _teach(language: Any, steps: int) -> None:
     import torch
 
     rng = np.random.default_rng(0)
-    optimiser = torch.optim.AdamW(language.model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(language.model.parameters(), lr=1e-2)
     for _ in range(steps):
         rows, targets = zip(*(_lesson(language, rng) for _ in range(16)), strict=True)
         pad = torch.nn.utils.rnn.pad_sequence
         labels = pad(targets, batch_first=True, padding_value=-100)
         loss = language.model(input_ids=pad(rows, batch_first=True), labels=labels).loss
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
 
 def _lesson(language: Any, rng: np.random.Generator) -> tuple[Any, Any]:

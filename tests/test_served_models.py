@@ -102,7 +102,7 @@ def tables(root: Path) -> Mapping[str, bytes]:
 
 
 def answers_of(root: Path) -> list[Answer]:
-    return list(stream_answers(Workspace(root).latest_run()[1]["captioner"].folder))
+    return list(stream_answers(Workspace(root).latest_run()[1]["caption-raw"].folder))
 
 
 def test_every_clip_has_a_caption_and_tags(undisturbed: Path) -> None:
@@ -162,7 +162,7 @@ def test_shards_in_any_order_end_in_the_same_bytes(
         told = [process.communicate()[0] for process in together]
         assert [process.returncode for process in together] == [0, 0], told
         last = earmark(server, "caption", tmp_path, "--shard", "1/3")
-        assert f"captioner: {CLIPS} in, {CLIPS} out" in last
+        assert f"caption-raw: {CLIPS} in, {CLIPS} out" in last
         refused = started(server, "tag", tmp_path, "--shard", "3/3")
         assert "the last is 2/3" in refused.communicate()[0]
         assert refused.returncode == 2
@@ -174,7 +174,7 @@ def test_tags_wait_for_all_captions(recipe: Path, tmp_path: Path) -> None:
     with run_mock_server(slots=8, latency_s=0.01) as server:
         earmark(server, "caption", recipe, "-w", tmp_path, "--shard", "0/2", "--no-canary")
         early = started(server, "tag", tmp_path, "--shard", "0/2", "--no-canary")
-        assert "captioner has not finished (1 shards are left" in early.communicate()[0]
+        assert "caption-raw has not finished (1 shards are left" in early.communicate()[0]
         assert early.returncode == 2
 
 
@@ -186,7 +186,7 @@ def test_a_server_that_does_not_listen_is_found_before_the_job(
         out, _ = process.communicate()
         assert process.returncode == 1, out
         assert "--no-canary" in out
-        assert not list(tmp_path.glob("captioner-*"))
+        assert not list(tmp_path.glob("caption-raw-*"))
         earmark(server, "caption", recipe, "-w", tmp_path, "--no-canary")
 
 
@@ -215,4 +215,4 @@ def test_an_estimate_asks_twenty_and_keeps_nothing(recipe: Path, tmp_path: Path)
         assert server.stats().requests <= 22
     assert f"20 of {CLIPS} tried" in out
     assert "cost     0." in out
-    assert not list(tmp_path.glob("captioner-*"))
+    assert not list(tmp_path.glob("caption-raw-*"))

@@ -86,7 +86,7 @@ def test_a_study_ends_in_cells_tables_and_a_page(finished: Path) -> None:
 
 def test_arms_share_what_they_can(finished: Path) -> None:
     """One corpus, one caption a clip; features of random weights once a seed, log-mel's once."""
-    for stage in ("corpus", "captioner", "tagger", "manifest"):
+    for stage in ("corpus", "caption-raw", "tag-raw", "manifest"):
         assert len(list(finished.glob(f"{stage}-*"))) == 1
     assert len(list(finished.glob("pretrain-*"))) == 4
     assert len(list((finished / "features").glob("features-*"))) == 4 + 2 + 1

@@ -23,7 +23,7 @@ from earmark.workspace import StageFolder, Workspace
 SMALL = (
     *("corpus.clips=60", "scan.min_duration_s=0.5", "vocabulary.min_df=2"),
     *("encoder.dim=64", "encoder.layers=2", "pretrain.steps=12", "pretrain.checkpoint_every=3"),
-    *("pretrain.validate_every=6", "pretrain.optimiser.warmup_steps=2", "evaluate.bootstrap=50"),
+    *("pretrain.validate_every=6", "pretrain.optimizer.warmup_steps=2", "evaluate.bootstrap=50"),
 )
 
 
@@ -99,8 +99,8 @@ def lines(root: Path, pattern: str) -> int:
 
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "while the corpus is made": lambda root: len(list(root.glob("corpus-*/audio/*"))) > 20,
-    "while captions come in": lambda root: lines(root, "captioner-*/answers-*.jsonl") > 10,
-    "while tags come in": lambda root: lines(root, "tagger-*/answers-*.jsonl") > 10,
+    "while captions come in": lambda root: lines(root, "caption-raw-*/answers-*.jsonl") > 10,
+    "while tags come in": lambda root: lines(root, "tag-raw-*/answers-*.jsonl") > 10,
     "while training": lambda root: lines(root, "pretrain-*/log.jsonl") > 5,
     "while probing": lambda root: len(list(root.glob("evaluate-*/features*"))) > 0,
 }

@@ -54,7 +54,7 @@ def folder(source: Source, tmp_path: Path) -> Path:
     captions = [Caption(id=c.id, text=c.name, summary=c.name, backend="") for c in clips]
     tag_sets = [TagSet(id=c.id, tags=("tone",), backend="") for c in clips]
     vocabulary = build_vocabulary([row.tags for row in tag_sets], VocabularyConfig(min_df=1))
-    settings = ManifestConfig(keep_apart=())
+    settings = ManifestConfig(group_by=())
     build_manifest(clips, captions, tag_sets, vocabulary, settings, folder, seed=0)
     return folder
 

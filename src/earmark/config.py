@@ -19,7 +19,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta, inspect
@@ -78,7 +79,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Bounds of a single value are stated by `msgspec.Meta` on its field, relations between fields by
     `check`. Both hold however a config is made: from a recipe, or in Python. No number is NaN or
     infinite.
+
+    Attributes:
+        renamed: former name of a field to its name today; the error of a recipe names the latter.
+        renamed_values: the same of a field's values, by the field's name.
+        former_kind: of a member of a tagged union, the kind that it was called before.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+    former_kind: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Refuse values out of bounds. Raises ConfigError."""
@@ -355,11 +365,15 @@ def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) 
     fields = {field.encode_name: field for field in expected.fields}
     valid = [*fields, *([expected.tag_field] if expected.tag_field else [])]
     spot = at if at.endswith("]") else f"[{at}]" if at else "the top level"
+    former = _config_class(expected)
     for key, value in items:
         if key not in valid:
+            if new := former.renamed.get(key):
+                raise ConfigError(f"{where}: {key!r} in {spot} is now {new!r}.")
             raise ConfigError(f"{where}: unknown key {key!r} in {spot}.{suggest(key, valid)}")
         if key in fields:
             place = f"{at}.{key}" if at else key
+            _check_renamed(former.renamed_values.get(key, {}), value, place, where)
             _check_value(fields[key].type, value, place, where)
             if problem := out_of_bounds(fields[key].type, value, place):
                 raise ConfigError(f"{where}: {problem}")
@@ -371,6 +385,19 @@ def _check_struct(expected: inspect.StructType, data: Any, at: str, where: str) 
         told = str(error)
         joint = "." if re.split(r"\W", told)[0] in fields else ": "
         raise ConfigError(f"{where}: {at}{joint if at else ''}{told}") from None
+
+
+def _config_class(expected: inspect.StructType) -> type[Config]:
+    """Return the class of a config; that of another struct, which renames nothing, is `Config`."""
+    return expected.cls if issubclass(expected.cls, Config) else Config
+
+
+def _check_renamed(renamed: Mapping[str, str], value: Any, at: str, where: str) -> None:
+    """Raise a ConfigError for a value, or the first of a list, that is called otherwise today."""
+    values: Iterable[Any] = value if isinstance(value, list) else [value]
+    for each in values:
+        if isinstance(each, str) and each and (new := renamed.get(each)):
+            raise ConfigError(f"{where}: {at} = {as_toml(each)} is now {as_toml(new)}.")
 
 
 def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) -> None:
@@ -386,6 +413,8 @@ def _check_union(expected: inspect.UnionType, data: Any, at: str, where: str) ->
         if kind is None:
             raise ConfigError(f"{where}: [{at}] needs a kind, one of {', '.join(sorted(tagged))}.")
         if kind not in tagged:
+            former = {_config_class(member).former_kind: new for new, member in tagged.items()}
+            _check_renamed(former, kind, f"{at}.kind", where)
             known = suggest(str(kind), tagged)
             raise ConfigError(f"{where}: {at}.kind = {as_toml(kind)} does not exist.{known}")
         _check_value(tagged[kind], data, at, where)

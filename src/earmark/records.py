@@ -140,9 +140,9 @@ class Score(Row, frozen=True, kw_only=True):
     `low` and `high` alone are NaN where there are too few test recordings for an interval.
     `clips` is a digest of the test clips, their recordings and what is true of them: scores of
     other clips cannot be paired. It is "" where there are no test clips.
-    `probe` says how the features were asked: "linear" (on the mean over time), "attention" (learnt
-    pooling), "nearest" neighbours, "zero-shot", "lit", "captioning", "choice" or "adapter"; `shots`
-    from how many clips a class it was fitted, 0 for all.
+    `probe` says how the features were asked: "linear" (on the mean over time), "attentive" (learnt
+    pooling), "knn" (nearest neighbours), "zero-shot", "lit", "captioning", "multiple-choice" or
+    "adapter"; `shots` from how many clips a class it was fitted, 0 for all.
     """
 
     task: str

@@ -69,10 +69,10 @@ def _clap(transformers: Any) -> tuple[Any, Any]:
     )
 
 
-def _waves(transformers: Any, family: str, normalise: bool, **more: Any) -> tuple[Any, Any]:
+def _waves(transformers: Any, family: str, normalize: bool, **more: Any) -> tuple[Any, Any]:
     config = getattr(transformers, f"{family}Config")(**WAVES | more)
     extractor = transformers.Wav2Vec2FeatureExtractor(
-        do_normalize=normalise, return_attention_mask=True
+        do_normalize=normalize, return_attention_mask=True
     )
     return getattr(transformers, f"{family}Model")(config), extractor
 

@@ -40,14 +40,14 @@ def a_synthetic(root: Path) -> SyntheticConfig:
     return SyntheticConfig(clips=3, shortest_s=2.0, longest_s=2.5, workers=1)
 
 
-def several(root: Path) -> ConcatConfig:
+def a_concat(root: Path) -> ConcatConfig:
     for name in ("first", "second"):
         (root / name).mkdir()
     parts = {"first": a_folder(root / "first"), "second": a_table(root / "second")}
     return ConcatConfig(parts=parts)
 
 
-MEMBERS = {"folder": a_folder, "table": a_table, "synthetic": a_synthetic, "several": several}
+MEMBERS = {"folder": a_folder, "table": a_table, "synthetic": a_synthetic, "concat": a_concat}
 
 
 @pytest.fixture(params=MEMBERS)

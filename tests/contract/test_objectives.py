@@ -256,19 +256,19 @@ def test_it_learns_a_tiny_corpus(name: str) -> None:
     """From frames that may become anything: whatever loss is left would be the objective's."""
     objective, given = build(OBJECTIVES[name]), encoded()
     frames = nn.Parameter(given.frames.clone())
-    optimiser = torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         [{"params": [frames], "lr": 0.3}, {"params": objective.parameters(), "lr": 1e-3}]
     )
     targets = targets_of(objective)
     lowest = math.inf
     for _ in range(STEPS):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = objective(Encoded(frames, given.mask), targets)
         lowest = min(lowest, largest_part(objective, loss))
         if lowest < NEAR_ZERO:
             return
         loss.total.backward()
-        optimiser.step()
+        optimizer.step()
     pytest.fail(f"after {STEPS} steps the loss is still {lowest:.3f}")
 
 
@@ -326,7 +326,7 @@ def pretrained(config: ObjectiveConfig, order: np.ndarray, spectra: Tensor) -> n
     torch.manual_seed(3)
     network = nn.Linear(SPECTRUM, 3)
     objective = build(config, clips, dim=3)
-    optimiser = torch.optim.Adam(
+    optimizer = torch.optim.Adam(
         [
             {"params": network.parameters(), "lr": 3e-2},
             {"params": objective.parameters(), "lr": 2e-3},
@@ -335,9 +335,9 @@ def pretrained(config: ObjectiveConfig, order: np.ndarray, spectra: Tensor) -> n
     for step in range(30):
         batch = np.random.default_rng(step).choice(len(clips), 32, replace=False)
         targets = objective.targets([clips[n] for n in batch], seeds(32, step))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         objective(listen(network, spectra[batch]), targets).total.backward()
-        optimiser.step()
+        optimizer.step()
     return network
 
 

@@ -20,7 +20,7 @@ from precomputed import Precomputed
 VALUES = {"instrument": ("flute", "harp", "piano", "tuba"), "drums": ("yes", "no")}
 NAMES = tuple(f"{field}={value}" for field, values in VALUES.items() for value in values)
 STATEMENTS = {"instrument": "instrument={}", "drums": "drums={}"}
-PROBES = ("choice", "adapter")
+PROBES = ("multiple-choice", "adapter")
 CLIPS = 160
 
 Ask = Callable[..., Task]

@@ -22,7 +22,7 @@ from earmark.records import Example
 from factories import new_example
 from precomputed import Precomputed
 
-CONFIG = EvaluateConfig(bootstrap=200, draws=1, device="cpu")
+CONFIG = EvaluateConfig(bootstrap=200, repeats=1, device="cpu")
 CLIPS = 600
 SHOTS = 20
 LABEL_FIELDS = ("kind", "voice", "instrument", "speaker")
@@ -44,7 +44,7 @@ class Kind(NamedTuple):
     shots: int = 0
 
 
-KINDS = [Kind("linear"), Kind("nearest"), Kind("attention"), Kind("linear", SHOTS)]
+KINDS = [Kind("linear"), Kind("knn"), Kind("attentive"), Kind("linear", SHOTS)]
 
 
 def corpus() -> list[Example]:
@@ -156,7 +156,7 @@ def test_features_that_hold_the_label_score_one(
     kind: Kind, config: ClassificationTaskConfig, parts: TaskSplits
 ) -> None:
     # Neighbours weigh all features alike, so they are perfect only where there are no others.
-    encoder = telling(config.label) if kind.probe == "nearest" else telling()
+    encoder = telling(config.label) if kind.probe == "knn" else telling()
     score = outcome_of(task_of(kind, parts), encoder).score
     assert score.status == "ok"
     assert (score.probe, score.shots) == kind
@@ -252,7 +252,7 @@ def test_equal_seeds_give_equal_rows(kind: Kind, number: int, parts: TaskSplits)
 def test_other_seeds_draw_other_resamples(kind: Kind, parts: TaskSplits, number: int) -> None:
     first, other = found(kind, number, noise), outcome_of(task_of(kind, parts), noise(), seed=5)
     assert not np.array_equal(other.resampled, first.resampled)
-    depends_on_chance = kind.shots or kind.probe == "attention"
+    depends_on_chance = kind.shots or kind.probe == "attentive"
     assert depends_on_chance or other.score.value == first.score.value
 
 
@@ -280,7 +280,7 @@ def test_features_that_are_not_finite_are_a_status(
 
 @pytest.mark.parametrize("kind", [Kind("linear"), Kind("linear", SHOTS)])
 def test_a_solver_that_never_converges_is_a_status(kind: Kind, parts: TaskSplits) -> None:
-    hasty = msgspec.structs.replace(CONFIG, max_iterations=1, regularisation=(100.0,))
+    hasty = msgspec.structs.replace(CONFIG, max_iterations=1, regularization=(100.0,))
     outcome = outcome_of(task_of(kind, parts, hasty), noise())
     assert outcome.score.status == "probe did not converge"
     assert np.isnan([outcome.score.value, outcome.fit.validation]).all()

@@ -55,8 +55,8 @@ wind rumbles and someone walks through the sand. Water splashes against rocks.
 <human>: {caption}"""
 
 PROBES = (500, 200, 500, 200, 200)
-"""What the server answers first: it has not got OpenAI's dialect (and says so with a 500, both
-times), but takes a greeting after each, and its own dialect."""
+"""What the server answers first: it has not got OpenAI's response format (and says so with a 500,
+both times), but takes a greeting after each, and its own response format."""
 
 
 @dataclass
@@ -162,8 +162,8 @@ def side_by_side(run: Run) -> str:
     )
 
 
-def test_the_dialect_of_llama_cpp_is_found(run: Run) -> None:
-    assert run.backend.dialect == "json_object"
+def test_the_response_format_of_llama_cpp_is_found(run: Run) -> None:
+    assert run.backend.response_format == "json_object"
     assert tuple(run.model.requests()[: len(PROBES)]) == PROBES
 
 

@@ -37,7 +37,7 @@ BAD = [
     ("corpus={kind='synthetic', clips=0}", "corpus.clips = 0: expected a value >= 1"),
     ("corpus={kind='synthetic', shortest_s=9}", "corpus.shortest_s = 9.0 should be below longest"),
     ("corpus={kind='synthetic', seed=-1}", "corpus.seed = -1: expected a value >= 0"),
-    ("corpus={kind='several', parts={}}", "corpus.parts is empty"),
+    ("corpus={kind='concat', parts={}}", "corpus.parts is empty"),
     ("corpus={kind='table', path='a.csv', splits={a='test'}}", "corpus.splits needs split_column"),
     ("corpus={kind='table', path='a.csv', limit=0}", "corpus.limit = 0: expected a value >= 1"),
     ("corpus={kind='table', path='a.csv', delimiter='ab'}", 'delimiter = "ab": expected 1 char'),
@@ -68,13 +68,22 @@ BAD = [
     ("vocabulary.sizes=[800, 800]", "vocabulary.sizes = [800, 800] names 800 more than once"),
     ("vocabulary.sizes=[800, 0]", "vocabulary.sizes[1] = 0: expected a value >= 1"),
     ("vocabulary.min_df=0", "vocabulary.min_df = 0: expected a value >= 1"),
-    ("vocabulary.floors={speech=0.9, music=0.9}", "vocabulary.floors (speech = 0.9, music = 0.9)"),
-    ("vocabulary.floors={speech=1.0}", "vocabulary.floors.speech = 1.0: expected a value >= 0 and"),
-    ("vocabulary.floors={speech=nan}", "vocabulary.floors.speech = nan: expected a finite number"),
+    (
+        "vocabulary.min_share={speech=0.9, music=0.9}",
+        "vocabulary.min_share (speech = 0.9, music = 0.9)",
+    ),
+    (
+        "vocabulary.min_share={speech=1.0}",
+        "vocabulary.min_share.speech = 1.0: expected a value >= 0 and",
+    ),
+    (
+        "vocabulary.min_share={speech=nan}",
+        "vocabulary.min_share.speech = nan: expected a finite number",
+    ),
     ("vocabulary.auto.gain=1", "vocabulary.auto.gain = 1: expected a value >= 0 and < 1"),
     ("vocabulary.auto.positives=0", "vocabulary.auto.positives = 0: expected a value >= 1"),
     ("vocabulary.aliases={dog=''}", "vocabulary.aliases: '' can be no tag"),
-    ("vocabulary={aliases={a='b'}, normalise='none'}", "vocabulary.aliases are given, but"),
+    ("vocabulary={aliases={a='b'}, normalize='none'}", "vocabulary.aliases are given, but"),
     # The audit.
     ("audit.sample=0", "audit.sample = 0: expected a value >= 1"),
     ("audit.texts=[{name='a', path='a.csv'}]", "audit.texts[0].path = 'a.csv' should be a .jsonl"),
@@ -111,15 +120,15 @@ BAD = [
     ("pretrain.batch_s=5", "pretrain.batch_s = 5 cannot hold a clip of max_clip_s = 10 s"),
     ("pretrain.batch_s=inf", "pretrain.batch_s = inf: expected a finite number"),
     ("pretrain.ema_decay=1", "pretrain.ema_decay = 1: expected a value >= 0 and < 1"),
-    ("pretrain.optimiser.lr=nan", "pretrain.optimiser.lr = nan: expected a finite number"),
-    ("pretrain.optimiser.lr=0", "pretrain.optimiser.lr = 0: expected a value > 0"),
+    ("pretrain.optimizer.lr=nan", "pretrain.optimizer.lr = nan: expected a finite number"),
+    ("pretrain.optimizer.lr=0", "pretrain.optimizer.lr = 0: expected a value > 0"),
     ("pretrain.spec_augment.mel_masks=-1", "pretrain.spec_augment.mel_masks = -1: expected a val"),
     ("pretrain.device='cuda:x'", 'pretrain.device = "cuda:x": expected "auto", "cpu", "cuda"'),
     # Evaluation.
     ("evaluate.bootstrap=0", "evaluate.bootstrap = 0: expected a value >= 1"),
     ("evaluate.device=GPU", 'evaluate.device = "GPU": expected "auto", "cpu", "cuda"'),
     ("evaluate.shots=[5, 5]", "evaluate.shots names 5 2 times. Name it once."),
-    ("evaluate.regularisation=[inf]", "evaluate.regularisation[0] = inf: expected a finite numb"),
+    ("evaluate.regularization=[inf]", "evaluate.regularization[0] = inf: expected a finite numb"),
     ("evaluate.tasks=[{name='a'}]", "evaluate.tasks[0].label is missing"),
     ("evaluate.tasks=[{dataset='esc-50'}]", "evaluate.tasks[0]: there is no dataset 'esc-50'."),
     (
@@ -152,6 +161,46 @@ def test_a_bad_setting_is_refused_as_the_recipe_is_read(settings: str, message: 
         load_recipe("folder", [settings])
     assert str(raised.value).startswith("folder: ")
     assert message in str(raised.value)
+
+
+RENAMED = [
+    ("corpus.kind=several", 'corpus.kind = "several" is now "concat".'),
+    ("vocabulary.frozen='a.json'", "'frozen' in [vocabulary] is now 'path'."),
+    ("vocabulary.floors={speech=0.1}", "'floors' in [vocabulary] is now 'min_share'."),
+    ("vocabulary.normalise=none", "'normalise' in [vocabulary] is now 'normalize'."),
+    ("evaluate.draws=1", "'draws' in [evaluate] is now 'repeats'."),
+    ("evaluate.block=1", "'block' in [evaluate] is now 'cache_block'."),
+    ("evaluate.regularisation=[1.0]", "'regularisation' in [evaluate] is now 'regularization'."),
+    ("evaluate.probes=['nearest']", 'evaluate.probes = "nearest" is now "knn".'),
+    (
+        "evaluate.probes=['linear', 'attention']",
+        'evaluate.probes = "attention" is now "attentive".',
+    ),
+    ("pretrain.requires=['tags']", "'requires' in [pretrain] is now 'require'."),
+    ("pretrain.optimiser.lr=0.1", "'optimiser' in [pretrain] is now 'optimizer'."),
+    ("manifest.keep_apart=[]", "'keep_apart' in [manifest] is now 'group_by'."),
+    (
+        f"captioner={{{SERVED}, dialect='none'}}",
+        "'dialect' in [captioner] is now 'response_format'.",
+    ),
+    (
+        "tagger={kind='vllm', model='m', dialect='none'}",
+        "'dialect' in [tagger] is now 'response_format'.",
+    ),
+    (
+        "audit.against={kind='vllm', model='m', dialect='none'}",
+        "'dialect' in [audit.against] is now 'response_format'.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), RENAMED, ids=[old for old, _ in RENAMED])
+def test_a_setting_that_was_renamed_is_told_by_its_name_of_today(
+    settings: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_recipe("folder", [settings])
+    assert str(raised.value) == f"folder: {message}"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +364,7 @@ def test_a_table_that_is_not_there_is_found_before_anything_is_done(tmp_path: Pa
 @pytest.mark.parametrize(
     ("setting", "text", "message"),
     [
-        ("frozen", "dog\nrain\n", r"vocabulary\.sizes = \[3\] asks for 3 tags, but .* has 2"),
+        ("path", "dog\nrain\n", r"vocabulary\.sizes = \[3\] asks for 3 tags, but .* has 2"),
         (
             "decisions",
             '[merge]\ndog = "..."\n',
@@ -326,7 +375,7 @@ def test_a_table_that_is_not_there_is_found_before_anything_is_done(tmp_path: Pa
 def test_files_of_the_vocabulary_are_read_before_anything_is_done(
     setting: str, text: str, message: str, tmp_path: Path
 ) -> None:
-    file = tmp_path / ("labels.txt" if setting == "frozen" else "decisions.toml")
+    file = tmp_path / ("labels.txt" if setting == "path" else "decisions.toml")
     file.write_text(text)
     recipe = recipe_with(f"vocabulary.{setting}='{file}'", "vocabulary.sizes=[3]")
     with pytest.raises(ConfigError, match=message):

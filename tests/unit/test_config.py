@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 import tomli_w
@@ -298,6 +300,51 @@ def test_a_choice_among_several_sorts_of_thing(data: dict[str, Any], message: st
     with pytest.raises(ConfigError, match=re.escape(message)):
         decode_config(data, Chosen)
     assert decode_config({"size": 3, "steps": ["case"], "shares": {"music": 0.2}}, Chosen).size == 3
+
+
+class Concat(Config, frozen=True, kw_only=True, tag="concat", tag_field="kind"):
+    """A member of a union that had another kind, and settings that had other names."""
+
+    former_kind: ClassVar[str] = "several"
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"draws": "repeats"})
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+        {"probes": {"nearest": "knn"}, "probe": {"nearest": "knn"}}
+    )
+
+    repeats: int = 1
+    probe: Literal["linear", "knn"] = "linear"
+    probes: tuple[Literal["linear", "knn"], ...] = ()
+
+
+class Renaming(Config, frozen=True, kw_only=True):
+    corpus: Concat | Folder = Concat()
+    tasks: tuple[Concat, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"corpus": {"draws": 2}}, "recipe: 'draws' in [corpus] is now 'repeats'."),
+        ({"tasks": [{}, {"draws": 2}]}, "recipe: 'draws' in tasks[1] is now 'repeats'."),
+        ({"corpus": {"kind": "several"}}, 'recipe: corpus.kind = "several" is now "concat".'),
+        ({"corpus": {"probe": "nearest"}}, 'recipe: corpus.probe = "nearest" is now "knn".'),
+        (
+            {"corpus": {"probes": ["linear", "nearest"]}},
+            'recipe: corpus.probes = "nearest" is now "knn".',
+        ),
+        ({"corpus": {"drows": 2}}, "recipe: unknown key 'drows' in [corpus]. Valid here: "),
+        ({"corpus": {"kind": ""}}, 'recipe: corpus.kind = "" does not exist.'),
+        ({"corpus": {"probes": ["neerest"]}}, 'corpus.probes[0] = "neerest" is not a choice.'),
+    ],
+)
+def test_a_former_name_is_told_with_the_name_of_today(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        decode_config(data, Renaming)
+    assert message in str(raised.value)
+
+
+def test_former_names_are_no_settings() -> None:
+    assert to_plain(Concat()) == {"kind": "concat", "repeats": 1, "probe": "linear", "probes": []}
 
 
 def test_a_recipe_read_back_is_the_recipe() -> None:

@@ -41,7 +41,7 @@ def test_the_settings_of_the_loop_exist() -> None:
 
 
 def test_the_defaults_are_as_told() -> None:
-    assert isinstance(PretrainConfig().optimiser, AdamWConfig)
+    assert isinstance(PretrainConfig().optimizer, AdamWConfig)
     assert TextModelConfig().max_tokens == 256
     assert TagsParallelConfig().model.max_tokens == 64
     assert (TagsParallelConfig().queries, CaptioningConfig().queries) == ("fixed", "target")

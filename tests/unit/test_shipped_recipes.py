@@ -23,7 +23,7 @@ def test_a_shipped_recipe_loads(name: str) -> None:
 def test_the_paper_s_recipe_has_the_paper_s_settings() -> None:
     recipe = load_recipe("uts-zipformer-m")
     assert recipe.encoder == ZipformerConfig(size="M")
-    assert recipe.pretrain.optimiser == ScaledAdamConfig(lr=0.045)
+    assert recipe.pretrain.optimizer == ScaledAdamConfig(lr=0.045)
     assert (recipe.pretrain.steps, recipe.pretrain.batch_s) == (400_000, 640.0)
     paper = SpecAugmentConfig(
         probability=0.9,

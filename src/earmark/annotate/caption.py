@@ -21,7 +21,7 @@ def caption_job(
 ) -> Job:
     """Return the job of captioning a table of clips; a caption with a fault is drawn once more."""
     fault = partial(_lint_fault, config, instruction)
-    return Job("captioner", PromptTable(clips, "audio"), backend, fault, folder)
+    return Job("caption-raw", PromptTable(clips, "audio"), backend, fault, folder)
 
 
 def write_captions(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -29,7 +30,7 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
     Args:
         validation: the share of clips that pre-training is watched on.
         test: the share of clips that only evaluation reads; train gets the rest.
-        keep_apart: which of "recording" and "speaker" never cross splits. Equal content and the
+        group_by: which of "recording" and "speaker" never cross splits. Equal content and the
             windows of one file never do.
         stratify_by: label fields whose values should be spread over the splits as the clips are;
             without it, all fields. This is the only use of labels before evaluation: they balance
@@ -38,9 +39,11 @@ class ManifestConfig(Config, frozen=True, kw_only=True):
             and for probes; then arms with other vocabularies are measured on the same clips.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"keep_apart": "group_by"})
+
     validation: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     test: Annotated[float, Meta(ge=0, lt=1)] = 0.2
-    keep_apart: tuple[GroupField, ...] = ("recording", "speaker")
+    group_by: tuple[GroupField, ...] = ("recording", "speaker")
     stratify_by: tuple[str, ...] | None = None
     keep_untagged: bool = False
 
@@ -84,7 +87,7 @@ def build_manifest(
     dealt = assign_splits(
         clips,
         _split_shares(config),
-        keep_apart=config.keep_apart,
+        group_by=config.group_by,
         stratify_by=config.stratify_by,
         seed=seed,
     )
@@ -97,7 +100,7 @@ def build_manifest(
     ]
     examples = [row for row in rows if isinstance(row, Example)]
     rejected = [row for row in rows if isinstance(row, Rejected)]
-    leaks = find_split_leaks(examples, config.keep_apart)
+    leaks = find_split_leaks(examples, config.group_by)
     if leaks:
         raise AssertionError(f"the splits leak, which `assign_splits` should prevent: {leaks[:3]}")
     metadata = {"vocabulary": vocabulary.fingerprint}

@@ -31,18 +31,18 @@ class SplitLeak(msgspec.Struct, frozen=True):
 
 
 def find_split_leaks(
-    examples: Iterable[Example], keep_apart: Sequence[GroupField]
+    examples: Iterable[Example], group_by: Sequence[GroupField]
 ) -> list[SplitLeak]:
-    """Return what is in more than one split: content always, and each field of `keep_apart`."""
+    """Return what is in more than one split: content always, and each field of `group_by`."""
     sides: dict[tuple[str, str], set[str]] = defaultdict(set)
     for example in examples:
-        for tie in _group_keys(example, keep_apart):
+        for tie in _group_keys(example, group_by):
             sides[tie].add(example.split)
     crossing = sorted((tie, sorted(splits)) for tie, splits in sides.items() if len(splits) > 1)
     return [SplitLeak(field, value, tuple(splits)) for (field, value), splits in crossing]
 
 
-def group_clips(clips: Sequence[Clip], keep_apart: Sequence[GroupField]) -> list[list[Clip]]:
+def group_clips(clips: Sequence[Clip], group_by: Sequence[GroupField]) -> list[list[Clip]]:
     """Return the groups of clips that are tied, directly or through others (union-find).
 
     Groups, and the clips in each, are in order of id, whatever the order of `clips`.
@@ -57,7 +57,7 @@ def group_clips(clips: Sequence[Clip], keep_apart: Sequence[GroupField]) -> list
 
     first: dict[tuple[str, str], int] = {}
     for position, clip in enumerate(clips):
-        for tie in _group_keys(clip, keep_apart):
+        for tie in _group_keys(clip, group_by):
             parents[root(position)] = root(first.setdefault(tie, position))
     members: dict[int, list[Clip]] = defaultdict(list)
     for position, clip in enumerate(clips):
@@ -66,9 +66,9 @@ def group_clips(clips: Sequence[Clip], keep_apart: Sequence[GroupField]) -> list
     return sorted(groups, key=lambda group: group[0].id)
 
 
-def _group_keys(row: Clip | Example, keep_apart: Sequence[GroupField]) -> list[tuple[str, str]]:
+def _group_keys(row: Clip | Example, group_by: Sequence[GroupField]) -> list[tuple[str, str]]:
     named = {"recording": row.recording, "speaker": row.speaker}
-    ties = [(field, value) for field in keep_apart if (value := named[field]) is not None]
+    ties = [(field, value) for field in group_by if (value := named[field]) is not None]
     return [("id", row.parent or row.id), *ties]
 
 
@@ -100,7 +100,7 @@ def assign_splits(
     clips: Sequence[Clip],
     shares: Mapping[str, float],
     *,
-    keep_apart: Sequence[GroupField],
+    group_by: Sequence[GroupField],
     stratify_by: Sequence[str] | None,
     seed: int,
 ) -> SplitAssignment:
@@ -113,7 +113,7 @@ def assign_splits(
     Args:
         clips: what to deal.
         shares: the wanted share of each split, positive and 1 in sum; one may be missing.
-        keep_apart: what else than content ties clips together.
+        group_by: what else than content ties clips together.
         stratify_by: the label fields whose values are spread as evenly as can be; None for all.
         seed: decides between groups that are alike.
 
@@ -122,7 +122,7 @@ def assign_splits(
     """
     check_strata(stratify_by or (), [clip.labels for clip in clips])
     _check_given(clips)
-    groups = group_clips(clips, keep_apart)
+    groups = group_clips(clips, group_by)
     given = {clip.split for clip in clips}
     carve = "validation" in shares and "train" in given and "validation" not in given
     balance = _SplitBalance(groups, shares, stratify_by)

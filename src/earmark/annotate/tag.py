@@ -45,7 +45,7 @@ class ParseReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def tag_job(captions: Path, backend: BackendConfig, folder: Path) -> Job:
     """Return the job of tagging a table of captions; an unreadable answer is drawn once more."""
-    return Job("tagger", PromptTable(captions, "text"), backend, _tag_fault, folder)
+    return Job("tag-raw", PromptTable(captions, "text"), backend, _tag_fault, folder)
 
 
 def write_tags(answers: Path, folder: Path) -> dict[str, int]:

@@ -62,7 +62,7 @@ def caption(
     canary: CanaryOption = True,
 ) -> None:
     """Run up to captions: what the captioner writes of each clip."""
-    _annotate("caption", "captioner", recipe, overrides, workspace, shard, estimate, canary)
+    _annotate("caption", "caption-raw", recipe, overrides, workspace, shard, estimate, canary)
 
 
 @app.command(epilog="Example: earmark tag folder corpus.path=~/sounds tagger.max_tags=8")
@@ -75,7 +75,7 @@ def tag(
     canary: CanaryOption = True,
 ) -> None:
     """Run up to tags: what the tagger reads from each caption."""
-    _annotate("tag", "tagger", recipe, overrides, workspace, shard, estimate, canary)
+    _annotate("tag", "tag-raw", recipe, overrides, workspace, shard, estimate, canary)
 
 
 @app.command(epilog="Example: earmark audit folder corpus.path=~/sounds audit.semantic=true")

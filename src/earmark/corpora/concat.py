@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -21,7 +22,7 @@ COLLECTION_LABEL = "collection"
 """The label field that tells which part a clip is of."""
 
 
-class ConcatConfig(Config, frozen=True, kw_only=True, tag="several", tag_field="kind"):
+class ConcatConfig(Config, frozen=True, kw_only=True, tag="concat", tag_field="kind"):
     """The clips of several corpora, one after another.
 
     Names, recordings and speakers get the part's name before them, so that a speaker "1" of one
@@ -30,6 +31,8 @@ class ConcatConfig(Config, frozen=True, kw_only=True, tag="several", tag_field="
     Args:
         parts: by name, at least one.
     """
+
+    former_kind: ClassVar[str] = "several"
 
     parts: dict[str, FolderConfig | TableConfig | SyntheticConfig]
 
@@ -58,7 +61,7 @@ class ConcatCorpus(Corpus):
     def fingerprint(self) -> str:
         """Return a digest of the parts' own, in their order."""
         return fingerprint(
-            "several", [(name, part.fingerprint()) for name, part in self.parts.items()]
+            "concat", [(name, part.fingerprint()) for name, part in self.parts.items()]
         )
 
     def rows(self, folder: Path) -> Iterator[Source | Rejected]:

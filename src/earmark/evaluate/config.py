@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -147,9 +148,9 @@ class CaptioningTaskConfig(Config, frozen=True, kw_only=True):
 class QuestionTaskConfig(Config, frozen=True, kw_only=True):
     """Multiple choice about clips, without a judge: each label field becomes a question.
 
-    An encoder that was trained on texts chooses the option that lies nearest (probe "choice");
-    where a `model` is named, a light adapter leads frozen frames into a causal language model, and
-    the likeliest option counts (probe "adapter").
+    An encoder that was trained on texts chooses the option that lies nearest (probe
+    "multiple-choice"); where a `model` is named, a light adapter leads frozen frames into a causal
+    language model, and the likeliest option counts (probe "adapter").
 
     Args:
         name: of the task.
@@ -253,36 +254,43 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
         retrieval: tasks of clips and texts.
         captioning: tasks of writing.
         questions: tasks of answering.
-        probes: how each classification task is asked. "linear" and "nearest" (neighbours) see the
-            mean over time, "attention" learns to pool (multi-head attention).
+        probes: how each classification task is asked. "linear" and "knn" (neighbours) see the
+            mean over time, "attentive" learns to pool (multi-head attention).
         shots: for few-shot curves, from how many clips a class a linear probe is fitted as well.
-        draws: of such clips, and of the first weights of "attention"; the score is their mean.
+        repeats: of such clips, and of the first weights of "attentive"; the score is their mean.
             Text sides, decoders and adapters are trained once.
         baselines: what the trained encoder is held against.
         encoders: further encoders, by name.
         datasets: the folder that holds copies of named datasets, each in a folder of its name.
         leakage: which test clips are excluded.
         bootstrap: resamples of the test clips that an interval is read from.
-        regularisation: inverse strengths C that the validation clips choose from.
+        regularization: inverse strengths C that the validation clips choose from.
         max_iterations: of the solver; a probe that needs more counts as not converged.
         max_frames: of a clip that are kept for what looks at frames.
-        block: clips encoded between two writes to the feature cache, hence lost by a kill.
+        cache_block: clips encoded between two writes to the feature cache, hence lost by a kill.
         device: "auto" takes an accelerator where there is one, else "cpu", "cuda", "cuda:1", "mps".
     """
+
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"draws": "repeats", "block": "cache_block", "regularisation": "regularization"}
+    )
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+        {"probes": {"nearest": "knn", "attention": "attentive"}}
+    )
 
     tasks: tuple[ClassificationTaskConfig, ...] = ()
     retrieval: tuple[RetrievalTaskConfig, ...] = ()
     captioning: tuple[CaptioningTaskConfig, ...] = ()
     questions: tuple[QuestionTaskConfig, ...] = ()
-    probes: tuple[Literal["linear", "nearest", "attention"], ...] = ("linear",)
+    probes: tuple[Literal["linear", "knn", "attentive"], ...] = ("linear",)
     shots: tuple[PositiveInt, ...] = ()
-    draws: PositiveInt = 5
+    repeats: PositiveInt = 5
     baselines: tuple[Literal["random", "log-mel"], ...] = ("random", "log-mel")
     encoders: dict[str, EncoderChoice] = field(default_factory=dict)
     datasets: str = ""
     leakage: LeakageConfig = LeakageConfig()
     bootstrap: PositiveInt = 1000
-    regularisation: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)] = (
+    regularization: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)] = (
         0.0001,
         0.001,
         0.01,
@@ -292,7 +300,7 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
     )
     max_iterations: PositiveInt = 2000
     max_frames: PositiveInt = 64
-    block: PositiveInt = 256
+    cache_block: PositiveInt = 256
     device: Device = "auto"
 
     def check(self) -> None:
@@ -301,7 +309,7 @@ class EvaluateConfig(Config, frozen=True, kw_only=True):
             ("baselines", self.baselines),
             ("probes", self.probes),
             ("shots", self.shots),
-            ("regularisation", self.regularisation),
+            ("regularization", self.regularization),
         ):
             for value, count in repeated(given):
                 raise ConfigError(f"{setting} names {value!r} {count} times. Name it once.")

@@ -148,7 +148,7 @@ def _open_encoder(
         encoder,
         cache,
         settings=loaded.settings,
-        block=config.block,
+        block=config.cache_block,
         max_frames=config.max_frames,
         aligned=None if loaded.folder is None else joint_space_of(loaded.folder, encoder, cache),
     )

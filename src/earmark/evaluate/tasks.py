@@ -147,7 +147,7 @@ def _build_probe(kind: str, config: EvaluateConfig) -> Probe:
     match kind:
         case "linear":
             return LinearProbe(config)
-        case "nearest":
+        case "knn":
             return KnnProbe()
         case _:
             from earmark.evaluate.probes.attentive import AttentiveProbe

@@ -6,7 +6,9 @@ torch or before the first clip is captioned, in a fraction of a second.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -98,19 +100,19 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
     """The training loop.
 
     Args:
-        steps: optimiser steps.
+        steps: optimizer steps.
         audio_s: where above 0, the seconds of audio to learn from in all, instead of `steps`: as
             many steps are taken as these are, without the padding of batches.
         seed: of the weights, the batches and what training hides; the recipe's where it is left
             out. Two runs that differ here alone have the same splits.
         train_share: share of the train split's recordings that is learnt from. Those of a smaller
             share are among those of a larger one, whatever the seed.
-        requires: what a clip must have to be learnt from, beside what the objective itself wants:
+        require: what a clip must have to be learnt from, beside what the objective itself wants:
             so that two kinds of supervision are compared on the same clips.
         batch_s: seconds of audio in a batch of one process, padding included.
         accumulate: batches of each process whose gradients make up one step.
         max_clip_s: longer clips are cropped to this, at a place drawn from (seed, step, clip).
-        optimiser: and its schedule.
+        optimizer: and its schedule.
         clip_norm: gradient norm ceiling.
         ema_decay: where above 0, the checkpoint holds the running average of the weights, of which
             each step keeps this share (it grows from 0 in the first steps); 0 keeps the last.
@@ -128,15 +130,19 @@ class PretrainConfig(Config, frozen=True, kw_only=True):
         tensorboard: whether the log is also written for TensorBoard (the extra `tensorboard`).
     """
 
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"requires": "require", "optimiser": "optimizer"}
+    )
+
     steps: PositiveInt = 600
     audio_s: NonNegativeFloat = 0.0
     seed: int | None = None
     train_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    requires: tuple[Requirement, ...] = ()
+    require: tuple[Requirement, ...] = ()
     batch_s: PositiveFloat = 60.0
     accumulate: PositiveInt = 1
     max_clip_s: PositiveFloat = 10.0
-    optimiser: OptimizerConfig = AdamWConfig()
+    optimizer: OptimizerConfig = AdamWConfig()
     clip_norm: PositiveFloat = 1.0
     ema_decay: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()

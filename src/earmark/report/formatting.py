@@ -72,12 +72,12 @@ NUMBER_FILTERS = {
 
 PROBE_NAMES = {
     "linear": "linear probe",
-    "attention": "attention pooling",
-    "nearest": "nearest neighbours",
+    "attentive": "attention pooling",
+    "knn": "nearest neighbours",
     "zero-shot": "zero-shot",
     "lit": "text side trained (LiT)",
     "captioning": "decoder trained",
-    "choice": "nearest option",
+    "multiple-choice": "nearest option",
     "adapter": "adapter to a language model",
 }
 """How the features are asked, in the page's order."""

@@ -19,9 +19,9 @@ from earmark.tables import TOTAL_KEYS, count_rejections
 CLIP_STAGES = (
     "corpus",
     "scan",
-    "captioner",
+    "caption-raw",
     "caption",
-    "tagger",
+    "tag-raw",
     "tag",
     "manifest",
     "pretrain",

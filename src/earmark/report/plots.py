@@ -45,7 +45,7 @@ FEW_POINTS = 40
 
 def plot_loss(training: TrainingRun) -> str:
     """Draw the training and validation loss by step."""
-    with svg_axes("loss", "Loss by optimiser step") as (axes, take):
+    with svg_axes("loss", "Loss by optimizer step") as (axes, take):
         train = training.train
         smooth = running_mean(train)
         if len(train.steps) >= FEW_POINTS:
@@ -63,7 +63,7 @@ def plot_loss(training: TrainingRun) -> str:
 
 def plot_loss_parts(training: TrainingRun) -> str:
     """Draw the losses that make up the training loss, by step."""
-    with svg_axes("parts", "Parts of the training loss by optimiser step") as (axes, take):
+    with svg_axes("parts", "Parts of the training loss by optimizer step") as (axes, take):
         for place, (name, curve) in enumerate(training.parts.items()):
             colour, dash = LINE_STYLES[place % len(LINE_STYLES)]
             smooth = running_mean(curve)
@@ -77,7 +77,7 @@ def plot_score(training: TrainingRun) -> str:
     """Draw the validation score that chooses checkpoints, or the first there is, by step."""
     name = training.drawn
     curve = training.scores[name]
-    with svg_axes("score", f"Validation {metric_name(name)} by optimiser step") as (axes, take):
+    with svg_axes("score", f"Validation {metric_name(name)} by optimizer step") as (axes, take):
         axes.plot(curve.steps, curve.values, "o-", color=BLUE)
         axes.set(xlabel="step", ylabel=f"{metric_name(name)} on validation", ylim=(0, None))
     return take()

@@ -18,11 +18,11 @@ from earmark.workspace import StageFolder, Workspace
 STAGE_PURPOSES = {
     "corpus": "list the files that there are",
     "scan": "listen to every file: content hash, duration, level",
-    "try-captioner": "try the captioner on known sounds",
-    "captioner": "ask for a description of each clip",
+    "caption-canary": "try the captioner on known sounds",
+    "caption-raw": "ask for a description of each clip",
     "caption": "check each description and find its summary",
-    "try-tagger": "try the tagger on two captions",
-    "tagger": "ask for the tags of each caption",
+    "tag-canary": "try the tagger on two captions",
+    "tag-raw": "ask for the tags of each caption",
     "tag": "read the tags from each answer",
     "vocabulary": "choose the tags to learn and lock them",
     "audit": "hold tags and vocabulary against people's labels",
@@ -32,7 +32,7 @@ STAGE_PURPOSES = {
 }
 """Every stage in order, and what it is for."""
 
-OPTIONAL_STAGES = frozenset({"try-captioner", "try-tagger", "audit"})
+OPTIONAL_STAGES = frozenset({"caption-canary", "tag-canary", "audit"})
 """Stages that not every run has: trials of models that nobody here built, and what is asked for."""
 
 R = TypeVar("R", bound=Row)

@@ -110,7 +110,7 @@ def _encoder_order(score: Score) -> tuple[int, str, int]:
     return place, score.encoder, score.seed
 
 
-CLASSIFICATION_PROBES = frozenset({"linear", "nearest", "attention"})
+CLASSIFICATION_PROBES = frozenset({"linear", "knn", "attentive"})
 """Probes of the same classification tasks that the headline has."""
 
 

@@ -29,9 +29,9 @@ CANARY_S = 30.0
 class CaptionCanaryStage(Stage):
     """Tries the captioner on known sounds; writes a verdict for each."""
 
-    name = "try-captioner"
+    name = "caption-canary"
     limits_rejections = False
-    canary_for = "captioner"
+    canary_for = "caption-raw"
 
     def is_enabled(self) -> bool:
         """Return whether the captioner is a model that earmark does not ship."""
@@ -57,7 +57,7 @@ class CaptionCanaryStage(Stage):
 class CaptionRawStage(BackendStage):
     """Asks the captioner about each clip; writes every raw answer."""
 
-    name = "captioner"
+    name = "caption-raw"
     inputs = ("scan",)
     table = "captioner"
 
@@ -81,7 +81,7 @@ class CaptionStage(Stage):
     """Reads captions from the raw answers; writes captions.parquet."""
 
     name = "caption"
-    inputs = ("captioner",)
+    inputs = ("caption-raw",)
 
     def settings(self) -> Any:
         """Return the lint's settings, and the versions of the rules."""
@@ -90,7 +90,7 @@ class CaptionStage(Stage):
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Read each answer."""
         prompt = _prompt_text(self.recipe.captioner)
-        return caption.write_captions(inputs["captioner"], self.recipe.lint, prompt, folder)
+        return caption.write_captions(inputs["caption-raw"], self.recipe.lint, prompt, folder)
 
 
 def _prompt_text(config: BackendConfig) -> str:

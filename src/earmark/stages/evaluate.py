@@ -26,7 +26,7 @@ class EvaluateStage(Stage):
         from earmark.evaluate.fingerprints import model_digests, task_data_digests
 
         config = self.recipe.evaluate
-        settings = replace(config, device="", block=1, datasets="")
+        settings = replace(config, device="", cache_block=1, datasets="")
         return (
             settings,
             task_data_digests(config),

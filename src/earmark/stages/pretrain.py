@@ -65,7 +65,7 @@ class PretrainStage(Stage):
         recipe = self.recipe
         rows = stream_parquet(inputs["manifest"] / "manifest.parquet", Example)
         # Captions of hundreds of words are most of a manifest, and few objectives read them.
-        required = recipe.pretrain.requires
+        required = recipe.pretrain.require
         examples = [drop_unused_texts(row, recipe.objective, required) for row in rows]
         vocabulary = Vocabulary.load(inputs["vocabulary"] / "vocabulary.json")
         settings = (recipe.encoder, recipe.objective, recipe.pretrain)

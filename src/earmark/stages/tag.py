@@ -26,9 +26,9 @@ from earmark.stages.base import (
 class TagCanaryStage(Stage):
     """Tries the tagger on known captions; writes a verdict for each."""
 
-    name = "try-tagger"
+    name = "tag-canary"
     limits_rejections = False
-    canary_for = "tagger"
+    canary_for = "tag-raw"
 
     def is_enabled(self) -> bool:
         """Return whether the tagger is a model that earmark does not ship."""
@@ -53,7 +53,7 @@ class TagCanaryStage(Stage):
 class TagRawStage(BackendStage):
     """Asks the tagger about each caption; writes every raw answer."""
 
-    name = "tagger"
+    name = "tag-raw"
     inputs = ("caption",)
     table = "tagger"
 
@@ -75,7 +75,7 @@ class TagStage(Stage):
     """Parses tags from the raw answers; writes tags.parquet."""
 
     name = "tag"
-    inputs = ("tagger",)
+    inputs = ("tag-raw",)
 
     def settings(self) -> Any:
         """Return the version of the parser."""
@@ -83,6 +83,6 @@ class TagStage(Stage):
 
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Parse each answer."""
-        counts = tag.write_tags(inputs["tagger"], folder)
+        counts = tag.write_tags(inputs["tag-raw"], folder)
         print(tag.read_parse_report(folder), file=sys.stderr, flush=True)
         return counts

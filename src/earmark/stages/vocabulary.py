@@ -23,7 +23,7 @@ class VocabularyStage(Stage):
         from earmark.annotate.vocabulary.build import rules_digest
 
         config = self.recipe.vocabulary
-        return replace(config, decisions="", frozen=""), rules_digest(config)
+        return replace(config, decisions="", path=""), rules_digest(config)
 
     def check(self) -> None:
         """Read the files that the settings name."""

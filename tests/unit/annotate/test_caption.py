@@ -79,7 +79,7 @@ def test_counts_add_up_over_both_steps(tmp_path: Path) -> None:
     write_jsonl(script, [{"id": "b", "refusal": "too long"}, {"id": "c", "text": ""}])
     backend = ScriptedConfig(path=str(script), default=GOOD)
     asked = run_job(caption_job(clips, backend, CONFIG, "", answers), LocalRunnerConfig())
-    assert asked == {"in": 4, "out": 3, "captioner: too long": 1}
+    assert asked == {"in": 4, "out": 3, "caption-raw: too long": 1}
     counts = write_captions(answers, CONFIG, "", tmp_path)
     assert counts == {"in": 3, "out": 2, "caption: empty": 1}
     assert [row.id for row in read_parquet(tmp_path / "captions.parquet", Caption)] == ["a", "d"]

@@ -60,7 +60,7 @@ def deal_all(
     clips: list[Clip], *, seed: int = 0, stratify_by: tuple[str, ...] | None = None
 ) -> SplitAssignment:
     return assign_splits(
-        clips, SHARES, keep_apart=("recording", "speaker"), stratify_by=stratify_by, seed=seed
+        clips, SHARES, group_by=("recording", "speaker"), stratify_by=stratify_by, seed=seed
     )
 
 
@@ -130,7 +130,7 @@ def windows_of(whole: Clip, count: int) -> list[Clip]:
 def test_windows_of_a_file_always_stay_together(sizes: list[int], seed: int) -> None:
     files = [windows_of(make_clip(number), size) for number, size in enumerate(sizes)]
     clips = [clip for windows in files for clip in windows]
-    dealt = assign_splits(clips, SHARES, keep_apart=(), stratify_by=None, seed=seed)
+    dealt = assign_splits(clips, SHARES, group_by=(), stratify_by=None, seed=seed)
     assert dealt.groups == len(files)
     for windows in files:
         assert len({dealt.splits[clip.id] for clip in windows}) == 1
@@ -222,9 +222,7 @@ def test_validation_is_carved_from_train_where_none_is_given() -> None:
 
 def test_a_share_of_nothing() -> None:
     clips = [make_clip(number) for number in range(20)]
-    dealt = assign_splits(
-        clips, {"train": 0.8, "test": 0.2}, keep_apart=(), stratify_by=None, seed=0
-    )
+    dealt = assign_splits(clips, {"train": 0.8, "test": 0.2}, group_by=(), stratify_by=None, seed=0)
     assert Counter(dealt.splits.values()) == {"train": 16, "test": 4}
 
 

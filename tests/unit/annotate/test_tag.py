@@ -59,7 +59,7 @@ def test_counts_and_the_parse_report_add_up(tmp_path: Path) -> None:
     )
     backend = ScriptedConfig(path=str(script), default='["hum"]')
     asked = run_job(tag_job(table, backend, answers), LocalRunnerConfig())
-    assert asked == {"in": 4, "out": 3, "tagger: no": 1}
+    assert asked == {"in": 4, "out": 3, "tag-raw: no": 1}
     counts = write_tags(answers, tmp_path)
     assert counts == {"in": 3, "out": 2, f"tag: {UNREADABLE_TAGS}": 1}
     assert [row.id for row in read_parquet(tmp_path / "tags.parquet", TagSet)] == ["a", "d"]

@@ -96,7 +96,7 @@ def test_the_stage_is_told_of_models_and_of_its_rules(
     seen.append(stage.settings())
     assert seen[0] != seen[1] != seen[2] != seen[0]
     elsewhere = replace(
-        recipe, evaluate=replace(evaluation, device="cpu", block=3, datasets="elsewhere")
+        recipe, evaluate=replace(evaluation, device="cpu", cache_block=3, datasets="elsewhere")
     )
     assert EvaluateStage(elsewhere, BackendCache()).settings() == seen[2]
 

@@ -41,7 +41,7 @@ CONFIG = EvaluateConfig(
         ClassificationTaskConfig(name="empty test", label="only-train"),
     ),
     bootstrap=50,
-    block=7,
+    cache_block=7,
 )
 
 

@@ -67,7 +67,7 @@ def test_what_has_no_value_says_why() -> None:
 
 def test_a_line_for_each_way_to_ask() -> None:
     few = msgspec.structs.replace(score("trained", 0.4), shots=5)
-    near = msgspec.structs.replace(score("trained", 0.6), probe="nearest")
+    near = msgspec.structs.replace(score("trained", 0.6), probe="knn")
     *_, first, second, third = score_table([score("trained", 0.8), few, near], []).splitlines()
     assert [line.split(" | ")[0] for line in (first, second, third)] == [
         "| kind",

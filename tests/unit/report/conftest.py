@@ -416,9 +416,9 @@ def _score(task: str, encoder: str, value: float, status: str = "ok") -> Score:
 BUILDERS: dict[str, Callable[[Fabricated], None]] = {
     "corpus": _corpus,
     "scan": _scan,
-    "captioner": lambda made: _asked(made, "captioner", made.clips),
+    "caption-raw": lambda made: _asked(made, "caption-raw", made.clips),
     "caption": _caption,
-    "tagger": lambda made: _asked(made, "tagger", made.clips - 1),
+    "tag-raw": lambda made: _asked(made, "tag-raw", made.clips - 1),
     "tag": _tag,
     "vocabulary": _vocabulary,
     "audit": _audit,

@@ -43,7 +43,7 @@ def other_scores(hostile: str) -> list[Score]:
     rows.append(score(hostile, value=NAN, **gone, shots=1, status="too few clips in train"))
     rows += [
         score("domain", encoder, 0.8, probe=probe)
-        for encoder, probe in product(ENCODERS, ("nearest", "attention"))
+        for encoder, probe in product(ENCODERS, ("knn", "attentive"))
     ]
     ways = ("audio_to_text", "text_to_audio")
     rows += [

@@ -147,7 +147,7 @@ def _cells(arm: str, base: str) -> list[Cell]:
                 for shots in (1, 5, 10, 50)
             ]
         if place < 3:
-            rows.append(_at(arm == base, mean + 0.02, gain, {**shared, "probe": "attention"}))
+            rows.append(_at(arm == base, mean + 0.02, gain, {**shared, "probe": "attentive"}))
     if arm == "contrastive":
         rows += [
             compared(

@@ -56,9 +56,9 @@ def test_the_funnel_of_a_run(whole):
     assert [step.name for step in funnel.steps] == [
         "corpus",
         "scan",
-        "captioner",
+        "caption-raw",
         "caption",
-        "tagger",
+        "tag-raw",
         "tag",
         "vocabulary",
         "manifest",

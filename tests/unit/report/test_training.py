@@ -157,7 +157,7 @@ def test_the_page_names_parts_scores_and_the_best_step(run):
         "4 were cut at the most tokens that the recipe allows, by 99 in all",
     ):
         assert told in page, told
-    assert "Validation recall at 10 by optimiser step" in page
+    assert "Validation recall at 10 by optimizer step" in page
     assert "predict the tags" not in STAGE_PURPOSES["pretrain"]
 
 

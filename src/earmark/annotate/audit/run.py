@@ -200,7 +200,7 @@ def _caption_vocabulary(
         return found, []
     target = folder / TEXTS_FOLDER / "vocabulary"
     target.mkdir(exist_ok=True)
-    settings = replace(vocabulary.settings, sizes=(), frozen="")
+    settings = replace(vocabulary.settings, sizes=(), path="")
     try:
         write_vocabulary([folder / TEXTS_FOLDER / "tags" / "tags.parquet"], settings, target)
     except ConfigError as error:

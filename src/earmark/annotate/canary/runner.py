@@ -258,7 +258,7 @@ SAME_TAGS_SIMILARITY = 0.9
 TAGGER_CAUSES = (
     "it is a base model: it goes on writing where an instructed one answers",
     "the server has no chat template for the model, or a wrong one",
-    "the server ignores or refuses the response format: set the backend's dialect",
+    "the server ignores or refuses the response format: set response_format",
     "the instruction of the recipe asks for something else than a list of tags",
 )
 

@@ -1,4 +1,4 @@
-"""Tags of a corpus to the Unified Tag System: normalise, count, score, select, lock."""
+"""Tags of a corpus to the Unified Tag System: normalize, count, score, select, lock."""
 
 from earmark.annotate.vocabulary.config import DOMAINS, Domain, VocabularyConfig
 from earmark.annotate.vocabulary.lockfile import VocabularyEntry

@@ -83,35 +83,35 @@ def _decisions_digest(config: VocabularyConfig) -> str:
 
 
 def _frozen_digest(config: VocabularyConfig) -> str:
-    if not config.frozen:
+    if not config.path:
         return ""
 
     try:
         return open_frozen(config).fingerprint
     except OSError as error:
-        raise ConfigError(f"vocabulary.frozen = {config.frozen!r}: {error.strerror}") from None
+        raise ConfigError(f"vocabulary.path = {config.path!r}: {error.strerror}") from None
 
 
 NOT_IN_VOCABULARY = "not in the frozen vocabulary"
 
 
 def open_frozen(config: VocabularyConfig) -> Vocabulary:
-    """Return the vocabulary that `config.frozen` names.
+    """Return the vocabulary that `config.path` names.
 
     Raises:
         ConfigError: it cannot be read, or has not as many tags as a size asks for.
     """
-    largest = open_vocabulary(Path(config.frozen), config)
+    largest = open_vocabulary(Path(config.path), config)
     if beyond := [size for size in config.sizes if size > len(largest)]:
         raise ConfigError(
             f"vocabulary.sizes = {list(config.sizes)} asks for {beyond[0]} tags, but "
-            f"{config.frozen} has {len(largest)}"
+            f"{config.path} has {len(largest)}"
         )
     return largest
 
 
 def load_frozen_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> BuildResult:
-    """Return the vocabulary that `config.frozen` names, counted over another corpus.
+    """Return the vocabulary that `config.path` names, counted over another corpus.
 
     Of the other settings only `sizes` count, which cut it, and for a list of labels those that
     say how variants are found.
@@ -125,7 +125,7 @@ def load_frozen_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Build
     tally = corpus.tally(rank, seed_indices(largest.tags))
     if not tally.df.any():
         raise ConfigError(
-            f"vocabulary: no caption holds a tag of {config.frozen} (its first: "
+            f"vocabulary: no caption holds a tag of {config.path} (its first: "
             f"{', '.join(largest.tags[:5])}). Is it the vocabulary of other captions?"
         )
     names: list[Domain] = [entry.domain or "sound" for entry in largest.entries]
@@ -138,7 +138,7 @@ def load_frozen_vocabulary(corpus: TagCorpus, config: VocabularyConfig) -> Build
     uses = int(corpus.frequencies.sum())
     missed = int(corpus.frequencies[rank < 0].sum()) / max(uses, 1)
     why = (
-        f"{len(largest)}: taken as it is from {Path(config.frozen).name}; "
+        f"{len(largest)}: taken as it is from {Path(config.path).name}; "
         f"{int((tally.df == 0).sum())} of its tags are in no caption here, and {missed:.1%} of "
         "tag uses are not in it"
     )
@@ -317,9 +317,7 @@ def write_vocabulary(
 def build_from_corpus(corpus: TagCorpus, config: VocabularyConfig) -> BuildResult:
     """Return the vocabulary of a corpus, by settings that were checked."""
     return (
-        load_frozen_vocabulary(corpus, config)
-        if config.frozen
-        else choose_vocabulary(corpus, config)
+        load_frozen_vocabulary(corpus, config) if config.path else choose_vocabulary(corpus, config)
     )
 
 

@@ -178,7 +178,7 @@ def propose_merges(lock: Path, target: Path) -> str:
         {entry.tag: entry.df for entry in entries},
         SentenceEncoder.load(),
         decisions,
-        normalise=vocabulary.normalise,
+        normalize=vocabulary.normalize,
     )
     write_proposals(target, proposals)
     return (

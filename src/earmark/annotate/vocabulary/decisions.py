@@ -164,14 +164,14 @@ class Decisions:
     rejected: frozenset[tuple[str, str]] = frozenset()
     accepted: frozenset[str] = frozenset()
 
-    def settled(self, normalise: Callable[[str], str]) -> ResolvedDecisions:
-        """Return what they come to when names are compared as `normalise` returns them.
+    def settled(self, normalize: Callable[[str], str]) -> ResolvedDecisions:
+        """Return what they come to when names are compared as `normalize` returns them.
 
         Raises:
             ConfigError: two decisions contradict each other; the message names both places.
         """
         return resolve_decisions(
-            Decision(saying.kind, normalise(saying.tag), saying.place, normalise(saying.into))
+            Decision(saying.kind, normalize(saying.tag), saying.place, normalize(saying.into))
             for saying in self._sayings()
         )
 

@@ -81,7 +81,7 @@ def write_label_list(tags: Sequence[str], folder: Path, size: int) -> None:
     if broken := [tag for tag in kept if tag.splitlines() != [tag]]:
         raise ConfigError(
             f"{_shown(broken[0])} cannot be a line of label_{size}.txt. Let the vocabulary's "
-            'normaliser fold it (normalise = "all"), or ban it by a decision.'
+            'normalizer fold it (normalize = "all"), or ban it by a decision.'
         )
     write_text(folder / f"label_{size}.txt", "".join(f"{tag}\n" for tag in kept))
     named = {str(position): tag for position, tag in enumerate(kept)}

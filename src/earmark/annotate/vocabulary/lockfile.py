@@ -15,7 +15,7 @@ from earmark.annotate.vocabulary.scores import SCORE_DECIMALS, score_tag
 from earmark.config import ConfigError, fingerprint
 from earmark.io import write_text
 
-LOCK_FORMAT = "earmark vocabulary 2"
+LOCK_FORMAT = "earmark vocabulary 3"
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
@@ -95,7 +95,7 @@ class LockFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fingerprint: str
     captions: Count
     settings: VocabularyConfig
-    normaliser: Count
+    normalizer: Count
     decisions: AppliedDecisions
     provenance: Provenance
     entries: tuple[VocabularyEntry, ...]
@@ -107,9 +107,15 @@ class LockFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         same vocabulary, whatever else was written beside it.
         """
         settings = self.settings
-        rules = (settings.steps, settings.aliases, settings.score, settings.min_df, settings.floors)
+        rules = (
+            settings.steps,
+            settings.aliases,
+            settings.score,
+            settings.min_df,
+            settings.min_share,
+        )
         return fingerprint(
-            LOCK_FORMAT, self.captions, self.normaliser, rules, self.decisions, self.entries
+            LOCK_FORMAT, self.captions, self.normalizer, rules, self.decisions, self.entries
         )
 
 
@@ -126,7 +132,7 @@ def write_lockfile(path: Path, lock: LockFile) -> None:
         )
     header = {
         name: _encode_json(getattr(lock, name))
-        for name in ("format", "fingerprint", "captions", "settings", "normaliser", "decisions")
+        for name in ("format", "fingerprint", "captions", "settings", "normalizer", "decisions")
     }
     header["provenance"] = (
         f'{{"counts": {_encode_json(lock.provenance.counts)}, '

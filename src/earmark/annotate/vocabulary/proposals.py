@@ -196,7 +196,7 @@ def find_proposals(
     meaning: TextEmbedder,
     decisions: Decisions,
     *,
-    normalise: Callable[[str], str] = str.strip,
+    normalize: Callable[[str], str] = str.strip,
     similarity: float = MIN_SIMILARITY,
     family_similarity: float = MIN_STEM_SIMILARITY,
 ) -> tuple[Proposal, ...]:
@@ -212,16 +212,16 @@ def find_proposals(
         frequencies: in how many captions each tag is.
         meaning: turns names into vectors.
         decisions: pairs that people rejected, and tags that they merged or banned, are left out.
-        normalise: how a name that a person wrote is spelled among the tags.
+        normalize: how a name that a person wrote is spelled among the tags.
         similarity: the least similarity of a proposal.
         family_similarity: the least similarity of two words of one stem.
 
     Raises:
-        ConfigError: two decisions contradict each other once their names are normalised.
+        ConfigError: two decisions contradict each other once their names are normalized.
     """
-    verdicts = decisions.settled(normalise)
+    verdicts = decisions.settled(normalize)
     done = {*verdicts.moved, *verdicts.ban}
-    rejected = {frozenset(map(normalise, pair)) for pair in decisions.rejected}
+    rejected = {frozenset(map(normalize, pair)) for pair in decisions.rejected}
     tags = sorted(tag for tag in frequencies if tag not in done)
     found: dict[str, tuple[float, str]] = {}
     for one, other, cosine in _similar_pairs(tags, meaning, similarity, family_similarity):

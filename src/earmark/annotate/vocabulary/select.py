@@ -53,14 +53,14 @@ def rank_tags(
 
     Kept tags come first, then the others by falling score; equal scores go by the tag (those of
     "information" by df first, which ranks the tags that were too rare to be weighed). Where
-    `config.floors` asks for it, a domain that is below its floor gets its best remaining tag: of
+    `config.min_share` asks for it, a domain that is below its share gets its best remaining tag: of
     the n best tags, at least floor(n * share) are of the domain as long as it has tags left (and
     once kept tags are made up for). Hence a smaller vocabulary is the beginning of a larger one.
 
     Args:
         tags: each once, in any order.
         tally: their counts.
-        config: score, min_df and floors.
+        config: score, min_df and min_share.
         keep: tags that become classes however rare; those that no caption holds are passed over.
         cooccurrence: needed for score = "information", see `Cooccurrence`.
 
@@ -81,8 +81,8 @@ def rank_tags(
     best = np.lexsort((ties, -scores, ~kept[by_tag]))
     order, scores = by_tag[best], scores[best]
     domains = _tag_domains(tags, tally, order)
-    if any(config.floors.values()):
-        again = _apply_floors(domains, int(kept.sum()), config.floors)
+    if any(config.min_share.values()):
+        again = _apply_min_share(domains, int(kept.sum()), config.min_share)
         order, scores, domains = order[again], scores[again], domains[again]
     named = tuple(DOMAINS[domain] for domain in domains.tolist())
     return Ranking(order, tally.df[order], scores, named, int(kept.sum()))
@@ -124,17 +124,19 @@ def _tag_domains(
     return np.where(seeds == NO_SEED, heard, seeds)
 
 
-def _apply_floors(
-    domains: Int8[np.ndarray, " ranks"], kept: int, floors: Mapping[Domain, float]
+def _apply_min_share(
+    domains: Int8[np.ndarray, " ranks"], kept: int, min_share: Mapping[Domain, float]
 ) -> Int64[np.ndarray, " ranks"]:
-    """Return the ranking with floors, as places in the ranking without, whose domains these are.
+    """Return the ranking with least shares, as places in the ranking without, of these domains.
 
-    A domain of share w is below its floor at rank n while it has fewer than w * n tags, and must
+    A domain of share w is below it at rank n while it has fewer than w * n tags, and must
     have its k-th tag by rank ceil(k / w). Of several below, the one with the earliest such rank
     goes first: earliest deadline first, which meets every deadline that can be met.
     """
     shares = {
-        DOMAINS.index(domain): exact_share(share) for domain, share in floors.items() if share > 0
+        DOMAINS.index(domain): exact_share(least)
+        for domain, least in min_share.items()
+        if least > 0
     }
     queues = _DomainQueues(domains)
     order = [queues.take_best() for _ in range(kept)]

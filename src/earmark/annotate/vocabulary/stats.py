@@ -12,7 +12,7 @@ STATS_FILE = "facts.json"
 
 
 class StepChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of the normaliser changed.
+    """What one step of the normalizer changed.
 
     `tags` counts distinct tags that look different after it, `uses` the captions that hold one of
     them (a caption counts once for each such tag), `examples` are the most frequent, as
@@ -47,8 +47,8 @@ class VocabularyStats(msgspec.Struct, frozen=True, kw_only=True):
         captions: rows that were counted.
         uses: (caption, tag) pairs as written, a tag once a caption.
         written: document frequency of each distinct tag as written, falling.
-        folded: document frequency of each distinct tag after normalising and decisions, falling.
-        changes: what each step of the normaliser, and "decisions" after them, changed.
+        folded: document frequency of each distinct tag after normalizing and decisions, falling.
+        changes: what each step of the normalizer, and "decisions" after them, changed.
         dropped: uses of tags that are none, by reason ("empty", "too long", "banned", ...).
         captions_by_domain: captions of each domain; one may be of several.
         tags_by_domain: the vocabulary's tags of each domain.

@@ -76,7 +76,7 @@ class Vocabulary:
         entries: ranks 1, 2, ... in order.
         captions: the number of captions that were counted (N); 0 for an outsider's list of labels.
         settings: what the selection was asked for.
-        normaliser: the version of the steps that folded the tags as written.
+        normalizer: the version of the steps that folded the tags as written.
         decisions: what people decided of the tags.
         provenance: what was counted.
     """
@@ -84,7 +84,7 @@ class Vocabulary:
     entries: tuple[VocabularyEntry, ...]
     captions: int
     settings: VocabularyConfig
-    normaliser: int = NORMALIZER_VERSION
+    normalizer: int = NORMALIZER_VERSION
     decisions: AppliedDecisions = field(default_factory=AppliedDecisions)
     provenance: Provenance = field(default_factory=Provenance)
 
@@ -110,7 +110,7 @@ class Vocabulary:
         """Return the vocabulary's tags that `tags` fold to, each once, in order; and their ids.
 
         A tag as written is looked up as it is, then among the aliases that the corpus showed. One
-        that the corpus never showed goes through the steps of the normaliser but inflection, and
+        that the corpus never showed goes through the steps of the normalizer but inflection, and
         through people's decisions, and is looked up again.
         """
         found = (self.class_of(tag) for tag in tags)
@@ -124,7 +124,7 @@ class Vocabulary:
             known[tag] = self._fold(tag)
         return known[tag]
 
-    def normalise(self, tag: str) -> str:
+    def normalize(self, tag: str) -> str:
         """Return a tag as this vocabulary's steps leave one that no corpus showed; "" for none."""
         return normalize_tag(tag, self.settings.steps, self.settings.aliases)
 
@@ -143,7 +143,7 @@ class Vocabulary:
             self.entries[:size],
             self.captions,
             settings,
-            self.normaliser,
+            self.normalizer,
             self.decisions,
             self.provenance,
         )
@@ -200,7 +200,7 @@ class Vocabulary:
             lock.entries,
             lock.captions,
             lock.settings,
-            lock.normaliser,
+            lock.normalizer,
             lock.decisions,
             lock.provenance,
         )
@@ -228,7 +228,7 @@ class Vocabulary:
             fingerprint=fingerprint,
             captions=self.captions,
             settings=self.settings,
-            normaliser=self.normaliser,
+            normalizer=self.normalizer,
             decisions=self.decisions,
             provenance=self.provenance,
             entries=self.entries,
@@ -252,12 +252,12 @@ class Vocabulary:
         """
         folded = dict[str, int]()
         for tag, position in (*self.index.items(), *self._aliases.items()):
-            folded.setdefault(self.normalise(tag), position)
+            folded.setdefault(self.normalize(tag), position)
         folded.pop("", None)  # labels that can be no tag are found as they are, or not at all
         return folded
 
     def _fold(self, tag: str) -> int | None:
-        folded = self.normalise(tag)
+        folded = self.normalize(tag)
         for decided in (self.decisions.merge, self.decisions.rename):
             folded = decided.get(folded, folded)
         return None if folded in self.decisions.ban else self._folded.get(folded)

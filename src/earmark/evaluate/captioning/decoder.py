@@ -132,16 +132,16 @@ def train_decoder(
     best = BestState()
     with torch_seed(derive_seed(seed, "captioning"), ears.device):
         decoder = _new_decoder(pieces, len(ears.scaling.mean)).to(ears.device)
-        optimiser = torch.optim.AdamW(decoder.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(decoder.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
         for step in range(steps):
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = lr * learning_rate_scale(step, steps)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             clips, texts = _sample_batch(train, seeded_rng(seed, "captioning", step))
             asked = _text_targets(texts, pieces, ears.device)
             token_losses(decoder, ears(clips), asked, LABEL_SMOOTHING).mean().backward()
             nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-            optimiser.step()
+            optimizer.step()
             if is_validation_step(step, steps, VALIDATION_CHECKS):
                 best.offer(_validation_loss(decoder, pieces, validation, ears), step + 1, decoder)
     best.restore(decoder)

@@ -65,7 +65,7 @@ def find_shared_sentences(
 
 
 def normalized_sentences(example: Example, *, least_words: int) -> Iterator[str]:
-    """Yield the normalised sentences of the original captions that have enough words."""
+    """Yield the normalized sentences of the original captions that have enough words."""
     for caption in example.original_captions:
         for sentence in SENTENCE_ENDS.split(caption):
             words = normalize_words(sentence)

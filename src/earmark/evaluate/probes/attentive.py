@@ -10,7 +10,7 @@ Frames are standardized by the mean and deviation of train's. The classifier is 
 (arXiv 1711.05101) once for each learning rate of the grid; of all learning rates and of all
 validation checks, the state with the best metric is kept, of equals the one under which
 validation's labels are likeliest. First weights and the order of batches are drawn
-`evaluate.draws` times.
+`evaluate.repeats` times.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class AttentiveProbe(Probe):
         config: how many draws, and the device.
     """
 
-    name = "attention"
+    name = "attentive"
     needs_frames = True
 
     def __init__(self, config: EvaluateConfig) -> None:
@@ -123,7 +123,7 @@ class AttentiveProbe(Probe):
         )
         fitting = _Trainer(question, train, validation, device)
         found: list[Prediction] = []
-        for draw in range(self.config.draws):
+        for draw in range(self.config.repeats):
             best = fitting.best(draw_seed(seed, draw))
             found.append(
                 Prediction(
@@ -206,16 +206,16 @@ class _Trainer:
         targets = self._targets()
         dim, classes = self.train.frames.shape[2], self.question.train.targets.shape[1]
         model = AttentivePoolingClassifier(dim, classes, HEADS, generator).to(self.device)
-        optimiser = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY, fused=True
         )
         batches = list(_batches(len(targets), generator))
         for step, rows in enumerate(batches, start=1):
             logits = model(*self.train.rows(rows, self.device))
             loss = self._loss(logits, targets[rows].to(self.device))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             if step % max(len(batches) // VALIDATION_CHECKS, 1) == 0:
                 yield model
 

@@ -33,7 +33,7 @@ COSINES_PER_BLOCK = 16_000_000
 class KnnProbe(Probe):
     """Weighted nearest neighbours on the mean over time; a clip may have several classes."""
 
-    name = "nearest"
+    name = "knn"
 
     def answers(
         self, encoder: FrozenEncoder, question: ProbeData, *, seed: int

@@ -84,7 +84,7 @@ def fit_regularization_path(
     one_vs_rest: bool,
     config: EvaluateConfig,
 ) -> list[tuple[float, LogisticModel]]:
-    """Return (C, model) from the strongest regularisation to the weakest.
+    """Return (C, model) from the strongest regularization to the weakest.
 
     Each fit starts from the one before. A C at which the solver does not converge is left out.
 
@@ -102,7 +102,7 @@ def fit_regularization_path(
     answers = list(targets.T) if one_vs_rest else [targets.argmax(axis=1)]
     path: list[tuple[float, LogisticModel]] = []
     with _limit_threads(inputs.size * targets.shape[1]):
-        for c in sorted(config.regularisation):
+        for c in sorted(config.regularization):
             fits = zip(models, answers, strict=True)
             if all(_converges(model.set_params(C=c), inputs, answer) for model, answer in fits):
                 path.append((c, LogisticModel(scaling, *_stack_coefficients(models, one_vs_rest))))
@@ -223,7 +223,7 @@ class FewShotProbe(Probe):
         features = pooled_features(encoder, question)
         return [
             self._answer(features, question, np.random.default_rng((seed, draw)))
-            for draw in range(self.config.draws)
+            for draw in range(self.config.repeats)
         ]
 
     def _answer(

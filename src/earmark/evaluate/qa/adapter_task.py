@@ -107,7 +107,7 @@ def _train_steps(
     seed: int,
 ) -> Iterator[int]:
     """Train; yield the number of each finished step, and end early where a loss is not finite."""
-    optimiser = torch.optim.AdamW(answerer.adapter.parameters(), lr=config.lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(answerer.adapter.parameters(), lr=config.lr, weight_decay=0.0)
     for step in range(1, config.steps + 1):
         batch = [
             QuestionAnswer(q.example.id, q.question, q.answer)
@@ -116,11 +116,11 @@ def _train_steps(
         loss = -answerer.likelihoods(batch, heard).mean()
         if not bool(torch.isfinite(loss)):
             return
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(answerer.adapter.parameters(), MAX_GRADIENT_NORM)
-        optimiser.param_groups[0]["lr"] = config.lr * learning_rate_scale(step - 1, config.steps)
-        optimiser.step()
+        optimizer.param_groups[0]["lr"] = config.lr * learning_rate_scale(step - 1, config.steps)
+        optimizer.step()
         yield step
 
 

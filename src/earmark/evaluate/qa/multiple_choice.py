@@ -53,7 +53,7 @@ class QaScorer:
 
     Args:
         name: of the task in the settings.
-        probe: "choice" or "adapter".
+        probe: "multiple-choice" or "adapter".
         fields: all that are asked of, whether they can be or not.
         bootstrap: resamples of the test recordings.
     """
@@ -148,7 +148,7 @@ def _first_problem(fields: Sequence[LabelField]) -> str:
 
 
 class MultipleChoiceTask(Task):
-    """Multiple choice in the space that an encoder shares with texts (probe "choice").
+    """Multiple choice in the space that an encoder shares with texts (probe "multiple-choice").
 
     Args:
         config: what is asked.
@@ -162,7 +162,7 @@ class MultipleChoiceTask(Task):
         self.name = config.name
         self.config = config
         self.fields = tuple(fields)
-        self.scorer = QaScorer(config.name, "choice", self.fields, bootstrap)
+        self.scorer = QaScorer(config.name, "multiple-choice", self.fields, bootstrap)
 
     def examples(self) -> Sequence[Example]:
         """Return the test clips: nothing is fitted."""

@@ -127,13 +127,13 @@ def train_lit(
         terms = build_term_vocabulary([text for texts in told.texts for text in texts])
         side = LitModel(features.shape[1], terms).to(device)
         data, held_out = torch.tensor(features, device=device), _full_batch(side, *validation)
-        optimiser = torch.optim.AdamW(side.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(side.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
         for step in range(steps):
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = lr * learning_rate_scale(step, steps)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             _loss(side, _sample_batch(side, data, told, seeded_rng(seed, "lit", step))).backward()
-            optimiser.step()
+            optimizer.step()
             if is_validation_step(step, steps, VALIDATION_CHECKS):
                 best.offer(_validation_loss(side, held_out), step + 1, side)
     best.restore(side)

@@ -7,7 +7,7 @@
   materials.json         the classes that the objective was built from
   tokenizers/            the tokenizers of the objective's parts
 
-A run's saved state is the same folder with optimiser.safetensors and training.json. A folder
+A run's saved state is the same folder with optimizer.safetensors and training.json. A folder
 appears whole or not at all, whenever a run is killed.
 """
 
@@ -143,7 +143,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An encoder with what it was trained under; `step` counts the optimiser steps taken."""
+    """An encoder with what it was trained under; `step` counts the optimizer steps taken."""
 
     encoder: Encoder
     objective: Objective[Any]

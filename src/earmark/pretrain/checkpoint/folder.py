@@ -152,7 +152,7 @@ CHECKPOINT_FORMAT = 2
 class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What config.json says: how to build the modules, and what they were trained for.
 
-    `step` counts the optimiser steps taken, `vocabulary` is a fingerprint, `earmark` the version
+    `step` counts the optimizer steps taken, `vocabulary` is a fingerprint, `earmark` the version
     that wrote the folder, `format` the version of this layout.
     """
 

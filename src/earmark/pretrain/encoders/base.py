@@ -54,7 +54,7 @@ class Encoder(nn.Module, ABC):
     second (0 where a clip gives a single frame, however long it is). Where `checkpoint_activations`
     is set, layers are computed a second time on the way back in training instead of being kept:
     slower, with less memory, and with the same gradients. An encoder that changes as training goes
-    on has a buffer `steps_taken`; the loop writes the optimiser steps into it.
+    on has a buffer `steps_taken`; the loop writes the optimizer steps into it.
     `leaves_parameters_out` says that some parameter may get no gradient from a batch.
     """
 

@@ -159,7 +159,7 @@ class ConvolutionalStem(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and feed-forward, each normalised before and added to what came in.
+    """Self-attention and feed-forward, each normalized before and added to what came in.
 
     Both start out adding nothing (Bachlechner et al. 2020, arXiv 2003.04887): training begins from
     a linear model of the stem's frames, which matters when it lasts only some hundred steps.

@@ -58,7 +58,7 @@ def split_examples(
     objective: ObjectiveConfig,
     *,
     train_share: float = 1.0,
-    requires: Sequence[Requirement] = (),
+    require: Sequence[Requirement] = (),
 ) -> ExampleSplits:
     """Sort examples into splits, and leave out those that the objective cannot learn from.
 
@@ -67,7 +67,7 @@ def split_examples(
         vocabulary: that their tags are of.
         objective: what is learnt.
         train_share: of the train split's recordings.
-        requires: what every clip must have besides.
+        require: what every clip must have besides.
 
     Raises:
         ConfigError: nothing is left to train on; the message says what is missing.
@@ -91,7 +91,7 @@ def split_examples(
     if len(wanted) < len(train):
         reasons["beyond train_share"] = len(train) - len(wanted)
     usable = [
-        _trainable_examples(split, objective, requires, reasons) for split in (wanted, validation)
+        _trainable_examples(split, objective, require, reasons) for split in (wanted, validation)
     ]
     if not usable[0]:
         raise ConfigError(_explain_no_examples(train, reasons))
@@ -101,12 +101,12 @@ def split_examples(
 def _trainable_examples(
     examples: Sequence[Example],
     objective: ObjectiveConfig,
-    requires: Sequence[Requirement],
+    require: Sequence[Requirement],
     reasons: Counter[str],
 ) -> tuple[Example, ...]:
     kept: list[Example] = []
     for example in examples:
-        lacking = missing_target(example, objective) or missing_required(example, requires)
+        lacking = missing_target(example, objective) or missing_required(example, require)
         if lacking:
             reasons[lacking] += 1
         else:
@@ -224,7 +224,7 @@ class MicroBatches:
         device: where batches will go.
 
     Attributes:
-        a_step: micro-batches of one optimiser step, over all processes.
+        a_step: micro-batches of one optimizer step, over all processes.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 A state is a folder such as state-00000200:
 
 model.safetensors, objective.safetensors, config.json, ...   a checkpoint of the last weights
-optimiser.safetensors                                        the optimizer's moments
+optimizer.safetensors                                        the optimizer's moments
 average.safetensors                                          the EMA weights, where there are any
 training.json                                                `TrainState`
 """
@@ -72,7 +72,7 @@ class TrainingObjects:
     """What a state is of; `average` where the run keeps one."""
 
     checkpoint: Checkpoint
-    optimiser: Optimizer
+    optimizer: Optimizer
     average: ModelEma | None
 
 
@@ -82,7 +82,7 @@ def save_state(folder: Path, kept: TrainingObjects, reached: TrainState) -> None
     if not target.exists():
         with atomic_folder(target) as temporary:
             write_checkpoint(kept.checkpoint, temporary)
-            write_tensors(temporary / "optimiser.safetensors", kept.optimiser.tensors())
+            write_tensors(temporary / "optimizer.safetensors", kept.optimizer.tensors())
             if kept.average is not None:
                 write_tensors(temporary / "average.safetensors", kept.average.tensors())
             (temporary / "training.json").write_bytes(msgspec.json.encode(reached))
@@ -113,14 +113,14 @@ def read_train_state(state: Path, run: str) -> TrainState:
 
 
 def restore_state(state: Path, kept: TrainingObjects) -> None:
-    """Fill modules, optimiser and average from a state.
+    """Fill modules, optimizer and average from a state.
 
     Raises:
         ConfigError: a file is missing, damaged, or does not fit.
     """
     load_weights(kept.checkpoint.encoder, state / "model.safetensors")
     load_weights(kept.checkpoint.objective, state / "objective.safetensors")
-    kept.optimiser.restore(read_tensors(state / "optimiser.safetensors"))
+    kept.optimizer.restore(read_tensors(state / "optimizer.safetensors"))
     if kept.average is not None:
         kept.average.restore(read_tensors(state / "average.safetensors"))
 
@@ -243,7 +243,7 @@ class TrainableModel:
     Attributes:
         encoder: the weights of the last step; the same in every process.
         objective: likewise.
-        optimiser: of both.
+        optimizer: of both.
         average: None where none is kept.
     """
 
@@ -261,7 +261,7 @@ class TrainableModel:
             seed=plan.seed,
             pretrained=fresh,
         ).to(device)
-        self.optimiser = build_optimizer(self.encoder, self.objective, plan.config)
+        self.optimizer = build_optimizer(self.encoder, self.objective, plan.config)
         self.average = None
         if averages and plan.config.ema_decay:
             self.average = ModelEma(self.encoder, self.objective, plan.config.ema_decay)
@@ -297,7 +297,7 @@ class TrainableModel:
 
     def kept(self, step: int) -> TrainingObjects:
         """Return what the state of a step is of."""
-        return TrainingObjects(self.latest(step), self.optimiser, self.average)
+        return TrainingObjects(self.latest(step), self.optimizer, self.average)
 
 
 def log_line(line: str) -> None:

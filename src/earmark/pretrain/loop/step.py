@@ -80,7 +80,7 @@ class StepStats:
 
 @dataclass(frozen=True)
 class StepResult:
-    """An optimiser step that was taken.
+    """An optimizer step that was taken.
 
     Args:
         joined: what it was made of.
@@ -249,7 +249,7 @@ class TrainStep:
         if self._steps_taken is not None:
             self._steps_taken.fill_(reached.step)
         heard, losses, waited_s = self._micro_batches(reached, batches)
-        norm = model.optimiser.norm()
+        norm = model.optimizer.norm()
         own = rank_stats(heard, losses, norm, waited_s=waited_s, asked=asked())
         everyone = reduce_stats(self._peers.gather(own))
         # Wrapped modules average over processes what should be summed.
@@ -257,9 +257,9 @@ class TrainStep:
         norm_of_mean = own.norm * factor
         if not (math.isfinite(norm_of_mean) and math.isfinite(everyone.loss)):
             raise self._not_finite(reached, heard, own, everyone, norm_of_mean)
-        model.optimiser.scale(factor * clip_factor(norm_of_mean, self._config.clip_norm))
-        rate = model.optimiser.step(reached.step, self._batches.epoch(reached.consumed))
-        model.optimiser.forget()
+        model.optimizer.scale(factor * clip_factor(norm_of_mean, self._config.clip_norm))
+        rate = model.optimizer.step(reached.step, self._batches.epoch(reached.consumed))
+        model.optimizer.forget()
         if model.average is not None:
             model.average.update(reached.step + 1)
         return StepResult(everyone, norm_of_mean, rate)
@@ -307,5 +307,5 @@ class TrainStep:
         return FloatingPointError(
             f"step {reached.step + 1}: the gradient's norm is {norm}, the loss "
             f"{everyone.loss}. Listen to the clips of this batch, or lower "
-            f"pretrain.optimiser.lr ({self._config.optimiser.lr:g}): {named}"
+            f"pretrain.optimizer.lr ({self._config.optimizer.lr:g}): {named}"
         )

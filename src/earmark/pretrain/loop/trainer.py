@@ -98,7 +98,7 @@ def pretrain(
         vocabulary,
         objective,
         train_share=config.train_share,
-        requires=config.requires,
+        require=config.require,
     )
     config = apply_audio_budget(config, splits.train, processes=world.size, seed=seed)
     plan = TrainingPlan(splits, vocabulary, encoder, objective, config, seed)

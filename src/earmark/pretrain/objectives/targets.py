@@ -85,9 +85,9 @@ def missing_target(example: Example, config: ObjectiveConfig) -> str:
     return ""
 
 
-def missing_required(example: Example, requires: Sequence[Requirement]) -> str:
+def missing_required(example: Example, require: Sequence[Requirement]) -> str:
     """Return what of a clip is required and not there, "" where all is."""
-    for name in requires:
+    for name in require:
         if name == "tags":
             if not example.tags:
                 return "no tags"
@@ -136,14 +136,14 @@ def target_texts(example: Example, part: PartConfig) -> tuple[str, ...]:
 
 
 def drop_unused_texts(
-    example: Example, config: ObjectiveConfig, requires: Sequence[Requirement] = ()
+    example: Example, config: ObjectiveConfig, require: Sequence[Requirement] = ()
 ) -> Example:
     """Return a clip without those of its texts that an objective does not read.
 
     Of original captions, which model cards count, the first is kept.
     """
     read = {part.text for part in objective_parts(config) if not isinstance(part, TAG_CONFIGS)}
-    read.update(name for name in requires if name != "tags")
+    read.update(name for name in require if name != "tags")
     kept = example.original_captions if "original" in read else example.original_captions[:1]
     return msgspec.structs.replace(
         example,

@@ -286,8 +286,8 @@ class _TensorStack:
 
 
 def build_optimizer(encoder: nn.Module, objective: nn.Module, config: PretrainConfig) -> Optimizer:
-    """Return the optimiser that `config.optimiser` describes."""
+    """Return the optimizer that `config.optimizer` describes."""
     named = named_parameters(encoder, objective)
-    if isinstance(config.optimiser, AdamWConfig):
-        return AdamW(named, config.optimiser, steps=config.steps)
-    return ScaledAdam(named, config.optimiser)
+    if isinstance(config.optimizer, AdamWConfig):
+        return AdamW(named, config.optimizer, steps=config.steps)
+    return ScaledAdam(named, config.optimizer)

@@ -61,7 +61,7 @@ class MockConfig(Config, frozen=True, kw_only=True):
     mix_up: Annotated[bool, _help("swap the answers of requests that are in flight together")] = (
         False
     )
-    dialects: Annotated[
+    response_formats: Annotated[
         tuple[FormatName, ...], _help("response formats it has, comma-separated; none: it has none")
     ] = ("json_schema", "json_object")
     unsupported_status: Annotated[
@@ -80,8 +80,8 @@ class MockConfig(Config, frozen=True, kw_only=True):
         shares = self.error_share + self.busy_share + self.timeout_share + self.html_share
         if shares > 1:
             raise ConfigError(f"the shares of faults add up to {shares:.2f}, more than 1")
-        if "none" in self.dialects and len(self.dialects) > 1:
-            raise ConfigError('dialects: "none" stands alone; leave it out beside others')
+        if "none" in self.response_formats and len(self.response_formats) > 1:
+            raise ConfigError('response_formats: "none" stands alone; leave it out beside others')
 
 
 def parse_arguments(arguments: Sequence[str]) -> MockConfig:
@@ -99,8 +99,8 @@ def parse_arguments(arguments: Sequence[str]) -> MockConfig:
             parser.add_argument(_flag(field.name), metavar="X", help=words)
     given = vars(parser.parse_args(arguments))
     plain = {name: value for name, value in given.items() if value is not None}
-    if "dialects" in plain:
-        plain["dialects"] = plain["dialects"].split(",")
+    if "response_formats" in plain:
+        plain["response_formats"] = plain["response_formats"].split(",")
     try:
         return msgspec.convert(plain, MockConfig, strict=False)
     except msgspec.ValidationError as error:

@@ -224,7 +224,7 @@ class Engine:
         return MockAnswer(answers.format_tags(tags, form))
 
     def _check_format(self, form: ResponseFormat | None) -> None:
-        if form is not None and form.type not in ("text", *self._config.dialects):
+        if form is not None and form.type not in ("text", *self._config.response_formats):
             message = f"response_format type {form.type!r} is not supported"
             raise StatusError(self._config.unsupported_status, message)
 

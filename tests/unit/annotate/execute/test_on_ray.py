@@ -36,7 +36,7 @@ from earmark.annotate.tag import tag_job
 
 url, table, folder = sys.argv[1:]
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
-backend = EndpointConfig(model="mock", urls=(url,), concurrency=2, dialect="none")
+backend = EndpointConfig(model="mock", urls=(url,), concurrency=2, response_format="none")
 print(answer_all(tag_job(Path(table), backend, Path(folder)), RayConfig(shards=4)))
 """
 
@@ -58,7 +58,9 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     ]
     table, spread, local = tmp_path / "c.parquet", tmp_path / "spread", tmp_path / "local"
     write_parquet(table, rows, Caption)
-    with run_mock_server(slots=4, latency_s=0.1, latency_sigma=0.1, dialects=("none",)) as server:
+    with run_mock_server(
+        slots=4, latency_s=0.1, latency_sigma=0.1, response_formats=("none",)
+    ) as server:
         driver = subprocess.Popen(
             [sys.executable, "-c", ON_RAY, server.url, str(table), str(spread)],
             env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
@@ -74,7 +76,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
         assert driver.returncode == 0, out
         assert f"{{'in': {PROMPTS}, 'out': {PROMPTS}}}" in out
         asked = server.stats().requests
-        backend = EndpointConfig(model="mock", urls=(server.url,), dialect="none")
+        backend = EndpointConfig(model="mock", urls=(server.url,), response_format="none")
         run_job(tag_job(table, backend, local), LocalRunnerConfig())
     assert asked <= PROMPTS + 4  # and what was in flight in the worker that was killed
     for answers in (spread, local):

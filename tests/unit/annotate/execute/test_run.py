@@ -79,7 +79,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job_of(table: PromptTable, backend: BackendConfig, fault: Callable[..., str | None] = no_fault):
-    return Job("tagger", table, backend, fault, table.path.parent / "answers")
+    return Job("tag-raw", table, backend, fault, table.path.parent / "answers")
 
 
 def ids(answers: Sequence[Answer]) -> list[str]:
@@ -97,7 +97,7 @@ def test_every_prompt_has_one_answer_in_order(table: PromptTable, shards: int) -
     assert ids(found) == [f"{n:02}" for n in range(20)]
     assert [answer.row for answer in found] == list(range(20))
     assert ids([answer for answer in found if answer.status == "refused"]) == ["03"]
-    assert counts == {"in": 20, "out": 19, "tagger: no": 1}
+    assert counts == {"in": 20, "out": 19, "tag-raw: no": 1}
     assert [row.id for row in read_parquet(job.folder / "rejected.parquet", Rejected)] == ["03"]
     assert not list(job.folder.glob("*.jsonl"))
 
@@ -160,7 +160,7 @@ def test_what_failed_for_a_passing_reason_is_asked_again_by_the_next_run(
     backend = Stand(say_id)
     counts = run_job(job_of(table, backend), LocalRunnerConfig())
     assert [prompt.id for prompt in backend.asked] == ["05"]
-    assert counts == {"in": 20, "out": 19, "tagger: refused by server": 1}
+    assert counts == {"in": 20, "out": 19, "tag-raw: refused by server": 1}
     assert not is_incomplete(job.folder, shard)
 
 
@@ -227,7 +227,7 @@ def test_what_is_sealed_stays_while_its_failures_are_asked_again(table: PromptTa
     assert ledger.left == 1
     ledger.close()
     assert is_job_sealed(job)
-    assert finish_job(job) == {"in": 20, "out": 19, "tagger: unreadable": 1}
+    assert finish_job(job) == {"in": 20, "out": 19, "tag-raw: unreadable": 1}
 
 
 def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:

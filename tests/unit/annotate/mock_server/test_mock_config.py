@@ -9,7 +9,12 @@ from earmark.testing.mock_server.config import MockConfig, parse_arguments, to_a
 
 def test_flags_and_settings_are_the_same_thing():
     config = MockConfig(
-        slots=3, latency_s=0.5, listen=False, mix_up=True, dialects=("none",), outage_kind="reset"
+        slots=3,
+        latency_s=0.5,
+        listen=False,
+        mix_up=True,
+        response_formats=("none",),
+        outage_kind="reset",
     )
     assert to_arguments(config) == [
         "--slots=3",
@@ -17,7 +22,7 @@ def test_flags_and_settings_are_the_same_thing():
         "--no-listen",
         "--outage-kind=reset",
         "--mix-up",
-        "--dialects=none",
+        "--response-formats=none",
     ]
     assert parse_arguments(to_arguments(config)) == config
 
@@ -34,7 +39,7 @@ def test_every_setting_has_a_flag_with_words(capsys: pytest.CaptureFixture[str])
     ("argument", "said"),
     [
         ("--error-share=2", "<= 1"),
-        ("--dialects=yaml", "yaml"),
+        ("--response-formats=yaml", "yaml"),
         ("--unsupported-status=418", "418"),
         ("--slots=many", "slots"),
     ],
@@ -53,4 +58,4 @@ def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ConfigError, match=r"1\.20"):
         MockConfig(error_share=0.6, busy_share=0.6)
     with pytest.raises(ConfigError, match="alone"):
-        MockConfig(dialects=("none", "json_object"))
+        MockConfig(response_formats=("none", "json_object"))

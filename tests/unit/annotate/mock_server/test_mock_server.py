@@ -203,7 +203,7 @@ def test_a_response_format_that_it_has_not(with_server, status: int):
         assert (await client.chat(RAIN, response_format=SCHEMA))[0] == status
         assert (await client.chat(RAIN))[0] == 200
 
-    with_server(scene, dialects=("none",), unsupported_status=status)
+    with_server(scene, response_formats=("none",), unsupported_status=status)
 
 
 def test_tags_are_untidy_only_where_no_format_was_asked(with_server):

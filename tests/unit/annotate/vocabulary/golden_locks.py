@@ -39,8 +39,8 @@ GOVERNED = Vocabulary(
         entry(4, "reverb", 4, "music", reverberant=2),
     ),
     captions=101,
-    settings=VocabularyConfig(size=4, floors={"music": 0.25}),
-    normaliser=1,
+    settings=VocabularyConfig(size=4, min_share={"music": 0.25}),
+    normalizer=1,
     decisions=AppliedDecisions(
         merge={"reverberant": "reverb"}, rename={"tabour": "drum"}, ban=("sound",), keep=("café",)
     ),

@@ -66,7 +66,7 @@ def ranked_tags(
 
 def vocabulary_of(corpus: Corpus, config: VocabularyConfig | None = None) -> Vocabulary:
     """Return the vocabulary of tags that are counted as they are written."""
-    settings = config or VocabularyConfig(normalise="none")
+    settings = config or VocabularyConfig(normalize="none")
     tags, _ = count(corpus)
     ranking = rank(corpus, settings)
     rows = zip(ranking.order, ranking.df, ranking.scores, ranking.domains, strict=True)

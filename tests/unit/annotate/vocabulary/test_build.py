@@ -106,7 +106,7 @@ def test_a_new_file_is_counted_beside_what_was(tmp_path: Path) -> None:
 def test_a_frozen_vocabulary_keeps_its_ids(tmp_path: Path) -> None:
     folder = made(tmp_path, "old", [source(tmp_path, 1)], size=4)
     lock = folder / "vocabulary.json"
-    taken = made(tmp_path, "new", [source(tmp_path, 2)], frozen=str(lock), sizes=(2,))
+    taken = made(tmp_path, "new", [source(tmp_path, 2)], path=str(lock), sizes=(2,))
     assert (taken / "vocabulary.json").read_bytes() == lock.read_bytes()
     assert (taken / "label_2.txt").read_text().split() == list(Vocabulary.load(lock).tags[:2])
     facts = VocabularyStats.load(taken)
@@ -117,7 +117,7 @@ def test_a_frozen_vocabulary_keeps_its_ids(tmp_path: Path) -> None:
 def test_a_label_list_can_be_taken_over(tmp_path: Path) -> None:
     labels = tmp_path / "label_3.txt"
     labels.write_text("music\nspeech\nDogs\n")
-    taken = made(tmp_path, "new", [source(tmp_path, 2)], frozen=str(labels))
+    taken = made(tmp_path, "new", [source(tmp_path, 2)], path=str(labels))
     vocabulary = Vocabulary.load(taken / "vocabulary.json")
     assert vocabulary.tags == ("music", "speech", "Dogs")
     assert vocabulary.encode(["dogs", "speech", "rain"]) == (("Dogs", "speech"), (2, 1))

@@ -19,7 +19,7 @@ FEW = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def vocabulary_of(corpus: Sequence[Sequence[str]], *, size: int = 1000) -> Vocabulary:
-    return build_vocabulary(corpus, VocabularyConfig(size=size, normalise="none"))
+    return build_vocabulary(corpus, VocabularyConfig(size=size, normalize="none"))
 
 
 @FEW

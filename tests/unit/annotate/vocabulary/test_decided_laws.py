@@ -80,7 +80,7 @@ def test_every_term_is_the_class_that_it_was_counted_as(
 ) -> None:
     steps = tuple(step for step in NORMALIZER_STEPS if step not in off)
     try:
-        terms, made = made_of(corpus, toml(merge, rename, ban), size, normalise=steps or "none")
+        terms, made = made_of(corpus, toml(merge, rename, ban), size, normalize=steps or "none")
     except ConfigError:
         assume(False)
         raise

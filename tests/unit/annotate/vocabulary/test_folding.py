@@ -109,7 +109,7 @@ def test_aliases_that_cannot_be(aliases: dict[str, str]) -> None:
         normalize_all({"rain": 1}, NORMALIZER_STEPS, aliases, Decisions())
 
 
-def test_decisions_come_after_the_normaliser() -> None:
+def test_decisions_come_after_the_normalizer() -> None:
     decisions = Decisions(
         merge={"Reverberant": "reverb"}, rename={"reverb": "echo"}, keep=("Drums",)
     )
@@ -128,7 +128,7 @@ def test_decisions_that_the_corpus_no_longer_bears() -> None:
     assert all(any(f"no caption holds '{tag}'" in words for words in told) for tag in "abcd")
 
 
-def test_contradictions_that_only_the_normaliser_shows() -> None:
+def test_contradictions_that_only_the_normalizer_shows() -> None:
     with pytest.raises(ConfigError, match=r"ban \('drum'\).*keep \('Drums'\)"):
         plain({"drums": 1, "drum": 1}, Decisions(ban=("drum",), keep=("Drums",)))
 

@@ -67,7 +67,7 @@ def test_strange_tags_are_dropped_and_counted(tmp_path: Path) -> None:
 
 def test_the_papers_vocabulary_keeps_what_the_paper_counts(tmp_path: Path) -> None:
     rows = source(tmp_path, '{"id": "z", "tags": ["4/4", "Drum", "drum"]}', GOOD)
-    build_from_files(rows, tmp_path / "out", ['vocabulary.normalise="none"'])
+    build_from_files(rows, tmp_path / "out", ['vocabulary.normalize="none"'])
     assert (tmp_path / "out" / "label_5.txt").read_text() == "4/4\nDrum\nbarking\ndog\ndrum\n"
 
 
@@ -84,7 +84,7 @@ def test_rows_without_any_tag_are_an_error(tmp_path: Path) -> None:
 
 
 def test_sizes_are_those_of_the_command_line(tmp_path: Path) -> None:
-    overrides = ["vocabulary.sizes=[1, 2]", 'vocabulary.normalise="none"']
+    overrides = ["vocabulary.sizes=[1, 2]", 'vocabulary.normalize="none"']
     build_from_files(source(tmp_path, GOOD), tmp_path / "out", overrides)
     assert (tmp_path / "out" / "label_1.txt").read_text() == "barking\n"
     with pytest.raises(ConfigError, match=r"sizes = \[3\] asks for 3 tags, but only 2"):
@@ -187,7 +187,7 @@ def test_a_file_is_no_folder_to_write_into(tmp_path: Path, below: str) -> None:
 def test_a_line_break_in_a_tag_costs_that_tag_alone(tmp_path: Path, steps: str) -> None:
     tags = ["dog", " dog", "hip\nhop", "hip hop\u2028"]
     rows = source(tmp_path, json.dumps({"id": "a", "tags": tags}))
-    build_from_files(rows, tmp_path / "out", [f"vocabulary.normalise={steps}"])
+    build_from_files(rows, tmp_path / "out", [f"vocabulary.normalize={steps}"])
     vocabulary = Vocabulary.load(tmp_path / "out" / "vocabulary.json")
     folded = steps == '"all"'
     assert set(vocabulary.tags) == ({"dog", "hip-hop"} if folded else {"dog", " dog"})
@@ -207,7 +207,7 @@ def test_clips_are_compared_as_they_are_counted(tmp_path: Path) -> None:
 
 def test_two_vocabularies_are_compared(tmp_path: Path) -> None:
     rows = source(tmp_path, GOOD, '{"id": "b", "tags": ["dogs", "Rain"]}')
-    build_from_files(rows, tmp_path / "old", ['vocabulary.normalise="none"'])
+    build_from_files(rows, tmp_path / "old", ['vocabulary.normalize="none"'])
     build_from_files(rows, tmp_path / "new", [])
     told = compare_files(tmp_path / "old", tmp_path / "new" / "vocabulary.json", rows)
     assert "dogs -> dog" in told
@@ -222,7 +222,7 @@ def test_two_vocabularies_are_compared(tmp_path: Path) -> None:
         ('"df": 1', '"df": 99', "has df 99"),
         ('"captions": 1', '"captions": "many"', "not a vocabulary lock file"),
         ('"tag": "dog"', '"tag": "barking"', "is there twice"),
-        ("earmark vocabulary 2", "earmark vocabulary 9", "its format is"),
+        ("earmark vocabulary 3", "earmark vocabulary 9", "its format is"),
         ('"fingerprint": "', '"fingerprint": "0', "has the fingerprint"),
     ],
 )

@@ -13,8 +13,8 @@ from factories import new_example
 from precomputed import Precomputed
 
 CLIPS = 240
-ONE = EvaluateConfig(draws=1, device="cpu")
-CONFIG = EvaluateConfig(draws=2, device="cpu")
+ONE = EvaluateConfig(repeats=1, device="cpu")
+CONFIG = EvaluateConfig(repeats=2, device="cpu")
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from factories import new_example
 from precomputed import Precomputed
 
 CLASSES = ("cat", "dog", "emu")
-CONFIG = EvaluateConfig(bootstrap=100, draws=2, device="cpu")
+CONFIG = EvaluateConfig(bootstrap=100, repeats=2, device="cpu")
 CLIPS = 150
 FOLDS = 5
 
@@ -75,13 +75,13 @@ def settings(**changes: object) -> EvaluateConfig:
     return msgspec.structs.replace(CONFIG, **changes)
 
 
-ALL = settings(probes=("linear", "nearest", "attention"), shots=(1, 5))
+ALL = settings(probes=("linear", "knn", "attentive"), shots=(1, 5))
 
 
 def test_a_task_is_asked_as_the_settings_say() -> None:
     tasks = probe_tasks("kind", [fold(0)], ALL)
     scores = [task.evaluate(blurred(), seed=0)[0].score for task in tasks]
-    asked = [("linear", 0), ("nearest", 0), ("attention", 0), ("linear", 1), ("linear", 5)]
+    asked = [("linear", 0), ("knn", 0), ("attentive", 0), ("linear", 1), ("linear", 5)]
     assert [(score.probe, score.shots) for score in scores] == asked
     assert [task.needs_frames for task in tasks] == [False, False, True, False, False]
     assert {(task.name, len(task.examples())) for task in tasks} == {("kind", CLIPS)}
@@ -136,10 +136,10 @@ def test_a_fold_with_a_problem_is_the_status_of_the_whole() -> None:
         assert np.isnan(outcome.score.value)
 
 
-@pytest.mark.parametrize("asked", [{"probes": (), "shots": (2,)}, {"probes": ("attention",)}])
+@pytest.mark.parametrize("asked", [{"probes": (), "shots": (2,)}, {"probes": ("attentive",)}])
 def test_the_score_of_draws_is_their_mean(asked: dict[str, object]) -> None:
     def score(draws: int) -> tuple[float, np.ndarray]:
-        [task] = probe_tasks("kind", [fold(0)], settings(draws=draws, **asked))
+        [task] = probe_tasks("kind", [fold(0)], settings(repeats=draws, **asked))
         [outcome] = task.evaluate(blurred(), seed=0)
         return outcome.score.value, outcome.resampled
 
@@ -154,9 +154,9 @@ def test_the_score_of_draws_is_their_mean(asked: dict[str, object]) -> None:
 
 
 def test_what_each_fold_chose_is_told() -> None:
-    [task] = probe_tasks("kind", folds(), settings(regularisation=(0.1,)))
+    [task] = probe_tasks("kind", folds(), settings(regularization=(0.1,)))
     assert task.evaluate(blurred(), seed=0)[0].fit.chosen == "C = 0.1"
-    [task] = probe_tasks("kind", folds(), settings(probes=("nearest",)))
+    [task] = probe_tasks("kind", folds(), settings(probes=("knn",)))
     chosen = task.evaluate(blurred(), seed=0)[0].fit.chosen
     counts = [int(part.split("(")[1].split(" of 5")[0]) for part in chosen.split(", ")]
     assert sum(counts) == FOLDS

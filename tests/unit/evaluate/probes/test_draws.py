@@ -23,7 +23,7 @@ CLIPS = 480
 CLASSES = 4
 PAIRS = 20
 ONE_SHOT = EvaluateConfig(
-    probes=(), shots=(1,), draws=10, regularisation=(0.1,), bootstrap=200, device="cpu"
+    probes=(), shots=(1,), repeats=10, regularization=(0.1,), bootstrap=200, device="cpu"
 )
 
 

@@ -17,7 +17,7 @@ def blobs(classes: int, clips: int = 150, dim: int = 6) -> tuple[np.ndarray, np.
 @pytest.mark.parametrize("classes", [2, 5])
 def test_logits_agree_with_scikit_learn(classes: int) -> None:
     features, targets = blobs(classes)
-    config = EvaluateConfig(regularisation=(0.1,))
+    config = EvaluateConfig(regularization=(0.1,))
     [(c, probe)] = fit_regularization_path(features, targets, False, config)
     inputs = (features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)) / features.std(
         axis=0, dtype=np.float64
@@ -33,7 +33,7 @@ def test_logits_agree_with_scikit_learn(classes: int) -> None:
 def test_one_against_the_rest_fits_each_class_alone() -> None:
     features, _ = blobs(3)
     targets = np.random.default_rng(1).random((150, 3)) < 0.4
-    config = EvaluateConfig(regularisation=(1.0,))
+    config = EvaluateConfig(regularization=(1.0,))
     [(_, probe)] = fit_regularization_path(features, targets, True, config)
     [(_, alone)] = fit_regularization_path(features, targets[:, [1]], True, config)
     assert probe.scores(features)[:, 1] == pytest.approx(alone.scores(features)[:, 0], abs=1e-6)
@@ -44,7 +44,7 @@ def test_the_path_runs_from_strong_to_weak() -> None:
     features, targets = blobs(3)
     path = list(
         fit_regularization_path(
-            features, targets, False, EvaluateConfig(regularisation=(1.0, 0.01, 0.1))
+            features, targets, False, EvaluateConfig(regularization=(1.0, 0.01, 0.1))
         )
     )
     assert [c for c, _ in path] == [0.01, 0.1, 1.0]
@@ -54,7 +54,7 @@ def test_the_path_runs_from_strong_to_weak() -> None:
 
 def test_a_probe_that_does_not_converge_is_left_out() -> None:
     features, targets = blobs(5)
-    config = EvaluateConfig(regularisation=(0.001, 1000.0), max_iterations=15)
+    config = EvaluateConfig(regularization=(0.001, 1000.0), max_iterations=15)
     assert [c for c, _ in fit_regularization_path(features, targets, False, config)] == [0.001]
 
 
@@ -62,7 +62,7 @@ def test_constant_features_are_harmless() -> None:
     features, targets = blobs(3)
     features[:, 2] = 5.0
     [(_, probe)] = fit_regularization_path(
-        features, targets, False, EvaluateConfig(regularisation=(1.0,))
+        features, targets, False, EvaluateConfig(regularization=(1.0,))
     )
     assert np.isfinite(probe.scores(features)).all()
     assert probe.weight[2] == pytest.approx(0.0)
@@ -70,7 +70,7 @@ def test_constant_features_are_harmless() -> None:
 
 def test_the_scale_of_features_does_not_matter() -> None:
     features, targets = blobs(3)
-    config = EvaluateConfig(regularisation=(0.1,))
+    config = EvaluateConfig(regularization=(0.1,))
     [(_, probe)] = fit_regularization_path(features, targets, False, config)
     [(_, scaled)] = fit_regularization_path(features / 1024, targets, False, config)
     assert scaled.scores(features / 1024) == pytest.approx(probe.scores(features), abs=1e-3)

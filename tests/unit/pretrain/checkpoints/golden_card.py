@@ -62,7 +62,7 @@ DATA = TrainingData(
 )
 TRAINING = TrainingSummary(
     config=PretrainConfig(
-        steps=400000, batch_s=640.0, max_clip_s=60.0, optimiser=ScaledAdamConfig(), ema_decay=0.999
+        steps=400000, batch_s=640.0, max_clip_s=60.0, optimizer=ScaledAdamConfig(), ema_decay=0.999
     ),
     seed=7,
     parameters=65_900_000,

@@ -75,7 +75,7 @@ def test_what_is_required_besides_leaves_out_and_is_counted(
         msgspec.structs.replace(clip, original_captions=("A dog.",) if place < 4 else ())
         for place, clip in enumerate(make_examples(6))
     ]
-    splits = split_examples(examples, vocabulary, TagsConfig(), requires=("original", "tags"))
+    splits = split_examples(examples, vocabulary, TagsConfig(), require=("original", "tags"))
     assert [len(splits.train), splits.counts()["pretrain: no original text"]] == [4, 2]
 
 

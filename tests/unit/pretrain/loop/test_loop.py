@@ -36,7 +36,7 @@ SETTINGS = PretrainConfig(
     steps=12,
     batch_s=3.0,
     max_clip_s=1.0,
-    optimiser=AdamWConfig(warmup_steps=2, lr=3e-3, objective_lr=3e-3),
+    optimizer=AdamWConfig(warmup_steps=2, lr=3e-3, objective_lr=3e-3),
     log_every=1,
     validate_every=5,
     checkpoint_every=3,
@@ -208,9 +208,9 @@ def test_a_gradient_that_is_not_finite_names_its_clips(
     train: Train, make_examples: Make, tmp_path: Path
 ) -> None:
     config = msgspec.structs.replace(
-        SETTINGS, optimiser=AdamWConfig(lr=1e38, objective_lr=1e38, warmup_steps=0)
+        SETTINGS, optimizer=AdamWConfig(lr=1e38, objective_lr=1e38, warmup_steps=0)
     )
-    with pytest.raises(FloatingPointError, match=r"lower pretrain\.optimiser\.lr .*train-\d+"):
+    with pytest.raises(FloatingPointError, match=r"lower pretrain\.optimizer\.lr .*train-\d+"):
         train(make_examples(8), tmp_path / "run", config)
 
 
@@ -236,7 +236,7 @@ def test_examples_that_cannot_be_used_are_explained(
 
 
 SCALED = msgspec.structs.replace(
-    SETTINGS, accumulate=2, ema_decay=0.9, optimiser=ScaledAdamConfig(warmup_steps=4), steps=9
+    SETTINGS, accumulate=2, ema_decay=0.9, optimizer=ScaledAdamConfig(warmup_steps=4), steps=9
 )
 
 

@@ -44,7 +44,7 @@ SETTINGS = PretrainConfig(
     steps=5,
     batch_s=3.0,
     max_clip_s=1.0,
-    optimiser=AdamWConfig(warmup_steps=2, lr=3e-3, objective_lr=3e-3),
+    optimizer=AdamWConfig(warmup_steps=2, lr=3e-3, objective_lr=3e-3),
     ema_decay=0.9,
     log_every=1,
     validate_every=3,
@@ -149,7 +149,7 @@ def joined_batches(plan: TrainingPlan) -> tuple[list[float], Encoder, Contrastiv
     materials = collect_target_specs(splits.train, plan.vocabulary, plan.objective)
     encoder = build_encoder(plan.encoder).train()
     objective: Any = build_objective(plan.objective, materials, dim=encoder.dim).train()
-    optimiser = build_optimizer(encoder, objective, config)
+    optimizer = build_optimizer(encoder, objective, config)
     batches = MicroBatches(plan, World(), encoder, objective, torch.device("cpu"))
     told: list[float] = []
     stream = batches.behind(0, 2 * config.steps)
@@ -166,9 +166,9 @@ def joined_batches(plan: TrainingPlan) -> tuple[list[float], Encoder, Contrastiv
         loss = objective.loss(everyone, 0, len(everyone.keys))
         loss.backward()
         told.append(float(loss.detach()))
-        optimiser.scale(clip_factor(float(optimiser.norm()), config.clip_norm))
-        optimiser.step(step, batches.epoch(2 * step))
-        optimiser.forget()
+        optimizer.scale(clip_factor(float(optimizer.norm()), config.clip_norm))
+        optimizer.step(step, batches.epoch(2 * step))
+        optimizer.forget()
     return told, encoder, objective
 
 

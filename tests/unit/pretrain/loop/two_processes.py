@@ -77,9 +77,9 @@ def main(folder: Path) -> None:
         calls += 1
         return int(signal.SIGTERM) if world.rank == 1 and calls == 3 else 0
 
-    optimiser = msgspec.structs.replace(task.config.optimiser, lr=1e38, warmup_steps=0)
+    optimizer = msgspec.structs.replace(task.config.optimizer, lr=1e38, warmup_steps=0)
     wild = msgspec.structs.replace(
-        plan, config=msgspec.structs.replace(task.config, optimiser=optimiser)
+        plan, config=msgspec.structs.replace(task.config, optimizer=optimizer)
     )
     mixed = MultitaskConfig(parts=(task.contrastive, TagsConfig()), weights=(1.0, 0.5))
     half = msgspec.structs.replace(task.config, precision="bfloat16")

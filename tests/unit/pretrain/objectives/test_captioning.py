@@ -229,12 +229,12 @@ def test_only_what_is_trained_is_measured_and_nothing_is_nan() -> None:
 def test_it_learns_a_tiny_corpus_by_heart_and_writes_it(queries: QueryMode) -> None:
     objective = build(queries, smoothing=0.0).train()
     given, texts = encoded(), objective.pieces.encode(TEXTS)
-    optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     for step in range(60):
         loss = objective(given, CaptioningTargets(texts, MIXED ^ bool(step % 2))).total
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert float(loss.detach()) < 0.05
     objective.eval()
     with torch.inference_mode():

@@ -48,11 +48,11 @@ def test_learnt_weights_start_as_given_and_follow_the_losses(told: Told, frames:
     noise = -(math.log(2.0) + math.log(0.5)) / 2
     assert loss.total.item() == pytest.approx(2 * first + 0.5 * second + noise)
     assert loss.parts["weight/tags"].item() == pytest.approx(2.0)
-    optimiser = torch.optim.Adam([objective.log_variances], lr=0.05)
+    optimizer = torch.optim.Adam([objective.log_variances], lr=0.05)
     for _ in range(300):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         losses_of(objective, given, examples)[0].total.backward()
-        optimiser.step()
+        optimizer.step()
     # Where d/ds (L / s^2 + log s) = 0, the weight 1 / s^2 is 1 / 2L.
     expected = [1 / (2 * first), 1 / (2 * second)]
     assert objective.weights.tolist() == pytest.approx(expected, rel=0.01)

@@ -103,12 +103,12 @@ def test_the_loss_is_the_mean_over_tokens_written_out(queries: QueryMode) -> Non
 def test_it_learns_a_tiny_corpus_and_tells_its_tags(queries: QueryMode) -> None:
     objective = build(queries).train()
     targets, given = objective.targets(examples(), SEEDS), encoded()
-    optimiser = torch.optim.AdamW(objective.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
     for _ in range(60):
         loss = objective(given, targets).total
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     objective.eval()
     with torch.inference_mode():
         scores = objective.measure([(given, targets)])

@@ -31,7 +31,7 @@ def workspace(
         steps=40,
         batch_s=4.0,
         max_clip_s=2.0,
-        optimiser=AdamWConfig(lr=3e-3, objective_lr=3e-3, warmup_steps=2),
+        optimizer=AdamWConfig(lr=3e-3, objective_lr=3e-3, warmup_steps=2),
         device="cpu",
     )
     examples = make_examples(16)

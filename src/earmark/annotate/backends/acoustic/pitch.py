@@ -61,9 +61,9 @@ def track_pitch(
     if len(wave) < span:
         wave = np.pad(wave, (0, span - len(wave)))
     frames = sliding_window_view(wave, span)[:: round(PITCH_HOP_S * sample_rate)]
-    normalised = cumulative_mean_normalized_difference(frames, window)
-    lag = _first_dip(normalised[:, shortest:longest]) + shortest
-    period, depth = _refine_dip(normalised, lag)
+    normalized = cumulative_mean_normalized_difference(frames, window)
+    lag = _first_dip(normalized[:, shortest:longest]) + shortest
+    period, depth = _refine_dip(normalized, lag)
     return PitchTrack(
         (sample_rate / period).astype(np.float32), np.clip(depth, 0.0, 2.0).astype(np.float32)
     )
@@ -93,15 +93,15 @@ def cumulative_mean_normalized_difference(
     return result.astype(np.float32)
 
 
-def _first_dip(normalised: Float32[np.ndarray, "frames lags"]) -> np.ndarray:
+def _first_dip(normalized: Float32[np.ndarray, "frames lags"]) -> np.ndarray:
     """Return the bottom of the first dip below the threshold, else the lowest point (step 4)."""
-    below = normalised < YIN_THRESHOLD
+    below = normalized < YIN_THRESHOLD
     entry = np.argmax(below, axis=1)
     rising = np.ones_like(below)
-    rising[:, :-1] = normalised[:, 1:] >= normalised[:, :-1]
-    after = np.arange(normalised.shape[1]) >= entry[:, None]
+    rising[:, :-1] = normalized[:, 1:] >= normalized[:, :-1]
+    after = np.arange(normalized.shape[1]) >= entry[:, None]
     bottom = np.argmax(rising & after, axis=1)
-    return np.where(below.any(axis=1), bottom, np.argmin(normalised, axis=1))
+    return np.where(below.any(axis=1), bottom, np.argmin(normalized, axis=1))
 
 
 def _refine_dip(

@@ -11,10 +11,10 @@ from earmark.annotate.backends.base import NOTHING_DISCOVERED, Backend, Completi
 from earmark.annotate.backends.endpoint.balancer import Clock
 from earmark.annotate.backends.endpoint.client import HttpClient
 from earmark.annotate.backends.endpoint.request import (
-    DIALECT_PROBE,
-    Dialect,
+    FORMAT_PROBE,
+    ResponseFormat,
     audio_body,
-    detect_dialect,
+    detect_response_format,
     response_format_of,
     text_body,
 )
@@ -31,8 +31,8 @@ class EndpointBackend(Backend):
     """Asks a model behind servers.
 
     `concurrency` is half as many prompts again as the servers take: the others are read, encoded
-    or waiting for their next turn. `dialect` is how answers to texts are held to a schema, None
-    until the first text finds out.
+    or waiting for their next turn. `response_format` is how answers to texts are held to a schema,
+    None until the first text finds out.
 
     Args:
         config: checked settings.
@@ -53,7 +53,9 @@ class EndpointBackend(Backend):
         most = config.concurrency * len(config.urls)
         self.fingerprint = config.fingerprint
         self.concurrency = most + max(most // 2, MIN_PREFETCH)
-        self.dialect: Dialect | None = None if config.dialect == "auto" else config.dialect
+        self.response_format: ResponseFormat | None = (
+            None if config.response_format == "auto" else config.response_format
+        )
         self.found: Mapping[str, str] = NOTHING_DISCOVERED
         self._config = config
         self._client = HttpClient(key, config.timeout_s)
@@ -89,17 +91,17 @@ class EndpointBackend(Backend):
         if len(text) > longest:
             detail = f"{len(text)} characters, and max_text_characters is {longest}"
             return Refusal(reason="too long", detail=detail)
-        return await self._put(prompt, self.dialect or await self._find_dialect())
+        return await self._put(prompt, self.response_format or await self._find_response_format())
 
-    async def _put(self, prompt: Prompt, dialect: Dialect) -> Completion | Refusal:
-        form = response_format_of(dialect)
+    async def _put(self, prompt: Prompt, name: ResponseFormat) -> Completion | Refusal:
+        form = response_format_of(name)
         return await self._exchange.ask(text_body(prompt, self._config, form))
 
-    async def _find_dialect(self) -> Dialect:
+    async def _find_response_format(self) -> ResponseFormat:
         async with self._finding:
-            if self.dialect is None:
-                self.dialect = await detect_dialect(
-                    lambda dialect: self._put(DIALECT_PROBE, dialect)
+            if self.response_format is None:
+                self.response_format = await detect_response_format(
+                    lambda name: self._put(FORMAT_PROBE, name)
                 )
-                self.found = {"dialect": self.dialect}
-            return self.dialect
+                self.found = {"response_format": self.response_format}
+            return self.response_format

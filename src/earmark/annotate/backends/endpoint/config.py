@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -47,7 +49,8 @@ class RequestConfig(ChatConfig, frozen=True, kw_only=True):
             ogg file is the clip, and FLAC for the rest; "flac" and "wav" decode everything. What
             is decoded is sent mono, 16 bits, at `sample_rate`.
         sample_rate: of decoded audio, Hz.
-        dialect: how a tagger's answer is held to a schema; "auto" asks the server what it can.
+        response_format: how a tagger's answer is held to a schema; "auto" asks the server what it
+            can.
         concurrency: the most requests in flight at one server.
         timeout_s: the longest that one request may take, seconds.
         patience_s: how long to wait for servers that are down or busy before giving up, seconds;
@@ -58,10 +61,12 @@ class RequestConfig(ChatConfig, frozen=True, kw_only=True):
         price_per_hour: of all servers together.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"dialect": "response_format"})
+
     audio: Literal["input_audio", "audio_url", "file_url"] = "input_audio"
     audio_format: Literal["original", "flac", "wav"] = "original"
     sample_rate: SampleRate = 16_000
-    dialect: Literal["auto", "json_schema", "json_object", "none"] = "auto"
+    response_format: Literal["auto", "json_schema", "json_object", "none"] = "auto"
     concurrency: PositiveInt = 64
     timeout_s: PositiveFloat = 300.0
     patience_s: PositiveFloat = 1800.0
@@ -98,7 +103,7 @@ class EndpointConfig(RequestConfig, frozen=True, kw_only=True, tag="endpoint", t
     def fingerprint(self) -> str:
         """Twelve hex digits over all that can change an answer; not where or how fast it is had."""
         chat = {name: getattr(self, name) for name in ChatConfig.__struct_fields__}
-        sent = (self.audio, self.audio_format, self.sample_rate, self.dialect, self.extra)
+        sent = (self.audio, self.audio_format, self.sample_rate, self.response_format, self.extra)
         return fingerprint("endpoint", REQUEST_VERSION, chat, sent)
 
     def check(self) -> None:

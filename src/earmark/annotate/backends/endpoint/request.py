@@ -196,26 +196,26 @@ def _read_or_encode(
     return encode_window(path, prompt.start_s, prompt.duration_s, config.sample_rate, form)
 
 
-Dialect = Literal["json_schema", "json_object", "none"]
+ResponseFormat = Literal["json_schema", "json_object", "none"]
 
-SCHEMA_DIALECTS: tuple[Dialect, ...] = ("json_schema", "json_object")
-"""Dialects that hold a model to the schema, in the order they are tried."""
+SCHEMA_FORMATS: tuple[ResponseFormat, ...] = ("json_schema", "json_object")
+"""Response formats that hold a model to the schema, in the order they are tried."""
 
-DIALECT_PROBE = Prompt(
-    id="dialect",
+FORMAT_PROBE = Prompt(
+    id="response-format",
     text="Heavy rain falls on a tin roof while a dog barks twice in the distance, and a car "
     "passes slowly from left to right. The recording is clear, with a little wind noise.",
 )
 """A description that a tagger has no trouble with."""
 
 
-def response_format_of(dialect: Dialect) -> dict[str, Any] | None:
+def response_format_of(name: ResponseFormat) -> dict[str, Any] | None:
     """Return a request's `response_format`, None for none.
 
     json_schema is OpenAI's, and that of vLLM and SGLang; json_object with a schema beside it is
     that of llama.cpp's server.
     """
-    match dialect:
+    match name:
         case "json_schema":
             held = {"name": "tags", "schema": TAG_SCHEMA, "strict": True}
             return {"type": "json_schema", "json_schema": held}
@@ -225,21 +225,21 @@ def response_format_of(dialect: Dialect) -> dict[str, Any] | None:
             return None
 
 
-async def detect_dialect(
-    ask: Callable[[Dialect], Awaitable[Completion | Refusal]],
-) -> Dialect:
-    """Return the first dialect in which the probe is answered as the schema says.
+async def detect_response_format(
+    ask: Callable[[ResponseFormat], Awaitable[Completion | Refusal]],
+) -> ResponseFormat:
+    """Return the first response format in which the probe is answered as the schema says.
 
-    `ask` puts PROBE in a dialect, and again where that failed for a reason that may pass. Where
-    none works the answers are left to the parser, "none": there is nothing to be found out about
-    it.
+    `ask` puts FORMAT_PROBE in a response format, and again where that failed for a reason that may
+    pass. Where none works the answers are left to the parser, "none": there is nothing to be found
+    out about it.
     """
-    for dialect in SCHEMA_DIALECTS:
-        answer = await ask(dialect)
+    for name in SCHEMA_FORMATS:
+        answer = await ask(name)
         if isinstance(answer, Refusal) and answer.retryable:
-            answer = await ask(dialect)  # a passing fault says nothing about the dialect
+            answer = await ask(name)  # a passing fault says nothing about the format
         if isinstance(answer, Completion) and is_tag_list(answer.text):
-            return dialect
+            return name
     return "none"
 
 

@@ -59,7 +59,7 @@ def normalize_all(
 
     Raises:
         ConfigError: aliases go round in a circle, or two decisions contradict each other once
-            their names are normalised.
+            their names are normalized.
     """
     why_not = _drop_checker(steps)
     # Most tags are one word of letters, which is never a reason.
@@ -69,18 +69,18 @@ def normalize_all(
     # What people merge into counts as shown: the corpus will show it once they are merged.
     for name in new_names(decisions):
         counts.setdefault(normalize_without_corpus(name, steps, aliases), 0)
-    normalised = apply_steps(counts, steps, aliases)
+    normalized = apply_steps(counts, steps, aliases)
     verdicts = _resolve(
-        decisions, normalised, partial(normalize_without_corpus, steps=steps, aliases=aliases)
+        decisions, normalized, partial(normalize_without_corpus, steps=steps, aliases=aliases)
     )
-    shown = {tag: count for tag, count in normalised.counts.items() if count}
+    shown = {tag: count for tag, count in normalized.counts.items() if count}
     decided = _apply_decisions(shown, verdicts)
-    form = {tag: normalised.form.get(tag, tag) for tag in frequencies if tag not in dropped}
+    form = {tag: normalized.form.get(tag, tag) for tag in frequencies if tag not in dropped}
     # NFKC can make a tag longer.
     dropped |= {tag: reason for tag, now in form.items() if now != tag and (reason := why_not(now))}
     target = {tag: "" if tag in dropped else decided.get(now, now) for tag, now in form.items()}
     dropped |= {tag: "banned" for tag, now in target.items() if not now and tag not in dropped}
-    changes = [_step_change(step, moves) for step, moves in normalised.moves.items()]
+    changes = [_step_change(step, moves) for step, moves in normalized.moves.items()]
     by_people = [(tag, new, shown[tag]) for tag, new in decided.items()]
     return Normalization(
         target=dict.fromkeys(dropped, "") | target,
@@ -126,13 +126,13 @@ def new_names(decisions: Decisions) -> Iterator[str]:
 
 
 def _resolve(
-    decisions: Decisions, normalised: NormalizedTags, alone: Callable[[str], str]
+    decisions: Decisions, normalized: NormalizedTags, alone: Callable[[str], str]
 ) -> ResolvedDecisions:
     """Return what decisions come to; `alone` folds a name as if no corpus had shown it."""
 
     def as_counted(name: str) -> str:
         folded = alone(name)
-        return normalised.form.get(name) or normalised.form.get(folded, folded)
+        return normalized.form.get(name) or normalized.form.get(folded, folded)
 
     spellings = {alone(name): as_counted(name) for name in sorted(decisions.names())}
     return replace(

@@ -34,7 +34,7 @@ class AstTower(Tower):
     """Kaldi log-mel with a Hann window, whole frames only, in windows of the model's own length.
 
     The frame of a time is the mean over its frequency patches. What is missing of the last window
-    is as the feature extractor leaves it: zero before normalisation, and attended to.
+    is as the feature extractor leaves it: zero before normalization, and attended to.
     """
 
     window: Tensor
@@ -76,7 +76,7 @@ class AstTower(Tower):
     def features(
         self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
     ) -> tuple[Float32[Tensor, "batch frames bins"], Int[Tensor, " batch"]]:
-        """Return normalised log-mel frames; a clip shorter than one frame is filled with zeros."""
+        """Return normalized log-mel frames; a clip shorter than one frame is filled with zeros."""
         with torch.autocast(wave.device.type, enabled=False):
             silent = wave.float().masked_fill(~length_mask(lengths, wave.shape[1]), 0.0)
             whole = functional.pad(silent, (0, max(0, FRAME_SAMPLES - wave.shape[1])))
@@ -93,7 +93,7 @@ class AstTower(Tower):
     def forward_features(
         self, features: Float[Tensor, "batch frames bins"], lengths: Int[Tensor, " batch"]
     ) -> Encoded:
-        """Encode normalised log-mel frames, window by window."""
+        """Encode normalized log-mel frames, window by window."""
         windows = cut_windows(features, lengths, self.size)
         real = length_mask(windows.counts, self.size).unsqueeze(-1)
         filled = torch.where(real, windows.features, -self.shift / self.scale)

@@ -55,7 +55,7 @@ class WaveformTower(Tower):
         if plain.get("do_stable_layer_norm") and model_config.num_hidden_layers < layers:
             self.model.encoder.layer_norm = nn.Identity()
         extractor: Any = Wav2Vec2FeatureExtractor.from_dict(architecture.preprocessor)
-        self.normalise = bool(extractor.do_normalize)
+        self.normalize = bool(extractor.do_normalize)
         self.sample_rate = extractor.sampling_rate
         self.dim = model_config.hidden_size
         self.kernels = tuple(model_config.conv_kernel)
@@ -82,7 +82,7 @@ class WaveformTower(Tower):
         with torch.autocast(wave.device.type, enabled=False):
             real = length_mask(lengths, wave.shape[1])
             scaled = wave.float().masked_fill(~real, 0.0)
-            if self.normalise:
+            if self.normalize:
                 count = lengths.unsqueeze(1)
                 centred = scaled - scaled.sum(dim=1, keepdim=True) / count
                 centred = centred.masked_fill(~real, 0.0)

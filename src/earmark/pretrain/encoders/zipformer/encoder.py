@@ -74,7 +74,7 @@ class Zipformer(Encoder):
     def features(
         self, wave: Float[Tensor, "batch samples"], lengths: Int[Tensor, " batch"]
     ) -> tuple[Float[Tensor, "batch frames bins"], Int[Tensor, " batch"]]:
-        """Return log-mel frames, not normalised."""
+        """Return log-mel frames, not normalized."""
         return self.spectrogram(wave, lengths)
 
     def forward_features(

@@ -120,7 +120,11 @@ class WatchedClock:
 
 
 def config_for(*servers: ScriptedServer, **settings: Any) -> EndpointConfig:
-    given: dict[str, Any] = {"model": "tagger", "dialect": "none", "timeout_s": 5.0} | settings
+    given: dict[str, Any] = {
+        "model": "tagger",
+        "response_format": "none",
+        "timeout_s": 5.0,
+    } | settings
     return EndpointConfig(urls=tuple(server.url for server in servers), **given)
 
 

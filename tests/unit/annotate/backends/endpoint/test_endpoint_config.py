@@ -93,7 +93,7 @@ CHANGES: list[dict[str, Any]] = [
     {"audio": "audio_url"},
     {"audio_format": "wav"},
     {"sample_rate": 8000},
-    {"dialect": "none"},
+    {"response_format": "none"},
     {"extra": {"repetition_penalty": 1.1}},
 ]
 

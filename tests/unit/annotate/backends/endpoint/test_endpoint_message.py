@@ -104,7 +104,7 @@ def test_greeting_is_one_token():
     assert body["messages"] == [{"role": "user", "content": "Hello."}]
 
 
-def test_dialects_are_as_servers_define_them():
+def test_response_formats_are_as_servers_define_them():
     held = response_format_of("json_schema")
     assert held is not None
     assert held["json_schema"]["strict"] is True

@@ -28,7 +28,7 @@ LETTERS = "pms"
 SHARES = st.tuples(*[st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.25, 0.3, 0.33])] * 3)
 
 
-def spread(domains: str, floors: dict[str, float], kept: int = 0) -> Ranking:
+def spread(domains: str, shares: dict[str, float], kept: int = 0) -> Ranking:
     """Rank tags of the given domains (see LETTERS), each less frequent than the one before."""
     df = np.arange(len(domains) + 1000, 1000, -1)
     by_domain = np.zeros((len(domains), 3), np.int64)
@@ -36,7 +36,7 @@ def spread(domains: str, floors: dict[str, float], kept: int = 0) -> Ranking:
         by_domain[row, LETTERS.index(letter)] = df[row]
     tags = [f"{letter}{row:03d}" for row, letter in enumerate(domains)]
     tally = Tally(df, by_domain, 100_000, np.array([30_000, 30_000, 40_000]))
-    config = VocabularyConfig(score="frequency", floors=floors)  # pyright: ignore[reportArgumentType]
+    config = VocabularyConfig(score="frequency", min_share=shares)  # pyright: ignore[reportArgumentType]
     return rank_tags(tags, tally, config, tags[len(tags) - kept :] if kept else ())
 
 
@@ -52,7 +52,7 @@ def test_the_papers_vocabulary(corpus: Corpus) -> None:
 def test_order_has_no_influence(corpus: Corpus, score: ScoreName, chance: random.Random) -> None:
     shuffled = [chance.sample(tags, len(tags)) for tags in map(list, corpus)]
     chance.shuffle(shuffled)
-    config = VocabularyConfig(score=score, floors={"music": 0.4})
+    config = VocabularyConfig(score=score, min_share={"music": 0.4})
     assert ranked_tags(shuffled, config) == ranked_tags(corpus, config)
 
 
@@ -151,11 +151,11 @@ def test_floors_make_up_for_kept_tags() -> None:
     ("settings", "message"),
     [
         ({"min_df": 0}, "min_df = 0: expected a value >= 1"),
-        ({"floors": {"music": 1.0}}, r"floors.music = 1.0: expected a value >= 0 and < 1"),
-        ({"floors": {"music": -0.1}}, r"floors.music = -0.1"),
-        ({"floors": {"music": math.nan}}, r"floors.music = nan"),
-        ({"floors": {"speech": 0.7, "music": 0.3}}, r"speech = 0.7, music = 0.3\) take up the who"),
-        ({"floors": {"musik": 0.3}}, r"floors.musik is of no domain. Did you mean 'music'\?"),
+        ({"min_share": {"music": 1.0}}, r"min_share.music = 1.0: expected a value >= 0 and < 1"),
+        ({"min_share": {"music": -0.1}}, r"min_share.music = -0.1"),
+        ({"min_share": {"music": math.nan}}, r"min_share.music = nan"),
+        ({"min_share": {"speech": 0.7, "music": 0.3}}, r"speech = 0.7, music = 0.3\) take up"),
+        ({"min_share": {"musik": 0.3}}, r"min_share.musik is of no domain. Did you mean 'music'\?"),
         ({"min_df": 3}, "none of 14 tags is in min_df = 3 of 7 captions. Give more clips or a"),
     ],
 )

@@ -113,7 +113,7 @@ def test_auto_takes_every_tag_with_enough_positives(
     corpus: Corpus, positives: int, score: ScoreName
 ) -> None:
     bounds = AutoSize(positives=positives, gain=0)
-    config = VocabularyConfig(size="auto", auto=bounds, score=score, floors={"speech": 0.2})
+    config = VocabularyConfig(size="auto", auto=bounds, score=score, min_share={"speech": 0.2})
     tags, tally = count(corpus)
     enough = {tag for tag, df in zip(tags, tally.df, strict=True) if df >= positives}
     if not enough:

@@ -36,7 +36,7 @@ def of(*tags: str, **aliases: Sequence[str]) -> Vocabulary:
         )
         for rank, tag in enumerate(tags, start=1)
     )
-    return Vocabulary(entries, 100, VocabularyConfig(normalise="none"))
+    return Vocabulary(entries, 100, VocabularyConfig(normalize="none"))
 
 
 OLD = of("speech", "car", "automobile", "drum", "hifi", "zither", drum=["drums"])

@@ -169,7 +169,7 @@ def edited(changes: dict[str, Any], place: int, entry: dict[str, Any]) -> bytes:
         ({}, {"tag": "muzak"}, "its content has the fingerprint"),
         ({}, {"domain": "sound"}, "its content has the fingerprint"),
         ({}, {"aliases": {"drums": 12}}, "its content has the fingerprint"),
-        ({"normaliser": 9}, {}, "its content has the fingerprint"),
+        ({"normalizer": 9}, {}, "its content has the fingerprint"),
         ({"decisions": {}}, {}, "its content has the fingerprint"),
         ({"settings": {"min_df": 9}}, {}, "its content has the fingerprint"),
         ({"fingerprint": ""}, {}, "its content has the fingerprint"),

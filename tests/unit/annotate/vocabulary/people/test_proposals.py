@@ -84,7 +84,7 @@ def test_nothing_is_proposed_that_is_not_alike() -> None:
 )
 def test_what_people_decided_is_known_however_they_spell_it(decisions: Decisions) -> None:
     counts = {"car": 2, "automobile": 1}
-    assert find_proposals(counts, Alike(), decisions, normalise=str.lower) == ()
+    assert find_proposals(counts, Alike(), decisions, normalize=str.lower) == ()
 
 
 @pytest.mark.parametrize(

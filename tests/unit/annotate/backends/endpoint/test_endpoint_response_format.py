@@ -17,7 +17,7 @@ PROMPT = Prompt(id="a", text="Rain on a roof.")
 
 
 def ask_three(script: list[Say], **settings: Any) -> tuple[str | None, list[str]]:
-    """Put three texts at once; returns the dialect and the response format of each request."""
+    """Put three texts at once; returns what was found, and the format of each request."""
 
     async def test(
         backend: EndpointBackend, server: ScriptedServer
@@ -25,13 +25,13 @@ def ask_three(script: list[Say], **settings: Any) -> tuple[str | None, list[str]
         answers = await asyncio.gather(*(backend.generate(PROMPT) for _ in range(3)))
         assert all(isinstance(answer, Completion) for answer in answers)
         formats = [body.get("response_format", {"type": "none"}) for body in server.bodies]
-        return backend.dialect, [form["type"] for form in formats]
+        return backend.response_format, [form["type"] for form in formats]
 
-    return run(test, script, dialect="auto", **settings)
+    return run(test, script, response_format="auto", **settings)
 
 
 @pytest.mark.parametrize(
-    ("script", "dialect", "probes"),
+    ("script", "response_format", "probes"),
     [
         ([said(TAGS)], "json_schema", ["json_schema"]),
         ([Say(400, "no"), said(TAGS)], "json_object", ["json_schema", "json_object"]),
@@ -39,8 +39,8 @@ def ask_three(script: list[Say], **settings: Any) -> tuple[str | None, list[str]
         ([Say(400, "no"), PROSE], "none", ["json_schema", "json_object"]),
     ],
 )
-def test_probed_in_order_and_only_once(script: list[Say], dialect: str, probes: list[str]):
-    assert ask_three(script) == (dialect, [*probes, *[dialect] * 3])
+def test_probed_in_order_and_only_once(script: list[Say], response_format: str, probes: list[str]):
+    assert ask_three(script) == (response_format, [*probes, *[response_format] * 3])
 
 
 def test_a_server_that_answers_500_to_a_format_it_has_not():
@@ -51,17 +51,17 @@ def test_a_server_that_answers_500_to_a_format_it_has_not():
     assert formats[:5] == ["json_schema", "none", "json_schema", "none", "json_object"]
 
 
-def test_a_passing_fault_does_not_cost_a_dialect():
+def test_a_passing_fault_does_not_cost_a_response_format():
     found, _ = ask_three([Say(500, "hiccup"), said("Hello"), said(TAGS)])
     assert found == "json_schema"
 
 
-def test_a_dialect_in_the_recipe_is_not_probed():
+def test_a_response_format_in_the_recipe_is_not_probed():
     async def test(backend: EndpointBackend, server: ScriptedServer) -> list[str]:
         await backend.generate(PROMPT)
         return [body["response_format"]["type"] for body in server.bodies]
 
-    assert run(test, dialect="json_object") == ["json_object"]
+    assert run(test, response_format="json_object") == ["json_object"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '["a", 1]', "Tags: a", '{"tags": ["a"]}'])

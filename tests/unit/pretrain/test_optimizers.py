@@ -32,19 +32,19 @@ def after_steps(
     kind: OptimizerConfig, *, size: float = 1.0, steps: int = STEPS
 ) -> tuple[list[Tensor], list[float]]:
     encoder, objective = modules()
-    optimiser = build_optimizer(encoder, objective, PretrainConfig(steps=20, optimiser=kind))
-    parameters = [each.parameter for each in optimiser.named]
+    optimizer = build_optimizer(encoder, objective, PretrainConfig(steps=20, optimizer=kind))
+    parameters = [each.parameter for each in optimizer.named]
     with torch.no_grad():
         for parameter in parameters:
             parameter.mul_(size)
-    rates = [take(optimiser, parameters, step) for step in range(steps)]
+    rates = [take(optimizer, parameters, step) for step in range(steps)]
     return [parameter.detach().clone() for parameter in parameters], rates
 
 
-def take(optimiser: Optimizer, parameters: list[nn.Parameter], step: int) -> float:
+def take(optimizer: Optimizer, parameters: list[nn.Parameter], step: int) -> float:
     for parameter, gradient in zip(parameters, gradients(parameters, step), strict=True):
         parameter.grad = gradient
-    return optimiser.step(step, step / 3)
+    return optimizer.step(step, step / 3)
 
 
 def scaled_adam_in_plain_loops(config: ScaledAdamConfig, rates: list[float]) -> list[Tensor]:
@@ -92,11 +92,11 @@ def test_scaled_adam_moves_a_tensor_in_proportion_to_its_size() -> None:
 def test_scaled_adam_leaves_zero() -> None:
     encoder = nn.Linear(3, 3)
     nn.init.zeros_(encoder.bias)
-    config = PretrainConfig(optimiser=ScaledAdamConfig(warmup_steps=0))
-    optimiser = build_optimizer(encoder, nn.Linear(1, 1), config)
+    config = PretrainConfig(optimizer=ScaledAdamConfig(warmup_steps=0))
+    optimizer = build_optimizer(encoder, nn.Linear(1, 1), config)
     for step in range(300):
         encoder.bias.grad = -torch.ones(3)
-        optimiser.step(step, 0.0)
+        optimizer.step(step, 0.0)
     assert encoder.bias.min() > 0.1
 
 
@@ -109,10 +109,10 @@ def test_scaled_adam_does_not_learn_sizes_beyond_its_ceiling(
     """At the first step Adam's moments cancel out: each term of the formula is a whole rate."""
     encoder = nn.Linear(3, 3)
     nn.init.constant_(encoder.weight, size)
-    config = PretrainConfig(optimiser=ScaledAdamConfig(lr=0.01, warmup_steps=0))
-    optimiser = build_optimizer(encoder, nn.Linear(1, 1), config)
+    config = PretrainConfig(optimizer=ScaledAdamConfig(lr=0.01, warmup_steps=0))
+    optimizer = build_optimizer(encoder, nn.Linear(1, 1), config)
     encoder.weight.grad = sign * torch.ones(3, 3)
-    optimiser.step(0, 0.0)
+    optimizer.step(0, 0.0)
     expected = torch.full((3, 3), size * (1 + 0.01 * change))
     torch.testing.assert_close(encoder.weight.detach(), expected)
 
@@ -120,12 +120,12 @@ def test_scaled_adam_does_not_learn_sizes_beyond_its_ceiling(
 def test_adamw_decays_matrices_alone_and_has_two_rates() -> None:
     encoder, objective = modules()
     kind = AdamWConfig(lr=1e-3, objective_lr=1e-2, warmup_steps=0, weight_decay=0.5)
-    optimiser = build_optimizer(encoder, objective, PretrainConfig(steps=10, optimiser=kind))
-    named = {each.name: each.parameter for each in optimiser.named}
+    optimizer = build_optimizer(encoder, objective, PretrainConfig(steps=10, optimizer=kind))
+    named = {each.name: each.parameter for each in optimizer.named}
     before = {name: parameter.detach().clone() for name, parameter in named.items()}
     for parameter in named.values():
         parameter.grad = torch.zeros_like(parameter)
-    assert optimiser.step(0, 0.0) == 1e-3
+    assert optimizer.step(0, 0.0) == 1e-3
     for name, parameter in named.items():
         rate = 1e-2 if name.startswith("objective") else 1e-3
         kept = 1.0 - 0.5 * rate if parameter.ndim >= 2 else 1.0
@@ -136,7 +136,7 @@ def test_adamw_decays_matrices_alone_and_has_two_rates() -> None:
 def test_moments_come_back_by_name(kind: OptimizerConfig) -> None:
     ends, _ = after_steps(kind)
     encoder, objective = modules()
-    config = PretrainConfig(steps=20, optimiser=kind)
+    config = PretrainConfig(steps=20, optimizer=kind)
     first = build_optimizer(encoder, objective, config)
     parameters = [each.parameter for each in first.named]
     for step in range(3):
@@ -153,27 +153,27 @@ def test_moments_come_back_by_name(kind: OptimizerConfig) -> None:
 
 def test_gradients_are_scaled_and_clipped_together() -> None:
     encoder, objective = modules()
-    optimiser = build_optimizer(encoder, objective, PretrainConfig())
-    (first, second), others = [e.parameter for e in optimiser.named][:2], optimiser.named[2:]
+    optimizer = build_optimizer(encoder, objective, PretrainConfig())
+    (first, second), others = [e.parameter for e in optimizer.named][:2], optimizer.named[2:]
     first.grad, second.grad = torch.zeros_like(first), torch.zeros_like(second)
     first.grad.view(-1)[0], second.grad.view(-1)[0] = 6.0, 8.0
-    norm = float(optimiser.norm())
+    norm = float(optimizer.norm())
     assert norm == pytest.approx(10.0)
     assert clip_factor(0.5 * norm, 1.0) == pytest.approx(0.2)
     assert clip_factor(0.9, 1.0) == clip_factor(0.0, 1.0) == 1.0
-    optimiser.scale(0.5 * clip_factor(0.5 * norm, 1.0))
+    optimizer.scale(0.5 * clip_factor(0.5 * norm, 1.0))
     assert first.grad.sum() == pytest.approx(0.6, rel=1e-4)
     assert second.grad.sum() == pytest.approx(0.8, rel=1e-4)
     assert all(each.parameter.grad is None for each in others)
-    optimiser.forget()
+    optimizer.forget()
     assert first.grad is None
 
 
 def test_frozen_parameters_are_left_out() -> None:
     encoder, objective = modules()
     encoder.requires_grad_(False)
-    optimiser = build_optimizer(encoder, objective, PretrainConfig())
-    assert {each.owner for each in optimiser.named} == {"objective"}
+    optimizer = build_optimizer(encoder, objective, PretrainConfig())
+    assert {each.owner for each in optimizer.named} == {"objective"}
 
 
 def test_cosine_rises_and_falls() -> None:
@@ -199,8 +199,8 @@ def test_eden_is_what_the_paper_says() -> None:
     assert eden_schedule(0, 0.0, steps=7500, epochs=3.5, warmup_steps=0) == 1.0
 
 
-def test_settings_name_their_optimiser() -> None:
+def test_settings_name_their_optimizer() -> None:
     for kind in ("adamw", "scaled-adam"):
-        config = msgspec.convert({"optimiser": {"kind": kind}}, PretrainConfig)
+        config = msgspec.convert({"optimizer": {"kind": kind}}, PretrainConfig)
         built = build_optimizer(*modules(), config)
         assert type(built).__name__.lower() == kind.replace("-", "")

@@ -58,4 +58,4 @@ def test_nothing_is_no_corpus() -> None:
 def test_a_mistake_in_a_part_is_told_by_its_place() -> None:
     part = {"kind": "folder", "pathh": "x"}
     with pytest.raises(ConfigError, match=r"pathh.*corpus.parts.mine.*Did you mean 'path'"):
-        decode_config({"corpus": {"kind": "several", "parts": {"mine": part}}}, Recipe)
+        decode_config({"corpus": {"kind": "concat", "parts": {"mine": part}}}, Recipe)
