@@ -10,27 +10,17 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from earmark.annotate.vocabulary.normalize.steps import (
+    NORMALIZER_STEPS,
+    NormalizerStep,
+    alias_table,
+)
 from earmark.config import Config, ConfigError, PositiveInt, suggest
 
 Domain = Literal["speech", "music", "sound"]
 
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "sound")
 """The domains that a vocabulary bridges; "sound" is all that is neither speech nor music."""
-
-NormalizerStep = Literal[
-    "unicode", "case", "separators", "punctuation", "spelling", "inflection", "aliases"
-]
-
-NORMALIZER_STEPS: tuple[NormalizerStep, ...] = (
-    "unicode",
-    "case",
-    "separators",
-    "punctuation",
-    "spelling",
-    "inflection",
-    "aliases",
-)
-"""Every step of the normalizer, in the order in which they are applied."""
 
 PAPER_SIZES = (800, 1000, 1500, 2000, 3000)
 """The sizes that the paper compares; the growth curve has them beside those that are written."""
@@ -109,8 +99,6 @@ class VocabularyConfig(Config, frozen=True, kw_only=True):
                 "vocabulary.normalize, or leave the aliases out"
             )
         if self.aliases:
-            from earmark.annotate.vocabulary.normalize.steps import alias_table
-
             alias_table(self.aliases, self.steps)
 
     def _check_min_share(self) -> None:

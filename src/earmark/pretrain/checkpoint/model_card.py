@@ -161,7 +161,8 @@ def render_model_card(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(_FILTERS)
-    source = (resources.files("earmark.pretrain.checkpoint") / "model_card.md.j2").read_text("utf-8")
+    template = resources.files("earmark.pretrain.checkpoint") / "model_card.md.j2"
+    source = template.read_text("utf-8")
     pairs = zip(objective_parts(settings.objective), materials.parts, strict=True)
     parts = [_objective_facts(config, material) for config, material in pairs]
     return environment.from_string(source).render(

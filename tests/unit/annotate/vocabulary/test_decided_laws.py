@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_from_corpus
-from earmark.annotate.vocabulary.config import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
+from earmark.annotate.vocabulary.normalize.steps import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.result import BuildResult
 from earmark.config import ConfigError
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.annotate.vocabulary.config import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.decisions import Decisions
 from earmark.annotate.vocabulary.normalize import Normalization, normalize_all, normalize_tag
+from earmark.annotate.vocabulary.normalize.steps import NORMALIZER_STEPS, NormalizerStep
 from earmark.config import ConfigError
 
 NAMES = """

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from earmark.annotate.vocabulary.config import NormalizerStep
 from earmark.annotate.vocabulary.decisions import Decisions, ResolvedDecisions
 from earmark.annotate.vocabulary.normalize.steps import (
     NormalizedTags,
+    NormalizerStep,
     TagChange,
     apply_steps,
     normalize_without_corpus,

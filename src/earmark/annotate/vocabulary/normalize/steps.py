@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from earmark.annotate.vocabulary.config import NormalizerStep
 from earmark.annotate.vocabulary.decisions import Decision, resolve_decisions
 from earmark.annotate.vocabulary.normalize.inflection import merge_inflections
 from earmark.annotate.vocabulary.normalize.surface import (
@@ -25,6 +25,21 @@ from earmark.annotate.vocabulary.normalize.surface import (
     to_american,
 )
 from earmark.config import ConfigError
+
+NormalizerStep = Literal[
+    "unicode", "case", "separators", "punctuation", "spelling", "inflection", "aliases"
+]
+
+NORMALIZER_STEPS: tuple[NormalizerStep, ...] = (
+    "unicode",
+    "case",
+    "separators",
+    "punctuation",
+    "spelling",
+    "inflection",
+    "aliases",
+)
+"""Every step of the normalizer, in the order in which they are applied."""
 
 _MEANINGFUL_PREFIXES = ("re-",)
 """A hyphen after these can make another word: re-creation and recreation, re-sign and resign."""
