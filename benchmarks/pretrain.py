@@ -100,7 +100,7 @@ def order() -> Iterator[Figure]:
 
     durations_s = log_normal_s(ORDER_CLIPS)
     made = BucketSampler(durations_s, ORDER_BATCH_S, seed=0)
-    batches = [made(index) for index in range(made.batches_an_epoch)]
+    batches = [made(index) for index in range(made.batches_per_epoch)]
     padded_s = sum(durations_s[batch].max() * len(batch) for batch in batches)
     turns = np.concatenate(batches)
     correlation = np.corrcoef(turns, np.arange(len(turns)))[0, 1]

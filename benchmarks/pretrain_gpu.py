@@ -171,21 +171,21 @@ def trained(sizes: Sizes, examples: Sequence[Example], precision: str, *, compil
     load = batches_of(sizes, examples, module.objective)
     if sizes.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    waits_s, began_s, heard_s = 0.0, 0.0, 0.0
+    waits_s, began_s, audio_s = 0.0, 0.0, 0.0
     total = sizes.warm_steps + sizes.steps
     for index, (batch, waited_s) in enumerate(
         prefetch(load, range(total), (os.cpu_count() or 2) - 1)
     ):
         if index == sizes.warm_steps:
             sizes.synchronise()
-            waits_s, began_s, heard_s = 0.0, time.perf_counter(), 0.0
+            waits_s, began_s, audio_s = 0.0, time.perf_counter(), 0.0
         else:
             waits_s += waited_s
         step(batch)
-        heard_s += batch.duration_s
+        audio_s += batch.duration_s
     sizes.synchronise()
     spent_s = time.perf_counter() - began_s
-    return Speed(heard_s / spent_s, peak_memory_gib(sizes.device), waits_s / spent_s)
+    return Speed(audio_s / spent_s, peak_memory_gib(sizes.device), waits_s / spent_s)
 
 
 def training_step(

@@ -123,7 +123,7 @@ def order(work: Work) -> dict[str, float]:
     made = BucketSampler(durations_s, ORDER_BATCH_S, seed=0)
     built_s = time.perf_counter() - began_s
     epoch_s = best_s(lambda: made(0), 1)
-    places = np.random.default_rng(0).integers(made.batches_an_epoch, size=1000).tolist()
+    places = np.random.default_rng(0).integers(made.batches_per_epoch, size=1000).tolist()
     lookup_s = best_s(lambda: [made(place) for place in places], work.passes) / len(places)
     peak_mib = memory_mib("VmHWM") - before_mib
     return {"built_s": built_s, "epoch_s": epoch_s, "lookup_s": lookup_s, "peak_mib": peak_mib}

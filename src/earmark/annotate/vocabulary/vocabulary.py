@@ -164,7 +164,7 @@ class Vocabulary:
         """Return in words how much of this vocabulary `other` has, and how to map it."""
         return explain_mapping(self, other)
 
-    def must_be(self, other: Vocabulary, where: str) -> None:
+    def require_same(self, other: Vocabulary, where: str) -> None:
         """Refuse another vocabulary than the one that the model at `where` was trained on.
 
         Raises:

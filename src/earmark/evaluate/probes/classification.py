@@ -46,7 +46,7 @@ class ProbeRun:
     shots: int
     seed: int
     metric: Metric
-    one_answer: bool
+    single_label: bool
     classes: tuple[str, ...]
     targets: Bool[np.ndarray, "clips classes"]
     recordings: Sequence[str]
@@ -79,7 +79,7 @@ def score_predictions(
     resampled = _bootstrap(asked, scores, resamples)
     answers = [answer for folds in draws for answer in folds]
     # Confusions do not say of how many shots they are, so they are of the full fit alone.
-    confusion = _confusion(asked, scores[0]) if asked.one_answer and not asked.shots else ()
+    confusion = _confusion(asked, scores[0]) if asked.single_label and not asked.shots else ()
     return _make_outcome(asked, value, resampled, answers, OK, confusion)
 
 
@@ -260,7 +260,7 @@ class ClassificationTask(Task):
             shots=self.probe.shots,
             seed=seed,
             metric=get_metric(folds[0].metric),
-            one_answer=folds[0].metric != "map",
+            single_label=folds[0].metric != "map",
             classes=self.classes,
             targets=targets,
             recordings=[recording_id(example) for example in test],

@@ -39,7 +39,7 @@ class BucketSampler:
         seed: of all shuffling.
 
     Attributes:
-        batches_an_epoch: indices that together hold every clip once.
+        batches_per_epoch: indices that together hold every clip once.
 
     Raises:
         ConfigError: there are no clips, or one is longer than a batch.
@@ -59,18 +59,18 @@ class BucketSampler:
             )
         self._seed = seed
         self._buckets = _make_buckets(durations, batch_s)
-        self.batches_an_epoch = sum(count for _, count in self._buckets)
+        self.batches_per_epoch = sum(count for _, count in self._buckets)
         self._epochs: OrderedDict[int, _Epoch] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, index: int) -> list[int]:
         """Return the places of the clips of micro-batch 0, 1, ... over all processes."""
-        number, place = divmod(index, self.batches_an_epoch)
+        number, place = divmod(index, self.batches_per_epoch)
         return self._epoch(number).batch(place)
 
     def epoch(self, index: int) -> float:
         """Return how many epochs are done when micro-batch `index` begins."""
-        return index / self.batches_an_epoch
+        return index / self.batches_per_epoch
 
     def _epoch(self, number: int) -> _Epoch:
         # One loader thread shuffles, the others wait for it.

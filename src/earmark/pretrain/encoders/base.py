@@ -55,14 +55,14 @@ class Encoder(nn.Module, ABC):
     is set, layers are computed a second time on the way back in training instead of being kept:
     slower, with less memory, and with the same gradients. An encoder that changes as training goes
     on has a buffer `steps_taken`; the loop writes the optimizer steps into it.
-    `leaves_parameters_out` says that some parameter may get no gradient from a batch.
+    `has_unused_parameters` says that some parameter may get no gradient from a batch.
     """
 
     sample_rate: int
     dim: int
     frame_rate: float
     checkpoint_activations: bool = False
-    leaves_parameters_out: bool = False
+    has_unused_parameters: bool = False
 
     @abstractmethod
     def features(
@@ -91,10 +91,10 @@ class Encoder(nn.Module, ABC):
 
         `augment` is given in training only.
         """
-        return self.forward_features(*self.prepared(wave, lengths, augment))
+        return self.forward_features(*self.prepare(wave, lengths, augment))
 
     @final
-    def prepared(
+    def prepare(
         self,
         wave: Float[Tensor, "batch samples"],
         lengths: Int[Tensor, " batch"],

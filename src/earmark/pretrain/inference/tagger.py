@@ -122,14 +122,14 @@ def find_objective(checkpoint: Checkpoint, kind: type[Any]) -> Objective[Any] | 
 class Tagger:
     """An encoder with what was trained on it to tell tags by.
 
-    `vocabulary` is what the checkpoint was trained on; `told_as` is another, by whose names tags
+    `vocabulary` is what the checkpoint was trained on; `mapped_vocabulary` is another, by whose names tags
     are told, see `mapped_to`.
     """
 
     encoder: Encoder
     vocabulary: Vocabulary
     scorer: TagScorer
-    told_as: Vocabulary | None = None
+    mapped_vocabulary: Vocabulary | None = None
 
     def label(self, files: Sequence[AudioInput], top: int = 10) -> list[list[tuple[str, float]]]:
         """Return for each file its `top` likeliest tags with their scores, likeliest first.
@@ -156,9 +156,9 @@ class Tagger:
     @property
     def tags(self) -> tuple[str, ...]:
         """What the columns of `probabilities` are called."""
-        if self.told_as is None:
+        if self.mapped_vocabulary is None:
             return self.scorer.names
-        return tuple(self.told_as.tags[there] for there in self._columns)
+        return tuple(self.mapped_vocabulary.tags[there] for there in self._columns)
 
     def mapped_to(self, other: Vocabulary) -> Tagger:
         """Return the tagger that tells those of its classes which `other` has, by their name there.
@@ -166,7 +166,7 @@ class Tagger:
         Raises:
             ConfigError: `other` has none of them.
         """
-        mapped = replace(self, told_as=other)
+        mapped = replace(self, mapped_vocabulary=other)
         if mapped._columns:
             return mapped
         if self.scorer.of_vocabulary:
@@ -185,7 +185,7 @@ class Tagger:
         for places, encoded in self.encoder.encode(files):
             with torch.inference_mode():
                 own[places] = self.scorer.scores(encoded).float().cpu().numpy()
-        if self.told_as is None:
+        if self.mapped_vocabulary is None:
             return own
         # Where several classes are one there, the likeliest speaks for it.
         merged = [own[:, ours].max(axis=1) for ours in self._columns.values()]
@@ -193,10 +193,10 @@ class Tagger:
 
     @property
     def _columns(self) -> dict[int, list[int]]:
-        """Class ids of `told_as`, in order, with the own class ids that they stand for."""
-        assert self.told_as is not None
+        """Class ids of `mapped_vocabulary`, in order, with the own class ids that they stand for."""
+        assert self.mapped_vocabulary is not None
         columns = dict[int, list[int]]()
-        for here, there in self._places_in(self.told_as):
+        for here, there in self._places_in(self.mapped_vocabulary):
             columns.setdefault(there, []).append(here)
         return dict(sorted(columns.items()))
 
@@ -251,5 +251,5 @@ def load_tagger(
             f"{folder} tells the values of a label field, not the tags of a vocabulary. Leave "
             "--vocabulary out, or add --as-vocabulary to tell them by its names."
         )
-    checkpoint.vocabulary.must_be(other, where=str(folder))
+    checkpoint.vocabulary.require_same(other, where=str(folder))
     return tagger

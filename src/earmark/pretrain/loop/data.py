@@ -170,7 +170,7 @@ def apply_audio_budget(
     """
     if not config.audio_s:
         return config
-    batches = build_sampler(train, config, seed=seed).batches_an_epoch
+    batches = build_sampler(train, config, seed=seed).batches_per_epoch
     step_s = sum(_cropped_durations_s(train, config)) / batches * config.accumulate * processes
     return msgspec.structs.replace(config, steps=max(1, round(config.audio_s / step_s)))
 

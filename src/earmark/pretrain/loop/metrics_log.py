@@ -36,17 +36,17 @@ class Throughput:
         """Go on measuring time."""
         self._since_s = time.perf_counter()
 
-    def count(self, heard_s: float, waited_s: float) -> None:
+    def count(self, audio_s: float, waited_s: float) -> None:
         """Add the time since `start`.
 
         Args:
-            heard_s: real seconds of audio heard in it, by all processes.
+            audio_s: real seconds of audio heard in it, by all processes.
             waited_s: of the time, how long a process waited for its batches.
         """
         self._spent_s += time.perf_counter() - self._since_s
-        self._heard_s += heard_s
+        self._heard_s += audio_s
         self._waited_s += waited_s
-        self.audio_s += heard_s
+        self.audio_s += audio_s
 
     @property
     def audio_s_per_s(self) -> float:
@@ -79,12 +79,12 @@ class JsonlLog:
     Args:
         path: of the file, which may not be there yet.
         step: rows after it are cut.
-        owes_validation: whether the validation of that step is to come as well.
+        validation_pending: whether the validation of that step is to come as well.
     """
 
-    def __init__(self, path: Path, *, step: int, owes_validation: bool = False) -> None:
+    def __init__(self, path: Path, *, step: int, validation_pending: bool = False) -> None:
         self._path = path
-        self._last = step, "train" if owes_validation else "validation"
+        self._last = step, "train" if validation_pending else "validation"
         path.touch()
         with open(path, "r+b") as stream:
             stream.truncate(self._end(stream))
@@ -155,7 +155,7 @@ def open_metrics_log(
         if board is not None:
             stack.callback(board.close)
         log = JsonlLog(
-            folder / "log.jsonl", step=reached.step, owes_validation=reached.owes_validation
+            folder / "log.jsonl", step=reached.step, validation_pending=reached.validation_pending
         )
         progress = stack.enter_context(
             track("pretrain", total=steps, unit="steps", resumed=reached.step)

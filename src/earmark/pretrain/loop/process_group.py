@@ -61,21 +61,21 @@ class ProcessGroup:
         if self.world.size > 1:
             distributed.barrier(group=self._group)
 
-    def wrapped(self, module: nn.Module, *, leaves_parameters_out: bool) -> nn.Module:
+    def wrapped(self, module: nn.Module, *, has_unused_parameters: bool) -> nn.Module:
         """Return a module that averages its gradients over all processes, on the way back.
 
         Buffers are each process's own: none of them decides anything that others have to share.
 
         Args:
             module: what is trained.
-            leaves_parameters_out: whether some parameter may get no gradient from a batch. Finding
+            has_unused_parameters: whether some parameter may get no gradient from a batch. Finding
                 out which takes a walk through the graph each time.
         """
         if self.world.size == 1:
             return module
         return DistributedDataParallel(
             module,
-            find_unused_parameters=leaves_parameters_out,
+            find_unused_parameters=has_unused_parameters,
             broadcast_buffers=False,
             gradient_as_bucket_view=True,
         )

@@ -54,7 +54,7 @@ class TrainState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         processes: that made the last step.
         accumulate: micro-batches of each process in it.
         best: score of the best checkpoint, None before there is one.
-        owes_validation: whether the step's validation was put off, to save the state soon.
+        validation_pending: whether the step's validation was put off, to save the state soon.
     """
 
     run: str
@@ -64,7 +64,7 @@ class TrainState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     processes: int = 1
     accumulate: int = 1
     best: float | None = None
-    owes_validation: bool = False
+    validation_pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,9 +269,9 @@ class TrainableModel:
             restore_state(start.state, self.kept(start.reached.step))
 
     @property
-    def leaves_parameters_out(self) -> bool:
+    def has_unused_parameters(self) -> bool:
         """Whether some parameter may get no gradient from a batch."""
-        return self.encoder.leaves_parameters_out or self.objective.leaves_parameters_out
+        return self.encoder.has_unused_parameters or self.objective.has_unused_parameters
 
     def latest(self, step: int) -> Checkpoint:
         """Return the model with the weights of the last step, which is `step`."""

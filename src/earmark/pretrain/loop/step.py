@@ -38,7 +38,7 @@ class RankStats:
         parts: of each micro-batch's loss.
         part_weights: over how many items each of those is a mean.
         norm: of all gradients together, already averaged over the processes.
-        heard_s: real seconds of audio.
+        audio_s: real seconds of audio.
         padded_s: the same with padding.
         waited_s: for batches.
         asked: the signal by which this process was asked to stop, 0 for none.
@@ -49,7 +49,7 @@ class RankStats:
     parts: Sequence[Mapping[str, float]]
     part_weights: Sequence[Mapping[str, int]]
     norm: float
-    heard_s: float
+    audio_s: float
     padded_s: float
     waited_s: float
     asked: int
@@ -63,7 +63,7 @@ class StepStats:
         loss: mean over all items.
         weight: how many items there were, at least 1.
         parts: of the loss, each over the micro-batches that have it.
-        heard_s: real seconds of audio.
+        audio_s: real seconds of audio.
         padding: share of the audio that is padding, 0 to 1.
         waited_s: for batches, mean of the processes.
         asked: the signal by which some process was asked to stop, 0 for none.
@@ -72,7 +72,7 @@ class StepStats:
     loss: float
     weight: int
     parts: Mapping[str, float]
-    heard_s: float
+    audio_s: float
     padding: float
     waited_s: float
     asked: int
@@ -128,7 +128,7 @@ def rank_stats(
         weights=[loss.weight for loss in losses],
         parts=[{name: next(numbers) for name in loss.parts} for loss in losses],
         part_weights=[{name: loss.weight_of(name) for name in loss.parts} for loss in losses],
-        heard_s=sum(batch.duration_s for batch in batches),
+        audio_s=sum(batch.duration_s for batch in batches),
         padded_s=sum(batch.wave.numel() / batch.sample_rate for batch in batches),
         waited_s=waited_s,
         asked=asked,
@@ -142,7 +142,7 @@ def reduce_stats(everyone: Sequence[RankStats]) -> StepStats:
     parts = [part for one in everyone for part in one.parts]
     part_weights = [part for one in everyone for part in one.part_weights]
     names = dict.fromkeys(name for part in parts for name in part)
-    heard_s = sum(one.heard_s for one in everyone)
+    audio_s = sum(one.audio_s for one in everyone)
     return StepStats(
         loss=_weighted_mean(losses, weights),
         weight=max(1, sum(weights)),
@@ -153,8 +153,8 @@ def reduce_stats(everyone: Sequence[RankStats]) -> StepStats:
             )
             for name in names
         },
-        heard_s=heard_s,
-        padding=1.0 - heard_s / sum(one.padded_s for one in everyone),
+        audio_s=audio_s,
+        padding=1.0 - audio_s / sum(one.padded_s for one in everyone),
         waited_s=sum(one.waited_s for one in everyone) / len(everyone),
         asked=stop_signal([one.asked for one in everyone]),
     )
@@ -203,7 +203,7 @@ class LossModule(nn.Module):
         targets: Any,
     ) -> Loss:
         """Return the loss of a batch, a mean over its `weight` items."""
-        features, counts = self.encoder.prepared(wave, lengths, augment)
+        features, counts = self.encoder.prepare(wave, lengths, augment)
         return self.objective(self._network(features, counts), targets)
 
 
@@ -231,7 +231,7 @@ class TrainStep:
         self._steps_taken = dict(model.encoder.named_buffers(recurse=False)).get("steps_taken")
         step = LossModule(model.encoder, model.objective, compiled=plan.config.compile)
         self._module = peers.wrapped(
-            step, leaves_parameters_out=model.leaves_parameters_out
+            step, has_unused_parameters=model.has_unused_parameters
         ).train()
 
     def take(

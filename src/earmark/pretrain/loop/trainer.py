@@ -171,7 +171,7 @@ class Trainer:
         self._peers.wait()
 
     def _train(self, journal: MetricsLog | None) -> None:
-        if self._reached.owes_validation:
+        if self._reached.validation_pending:
             self._save(self._validated(journal))
         clock = Throughput(self._reached.audio_s)
         left = self._config.steps - self._reached.step
@@ -179,18 +179,18 @@ class Trainer:
             while self._reached.step < self._config.steps:
                 clock.start()
                 taken = self._stepper.take(self._reached, batches, self._asked)
-                clock.count(taken.joined.heard_s, taken.joined.waited_s)
+                clock.count(taken.joined.audio_s, taken.joined.waited_s)
                 self._reached = msgspec.structs.replace(
                     self._reached,
                     step=self._reached.step + 1,
                     consumed=self._reached.consumed + self._batches.a_step,
                     audio_s=clock.audio_s,
-                    owes_validation=self._validates_next(),
+                    validation_pending=self._validates_next(),
                 )
                 if journal is not None:
                     self._tell(journal, clock, taken)
                 asked = taken.joined.asked
-                if self._reached.owes_validation and not asked:
+                if self._reached.validation_pending and not asked:
                     asked = self._validated(journal)
                 self._save(asked)
 
@@ -226,8 +226,8 @@ class Trainer:
         reached = self._reached
         if journal is not None:
             reached = self._scored(journal)
-        asked, owes = stop_signal(self._peers.gather(self._asked())), reached.owes_validation
-        self._reached = msgspec.structs.replace(reached, owes_validation=owes)
+        asked, owes = stop_signal(self._peers.gather(self._asked())), reached.validation_pending
+        self._reached = msgspec.structs.replace(reached, validation_pending=owes)
         return asked
 
     def _scored(self, journal: MetricsLog) -> TrainState:
@@ -242,7 +242,7 @@ class Trainer:
         if is_better(scores[selects], best, selects):
             save_checkpoint(used, self._folder / "best")
             best = scores[selects]
-        return msgspec.structs.replace(reached, best=best, owes_validation=False)
+        return msgspec.structs.replace(reached, best=best, validation_pending=False)
 
     def _save(self, asked: int) -> None:
         """Save the state where it is due, or where some process was asked to stop: then stop."""

@@ -56,12 +56,12 @@ class Objective(nn.Module, ABC, Generic[T]):
     """Heads, decoders and text towers, and how they turn frames and targets into a loss.
 
     `selects` names the score of `measure` by which the best checkpoint is chosen: of "loss" the
-    lowest, of any other the highest. `leaves_parameters_out` says that some parameter may get no
+    lowest, of any other the highest. `has_unused_parameters` says that some parameter may get no
     gradient from a batch.
     """
 
     selects: str = "loss"
-    leaves_parameters_out: bool = False
+    has_unused_parameters: bool = False
 
     @abstractmethod
     def targets(self, examples: Sequence[Example], seeds: Sequence[int]) -> T:

@@ -43,7 +43,7 @@ class MultitaskObjective(Objective[MultitaskTargets]):
         self.names = part_names(config)
         self.parts = nn.ModuleList(parts)
         self.selects = parts[0].selects
-        self.leaves_parameters_out = any(part.leaves_parameters_out for part in parts)
+        self.has_unused_parameters = any(part.has_unused_parameters for part in parts)
         start = -torch.tensor(config.weights).log()
         if config.learn_weights:
             self.log_variances = nn.Parameter(start)

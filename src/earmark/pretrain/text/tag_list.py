@@ -62,7 +62,7 @@ class TagProbabilities:
 
     def __init__(self, names: Sequence[str], pieces: Tokenizer) -> None:
         self._end_id = pieces.end_id
-        self._commas = torch.tensor(pieces.ending_in(","))
+        self._commas = torch.tensor(pieces.ids_ending_in(","))
         # Within a list; the "x," before a name is taken off again.
         before = pieces.pieces("x,")
         within = [pieces.pieces(f"x, {name}")[len(before) :] for name in names]

@@ -120,7 +120,7 @@ class Tokenizer:
         """Return the pieces of a text alone: no start, no end, nothing cut."""
         return self._pieces.encode(text, add_special_tokens=False).ids
 
-    def ending_in(self, letter: str) -> list[int]:
+    def ids_ending_in(self, letter: str) -> list[int]:
         """Return the pieces whose last character is an ASCII `letter`, in order."""
         vocabulary = self._pieces.get_vocab(with_added_tokens=False)
         return sorted(number for name, number in vocabulary.items() if name.endswith(letter))

@@ -71,7 +71,7 @@ def invented(accuracies: Sequence[float], seed: int, tested: int = 100) -> Outco
         shots=1,
         seed=seed,
         metric=get_metric("accuracy"),
-        one_answer=True,
+        single_label=True,
         classes=("a", "b"),
         targets=np.eye(2, dtype=bool)[np.zeros(tested, dtype=int)],
         recordings=[f"recording-{number}" for number in range(tested)],

@@ -19,7 +19,7 @@ def test_rates_fall_along_their_schedules() -> None:
     start, middle, end = (schedule.rates_at(torch.tensor(n), 0.1) for n in (0, 2_000, 60_000))
     assert [float(rate) for rate in start] == pytest.approx([0.3, 0.5, 0.2, 0.2, 0.1, 0.25, 0.9])
     assert float(middle.layer) == pytest.approx(0.26)
-    assert float(middle.least_bypass) == pytest.approx(0.83)
+    assert float(middle.min_bypass) == pytest.approx(0.83)
     assert [float(rate) for rate in end] == pytest.approx(
         [0.1, 0.02, 0, 0, 0, 0.025, 0.2], abs=1e-7
     )
@@ -97,14 +97,14 @@ def test_listening_alike_is_the_mean_of_real_frames() -> None:
     none, all_ = torch.zeros(()), torch.ones(())
     values, heard = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
     mask = torch.tensor([[True] * 3, [True, True, False]])
-    alike = rates._replace(even_attention=all_, attention=none)
+    alike = rates._replace(uniform_attention=all_, attention=none)
     expected = torch.stack([values[0].mean(dim=0), values[1, :2].mean(dim=0)])
     got = modules.randomize_attention(heard, values, mask, alike)
     torch.testing.assert_close(got, expected.unsqueeze(1).expand(2, 3, 4))
-    own = rates._replace(even_attention=none, attention=none)
+    own = rates._replace(uniform_attention=none, attention=none)
     torch.testing.assert_close(modules.randomize_attention(heard, values, mask, own), heard)
     for even in (none, all_):
-        without = rates._replace(even_attention=even, attention=all_)
+        without = rates._replace(uniform_attention=even, attention=all_)
         assert not modules.randomize_attention(heard, values, mask, without).any()
 
 

@@ -37,8 +37,8 @@ def lengths(count: int) -> list[float]:
 
 
 def epoch(order: BucketSampler, number: int) -> list[list[int]]:
-    first = number * order.batches_an_epoch
-    return [order(step) for step in range(first, first + order.batches_an_epoch)]
+    first = number * order.batches_per_epoch
+    return [order(step) for step in range(first, first + order.batches_per_epoch)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 37, 500])
@@ -79,8 +79,8 @@ def test_in_an_epoch_ranks_share_no_clip_and_together_have_each_once(
 ) -> None:
     order = BucketSampler(durations, batch_s, seed=seed)
     for number in (0, 1):
-        first = number * order.batches_an_epoch
-        indices = range(first, first + order.batches_an_epoch)
+        first = number * order.batches_per_epoch
+        indices = range(first, first + order.batches_per_epoch)
         ranks = [
             [c for i in indices if i % world == rank for c in order(i)] for rank in range(world)
         ]
@@ -117,11 +117,11 @@ def test_the_order_does_not_follow_that_of_files(seed: int) -> None:
 def test_epochs_are_counted_and_shuffled_once_however_many_threads_ask() -> None:
     order = BucketSampler(lengths(500), 60.0, seed=1)
     with ThreadPoolExecutor(8) as pool:
-        indices = list(range(3 * order.batches_an_epoch))
+        indices = list(range(3 * order.batches_per_epoch))
         assert list(pool.map(order, indices)) == [order(index) for index in indices]
     assert order.epoch(0) == 0.0
-    assert order.epoch(order.batches_an_epoch) == 1.0
-    assert 1.0 < order.epoch(order.batches_an_epoch + 1) < 1.1
+    assert order.epoch(order.batches_per_epoch) == 1.0
+    assert 1.0 < order.epoch(order.batches_per_epoch + 1) < 1.1
 
 
 def test_lengths_may_be_an_array() -> None:

@@ -21,7 +21,7 @@ def clips(make_examples: Callable[..., list[Example]]) -> list[Example]:
     ]
 
 
-def heard_s(clips: list[Example], config: PretrainConfig, steps: int) -> float:
+def audio_s(clips: list[Example], config: PretrainConfig, steps: int) -> float:
     order = build_sampler(clips, config, seed=0)
     places = [place for step in range(steps) for place in order(step)]
     return sum(min(clips[place].duration_s, config.max_clip_s) for place in places)
@@ -29,7 +29,7 @@ def heard_s(clips: list[Example], config: PretrainConfig, steps: int) -> float:
 
 def test_steps_are_as_many_as_the_audio_is(clips: list[Example]) -> None:
     steps = apply_audio_budget(CONFIG, clips, processes=1, seed=0).steps
-    assert heard_s(clips, CONFIG, steps) == pytest.approx(300.0, abs=20.0)
+    assert audio_s(clips, CONFIG, steps) == pytest.approx(300.0, abs=20.0)
 
 
 def test_steps_of_several_batches_are_fewer(clips: list[Example]) -> None:

@@ -104,7 +104,7 @@ def test_a_run_that_failed_within_an_epoch_ends_as_if_it_had_not(
 ) -> None:
     examples = make_examples(20) + make_examples(6, "validation")
     order = BucketSampler([min(e.duration_s, 1.0) for e in examples[:20]], SETTINGS.batch_s, seed=0)
-    assert order.batches_an_epoch > 5, "the failure should come within the first epoch"
+    assert order.batches_per_epoch > 5, "the failure should come within the first epoch"
     train(examples, tmp_path / "straight")
 
     broken = Path(examples[order(4)[0]].path)
@@ -270,7 +270,7 @@ def test_a_run_with_all_its_parts_goes_on_bit_for_bit(
         Trainer(plan, folder, ProcessGroup(World()), torch.device("cpu"), asked).finish()
     (state,) = folder.glob("state-*")
     reached = json.loads((state / "training.json").read_text())
-    assert reached["owes_validation"] == (stop in (5, 6))
+    assert reached["validation_pending"] == (stop in (5, 6))
     train(examples, folder, msgspec.structs.replace(SCALED, workers=0, log_every=1))
     assert weights(folder) == weights(tmp_path / "straight")
     assert rows(folder) == rows(tmp_path / "straight")
@@ -320,7 +320,7 @@ def test_a_row_says_what_the_step_cost(train: Train, make_examples: Make, tmp_pa
         longest = [max(min(c.duration_s, 1.0) for c in batch) * len(batch) for batch in clips]
         real_s = sum(min(c.duration_s, 1.0) for batch in clips for c in batch)
         assert row["padding"] == pytest.approx(1 - real_s / sum(longest), abs=1e-3)
-        assert row["epoch"] == pytest.approx(2 * row["step"] / order.batches_an_epoch, abs=1e-4)
+        assert row["epoch"] == pytest.approx(2 * row["step"] / order.batches_per_epoch, abs=1e-4)
         assert 0 <= row["data_wait"] <= 1
         assert row["memory_gib"] > 0.01
         assert row["grad_norm"] > 0

@@ -48,7 +48,7 @@ def test_a_log_is_cut_behind_the_state_and_left_as_it_is_before(tmp_path: Path) 
     JsonlLog(path, step=3)
     assert before.startswith(path.read_bytes())
     assert rows(path)[-1] == (3, "validation")
-    JsonlLog(path, step=3, owes_validation=True)
+    JsonlLog(path, step=3, validation_pending=True)
     assert rows(path)[-1] == (3, "train")
     JsonlLog(path, step=0)
     assert path.read_bytes() == b""

@@ -33,7 +33,7 @@ class HuggingFaceEncoder(Encoder):
     """
 
     # Families keep layers behind the one whose frames are taken, and embeddings for masking.
-    leaves_parameters_out = True
+    has_unused_parameters = True
 
     def __init__(self, config: HuggingFaceConfig, pretrained: bool) -> None:
         super().__init__()

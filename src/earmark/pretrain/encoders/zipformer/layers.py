@@ -58,7 +58,7 @@ class Bypass(nn.Module):
         """Return frames between both; a clip goes without `after` with probability `skip_rate`."""
         if rates is None:
             return torch.lerp(before, after, self.scale.to(before.dtype))
-        scale = _LimitValues.apply(self.scale, rates.least_bypass)
+        scale = _LimitValues.apply(self.scale, rates.min_bypass)
         if skip_rate is not None:
             scale = scale * clip_mask(before, skip_rate)
         return torch.lerp(before, after, scale.to(before.dtype))

@@ -248,7 +248,7 @@ def randomize_attention(
 ) -> Float[Tensor, "batch frames hidden"]:
     """In some clips, let every frame hear all real ones alike, and in some nothing at all."""
     alike = (mask / mask.sum(dim=1, keepdim=True)).to(values.dtype).unsqueeze(1) @ values
-    chosen = torch.rand(len(mask), 1, 1, device=mask.device) < rates.even_attention
+    chosen = torch.rand(len(mask), 1, 1, device=mask.device) < rates.uniform_attention
     kept = clip_mask(values, rates.attention)
     return torch.addcmul(alike * (kept * chosen), heard, kept * ~chosen)
 

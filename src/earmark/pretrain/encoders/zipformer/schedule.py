@@ -26,8 +26,8 @@ class DropRates(NamedTuple):
     """Probabilities at one step, each a tensor without dimensions.
 
     `dropout` is of channels; `layer`, `attention`, `convolution` and `feed_forward` are of a clip
-    going without that module; `even_attention` is of a clip whose first head listens to all frames
-    alike in the non-linear attention; `least_bypass` is no probability but the least share of
+    going without that module; `uniform_attention` is of a clip whose first head listens to all frames
+    alike in the non-linear attention; `min_bypass` is no probability but the least share of
     what a layer gives that is to be let through.
     """
 
@@ -36,8 +36,8 @@ class DropRates(NamedTuple):
     attention: Tensor
     convolution: Tensor
     feed_forward: Tensor
-    even_attention: Tensor
-    least_bypass: Tensor
+    uniform_attention: Tensor
+    min_bypass: Tensor
 
 
 def rates_at(steps: Int[Tensor, ""], dropout: float) -> DropRates:
@@ -53,8 +53,8 @@ def rates_at(steps: Int[Tensor, ""], dropout: float) -> DropRates:
         attention=_piecewise_linear(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
         convolution=_piecewise_linear(steps, ((0, 0.2), (4_000, 0.05), (16_000, 0.0))),
         feed_forward=_piecewise_linear(steps, ((0, 0.1), (4_000, 0.01), (SCHEDULE_END_STEP, 0.0))),
-        even_attention=_piecewise_linear(steps, ((0, 0.25), (4_000, 0.025))),
-        least_bypass=_piecewise_linear(steps, ((0, 0.9), (SCHEDULE_STEPS, 0.2))),
+        uniform_attention=_piecewise_linear(steps, ((0, 0.25), (4_000, 0.025))),
+        min_bypass=_piecewise_linear(steps, ((0, 0.9), (SCHEDULE_STEPS, 0.2))),
     )
 
 
