@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from earmark.recipe import Recipe, load_recipe
 from earmark.records import Clip, Example
+
+SCRIPTED = (
+    "captioner.kind=scripted",
+    "captioner.default=A tone.\n\nA steady tone is heard here.",
+    "tagger.kind=scripted",
+    'tagger.default=\'["tone", "steady"]\'',
+    "vocabulary.min_df=1",
+)
+"""A captioner and a tagger that need no model."""
 
 
 def new_example(**fields: Any) -> Example:
@@ -38,6 +49,11 @@ def new_clip(**fields: Any) -> Clip:
         "loudness_lufs": -20.0,
     }
     return Clip(**(defaults | fields))
+
+
+def new_recipe(folder: Path, *overrides: str) -> Recipe:
+    """Return a recipe on a folder of audio, with a scripted captioner and tagger."""
+    return load_recipe("folder", [f"corpus.path={folder}", *SCRIPTED, *overrides])
 
 
 def assert_all(cases: Iterable[tuple[object, object, object]]) -> None:

@@ -204,7 +204,8 @@ def test_a_field_that_cannot_be_asked_of_leaves_the_others(ask: Ask) -> None:
     examples = [
         msgspec.structs.replace(clip, labels=clip.labels | {"dull": ("same",)}) for clip in EXAMPLES
     ]
-    task = ask(examples, steps=2, fields=("dull", "drums"))
+    statement = {"dull": "dull={}", "drums": "drums={}"}
+    task = ask(examples, steps=2, fields=("dull", "drums"), statement=statement)
     found = {o.score.task: o.score.status for o in task.evaluate(encoder(telling()), seed=0)}
     assert found == {
         "questions": "ok",

@@ -29,7 +29,7 @@ def test_a_module_of_the_working_folder_is_found(
         ("earmark.records", "module:Class"),
         ("no_such_module:A", "cannot be imported"),
         ("earmark.records:Sorce", "Did you mean 'Source'"),
-        ("earmark.records:read_parquet", "derived from"),
+        ("earmark.tables:read_parquet", "derived from"),
         ("pathlib:Path", "derived from"),
     ],
 )

@@ -21,14 +21,7 @@ from earmark.records import Clip
 from earmark.stages import DEFAULT_STAGES
 from earmark.tables import read_parquet
 from earmark.workspace import StageError, StageFolder, Workspace
-
-SCRIPTED = (
-    "captioner.kind=scripted",
-    "captioner.default=A tone.\n\nA steady tone is heard here.",
-    "tagger.kind=scripted",
-    'tagger.default=\'["tone", "steady"]\'',
-    "vocabulary.min_df=1",
-)
+from factories import new_recipe
 
 
 @pytest.fixture
@@ -41,31 +34,27 @@ def sounds(tmp_path: Path) -> Path:
     return folder
 
 
-def recipe(sounds: Path, *overrides: str) -> Recipe:
-    return load_recipe("folder", [f"corpus.path={sounds}", *SCRIPTED, *overrides])
-
-
 def test_a_second_run_does_nothing_again(sounds: Path, tmp_path: Path) -> None:
-    run(recipe(sounds), tmp_path / "ws", until="manifest")
+    run(new_recipe(sounds), tmp_path / "ws", until="manifest")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")}
     assert len(before) == DEFAULT_STAGES.index("manifest") + 1
-    run(recipe(sounds), tmp_path / "ws", until="manifest")
+    run(new_recipe(sounds), tmp_path / "ws", until="manifest")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("ws/*/done")} == before
 
 
 def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Path) -> None:
-    run(recipe(sounds), tmp_path / "ws", until="manifest")
-    run(recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
+    run(new_recipe(sounds), tmp_path / "ws", until="manifest")
+    run(new_recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
     made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
     till_manifest = DEFAULT_STAGES[: DEFAULT_STAGES.index("manifest") + 1]
     assert sorted(made) == sorted([*till_manifest, "vocabulary", "manifest"])
 
 
 def test_the_audit_is_made_only_where_it_is_asked_for(sounds: Path, tmp_path: Path) -> None:
-    workspace = run(recipe(sounds), tmp_path / "ws", until="manifest")
+    workspace = run(new_recipe(sounds), tmp_path / "ws", until="manifest")
     assert "audit" not in workspace.latest_run()[1]
-    run(recipe(sounds), tmp_path / "ws", until="audit")
-    workspace = run(recipe(sounds), tmp_path / "ws", until="manifest")
+    run(new_recipe(sounds), tmp_path / "ws", until="audit")
+    workspace = run(new_recipe(sounds), tmp_path / "ws", until="manifest")
     stages = workspace.latest_run()[1]
     assert {"audit", "manifest"} <= stages.keys()
     assert all(stage.done for stage in stages.values())
@@ -75,24 +64,24 @@ def test_a_comment_in_a_decisions_file_changes_nothing(sounds: Path, tmp_path: P
     decided = tmp_path / "decisions.toml"
     decided.write_text('ban = ["loud"]\n')
     settings = f"vocabulary.decisions={decided}"
-    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    run(new_recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
     decided.write_text('# as agreed\nban = ["loud"]\n')
-    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    run(new_recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
     assert len(list(tmp_path.glob("ws/vocabulary-*"))) == 1
     decided.write_text('ban = ["quiet"]\n')
-    run(recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
+    run(new_recipe(sounds, settings), tmp_path / "ws", until="vocabulary")
     assert len(list(tmp_path.glob("ws/vocabulary-*"))) == 2
 
 
 def test_a_new_file_is_seen(sounds: Path, tmp_path: Path) -> None:
-    run(recipe(sounds), tmp_path / "ws", until="scan")
+    run(new_recipe(sounds), tmp_path / "ws", until="scan")
     soundfile.write(sounds / "new.wav", 0.1 * np.ones(8000) * np.arange(8000) % 0.2, 16000)
-    workspace = run(recipe(sounds), tmp_path / "ws", until="scan")
+    workspace = run(new_recipe(sounds), tmp_path / "ws", until="scan")
     assert workspace.latest_run()[1]["scan"].provenance()["counts"]["out"] == 11
 
 
 def test_a_workspace_that_is_gone_on_with_is_not_listed_anew(sounds: Path, tmp_path: Path) -> None:
-    run(recipe(sounds), tmp_path / "ws", until="scan")
+    run(new_recipe(sounds), tmp_path / "ws", until="scan")
     soundfile.write(sounds / "new.wav", 0.1 * np.ones(8000) * np.arange(8000) % 0.2, 16000)
     same, root, new = open_recipe(str(tmp_path / "ws"), [], tmp_path)
     workspace = run(same, root, until="caption", relist=new)
@@ -103,12 +92,12 @@ def test_a_workspace_that_is_gone_on_with_is_not_listed_anew(sounds: Path, tmp_p
 
 
 def test_the_run_is_recorded(sounds: Path, tmp_path: Path) -> None:
-    workspace = run(recipe(sounds), tmp_path / "ws", until="tag")
+    workspace = run(new_recipe(sounds), tmp_path / "ws", until="tag")
     resolved, stages = workspace.latest_run()
     assert resolved["captioner"]["default"].startswith("A tone.")
     assert stages["caption-raw"].provenance()["settings"] == resolved["captioner"]
     assert list(stages) == ["corpus", "scan", "caption-raw", "caption", "tag-raw", "tag"]
-    run(recipe(sounds), tmp_path / "ws", until="scan")
+    run(new_recipe(sounds), tmp_path / "ws", until="scan")
     assert list(Workspace(tmp_path / "ws").latest_run()[1]) == list(stages)
     for stage in stages.values():
         counts = stage.provenance()["counts"]
@@ -119,16 +108,16 @@ def test_too_many_rejections_stop_the_run(sounds: Path, tmp_path: Path) -> None:
     for name in "abcdefghijkl":
         (sounds / f"{name}.wav").write_text(f"no audio {name}")
     with pytest.raises(StageError, match=r"12 of 22 rows were rejected .*undecodable.* 50%"):
-        run(recipe(sounds), tmp_path / "ws", until="scan")
-    run(recipe(sounds, "max_rejected=0.6"), tmp_path / "ws", until="scan")
+        run(new_recipe(sounds), tmp_path / "ws", until="scan")
+    run(new_recipe(sounds, "max_rejected=0.6"), tmp_path / "ws", until="scan")
 
 
 def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
     answers = tmp_path / "answers.jsonl"
-    scan = run(recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
+    scan = run(new_recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
     clip = read_parquet(scan.file("clips.parquet"), Clip)[0]
     answers.write_text(json.dumps({"id": clip.id, "text": "[]"}) + "\n")
-    again = recipe(sounds, f"tagger.path={answers}")
+    again = new_recipe(sounds, f"tagger.path={answers}")
     workspace = run(again, tmp_path / "ws", until="tag")
     assert workspace.latest_run()[1]["tag"].provenance()["counts"] == {
         "in": 10,
@@ -140,7 +129,7 @@ def test_clips_without_tags_are_counted(sounds: Path, tmp_path: Path) -> None:
 def test_a_probe_on_an_unknown_label_is_found_after_the_scan(sounds: Path, tmp_path: Path) -> None:
     task = 'evaluate.tasks=[{name = "kind", label = "knid"}]'
     with pytest.raises(ValueError, match="knid"):
-        run(recipe(sounds, task), tmp_path / "ws", until="tag")
+        run(new_recipe(sounds, task), tmp_path / "ws", until="tag")
     assert not list(tmp_path.glob("ws/caption-[0-9a-f]*"))
 
 
@@ -164,21 +153,21 @@ def test_what_failed_is_not_asked_again_once_it_is_little_enough(
 ) -> None:
     """Raising max_rejected concludes the step with the answers that there are."""
     script = tmp_path / "answers.jsonl"
-    scan = run(recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
+    scan = run(new_recipe(sounds), tmp_path / "ws", until="scan").latest_run()[1]["scan"]
     clips = read_parquet(scan.file("clips.parquet"), Clip)
     lines = [json.dumps({"id": clip.id, "refusal": "no"}) for clip in clips[:6]]
     script.write_text("\n".join(lines) + "\n")
     some = f"captioner.path={script}"
     with pytest.raises(StageError, match=r"6 of 10 rows were rejected \(6 caption-raw: no\)"):
-        run(recipe(sounds, some), tmp_path / "ws", until="caption")
-    workspace = run(recipe(sounds, some, "max_rejected=0.7"), tmp_path / "ws", until="caption")
+        run(new_recipe(sounds, some), tmp_path / "ws", until="caption")
+    workspace = run(new_recipe(sounds, some, "max_rejected=0.7"), tmp_path / "ws", until="caption")
     counts = workspace.latest_run()[1]["caption-raw"].provenance()["counts"]
     assert counts == {"in": 10, "out": 4, "caption-raw: no": 6}
 
 
 def test_an_estimate_does_not_pay_for_the_step_before(sounds: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="caption-raw has not finished \\(it was not begun"):
-        estimate(recipe(sounds), tmp_path / "ws", of="tag-raw")
+        estimate(new_recipe(sounds), tmp_path / "ws", of="tag-raw")
     assert not list(tmp_path.glob("ws/caption-raw-*"))
 
 
@@ -252,6 +241,6 @@ def test_a_backend_is_built_once(
             return build(self)
 
         monkeypatch.setattr(kind, "build", counted)
-    lexical = recipe(sounds, "tagger={kind='lexical'}")
+    lexical = new_recipe(sounds, "tagger={kind='lexical'}")
     run(lexical, tmp_path / "ws", until="tag")
     assert built == {"ScriptedConfig": 1, "LexicalConfig": 1}

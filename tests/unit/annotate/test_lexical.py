@@ -146,11 +146,11 @@ def test_backend_answers_in_its_processes() -> None:
 def test_neither_the_backend_nor_the_model_wakes_torch() -> None:
     program = """if True:
         import sys
-        from earmark.annotate.backends.lexical import LexicalConfig, model, tagging
+        from earmark.annotate.backends.lexical import LexicalConfig, extract, model
         LexicalConfig().build()
         assert "spacy" not in sys.modules, "building imports spaCy"
         doc = model.parse(model.load_model(), "A dog barks.")
-        assert tagging.tags_of(doc, 10) == ["dog", "barking"]
+        assert extract.extract_tags(doc, 10) == ["dog", "barking"]
         assert not {"torch", "tensorflow", "cupy"} & set(sys.modules), "torch was imported"
     """
     done = subprocess.run(

@@ -106,7 +106,7 @@ def test_torch_is_not_imported_for_it() -> None:
 import sys
 from earmark.evaluate.config import EvaluateConfig, ExternalChoice
 from earmark.evaluate.fingerprints import model_digests
-from earmark.evaluate.fingerprints import source_digests
+from earmark.evaluate.fingerprints import task_data_digests
 target = "earmark.pretrain.encoders.log_mel_stats:LogMelStatistics"
 config = EvaluateConfig(encoders={"one": ExternalChoice(target=target)})
 assert model_digests(config)["encoders.one"] != "absent"

@@ -47,16 +47,16 @@ DRAWINGS = {
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_plot_is_wellformed_and_takes_its_colours_from_the_page(name: str):
-    svg = DRAWINGS[name]()
+    drawn = DRAWINGS[name]()
     for stand_in in svg.VARIABLES:
-        assert stand_in not in svg
-    assert "var(--" in svg
-    assert "currentColor" in svg
+        assert stand_in not in drawn
+    assert "var(--" in drawn
+    assert "currentColor" in drawn
     # In HTML the prefix xlink needs no declaration, in XML it does.
-    root = ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="x" ', 1))
+    root = ElementTree.fromstring(drawn.replace("<svg ", '<svg xmlns:xlink="x" ', 1))
     assert root.get("role") == "img"
     assert root.get("aria-label")
-    used = set(re.findall(r"url\(#([^)]+)\)", svg))
+    used = set(re.findall(r"url\(#([^)]+)\)", drawn))
     assert used <= {element.get("id") for element in root.iter()}
 
 
