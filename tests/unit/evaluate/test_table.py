@@ -72,6 +72,6 @@ def test_a_line_for_each_way_to_ask() -> None:
     assert [line.split(" | ")[0] for line in (first, second, third)] == [
         "| kind",
         "| kind, 5 a class",
-        "| kind, nearest",
+        "| kind, knn",
     ]
     assert "0.400" in second
