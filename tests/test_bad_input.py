@@ -111,7 +111,8 @@ SCAN = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from earmark.annotate.scan import ScanConfig, scan
-from earmark.records import Source, read_parquet
+from earmark.records import Source
+from earmark.tables import read_parquet
 
 folder, size = Path(sys.argv[1]), int(sys.argv[2])
 journal = folder / "out" / "journal.jsonl"

@@ -45,7 +45,7 @@ def test_a_second_run_does_nothing_again(sounds: Path, tmp_path: Path) -> None:
 def test_a_changed_setting_redoes_only_what_reads_it(sounds: Path, tmp_path: Path) -> None:
     run(new_recipe(sounds), tmp_path / "ws", until="manifest")
     run(new_recipe(sounds, "vocabulary.size=1"), tmp_path / "ws", until="manifest")
-    made = [path.parent.name.split("-")[0] for path in tmp_path.glob("ws/*/done")]
+    made = [path.parent.name.rpartition("-")[0] for path in tmp_path.glob("ws/*/done")]
     till_manifest = DEFAULT_STAGES[: DEFAULT_STAGES.index("manifest") + 1]
     assert sorted(made) == sorted([*till_manifest, "vocabulary", "manifest"])
 

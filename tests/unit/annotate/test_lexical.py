@@ -149,7 +149,7 @@ def test_neither_the_backend_nor_the_model_wakes_torch() -> None:
         from earmark.annotate.backends.lexical import LexicalConfig, extract, model
         LexicalConfig().build()
         assert "spacy" not in sys.modules, "building imports spaCy"
-        doc = model.parse(model.load_model(), "A dog barks.")
+        doc = model.parse_caption(model.load_spacy_model(), "A dog barks.")
         assert extract.extract_tags(doc, 10) == ["dog", "barking"]
         assert not {"torch", "tensorflow", "cupy"} & set(sys.modules), "torch was imported"
     """

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from earmark.records import Score
-from earmark.report import plots
+from earmark.report import plots, svg
 from earmark.report.scores import ENCODER_NAMES, ProbeScores
 from earmark.report.training import Curve, TrainingRun
 

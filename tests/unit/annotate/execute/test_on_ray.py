@@ -30,14 +30,14 @@ import sys
 from pathlib import Path
 import ray
 from earmark.annotate.backends.endpoint import EndpointConfig
-from earmark.annotate.jobs.run import answer_all
-from earmark.annotate.jobs.ray_runner import RayConfig
+from earmark.annotate.jobs.run import run_job
+from earmark.annotate.jobs.ray_runner import RayRunnerConfig
 from earmark.annotate.tag import tag_job
 
 url, table, folder = sys.argv[1:]
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000)
 backend = EndpointConfig(model="mock", urls=(url,), concurrency=2, response_format="none")
-print(answer_all(tag_job(Path(table), backend, Path(folder)), RayConfig(shards=4)))
+print(run_job(tag_job(Path(table), backend, Path(folder)), RayRunnerConfig(shards=4)))
 """
 
 

@@ -319,16 +319,16 @@ def test_a_full_disk_is_told_and_loses_nothing(table: PromptTable) -> None:
         import resource, sys
         from pathlib import Path
         from earmark.annotate.backends.scripted import ScriptedConfig
-        from earmark.annotate.jobs.local import LocalConfig
+        from earmark.annotate.jobs.local import LocalRunnerConfig
         from earmark.annotate.jobs.job import PromptTable
-        from earmark.annotate.jobs.run import answer_all, conclude, is_answered, unfinished
+        from earmark.annotate.jobs.run import run_job
         from earmark.annotate.tag import tag_job
 
         table, folder = map(Path, sys.argv[1:])
         job = tag_job(table, ScriptedConfig(default='["hum", "tone"]'), folder)
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-        answer_all(job, LocalConfig())
+        run_job(job, LocalRunnerConfig())
     """
     folder = table.path.parent / "answers"
     command = [sys.executable, "-c", program, str(table.path), str(folder)]
