@@ -122,8 +122,8 @@ def find_objective(checkpoint: Checkpoint, kind: type[Any]) -> Objective[Any] | 
 class Tagger:
     """An encoder with what was trained on it to tell tags by.
 
-    `vocabulary` is what the checkpoint was trained on; `mapped_vocabulary` is another, by whose names tags
-    are told, see `mapped_to`.
+    `vocabulary` is what the checkpoint was trained on; `mapped_vocabulary` is another, by whose
+    names tags are printed, see `mapped_to`.
     """
 
     encoder: Encoder
@@ -193,7 +193,7 @@ class Tagger:
 
     @property
     def _columns(self) -> dict[int, list[int]]:
-        """Class ids of `mapped_vocabulary`, in order, with the own class ids that they stand for."""
+        """Class ids of `mapped_vocabulary`, in order, with the own class ids they stand for."""
         assert self.mapped_vocabulary is not None
         columns = dict[int, list[int]]()
         for here, there in self._places_in(self.mapped_vocabulary):

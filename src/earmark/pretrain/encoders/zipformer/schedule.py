@@ -26,7 +26,7 @@ class DropRates(NamedTuple):
     """Probabilities at one step, each a tensor without dimensions.
 
     `dropout` is of channels; `layer`, `attention`, `convolution` and `feed_forward` are of a clip
-    going without that module; `uniform_attention` is of a clip whose first head listens to all frames
+    going without that module; `uniform_attention` is of a clip whose first head weighs all frames
     alike in the non-linear attention; `min_bypass` is no probability but the least share of
     what a layer gives that is to be let through.
     """
