@@ -109,7 +109,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.parametrize(
     ("moments", "least"),
     [
-        pytest.param(["while training"], 1, id="once"),
+        pytest.param(["while captions come in"], 1, id="once"),
         pytest.param(list(MOMENTS), 3, id="often", marks=pytest.mark.slow),
     ],
 )
