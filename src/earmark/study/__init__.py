@@ -1,1 +1,1 @@
-"""Arms times seeds to one table: what the supervision bought."""
+"""Train variants under several seeds and compare them in one table."""

@@ -1,1 +1,1 @@
-"""Tags and vocabulary held against what people say of the same clips and captions."""
+"""Compare tags and vocabulary with human labels, label lists and another tagger."""

@@ -1,1 +1,1 @@
-"""Whether clips that are scored on were learnt from."""
+"""Detect test clips that leaked from training."""

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: weights as safetensors, settings as JSON, and a model card."""

@@ -1,0 +1,1 @@
+"""Batches of audio: the order of clips, decoding, padding."""

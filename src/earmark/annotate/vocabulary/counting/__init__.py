@@ -1,1 +1,1 @@
-"""Rows of tags to numbers: read once, kept by source, counted and filtered without Python loops."""
+"""Read rows of tags once, cache them by source, and count and filter them as arrays."""
