@@ -74,6 +74,7 @@ def test_reading_a_recipe_does_not_import_torch(tmp_path: Path) -> None:
         (("report", "/gone"), ["/gone", "earmark run"]),
         (("report", "/gone", "-w", "/other"), ["/gone", "/other", "leave one out"]),
         (("tasks",), ["earmark tasks is now: earmark datasets"]),
+        (("vocabulary", "--diff", "a", "b"), ["is now: earmark vocabulary diff"]),
         (("vocabulary", "folder"), ["no command 'folder'", "earmark vocabulary build folder"]),
         (("vocabulary", "build", "tags.jsonl"), ["tags.jsonl", "neither a file"]),
         (("vocabulary", "propose", "x", "gone/d.toml"), ["no folder gone"]),

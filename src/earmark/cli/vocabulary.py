@@ -15,6 +15,13 @@ from earmark.cli.pipeline import run_until
 class VocabularyGroup(TyperGroup):
     """The sub-commands; anything else is answered with the command that builds from it."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options; raises ValueError for one that has become a sub-command."""
+        if args and args[0] in ("--diff", "--propose", "--rewrite"):
+            command = args[0].removeprefix("--")
+            raise ValueError(f"earmark vocabulary {args[0]} is now: earmark vocabulary {command}")
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the sub-command; raises ValueError where there is none of that name."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):

@@ -130,8 +130,8 @@ def check_rewritable(source: Path) -> None:
     """
     if source.suffix == PARQUET_SUFFIX:
         raise ConfigError(
-            f"{source} is no file of JSON lines, which alone can be written anew (--rewrite). Its "
-            "filtered tags are in tags_<K>/ without that; their ids lead to its rows."
+            f"{source} is no file of JSON lines, which alone `earmark vocabulary rewrite` takes. "
+            "Its filtered tags are in tags_<K>/ without that; their ids lead to its rows."
         )
 
 
