@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
+
 from earmark.recipe import Recipe, load_recipe
 from earmark.records import Clip, Example
 
@@ -17,6 +19,10 @@ SCRIPTED = (
     "vocabulary.min_df=1",
 )
 """A captioner and a tagger that need no model."""
+
+
+MAX_HEAVY_EXAMPLES = min(settings.default.max_examples, 30)
+"""Examples of a property whose every example is a whole build."""
 
 
 def new_example(**fields: Any) -> Example:

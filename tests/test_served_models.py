@@ -116,6 +116,7 @@ def test_every_clip_has_a_caption_and_tags(undisturbed: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_faults_and_an_outage_change_nothing(
     recipe: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

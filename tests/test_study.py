@@ -175,7 +175,11 @@ def test_an_arm_that_fails_does_not_take_the_others_along(finished: Path, tmp_pa
         (["study-minni"], "Did you mean 'study-mini'"),
         ([str(MINI), "--shard", "4/2"], "--shard 4/2"),
         ([str(MINI), "seed=[1]"], "Did you mean 'seeds'"),
-        ([str(MINI), 'axes={a={x=[],y=["pretrain.workers=1"]}}'], "same run"),
+        pytest.param(
+            [str(MINI), 'axes={a={x=[],y=["pretrain.workers=1"]}}'],
+            "same run",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_line(

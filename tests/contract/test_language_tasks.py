@@ -198,6 +198,7 @@ def test_an_encoder_that_has_learnt_no_texts_is_a_status() -> None:
     assert len(outcomes) == 10
 
 
+@pytest.mark.slow
 def test_frames_that_tell_the_words_are_written_down() -> None:
     heard = by_metric(written("telling"))
     misheard = by_metric(written("mistaken"))

@@ -351,7 +351,9 @@ def probe(network: nn.Module) -> float:
     return float(fitted.score(vectors[200:], kinds[200:]))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[] if k == "tags" else [pytest.mark.slow]) for k in KINDS]
+)
 def test_shuffled_targets_teach_nothing(kind: str) -> None:
     """Half the clips are of either kind, and 400 coins fall on one side 65 % of the time never."""
     spectra, _ = sounds(256, seed=1)

@@ -23,6 +23,7 @@ from earmark.tables import (
     write_jsonl,
     write_parquet,
 )
+from factories import MAX_HEAVY_EXAMPLES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LABELS = st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=3)
@@ -58,7 +59,9 @@ ROWS: dict[type[Row], st.SearchStrategy[Row]] = {
 }  # fmt: skip
 
 # The folder is shared by the examples, which each write the file anew.
-anew = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+anew = settings(
+    max_examples=MAX_HEAVY_EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.mark.parametrize("kind", ROWS)

@@ -69,6 +69,7 @@ def test_only_clips_with_a_label_of_the_field_are_kept(tmp_path: Path) -> None:
     assert choose_fields(label_values(files[0]), ["a"], None) == (("sound",), ("take",))
 
 
+@pytest.mark.slow
 def test_clips_without_labels_cost_no_memory(tmp_path: Path) -> None:
     few, many = (_peak(tmp_path, number * ROW_GROUP_SIZE) for number in (2, 10))
     assert many < 1.2 * few

@@ -13,9 +13,10 @@ from plain_counts import CORPUS, ranked_tags
 from earmark.annotate.vocabulary import Vocabulary, VocabularyConfig
 from earmark.annotate.vocabulary.build import build_vocabulary
 from earmark.config import ConfigError
+from factories import MAX_HEAVY_EXAMPLES
 
 CORPORA = st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), min_size=1, max_size=30)
-FEW = settings(suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=MAX_HEAVY_EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 
 
 def vocabulary_of(corpus: Sequence[Sequence[str]], *, size: int = 1000) -> Vocabulary:

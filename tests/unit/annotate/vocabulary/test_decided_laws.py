@@ -16,6 +16,7 @@ from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.normalize.steps import NORMALIZER_STEPS, NormalizerStep
 from earmark.annotate.vocabulary.result import BuildResult
 from earmark.config import ConfigError
+from factories import MAX_HEAVY_EXAMPLES
 
 NAMES = ("hip hop", "trap", "rap", "drum", "high fidelity", "rain", "brook")
 SPELLINGS = (
@@ -35,7 +36,7 @@ names = st.sampled_from(NAMES)
 spelled = st.builds(lambda spell, name: spell(name), st.sampled_from(SPELLINGS), names)
 corpora = st.lists(st.lists(spelled, max_size=5), min_size=1, max_size=12).filter(any)
 pairs = st.dictionaries(spelled, spelled, max_size=3)
-FEW = settings(suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=MAX_HEAVY_EXAMPLES, suppress_health_check=list(HealthCheck))
 
 
 def toml(merge: dict[str, str], rename: dict[str, str], ban: Sequence[str]) -> str:

@@ -59,12 +59,14 @@ def accuracy(probe: Probe) -> list[float]:
     return [float((answer.scores.argmax(axis=1) == truth).mean()) for answer in answers]
 
 
+@pytest.mark.slow
 def test_it_finds_the_frame_that_the_mean_drowns() -> None:
     [mean] = accuracy(LinearProbe(CONFIG))
     [learnt] = accuracy(AttentiveProbe(ONE))
     assert learnt > mean + 0.1
 
 
+@pytest.mark.slow
 def test_draws_differ_and_come_again() -> None:
     asked, probe = probe_data(parts()), AttentiveProbe(CONFIG)
     first, second = probe.answers(brief(), asked, seed=0)

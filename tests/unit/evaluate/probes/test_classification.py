@@ -89,6 +89,7 @@ def test_a_task_is_asked_as_the_settings_say() -> None:
     assert scores[3].value < scores[4].value
 
 
+@pytest.mark.slow
 def test_folds_are_scored_once_on_all_clips() -> None:
     for task in probe_tasks("kind", folds(), ALL):
         assert len(task.examples()) == CLIPS

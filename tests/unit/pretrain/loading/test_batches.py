@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from earmark.config import ConfigError
 from earmark.pretrain.data.loader import Batch, group_by_length, load_batch, prefetch
 from earmark.pretrain.data.sampler import BucketSampler
 from earmark.records import Example
+from factories import MAX_HEAVY_EXAMPLES
 
 Make = Callable[..., list[Example]]
 
@@ -68,6 +69,7 @@ def test_a_batch_is_a_function_of_seed_and_index() -> None:
     assert [fresh(index) for index in (77, 3, 99, 50)] == [walked[i] for i in (77, 3, 99, 50)]
 
 
+@settings(max_examples=MAX_HEAVY_EXAMPLES)
 @given(
     durations=st.lists(st.floats(0.01, 30.0), min_size=1, max_size=200),
     batch_s=st.floats(30.0, 700.0),
@@ -90,6 +92,7 @@ def test_in_an_epoch_ranks_share_no_clip_and_together_have_each_once(
             assert 0 < max(durations[clip] for clip in batch) * len(batch) <= batch_s * (1 + 1e-9)
 
 
+@settings(max_examples=MAX_HEAVY_EXAMPLES)
 @given(seed=st.integers(0, 2**31), batch_s=st.sampled_from([60.0, 120.0, 320.0, 640.0]))
 def test_little_is_padding_and_nothing_is_left_of_the_order_of_files(
     seed: int, batch_s: float
@@ -106,6 +109,7 @@ def test_little_is_padding_and_nothing_is_left_of_the_order_of_files(
     assert abs(np.corrcoef(places, range(len(places)))[0, 1]) < 4.5 / np.sqrt(len(places))
 
 
+@settings(max_examples=MAX_HEAVY_EXAMPLES)
 @given(seed=st.integers(0, 2**31))
 def test_the_order_does_not_follow_that_of_files(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -22,6 +22,7 @@ def test_one_process_keeps_its_rows() -> None:
     assert RowCounts((2, 5, 1), 2).first == 7
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path) -> None:
     """Over gloo, with two clips in one and three in the other."""
     processes = [start(rank, tmp_path) for rank in (0, 1)]

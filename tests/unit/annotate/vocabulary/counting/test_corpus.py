@@ -17,6 +17,7 @@ from earmark.annotate.vocabulary.counting import join, parquet_rows, parts
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.config import ConfigError
 from earmark.records import Rejected
+from factories import MAX_HEAVY_EXAMPLES
 
 Rows = Sequence[tuple[str, Sequence[str]]]
 
@@ -118,7 +119,9 @@ def test_tags_in_memory(tmp_path: Path, plain: dict[str, object]) -> None:
     assert (again.as_written, again.captions) == ({"all": 1, "t1": 1}, 1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=MAX_HEAVY_EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.permutations(ROWS), st.integers(8, 60), st.sampled_from([1, 2]))
 def test_order_sharding_and_threads_have_no_influence(
     tmp_path_factory: pytest.TempPathFactory,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from earmark.annotate.vocabulary.counting import join, parts
 from earmark.annotate.vocabulary.counting.corpus import TagCorpus
 from earmark.annotate.vocabulary.counting.filter import FilterCounts, write_filtered_tags
+from factories import MAX_HEAVY_EXAMPLES
 
 TERMS = [f"t{number}" for number in range(6)]
 captions = st.lists(st.lists(st.sampled_from(TERMS), max_size=6), min_size=1, max_size=40)
@@ -64,7 +65,9 @@ def test_each_size_keeps_its_tags_in_the_captions_order(tmp_path: Path) -> None:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=MAX_HEAVY_EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(captions, ranks, st.sampled_from([1, 2]))
 def test_filters_as_a_plain_loop_does(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], rank: list[int], workers: int
