@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -94,7 +96,8 @@ def test_a_compiled_encoder_gives_the_same_gradients() -> None:
         [sys.executable, "-c", COMPILED],
         capture_output=True,
         text=True,
-        cwd=__file__.rpartition("/")[0],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
