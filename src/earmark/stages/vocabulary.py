@@ -25,12 +25,6 @@ class VocabularyStage(Stage):
         config = self.recipe.vocabulary
         return replace(config, decisions="", path=""), rules_digest(config)
 
-    def check(self) -> None:
-        """Read the files that the settings name."""
-        from earmark.annotate.vocabulary.build import rules_digest
-
-        rules_digest(self.recipe.vocabulary)
-
     def run(self, inputs: Folders, folder: Path) -> Counts:
         """Count the tags and choose among them."""
         from earmark.annotate.vocabulary.build import write_vocabulary
