@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 
 # One thread a process, in the tests and in what they start: read when numpy and torch are imported.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -57,6 +58,21 @@ ASKED = {
     "Does this sound have drums?": ("no", "yes"),
 }
 """What the parrot has learnt to be asked."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the cases of slow_cases.txt; refuse a line that matches no test of the suite."""
+    lines = Path(__file__).with_name("slow_cases.txt").read_text().splitlines()
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    any_pattern = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+    for item in items:
+        if any_pattern.search(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+    if config.args == [str(config.rootpath / "tests")] or config.args == ["tests"]:
+        ids = "\n".join(item.nodeid for item in items)
+        stale = [pattern for pattern in patterns if not re.search(pattern, ids)]
+        if stale:
+            raise pytest.UsageError(f"slow_cases.txt: no test is called {', '.join(stale)}")
 
 
 @pytest.fixture

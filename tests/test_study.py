@@ -22,6 +22,15 @@ pytest.importorskip("espeakng_loader", reason="the extra `synthetic` is not inst
 
 MINI = Path(__file__).parents[1] / "recipes" / "study-mini.toml"
 FOLDER = "study-study-mini"
+FEW = ("corpus.clips=40", "corpus.workers=1", "captioner.workers=1", "tagger.workers=1")
+"""What the quick tests change: a corpus for one process."""
+CELLS = {("tags", "trained"), ("contrastive", "trained"), ("", "random"), ("", "log-mel")}
+
+
+def settings(*more: str) -> str:
+    """Return the study's own settings with more of them, as an override."""
+    own = load_study(str(MINI), [])[1].set
+    return "set=[" + ",".join(f"'{each}'" for each in (*own, *more)) + "]"
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -30,6 +39,45 @@ def command(*arguments: str | Path) -> list[str]:
 
 def earmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of one seed, in which the study was stopped in its last run and begun again."""
+    root, brief = tmp_path_factory.mktemp("resumed") / "w", ("seeds=[0]", settings(*FEW))
+    process = subprocess.Popen(command(MINI, *brief, "-w", root), stderr=subprocess.DEVNULL)
+    until_s = time.monotonic() + 120
+    while len(list(root.glob("pretrain-*/log.jsonl"))) < 2 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) != 0
+    assert len(list(root.glob("evaluate-*/done"))) == 1
+    before = stages(root)
+    again = earmark(MINI, *brief, "-w", root)
+    assert again.returncode == 0, again.stderr
+    assert before.items() <= stages(root).items()  # what was done is not done again
+    assert "| domain, macro-accuracy |" in again.stdout
+    return root
+
+
+def test_a_resumed_study_ends_in_cells_tables_and_a_page(resumed: Path) -> None:
+    study = read_study(resumed / FOLDER)
+    runs = [(run.arm, run.seed, run.status) for run in study.runs]
+    assert runs == [("tags", 0, DONE), ("contrastive", 0, DONE)]
+    audio_s = {run.arm: run.audio_s for run in study.runs}
+    assert audio_s["tags"] == pytest.approx(audio_s["contrastive"], rel=0.2)
+    cells = {(cell.arm, cell.encoder): cell for cell in study.cells if cell.task == "domain"}
+    assert set(cells) == CELLS
+    for name in ("table.md", "table.tex", "cells.csv", "runs.csv", "index.html"):
+        assert (resumed / FOLDER / name).stat().st_size > 100
+
+
+def test_arms_share_what_they_can(resumed: Path) -> None:
+    """One corpus, one caption a clip; features of random weights once a seed, log-mel's once."""
+    for stage in ("corpus", "caption-raw", "tag-raw", "manifest"):
+        assert len(list(resumed.glob(f"{stage}-*"))) == 1
+    assert len(list(resumed.glob("pretrain-*"))) == 2
+    assert len(list((resumed / "features").glob("features-*"))) == 2 + 1 + 1
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +107,7 @@ def table(root: Path) -> str:
     return (root / FOLDER / "table.md").read_text().partition("## Cost")[0]
 
 
+@pytest.mark.slow
 def test_a_study_ends_in_cells_tables_and_a_page(finished: Path) -> None:
     found = read_study(finished / FOLDER)
     assert [(run.arm, run.seed, run.status) for run in found.runs] == [
@@ -70,12 +119,7 @@ def test_a_study_ends_in_cells_tables_and_a_page(finished: Path) -> None:
     heard = {run.arm: run.audio_s for run in found.runs}
     assert heard["tags"] == pytest.approx(heard["contrastive"], rel=0.2)
     cells = {(cell.arm, cell.encoder): cell for cell in found.cells if cell.task == "domain"}
-    assert set(cells) == {
-        ("tags", "trained"),
-        ("contrastive", "trained"),
-        ("", "random"),
-        ("", "log-mel"),
-    }
+    assert set(cells) == CELLS
     other = cells["contrastive", "trained"]
     assert other.seeds == 2
     assert other.difference == pytest.approx(other.mean - cells["tags", "trained"].mean)
@@ -84,14 +128,7 @@ def test_a_study_ends_in_cells_tables_and_a_page(finished: Path) -> None:
         assert (finished / FOLDER / name).stat().st_size > 100
 
 
-def test_arms_share_what_they_can(finished: Path) -> None:
-    """One corpus, one caption a clip; features of random weights once a seed, log-mel's once."""
-    for stage in ("corpus", "caption-raw", "tag-raw", "manifest"):
-        assert len(list(finished.glob(f"{stage}-*"))) == 1
-    assert len(list(finished.glob("pretrain-*"))) == 4
-    assert len(list((finished / "features").glob("features-*"))) == 4 + 2 + 1
-
-
+@pytest.mark.slow
 def test_done_again_it_does_nothing_and_says_the_same(finished: Path) -> None:
     before, told = stages(finished), table(finished)
     again = earmark(MINI, "-w", finished)
@@ -100,6 +137,7 @@ def test_done_again_it_does_nothing_and_says_the_same(finished: Path) -> None:
     assert table(finished) == told
 
 
+@pytest.mark.slow
 def test_killed_in_its_last_run_it_ends_the_same(finished: Path, tmp_path: Path) -> None:
     root = tmp_path / "w"
     shutil.copytree(finished, root)
@@ -207,8 +245,8 @@ def test_a_run_that_was_killed_is_told_of_and_one_that_was_stopped_is_not(tmp_pa
 @pytest.mark.slow
 def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: Path) -> None:
     root = without_runs(finished, tmp_path / "w")
-    long = ["set=[" + ",".join(f"'{each}'" for each in (*settings(), "pretrain.audio_s=1e6")) + "]"]
-    study = subprocess.Popen(command(MINI, *long, "-w", root), stderr=subprocess.DEVNULL)
+    long = settings("pretrain.audio_s=1e6")
+    study = subprocess.Popen(command(MINI, long, "-w", root), stderr=subprocess.DEVNULL)
     until_s = time.monotonic() + 120
     while not list(root.glob("pretrain-*/log.jsonl")) and time.monotonic() < until_s:
         time.sleep(0.1)
@@ -221,7 +259,3 @@ def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: P
     outcome = read_run_outcome(told.parent)
     assert outcome is not None
     assert outcome.status == NOT_RUN
-
-
-def settings() -> list[str]:
-    return list(load_study(str(MINI), [])[1].set)

@@ -21,9 +21,11 @@ from earmark.tables import read_parquet
 from earmark.workspace import StageFolder, Workspace
 
 SMALL = (
-    *("corpus.clips=60", "scan.min_duration_s=0.5", "vocabulary.min_df=2"),
-    *("encoder.dim=64", "encoder.layers=2", "pretrain.steps=12", "pretrain.checkpoint_every=3"),
-    *("pretrain.validate_every=6", "pretrain.optimizer.warmup_steps=2", "evaluate.bootstrap=50"),
+    *("corpus.clips=48", "corpus.shortest_s=2", "corpus.longest_s=2.5", "vocabulary.min_df=2"),
+    *("encoder.dim=32", "encoder.layers=1", "pretrain.steps=12", "pretrain.checkpoint_every=3"),
+    *("pretrain.batch_s=20", "pretrain.validate_every=6", "pretrain.optimizer.warmup_steps=2"),
+    *("pretrain.workers=0", "evaluate.bootstrap=50"),
+    *("corpus.workers=1", "captioner.workers=1", "tagger.workers=1"),
 )
 
 

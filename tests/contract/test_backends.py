@@ -123,7 +123,7 @@ def test_what_it_is_can_be_told_before_anything_starts(captioner: BackendConfig)
     one, other = captioner.build(), captioner.build()
     assert one.fingerprint == other.fingerprint
     assert one.concurrency >= 1
-    assert not one.found
+    assert not one.discovered
     asyncio.run(one.aclose())
     asyncio.run(other.aclose())
 
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_is_refused(captioner: BackendConfig, tmp_path:
         assert isinstance(answer, Refusal)
         assert answer.reason == "unreadable"
         assert not answer.retryable  # at once
-        assert answer.passing  # but when the disk is back
+        assert answer.transient  # but when the disk is back
 
 
 def test_prompts_hold_no_labels() -> None:

@@ -45,8 +45,8 @@ def caption_from_answer(
 ) -> Caption | Rejected:
     """Return a draw that has no fault, or what is wrong with the last one."""
     draws = [(answer.text, answer.finish_reason)]
-    if answer.turned_down:
-        draws.append((answer.turned_down, answer.turned_down_finish_reason))
+    if answer.first_draw:
+        draws.append((answer.first_draw, answer.first_draw_finish_reason))
     faults = [lint_caption(text, reason, config, instruction) for text, reason in draws]
     for (text, _), fault in zip(draws, faults, strict=True):
         if fault is None:

@@ -71,7 +71,7 @@ def read_parse_report(folder: Path) -> ParseReport:
 
 def tags_from_answer(answer: Answer) -> tuple[TagSet | Rejected, tuple[str, ...]]:
     """Return the tags of the first draw that can be read, and the repairs that this took."""
-    draws = [draw for draw in (answer.text, answer.turned_down) if draw]
+    draws = [draw for draw in (answer.text, answer.first_draw) if draw]
     read = [found for draw in draws if (found := _parse_nonempty(draw)) is not None]
     if not read:
         rejected = Rejected(

@@ -54,9 +54,9 @@ def test_a_caption_with_a_fault_is_kept_aside_with_its_reason_and_words() -> Non
 
 
 def test_a_draw_that_was_turned_down_is_used_where_a_later_rule_lets_it_pass() -> None:
-    both = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="stop")
+    both = answer(LOOP, first_draw=GOOD, first_draw_finish_reason="stop")
     assert isinstance(caption_from_answer(both, CONFIG), Caption)
-    cut_off = answer(LOOP, turned_down=GOOD, turned_down_finish_reason="length")
+    cut_off = answer(LOOP, first_draw=GOOD, first_draw_finish_reason="length")
     assert isinstance(caption_from_answer(cut_off, CONFIG), Rejected)
 
 

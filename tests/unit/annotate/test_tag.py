@@ -19,8 +19,8 @@ from earmark.records import Caption, Rejected, TagSet
 from earmark.tables import read_parquet, write_jsonl, write_parquet
 
 
-def answer(text: str, turned_down: str = "") -> Answer:
-    return Answer(row=0, id="a", backend="b", status="ok", text=text, turned_down=turned_down)
+def answer(text: str, first_draw: str = "") -> Answer:
+    return Answer(row=0, id="a", backend="b", status="ok", text=text, first_draw=first_draw)
 
 
 def test_tags_are_read_with_the_repairs_that_this_took() -> None:
@@ -41,7 +41,7 @@ def test_no_tags_are_none() -> None:
 
 
 def test_the_first_draw_is_read_where_the_second_cannot_be() -> None:
-    row, _ = tags_from_answer(answer("I cannot do that.", turned_down='["dog"]'))
+    row, _ = tags_from_answer(answer("I cannot do that.", first_draw='["dog"]'))
     assert row == TagSet(id="a", tags=("dog",), backend="b")
 
 

@@ -40,18 +40,18 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """No answer. `reason` is a short fixed word for counting, `detail` is for people.
 
-    `retryable` says that the same prompt may be answered if it is put again at once, `passing` that
-    it may be when the disk is back or the server was mended: it is no use to insist now.
+    `retryable` says that the same prompt may be answered if it is put again at once. `transient`
+    says that it may be answered later, once the disk is back or the server was mended.
     """
 
     reason: str
     detail: str = ""
     retryable: bool = False
-    passing: bool = False
+    transient: bool = False
 
 
 NOTHING_DISCOVERED: Mapping[str, str] = MappingProxyType({})
-"""`found`, where there is nothing to be found out."""
+"""`discovered`, where there is nothing to discover."""
 
 
 class Backend(ABC):
@@ -64,14 +64,14 @@ class Backend(ABC):
     `fingerprint` covers all that can change an answer: model, revision, prompt, decoding, engine.
     `concurrency` is how many prompts it wants in flight. `needs_canary` says that its answers
     are to be tried on known sounds before they are trusted: it is a model that nobody here built.
-    `found` is what it finds out at work and answers by, such as the form in which a server takes a
-    schema; it is written down beside the answers.
+    `discovered` is what it finds out at work and answers by, such as the form in which a server
+    takes a schema; it is written down beside the answers.
     """
 
     fingerprint: str
     concurrency: int
     needs_canary: bool
-    found: Mapping[str, str]
+    discovered: Mapping[str, str]
 
     @abstractmethod
     async def generate(self, prompt: Prompt) -> Completion | Refusal:

@@ -48,7 +48,7 @@ class ScriptedBackend(Backend):
 
     concurrency = 4
     needs_canary = False
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, answers: Mapping[str, ScriptedAnswer], default: str | None) -> None:
         self.fingerprint = fingerprint("scripted", answers, default)

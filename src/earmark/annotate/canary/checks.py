@@ -276,9 +276,8 @@ def _ignored_audio_finding(telling: Separability, texts: Mapping[str, Sequence[s
 
 
 def _describe_separability(telling: Separability) -> str:
-    return (
-        f"{telling.told} of {telling.total} answers are most like another answer to the same sound"
-    )
+    share = f"{telling.separable} of {telling.total}"
+    return f"{share} answers are most like another answer to the same sound"
 
 
 def judge_captioner(replies: Sequence[Reply], limit_s: float) -> list[Finding]:

@@ -91,7 +91,7 @@ class Prober:
     Args:
         backend: what is tried.
         prompts: by name.
-        pause_s: before a probe is put again that was refused for a passing reason, seconds; it
+        pause_s: before a probe is put again that was refused for a transient reason, seconds; it
             doubles each time.
         sleep: how to wait.
     """
@@ -115,7 +115,7 @@ class Prober:
         draw: int = 0,
         attempts: int = MAX_ATTEMPTS,
     ) -> Reply:
-        """Ask about one prompt, up to `attempts` times while it is refused for a passing reason."""
+        """Ask about one prompt, up to `attempts` times while the refusal is transient."""
         prompt = replace(self._prompts[name], draw=draw)
         started_s = time.monotonic()
         attempt, outcome = 1, await self._generate(prompt)

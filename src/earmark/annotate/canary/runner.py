@@ -165,7 +165,7 @@ def check_captioner(
         folder: of the step; what an earlier attempt left there is written over.
         limit_s: the longest clip that the model is said to take, seconds.
         clips: up to two clips of the job, as different as can be, to ask about as well.
-        pause_s: before a probe is put again that was refused for a passing reason, seconds.
+        pause_s: before a probe is put again that was refused for a transient reason, seconds.
         sleep: how to wait for that.
 
     Returns:

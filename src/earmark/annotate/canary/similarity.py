@@ -93,14 +93,14 @@ class Separability(msgspec.Struct, frozen=True):
     """How well answers tell sounds apart.
 
     Args:
-        told: answers that are most like another one to the same sound.
+        separable: answers that are most like another one to the same sound.
         total: answers.
         same: mean likeness to the most similar answer to the same sound.
         different: mean likeness to the most similar answer to another sound.
         alike: mean likeness of all answers to different sounds.
     """
 
-    told: int
+    separable: int
     total: int
     same: float
     different: float
@@ -109,12 +109,14 @@ class Separability(msgspec.Struct, frozen=True):
     @property
     def ignores_audio(self) -> bool:
         """Whether the answers are no more than chance or one text would show."""
-        return self.told < MIN_SEPARABLE_SHARE * self.total or self.alike >= SAME_TEXT_SIMILARITY
+        return (
+            self.separable < MIN_SEPARABLE_SHARE * self.total or self.alike >= SAME_TEXT_SIMILARITY
+        )
 
     @property
     def unsteady(self) -> bool:
         """Whether answers to one sound are hardly more alike than those to different ones."""
-        return self.told < STEADY_SEPARABLE_SHARE * self.total
+        return self.separable < STEADY_SEPARABLE_SHARE * self.total
 
 
 def measure_separability(texts: Mapping[str, Sequence[str]]) -> Separability:
@@ -132,7 +134,7 @@ def measure_separability(texts: Mapping[str, Sequence[str]]) -> Separability:
         for place in range(len(texts[name]))
     ]
     return Separability(
-        told=sum(own > other for own, other in pairs),
+        separable=sum(own > other for own, other in pairs),
         total=len(pairs),
         same=_mean([own for own, _ in pairs]),
         different=_mean([other for _, other in pairs]),

@@ -24,9 +24,9 @@ class Answer(Row, frozen=True, kw_only=True):
     """One prompt's outcome, kept raw so that a better parser can be run over it for nothing.
 
     `row` is its place in the input table. `status` is "ok" or "refused"; `reason` and `detail`
-    say why it was refused, `passing` that it might be answered another day. Where the first
-    draw was turned down, `text` is the second's and `turned_down` the first's, which ended for
-    `turned_down_finish_reason`. `seconds` and tokens are those of the last request of each draw,
+    say why it was refused, `transient` that it might be answered another day. Where the first
+    draw was turned down, `text` is the second's and `first_draw` the first's, which ended for
+    `first_draw_finish_reason`. `seconds` and tokens are those of the last request of each draw,
     from when it was handed to the backend, which may make it wait for its turn; `attempts` counts
     all requests.
     """
@@ -37,11 +37,11 @@ class Answer(Row, frozen=True, kw_only=True):
     status: str
     reason: str = ""
     detail: str = ""
-    passing: bool = False
+    transient: bool = False
     text: str = ""
     finish_reason: str = ""
-    turned_down: str = ""
-    turned_down_finish_reason: str = ""
+    first_draw: str = ""
+    first_draw_finish_reason: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
@@ -57,7 +57,7 @@ def stream_answers(folder: Path) -> Iterator[Answer]:
 class ShardWriter:
     """The one writer of a shard: `rows` of the table, `done` marks them, `left` counts the others.
 
-    A shard that was sealed with rows refused for a passing reason is opened again for these; what
+    A shard that was sealed with rows refused for a transient reason is opened again for these; what
     is sealed stays until the shard is sealed anew.
 
     Args:
@@ -74,16 +74,16 @@ class ShardWriter:
         self.shard = shard
         self.rows = shard.rows(total)
         self._sealed = sealed_path(folder, shard)
-        self._found_path = folder / f"{shard.name}.found"
-        self._found: Mapping[str, str] = {}
+        self._discovered_path = folder / f"{shard.name}.discovered"
+        self._discovered: Mapping[str, str] = {}
         path = journal_path(folder, shard)
         with ExitStack() as stack:
             stack.enter_context(file_lock(folder / f"{shard.name}.lock"))
             if self._sealed.exists() and not path.exists():
                 _reopen_sealed(self._sealed, path)
             self._journal = stack.enter_context(closing(Journal(path, Answer)))
-            if self._found_path.exists():
-                self._found = msgspec.json.decode(self._found_path.read_bytes())
+            if self._discovered_path.exists():
+                self._discovered = msgspec.json.decode(self._discovered_path.read_bytes())
             self.done = self._read_done()
             self.left = self.done.count(0)
             self._stack = stack.pop_all()
@@ -100,11 +100,11 @@ class ShardWriter:
             self.done[answer.row - self.rows.start] = 1
         self.left -= len(answers)
 
-    def note(self, found: Mapping[str, str]) -> None:
+    def record_discovered(self, found: Mapping[str, str]) -> None:
         """Keep what the backend found out at work, for the file's metadata."""
-        if found and found != self._found:
-            self._found = dict(found)
-            write_text(self._found_path, msgspec.json.encode(self._found).decode())
+        if found and found != self._discovered:
+            self._discovered = dict(found)
+            write_text(self._discovered_path, msgspec.json.encode(self._discovered).decode())
 
     def seal(self) -> None:
         """Write the answers to Parquet in the order of the table, and drop the journal.
@@ -128,9 +128,9 @@ class ShardWriter:
                 table.append(answer)
                 _add_to_totals(totals, answer)
             table.metadata["totals"] = msgspec.json.encode(totals).decode()
-            table.metadata["found"] = msgspec.json.encode(self._found).decode()
+            table.metadata["found"] = msgspec.json.encode(self._discovered).decode()
         self._journal.path.unlink()
-        self._found_path.unlink(missing_ok=True)
+        self._discovered_path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
@@ -150,11 +150,11 @@ class ShardWriter:
 
 
 def is_incomplete(folder: Path, shard: Shard) -> bool:
-    """Return whether rows of the shard have no answer, or were refused for a passing reason."""
+    """Return whether rows of the shard have no answer, or were refused for a transient reason."""
     sealed = sealed_path(folder, shard)
     if not sealed.exists() or journal_path(folder, shard).exists():
         return True
-    return _read_totals(sealed).get("passing", 0) > 0
+    return _read_totals(sealed).get("transient", 0) > 0
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def _explain_disk_errors(path: Path) -> Generator[None]:
 
 
 def sum_totals(folder: Path, shards: Sequence[Shard]) -> dict[str, int]:
-    """Return the sums over sealed shards: "answers", "refused", "passing", tokens, attempts."""
+    """Return the sums over sealed shards: "answers", "refused", "transient", tokens, attempts."""
     totals = dict[str, int]()
     for shard in shards:
         for name, total in _read_totals(sealed_path(folder, shard)).items():
@@ -197,8 +197,8 @@ def _add_to_totals(totals: dict[str, int], answer: Answer) -> None:
     counted = {
         "answers": 1,
         "refused": int(refused),
-        "passing": int(refused and answer.passing),
-        "turned_down": int(bool(answer.turned_down)),
+        "transient": int(refused and answer.transient),
+        "second_draws": int(bool(answer.first_draw)),
         "attempts": answer.attempts,
         "tokens_in": answer.tokens_in,
         "tokens_out": answer.tokens_out,
@@ -214,7 +214,7 @@ def _reopen_sealed(sealed: Path, path: Path) -> None:
     group = list[Answer]()
     with closing(Journal(temporary, Answer)) as journal:
         for answer in stream_parquet(sealed, Answer):
-            if not answer.passing:
+            if not answer.transient:
                 group.append(answer)
             if len(group) == 1000:
                 journal.append(group)

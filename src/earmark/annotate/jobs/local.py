@@ -60,8 +60,8 @@ async def answer_prompt(
     kept = first if second.status == "refused" else second  # an answer with a fault is one still
     return replace(
         kept,
-        turned_down=first.text if kept is second else "",
-        turned_down_finish_reason=first.finish_reason if kept is second else "",
+        first_draw=first.text if kept is second else "",
+        first_draw_finish_reason=first.finish_reason if kept is second else "",
         tokens_in=first.tokens_in + second.tokens_in,
         tokens_out=first.tokens_out + second.tokens_out,
         seconds=first.seconds + second.seconds,
@@ -104,7 +104,7 @@ def _build_answer(
             common,
             reason=outcome.reason,
             detail=outcome.detail,
-            passing=outcome.retryable or outcome.passing,
+            transient=outcome.retryable or outcome.transient,
         )
     return replace(
         common,
@@ -241,7 +241,7 @@ class _LocalRun:
         """Write down what was paid for and is still on its way; failures are not."""
         while not arrived.empty():
             item = arrived.get_nowait()
-            if item is not None and not item[1].passing:
+            if item is not None and not item[1].transient:
                 self.proven.setdefault(item[0], []).append(item[1])
         for ledger, answers in self.proven.items():
             ledger.append(answers)
@@ -263,7 +263,7 @@ class _LocalRun:
     def _keep(self, ledger: ShardWriter, answers: Sequence[Answer]) -> None:
         ledger.append(answers)
         if self.backend is not None:
-            ledger.note(self.backend.found)
+            ledger.record_discovered(self.backend.discovered)
 
     def _on_disk(self, work: Callable[..., None], *args: object) -> asyncio.Future[None]:
         """Do what writes in a thread of its own: no read that hangs may hold it up."""
@@ -278,7 +278,7 @@ class _LocalRun:
         if item is None:
             return True
         self.failed.append(item)
-        if not item[1].passing:
+        if not item[1].transient:
             self._release()
         elif len(self.failed) >= MAX_CONSECUTIVE_FAILURES:
             raise StageError(

@@ -183,10 +183,10 @@ def _load_copy(
     chosen = make_examples(within, folder, task.title, losses)
     total = len(chosen) + losses.total()
     if not chosen:
-        problem = f"none of the {total} clips of {source} can be used: {losses.told()}"
+        problem = f"none of the {total} clips of {source} can be used: {losses.summary()}"
         return TaskClips(task=task, problem=problem, foreign=True)
     if losses.total():
-        told = f"{losses.total()} of {total} clips left out: {losses.told()}"
+        told = f"{losses.total()} of {total} clips left out: {losses.summary()}"
         print(f"earmark: {task.title}: {told}", file=sys.stderr, flush=True)
     clips = _assign_splits(task, layout, chosen)
     if problem := find_contradiction(clips.task, clips.examples):

@@ -166,7 +166,7 @@ class RejectionCounts:
         """Return how many there are."""
         return sum(self.counts.values())
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the counts with examples, the most frequent reason first."""
         ranked = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         return "; ".join(

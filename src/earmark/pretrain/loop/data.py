@@ -249,7 +249,7 @@ class MicroBatches:
         """Return the index of this process's micro-batch 0, 1, ... behind what was consumed."""
         return consumed + place * self._world.size + self._world.rank
 
-    def behind(self, consumed: int, steps: int) -> Generator[tuple[Batch, float]]:
+    def iterate_from(self, consumed: int, steps: int) -> Generator[tuple[Batch, float]]:
         """Yield this process's micro-batches of so many steps, and the seconds waited for each."""
         places = range(steps * self._plan.config.accumulate)
         indices = (self.index(consumed, place) for place in places)

@@ -266,7 +266,7 @@ class TrainableModel:
         if averages and plan.config.ema_decay:
             self.average = ModelEma(self.encoder, self.objective, plan.config.ema_decay)
         if start.state is not None:
-            restore_state(start.state, self.kept(start.reached.step))
+            restore_state(start.state, self.training_objects(start.reached.step))
 
     @property
     def has_unused_parameters(self) -> bool:
@@ -295,7 +295,7 @@ class TrainableModel:
             latest, encoder=self.average.encoder, objective=self.average.objective
         )
 
-    def kept(self, step: int) -> TrainingObjects:
+    def training_objects(self, step: int) -> TrainingObjects:
         """Return what the state of a step is of."""
         return TrainingObjects(self.latest(step), self.optimizer, self.average)
 

@@ -234,7 +234,7 @@ class TrainStep:
             step, has_unused_parameters=model.has_unused_parameters
         ).train()
 
-    def take(
+    def run(
         self,
         reached: TrainState,
         batches: Iterator[tuple[Batch, float]],

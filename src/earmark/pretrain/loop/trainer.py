@@ -150,7 +150,7 @@ class Trainer:
         self.model = model = TrainableModel(plan, start, device, averages=self._is_first)
         self._batches = MicroBatches(plan, peers.world, model.encoder, model.objective, device)
         self._validation = Validation(plan.splits.validation, self._config, device, seed=plan.seed)
-        self._stepper = TrainStep(plan, model, self._batches, peers, device)
+        self._step = TrainStep(plan, model, self._batches, peers, device)
 
     def finish(self) -> None:
         """Train from the last saved state, or from the start, to the end."""
@@ -175,10 +175,12 @@ class Trainer:
             self._save(self._validated(journal))
         clock = Throughput(self._reached.audio_s)
         left = self._config.steps - self._reached.step
-        with contextlib.closing(self._batches.behind(self._reached.consumed, left)) as batches:
+        with contextlib.closing(
+            self._batches.iterate_from(self._reached.consumed, left)
+        ) as batches:
             while self._reached.step < self._config.steps:
                 clock.start()
-                taken = self._stepper.take(self._reached, batches, self._asked)
+                taken = self._step.run(self._reached, batches, self._asked)
                 clock.count(taken.joined.audio_s, taken.joined.waited_s)
                 self._reached = msgspec.structs.replace(
                     self._reached,
@@ -248,7 +250,7 @@ class Trainer:
         """Save the state where it is due, or where some process was asked to stop: then stop."""
         reached = self._reached
         if self._is_first and (asked or self._due(reached.step, self._config.checkpoint_every)):
-            save_state(self._folder, self.model.kept(reached.step), reached)
+            save_state(self._folder, self.model.training_objects(reached.step), reached)
         if asked:
             self._peers.wait()
             if asked == signal.SIGTERM:

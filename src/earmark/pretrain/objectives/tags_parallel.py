@@ -99,12 +99,12 @@ class TagsParallelObjective(Objective[TagTextTargets]):
 
     def forward(self, encoded: Encoded, targets: TagTextTargets) -> Loss:
         """Return the mean of -log p over tokens, smoothed, in nats."""
-        asked = self.asked(targets, encoded.frames.device)
+        asked = self.decoder_batch(targets, encoded.frames.device)
         losses = token_losses(self.decoder, encoded, asked, self.config.label_smoothing)
         loss = losses.mean()
         return Loss(loss, len(losses), {"tags_parallel": loss.detach()})
 
-    def asked(self, targets: TagTextTargets, device: torch.device) -> DecoderBatch:
+    def decoder_batch(self, targets: TagTextTargets, device: torch.device) -> DecoderBatch:
         """Return what the decoder reads and should answer."""
         at_once = torch.ones(len(targets.texts.ids), dtype=torch.bool)
         return decoder_batch(targets.texts, at_once, self.pieces, self.config.queries).to(device)
@@ -158,7 +158,7 @@ class TagsParallelMeter(Meter[TagTextTargets]):
 
     def add(self, encoded: Encoded, targets: TagTextTargets) -> None:
         """Take in a batch; probabilities are kept, 5 bytes a clip and tag."""
-        asked = self._objective.asked(targets, encoded.frames.device)
+        asked = self._objective.decoder_batch(targets, encoded.frames.device)
         self._tally += score_tokens(self._objective.decoder, encoded, asked)
         chances, lists = self._objective.answers(encoded)
         self._precision.add(chances.cpu().numpy(), targets.hot.numpy())

@@ -53,7 +53,7 @@ def format_tags(tags: Sequence[str], form: ResponseFormat | None) -> str:
     """Return tags as JSON in the shape that a response format asks for."""
     if form is None or form.type == "text":
         return _json(tags)
-    schema = form.wanted()
+    schema = form.json_schema_body()
     if schema.get("type") == "array":
         return _json(tags)
     lists = [name for name, of in schema.get("properties", {}).items() if of["type"] == "array"]

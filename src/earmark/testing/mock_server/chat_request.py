@@ -35,7 +35,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     json_schema: dict[str, Any] = {}
     schema: dict[str, Any] = {}
 
-    def wanted(self) -> dict[str, Any]:
+    def json_schema_body(self) -> dict[str, Any]:
         """Return the JSON Schema in it, empty for none."""
         return self.json_schema.get("schema", {}) or self.schema
 

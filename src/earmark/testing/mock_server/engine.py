@@ -212,7 +212,7 @@ class Engine:
         from earmark.testing.mock_server.captions import describe_audio, measure_audio
 
         heard = await asyncio.to_thread(lambda: measure_audio(load_audio_bytes(audio)))
-        self._health.heard(heard.duration_s, time.monotonic())
+        self._health.record_audio(heard.duration_s, time.monotonic())
         self.check_health()
         return _FIXED_CAPTION if self._config.ignore_audio else describe_audio(heard)
 

@@ -64,7 +64,7 @@ class Health:
         if self._first_chat is None:
             self._first_chat = now
 
-    def heard(self, duration_s: float, now: float) -> None:
+    def record_audio(self, duration_s: float, now: float) -> None:
         """Note how long an audio was: too long a one makes the server sick for a while."""
         if self._config.fail_over_s and duration_s > self._config.fail_over_s:
             self._sick_until = now + self._config.sick_s

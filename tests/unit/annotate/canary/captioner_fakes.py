@@ -53,7 +53,7 @@ class Listens(Backend):
     fingerprint = "listens"
     concurrency = 8
     needs_canary = True
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, seed: int = 0) -> None:
         self.random = Random(seed)

@@ -16,7 +16,7 @@ class Tags(Backend):
     fingerprint = "tags"
     concurrency = 2
     needs_canary = True
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, always: Completion | Refusal | None = None) -> None:
         self.always = always

@@ -79,20 +79,20 @@ def test_sounds_of_one_kind_are_not_taken_for_exchanged() -> None:
 
 def test_equal_answers_to_different_sounds_tell_nothing_apart() -> None:
     telling = measure_separability({name: ["a dull thud"] * 3 for name in KIND})
-    assert telling.told == 0
+    assert telling.separable == 0
     assert telling.ignores_audio
 
 
 def test_equal_answers_to_each_sound_tell_all_apart() -> None:
     telling = measure_separability({name: [f"a {kind} here"] * 3 for name, kind in KIND.items()})
-    assert (telling.told, telling.total) == (18, 18)
+    assert (telling.separable, telling.total) == (18, 18)
     assert not telling.ignores_audio
 
 
 def test_one_text_with_trifles_changed_is_one_text() -> None:
     words = " ".join(f"word{n}" for n in range(60))
     telling = measure_separability({name: [f"{words} {kind}"] * 3 for name, kind in KIND.items()})
-    assert telling.told == 18
+    assert telling.separable == 18
     assert telling.ignores_audio
 
 

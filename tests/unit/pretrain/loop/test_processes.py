@@ -152,7 +152,7 @@ def joined_batches(plan: TrainingPlan) -> tuple[list[float], Encoder, Contrastiv
     optimizer = build_optimizer(encoder, objective, config)
     batches = MicroBatches(plan, World(), encoder, objective, torch.device("cpu"))
     told: list[float] = []
-    stream = batches.behind(0, 2 * config.steps)
+    stream = batches.iterate_from(0, 2 * config.steps)
     for step in range(config.steps):
         found: list[EmbeddingPairs] = []
         for place, (batch, _) in enumerate(itertools.islice(stream, 2)):

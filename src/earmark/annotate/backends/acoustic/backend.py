@@ -100,8 +100,8 @@ class AcousticCaptioner:
             samples, rate = audio.read(prompt.audio, start_s=start_s, duration_s=duration_s)
         except audio.AudioError as error:
             # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
-            passing = error.reason == "unreadable"
-            return Refusal(reason=error.reason, detail=str(error), passing=passing)
+            transient = error.reason == "unreadable"
+            return Refusal(reason=error.reason, detail=str(error), transient=transient)
         measured = measure_clip(samples, rate, self.ears, sample_rate=self.sample_rate)
         seed = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
         return Completion(text=write_caption(measured, seed))
@@ -149,7 +149,7 @@ class AcousticBackend(Backend):
     """
 
     needs_canary = False
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, config: AcousticConfig) -> None:
         from earmark.annotate.backends.acoustic import sound_events, vad

@@ -56,7 +56,7 @@ class EndpointBackend(Backend):
         self.response_format: ResponseFormat | None = (
             None if config.response_format == "auto" else config.response_format
         )
-        self.found: Mapping[str, str] = NOTHING_DISCOVERED
+        self.discovered: Mapping[str, str] = NOTHING_DISCOVERED
         self._config = config
         self._client = HttpClient(key, config.timeout_s)
         self._exchange = RetryingClient(
@@ -77,8 +77,8 @@ class EndpointBackend(Backend):
             body = await asyncio.to_thread(audio_body, prompt, self._config)
         except AudioError as error:
             # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
-            passing = error.reason == "unreadable"
-            return Refusal(reason=error.reason, detail=str(error), passing=passing)
+            transient = error.reason == "unreadable"
+            return Refusal(reason=error.reason, detail=str(error), transient=transient)
         return await self._exchange.ask(body)
 
     async def aclose(self) -> None:
@@ -103,5 +103,5 @@ class EndpointBackend(Backend):
                 self.response_format = await detect_response_format(
                     lambda name: self._put(FORMAT_PROBE, name)
                 )
-                self.found = {"response_format": self.response_format}
+                self.discovered = {"response_format": self.response_format}
             return self.response_format

@@ -220,7 +220,7 @@ def interpret_reply(reply: Reply | TransportFault, now: float) -> RequestOutcome
 
 def server_refusal(detail: str) -> Refusal:
     """Return the refusal of a request that the server, as it runs now, will not take."""
-    return Refusal(reason="refused by server", detail=detail, passing=True)
+    return Refusal(reason="refused by server", detail=detail, transient=True)
 
 
 def body_excerpt(body: bytes) -> str:

@@ -237,7 +237,7 @@ async def detect_response_format(
     for name in SCHEMA_FORMATS:
         answer = await ask(name)
         if isinstance(answer, Refusal) and answer.retryable:
-            answer = await ask(name)  # a passing fault says nothing about the format
+            answer = await ask(name)  # a transient fault says nothing about the format
         if isinstance(answer, Completion) and is_tag_list(answer.text):
             return name
     return "none"

@@ -175,4 +175,4 @@ class RetryingClient:
 
 def _turned_away_refusal(detail: str, turned_away: int) -> Refusal:
     told = f"turned away {turned_away} times while others were answered: {detail}"
-    return Refusal(reason="turned away", detail=told, passing=True)
+    return Refusal(reason="turned away", detail=told, transient=True)

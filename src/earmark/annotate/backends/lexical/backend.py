@@ -56,7 +56,7 @@ class LexicalBackend(Backend):
     """Answers a caption (`prompt.text`) with a JSON list of its tags, most useful first."""
 
     needs_canary = False
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, config: LexicalConfig, versions: dict[str, str]) -> None:
         self.fingerprint = fingerprint(

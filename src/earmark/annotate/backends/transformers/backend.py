@@ -166,7 +166,7 @@ class TransformersBackend(Backend):
     """
 
     needs_canary = True
-    found = NOTHING_DISCOVERED
+    discovered = NOTHING_DISCOVERED
 
     def __init__(self, config: TransformersConfig) -> None:
         self._thread = ModelThread(lambda: _load_chat_model(config), config.batch_size)

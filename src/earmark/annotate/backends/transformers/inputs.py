@@ -62,8 +62,8 @@ def prepare_prompt(
         return _audio_inputs(prompt, prompt.audio, config, loaded)
     except audio.AudioError as error:
         # A file that cannot be read may be back tomorrow; one that cannot be decoded will not.
-        passing = error.reason == "unreadable"
-        return Refusal(reason=error.reason, detail=str(error), passing=passing)
+        transient = error.reason == "unreadable"
+        return Refusal(reason=error.reason, detail=str(error), transient=transient)
 
 
 def _audio_inputs(

@@ -38,7 +38,7 @@ class VllmBackend(Backend):
         self._pace = pace or SupervisorTiming()
         self._fleet: ServerGroup | None = None
         self._starting: asyncio.Task[EndpointBackend] | None = None
-        self.found: Mapping[str, str] = NOTHING_DISCOVERED
+        self.discovered: Mapping[str, str] = NOTHING_DISCOVERED
 
     async def generate(self, prompt: Prompt) -> Completion | Refusal:
         """Answer one prompt; the first waits until all servers are up.
@@ -54,7 +54,7 @@ class VllmBackend(Backend):
         endpoint = await asyncio.shield(self._starting)
         assert self._fleet is not None
         answer = await _answer_or_failure(endpoint.generate(prompt), self._fleet.failure)
-        self.found = endpoint.found
+        self.discovered = endpoint.discovered
         return answer
 
     async def aclose(self) -> None:

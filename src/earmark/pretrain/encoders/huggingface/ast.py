@@ -100,7 +100,7 @@ class AstTower(Tower):
         hidden = self.model(filled).last_hidden_state[:, SPECIAL_TOKENS:]
         frames = hidden.unflatten(1, (self.bands, -1)).mean(dim=1)
         counts = (windows.counts + self.stride - 1) // self.stride
-        return join_windows(frames, counts.clamp(max=frames.shape[1]), windows.heard)
+        return join_windows(frames, counts.clamp(max=frames.shape[1]), windows.has_audio)
 
 
 def ast_mel_filters(sample_rate: int, mel_bins: int) -> Float32[Tensor, "bands bins"]:

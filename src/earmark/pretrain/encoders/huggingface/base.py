@@ -207,13 +207,13 @@ def resolve_depth(layer: int, layers: int) -> int:
 class Windows:
     """Rows cut into windows of one size, those without anything real left out.
 
-    `features` are the windows, `counts` the real steps of each (at least one), and `heard` tells
-    which windows of which row they are.
+    `features` are the windows, `counts` the real steps of each (at least one), and `has_audio`
+    says which windows of which row they are.
     """
 
     features: Float[Tensor, "windows size *bins"]
     counts: Int[Tensor, " windows"]
-    heard: Bool[Tensor, "batch number"]
+    has_audio: Bool[Tensor, "batch number"]
 
 
 def cut_windows(
@@ -226,23 +226,23 @@ def cut_windows(
     windows = torch.cat([features, padding], dim=1).unflatten(1, (number, size))
     starts = size * torch.arange(number, device=features.device)
     counts = (lengths.unsqueeze(1) - starts).clamp(min=0, max=size)
-    heard = counts > 0
-    return Windows(windows[heard], counts[heard], heard)
+    has_audio = counts > 0
+    return Windows(windows[has_audio], counts[has_audio], has_audio)
 
 
 def join_windows(
     frames: Float[Tensor, "windows steps dim"],
     counts: Int[Tensor, " windows"],
-    heard: Bool[Tensor, "batch number"],
+    has_audio: Bool[Tensor, "batch number"],
 ) -> Encoded:
     """Put the frames of windows behind each other again; `counts` of each are real.
 
     All but the last window of a row have as many real frames as there are.
     """
-    rows, number = heard.shape
+    rows, number = has_audio.shape
     steps, dim = frames.shape[1:]
     canvas = frames.new_zeros(rows, number, steps, dim)
     mask = torch.zeros(rows, number, steps, dtype=torch.bool, device=frames.device)
-    canvas[heard] = frames
-    mask[heard] = length_mask(counts, steps)
+    canvas[has_audio] = frames
+    mask[has_audio] = length_mask(counts, steps)
     return Encoded(canvas.flatten(1, 2), mask.flatten(1, 2))

@@ -97,7 +97,7 @@ class ClapTower(Tower):
             log_mel = self._log_mel(self._filled(windows.features.float(), windows.counts))
         planes = self.model(log_mel.unsqueeze(1)).last_hidden_state
         counts = (windows.counts * self.steps + self.size - 1) // self.size
-        return join_windows(planes.mean(dim=2).transpose(1, 2), counts, windows.heard)
+        return join_windows(planes.mean(dim=2).transpose(1, 2), counts, windows.has_audio)
 
     def _filled(
         self, wave: Float32[Tensor, "windows samples"], counts: Int[Tensor, " windows"]

@@ -93,7 +93,7 @@ class WhisperTower(Tower):
             silent = wave.float().masked_fill(~length_mask(lengths, wave.shape[1]), 0.0)
             windows = cut_windows(silent, lengths, self.size * self.hop)
             scaled = join_windows(
-                self._log_mel(windows.features), self._counts(windows.counts), windows.heard
+                self._log_mel(windows.features), self._counts(windows.counts), windows.has_audio
             )
             counts = scaled.mask.sum(dim=1)
             return scaled.frames[:, : int(counts.max())], counts
@@ -125,4 +125,4 @@ class WhisperTower(Tower):
         filled = torch.where(real, windows.features, silence)
         frames = self.model(filled.transpose(1, 2)).last_hidden_state
         counts = (windows.counts + CONVOLUTION_STRIDE - 1) // CONVOLUTION_STRIDE
-        return join_windows(frames, counts, windows.heard)
+        return join_windows(frames, counts, windows.has_audio)

@@ -411,5 +411,5 @@ def test_a_prompt_that_is_always_turned_away_is_refused_in_the_end(refused: Say,
 
     bad, *good = run(test)
     assert isinstance(bad, Refusal)
-    assert (bad.reason, bad.retryable, bad.passing) == ("turned away", False, True)
+    assert (bad.reason, bad.retryable, bad.transient) == ("turned away", False, True)
     assert all(isinstance(answer, Completion) for answer in good)

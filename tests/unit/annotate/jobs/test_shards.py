@@ -67,7 +67,7 @@ def test_answers_are_sealed_in_the_order_of_the_table(tmp_path: Path) -> None:
         for row in reversed(ledger.rows):
             ledger.append([answer(row, tokens_out=row)])
         assert ledger.left == 0
-        ledger.note({"response_format": "none"})
+        ledger.record_discovered({"response_format": "none"})
         ledger.seal()
     assert [found.row for found in stream_answers(tmp_path)] == list(range(10))
     assert sum_totals(tmp_path, shards)["tokens_out"] == 45

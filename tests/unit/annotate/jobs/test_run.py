@@ -33,7 +33,7 @@ from earmark.workspace import StageError
 
 BUSY = Refusal(reason="server error", detail="500", retryable=True)
 NEVER = Refusal(reason="refused by server", detail="400")
-GONE = Refusal(reason="unreadable", detail="no such file", passing=True)
+GONE = Refusal(reason="unreadable", detail="no such file", transient=True)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Stand(Backend):
     fingerprint: str = "stand"
     concurrency: int = 4
     needs_canary: bool = False
-    found: Mapping[str, str] = field(default_factory=lambda: NOTHING_DISCOVERED)
+    discovered: Mapping[str, str] = field(default_factory=lambda: NOTHING_DISCOVERED)
 
     def build(self) -> Backend:
         return self
@@ -237,7 +237,7 @@ def test_a_refused_second_draw_leaves_the_first(table: PromptTable) -> None:
     job = job_of(table, Stand(once), lambda text, finish_reason: "too short")
     run_job(job, LocalRunnerConfig())
     answer = next(stream_answers(job.folder))
-    assert (answer.status, answer.text, answer.turned_down) == ("ok", "short", "")
+    assert (answer.status, answer.text, answer.first_draw) == ("ok", "short", "")
     assert answer.attempts == 2
 
 
@@ -271,10 +271,10 @@ def test_an_answer_with_a_fault_is_drawn_once_more(table: PromptTable) -> None:
     answers = {answer.id: answer for answer in stream_answers(job.folder)}
     assert len(backend.asked) == 22
     assert counts["out"] == 20  # what is read from an answer is for the next step to say
-    assert (answers["03"].text, answers["03"].turned_down) == ("good", "bad 0")
-    assert (answers["04"].text, answers["04"].turned_down) == ("bad 1", "bad 0")
+    assert (answers["03"].text, answers["03"].first_draw) == ("good", "bad 0")
+    assert (answers["04"].text, answers["04"].first_draw) == ("bad 1", "bad 0")
     assert (answers["04"].attempts, answers["04"].tokens_out) == (2, 2)
-    assert (answers["05"].attempts, answers["05"].turned_down) == (1, "")
+    assert (answers["05"].attempts, answers["05"].first_draw) == (1, "")
 
 
 def test_the_second_writer_of_a_shard_is_told_of_the_first(table: PromptTable) -> None:

@@ -46,7 +46,7 @@ def test_an_outage_is_counted_from_the_first_chat():
 
 def test_an_audio_that_is_too_long_makes_it_sick_for_a_while():
     health = Health(MockConfig(fail_over_s=30, sick_s=3))
-    health.heard(30, 100)
+    health.record_audio(30, 100)
     assert not health.is_sick(100)
-    health.heard(31, 100)
+    health.record_audio(31, 100)
     assert [health.is_sick(now) for now in (100, 102.9, 103)] == [True, True, False]

@@ -1,6 +1,6 @@
 """The golden model card. To write it anew, after a change that is meant:
 
-python tests/unit/pretrain/checkpoints/golden_card.py
+python tests/unit/pretrain/checkpoint/golden_card.py
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from earmark.pretrain.objectives.targets import ClassSpec, TargetSpec, TargetSpe
 from earmark.pretrain.text.config import TextModelConfig, TextStats, TokenizerSpec
 
 PATH = Path(__file__).parent / "golden" / "card.md"
-COMMAND = "python tests/unit/pretrain/checkpoints/golden_card.py"
+COMMAND = "python tests/unit/pretrain/checkpoint/golden_card.py"
 
 OBJECTIVE = MultitaskConfig(
     parts=(TagsConfig(), CaptioningConfig(text="original", model=TextModelConfig(size="small"))),
