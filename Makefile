@@ -20,7 +20,7 @@ demo: $(VENV)/.demo
 	$(BIN)/earmark demo -w demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow and not llm'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not llm'
 
 # Long cases: many kills, compilers, harnesses, Ray, a browser. One at a time: some need both cores.
 test-slow: $(VENV)/.dev

@@ -59,9 +59,6 @@ ASKED = {
 }
 """What the parrot has learnt to be asked."""
 
-LONG_FILES = ("test_study.py", "test_whole_way.py", "test_processes.py", "test_served_models.py")
-"""Begun first, so that no process waits for the last of them in the end."""
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the cases of slow_cases.txt; refuse a line that matches no test of the suite."""
@@ -71,7 +68,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any_pattern.search(item.nodeid):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: Path(item.path).name not in LONG_FILES)
     if config.args == [str(config.rootpath / "tests")] or config.args == ["tests"]:
         ids = "\n".join(item.nodeid for item in items)
         stale = [pattern for pattern in patterns if not re.search(pattern, ids)]

@@ -41,14 +41,19 @@ def earmark(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True)
 
 
+def wait_until(has_come: Callable[[], bool]) -> None:
+    """Wait for a moment of a run, two minutes at most."""
+    until_s = time.monotonic() + 120
+    while not has_come() and time.monotonic() < until_s:
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of one seed, in which the study was stopped in its last run and begun again."""
     root, brief = tmp_path_factory.mktemp("resumed") / "w", ("seeds=[0]", settings(*FEW))
     process = subprocess.Popen(command(MINI, *brief, "-w", root), stderr=subprocess.DEVNULL)
-    until_s = time.monotonic() + 120
-    while len(list(root.glob("pretrain-*/log.jsonl"))) < 2 and time.monotonic() < until_s:
-        time.sleep(0.05)
+    wait_until(lambda: len(list(root.glob("pretrain-*/log.jsonl"))) == 2)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0
     assert len(list(root.glob("evaluate-*/done"))) == 1
@@ -72,12 +77,18 @@ def test_a_resumed_study_ends_in_cells_tables_and_a_page(resumed: Path) -> None:
         assert (resumed / FOLDER / name).stat().st_size > 100
 
 
-def test_arms_share_what_they_can(resumed: Path) -> None:
+@pytest.mark.parametrize(
+    ("study", "seeds"),
+    [("resumed", 1), pytest.param("finished", 2, marks=pytest.mark.slow)],
+)
+def test_arms_share_what_they_can(study: str, seeds: int, request: pytest.FixtureRequest) -> None:
     """One corpus, one caption a clip; features of random weights once a seed, log-mel's once."""
+    root: Path = request.getfixturevalue(study)
     for stage in ("corpus", "caption-raw", "tag-raw", "manifest"):
-        assert len(list(resumed.glob(f"{stage}-*"))) == 1
-    assert len(list(resumed.glob("pretrain-*"))) == 2
-    assert len(list((resumed / "features").glob("features-*"))) == 2 + 1 + 1
+        assert len(list(root.glob(f"{stage}-*"))) == 1
+    runs = 2 * seeds
+    assert len(list(root.glob("pretrain-*"))) == runs
+    assert len(list((root / "features").glob("features-*"))) == runs + seeds + 1
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +157,7 @@ def test_killed_in_its_last_run_it_ends_the_same(finished: Path, tmp_path: Path)
     shutil.rmtree(root / FOLDER)
     kept = stages(root)
     process = subprocess.Popen(command(MINI, "-w", root), stderr=subprocess.DEVNULL)
-    until_s = time.monotonic() + 120
-    while len(list(root.glob("pretrain-*/log.jsonl"))) < 4 and time.monotonic() < until_s:
-        time.sleep(0.05)
+    wait_until(lambda: len(list(root.glob("pretrain-*/log.jsonl"))) == 4)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0
     assert len(list(root.glob("evaluate-*/done"))) == 3
@@ -162,9 +171,7 @@ def test_killed_in_its_last_run_it_ends_the_same(finished: Path, tmp_path: Path)
 def test_killed_and_begun_again_it_ends_the_same(finished: Path, tmp_path: Path) -> None:
     root = without_runs(finished, tmp_path / "w")
     process = subprocess.Popen(command(MINI, "-w", root), stderr=subprocess.DEVNULL)
-    until_s = time.monotonic() + 120
-    while not list(root.glob("evaluate-*/done")) and time.monotonic() < until_s:
-        time.sleep(0.1)
+    wait_until(lambda: any(root.glob("evaluate-*/done")))
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0
     kept = stages(root)
@@ -247,9 +254,7 @@ def test_a_run_stops_when_whoever_started_it_is_gone(finished: Path, tmp_path: P
     root = without_runs(finished, tmp_path / "w")
     long = settings("pretrain.audio_s=1e6")
     study = subprocess.Popen(command(MINI, long, "-w", root), stderr=subprocess.DEVNULL)
-    until_s = time.monotonic() + 120
-    while not list(root.glob("pretrain-*/log.jsonl")) and time.monotonic() < until_s:
-        time.sleep(0.1)
+    wait_until(lambda: any(root.glob("pretrain-*/log.jsonl")))
     study.kill()
     study.wait()
     (folder,) = root.glob("pretrain-*")
